@@ -1,0 +1,1 @@
+//! the closed list of administrative acts; API and console over it

@@ -1,0 +1,1 @@
+//! collates evidence into control states, maturity, framework mappings, the report

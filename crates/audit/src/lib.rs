@@ -1,0 +1,1 @@
+//! records, Merkle log, checkpoints, proofs, witnesses, sessions, the public verifier

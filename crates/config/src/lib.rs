@@ -1,0 +1,1 @@
+//! one YAML to one immutable snapshot; schema, reload, accepted risks

@@ -1,0 +1,1 @@
+//! the only way out: connector, pinned resolver, address rules, forward proxy, meters

@@ -1,0 +1,1 @@
+//! the line, server handles, doors, trail, snapshot

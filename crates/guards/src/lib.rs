@@ -1,0 +1,1 @@
+//! judges argument values: JSON Schema, path, URL, SQL, argv

@@ -1,0 +1,1 @@
+//! principals, sessions, tokens and their issuer, private CA, OIDC, second factors, revocation

@@ -1,0 +1,1 @@
+//! frames and messages of each pinned MCP revision, strictly parsed and printed

@@ -1,0 +1,1 @@
+//! the decision point: Cedar, roles, grants, approvals, plans, limits, budgets, clearances

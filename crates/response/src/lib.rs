@@ -1,0 +1,1 @@
+//! kill epochs, playbooks, drills

@@ -1,0 +1,1 @@
+//! starts, confines, supervises local servers

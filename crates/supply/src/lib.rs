@@ -1,0 +1,1 @@
+//! the signed lock, registry, pins, provenance, review, bills of materials, advisories, inventory

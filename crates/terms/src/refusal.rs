@@ -1,0 +1,231 @@
+//! The one thing that a peer learns when it may not.
+//!
+//! Every refusal comes from the table in [`codes!`]; its holes are typed, so that no text of a peer, no path and no secret can leak through one.
+
+use crate::{CallId, Control};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::time::Duration;
+
+/// Whose fault it is, which decides how the transport says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The peer's: a message or a use that does not fit.
+    Peer,
+    /// Nobody's: policy says no.
+    Policy,
+    /// A limit was reached: later it may go.
+    Limit,
+    /// The server's or ours: something is not there.
+    Unavailable,
+}
+
+/// A place in the arguments, by the names that the pinned schema gives; never a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument(String);
+
+impl Argument {
+    /// The place at `pointer` (RFC 6901), kept to 64 characters that cannot do harm where they are printed.
+    pub fn new(pointer: &str) -> Self {
+        Self(pointer.chars().filter(|letter| letter.is_ascii_alphanumeric() || "/_-.".contains(*letter)).take(64).collect())
+    }
+}
+
+/// What a refusal may say beyond its fixed sentence.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Hole {
+    /// Nothing.
+    #[default]
+    None,
+    /// Which argument.
+    Argument(Argument),
+    /// How much is allowed.
+    Most(u64),
+}
+
+impl fmt::Display for Hole {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => out.write_str("-"),
+            Self::Argument(Argument(place)) if place.is_empty() => out.write_str("the whole"),
+            Self::Argument(Argument(place)) => write!(out, "`{place}`"),
+            Self::Most(most) => write!(out, "{most}"),
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($name:ident: $control:ident / $reason:literal, $side:ident, $message:literal, $next:expr;)*) => {
+        /// The stable name of a refusal: `control-id/reason`. Never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $(#[doc = $message] $name,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// The control that refuses.
+            pub const fn control(self) -> Control {
+                match self { $(Self::$name => Control::$control,)* }
+            }
+
+            /// What stands after the slash.
+            pub const fn reason(self) -> &'static str {
+                match self { $(Self::$name => $reason,)* }
+            }
+
+            /// Whose fault it is.
+            pub const fn side(self) -> Side {
+                match self { $(Self::$name => Side::$side,)* }
+            }
+
+            /// The sentence, `{}` standing for the hole.
+            pub const fn message(self) -> &'static str {
+                match self { $(Self::$name => $message,)* }
+            }
+
+            /// What the person can do next.
+            pub const fn next(self) -> &'static str {
+                match self { $(Self::$name => $next,)* }
+            }
+        }
+    };
+}
+
+const ASK: &str = "Tell the user the reference; `bastide explain` with it shows the reason.";
+
+codes! {
+    TokenMissing: IdentityTokens / "missing", Peer, "This endpoint needs a token.", "Send a bearer token, or launch `bastide connect` instead.";
+    TokenInvalid: IdentityTokens / "invalid", Peer, "The token was not accepted.", "Ask for a new one with `bastide token issue`.";
+    TokenScope: IdentityTokens / "scope", Policy, "The token does not name this tool.", "Ask for a token that names it with `bastide token issue`.";
+    IdentityFault: IdentityTokens / "fault", Unavailable, "The caller could not be identified.", ASK;
+    SessionUnknown: IdentitySessionBinding / "unknown", Peer, "There is no such session for this caller.", "Open a new session.";
+    SessionMissing: IdentitySessionBinding / "missing", Peer, "The request names no session.", "Open a session with `initialize`.";
+    SessionFault: IdentitySessionBinding / "fault", Unavailable, "The session could not be used.", "Open a new session.";
+    VaultLocked: SecretsVault / "locked", Unavailable, "The credentials that this server needs cannot be read.", "Tell the user: `bastide doctor` shows how to unlock the vault.";
+    VaultAbsent: SecretsVault / "absent", Unavailable, "A credential that this server needs is not in the vault.", "Tell the user: `bastide doctor` names the `bastide secret put` that is missing.";
+    IsolationEcho: SecretsIsolation / "echo", Policy, "The answer held a credential that cannot be taken out of it.", ASK;
+    UrlToken: SecretsNoUrls / "token", Peer, "A token does not belong in a URL.", "Send it in the Authorization header, and replace the one that was exposed.";
+    MessageMalformed: TransportStrictMessages / "malformed", Peer, "The message does not fit the protocol.", "Update the client, or report the reference.";
+    ServerMalformed: TransportStrictMessages / "server", Unavailable, "The server's answer does not fit the protocol.", ASK;
+    ParseFault: TransportStrictMessages / "fault", Unavailable, "The message could not be read.", ASK;
+    RevisionUnknown: TransportProtocolPin / "unknown", Peer, "This revision of the protocol is not in use here.", "Use one of the revisions that the answer names.";
+    BoundSize: TransportBounds / "size", Peer, "The message is larger than {} bytes.", "Send less at once.";
+    BoundInflight: TransportBounds / "inflight", Limit, "More than {} calls are under way.", "Wait for one to end, then try again.";
+    BoundStreams: TransportBounds / "streams", Limit, "More than {} streams are open.", "Close one, then try again.";
+    BoundResult: TransportBounds / "result", Unavailable, "The server's answer is larger than {} bytes.", "Ask for less at once.";
+    BoundFault: TransportBounds / "fault", Unavailable, "The message could not be taken in.", ASK;
+    Denied: AccessDenyByDefault / "denied", Policy, "This is not allowed for this caller.", "Do not retry unless the user says that it was allowed. Tell the user the reference.";
+    DecideFault: AccessDenyByDefault / "fault", Unavailable, "No decision could be made.", ASK;
+    Unknown: AccessFilteredDiscovery / "unknown", Peer, "There is no such tool, resource or prompt.", "List what there is. Tell the user the reference if it should be there.";
+    ArgumentMismatch: AccessArgumentSchemas / "mismatch", Peer, "The argument {} does not fit what the tool accepts.", "Correct it as the tool's schema says.";
+    ArgumentConstraint: AccessArgumentSchemas / "constraint", Policy, "The argument {} is outside what is allowed here.", "Do not try other values. Tell the user the reference.";
+    SchemaFault: AccessArgumentSchemas / "fault", Unavailable, "The arguments could not be checked.", ASK;
+    RateCalls: AccessRateLimits / "calls", Limit, "The limit of {} calls is reached.", "Wait, then try again.";
+    RateFault: AccessRateLimits / "fault", Unavailable, "The limits could not be read.", ASK;
+    InspectFault: IntentInputScreening / "fault", Unavailable, "The call could not be inspected.", ASK;
+    OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
+    ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
+    SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
+    FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
+    PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
+    Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
+    ServerClearance: DataLabels / "server", Policy, "The data is above what this server may be sent.", ASK;
+    CallTimeout: RuntimeLimits / "timeout", Unavailable, "The server did not answer in time.", "Ask for less at once, or tell the user.";
+    InstanceLimit: RuntimeLimits / "instances", Limit, "More than {} local servers are running.", "Wait for one to end, then try again.";
+    ServerUnavailable: RuntimeRestart / "unavailable", Unavailable, "The server is not available.", "Tell the user the reference.";
+    ServerAside: RuntimeRestart / "aside", Unavailable, "The server died too often and was put aside.", "Tell the user: `bastide server list` shows why.";
+    SandboxUnavailable: RuntimeSandbox / "unavailable", Unavailable, "The server cannot be confined on this machine.", "Tell the user: `bastide doctor` names the reason.";
+    NotApproved: SupplyAllowlist / "unapproved", Policy, "The server was not approved.", "Tell the user: `bastide lock` shows what there is to approve.";
+    PinChanged: SupplyPinning / "changed", Policy, "The definition changed after it was approved.", "Tell the user: `bastide server approve` shows the difference.";
+    LockUnverified: SupplyProvenance / "unverified", Unavailable, "The lock could not be verified.", "Tell the user: `bastide lock --check` names the reason.";
+    RecordUnavailable: AuditCalls / "unavailable", Unavailable, "The call cannot be recorded, so it does not run.", "Try again later. Tell the user the reference.";
+    Killed: ResponseKillSwitch / "stopped", Policy, "An operator has stopped this.", "Do not retry. Tell the user the reference.";
+    KillUnknown: ResponseKillSwitch / "unknown", Unavailable, "Whether this was stopped cannot be told.", "Try again later.";
+    QuestionUnowned: IntentFlow / "question", Policy, "The server's question belongs to no call.", ASK;
+    Draining: ResponseKillSwitch / "draining", Unavailable, "The gateway is ending.", "Connect again in a moment.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}/{}", self.control().id(), self.reason())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+/// A refusal: what, by which control, and what to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub code: Code,
+    /// What the sentence may add.
+    pub hole: Hole,
+    /// Where the record is found.
+    pub reference: CallId,
+    /// When it may be tried again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// The refusal `code`, found under `reference`.
+    pub fn new(code: Code, reference: CallId) -> Self {
+        Self { code, hole: Hole::None, reference, retry_after: None }
+    }
+
+    /// Fills the hole.
+    #[must_use]
+    pub fn with(mut self, hole: Hole) -> Self {
+        self.hole = hole;
+        self
+    }
+
+    /// Says when it may be tried again.
+    #[must_use]
+    pub fn after(mut self, span: Duration) -> Self {
+        self.retry_after = Some(span);
+        self
+    }
+
+    /// The sentence, hole filled.
+    pub fn message(&self) -> String {
+        self.code.message().replace("{}", &self.hole.to_string())
+    }
+}
+
+/// `{code, control, message, next, reference, retry_after?}`, seconds rounded up.
+impl Serialize for Refusal {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        let mut map = out.serialize_map(None)?;
+        map.serialize_entry("code", &self.code)?;
+        map.serialize_entry("control", self.code.control().id())?;
+        map.serialize_entry("message", &self.message())?;
+        map.serialize_entry("next", self.code.next())?;
+        map.serialize_entry("reference", &self.reference)?;
+        if let Some(span) = self.retry_after {
+            map.serialize_entry("retry_after", &span.as_millis().div_ceil(1000))?;
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sentences_end() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.to_string()), "{code} twice");
+            assert!(code.message().ends_with('.') && code.next().ends_with('.'), "{code}");
+        }
+    }
+}

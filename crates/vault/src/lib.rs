@@ -1,0 +1,1 @@
+//! sealed credentials, leases, rotation

@@ -1,0 +1,1 @@
+//! real clients and real servers through the built binary
