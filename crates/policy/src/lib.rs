@@ -1,1 +1,41 @@
-//! the decision point: Cedar, roles, grants, approvals, plans, limits, budgets, clearances
+//! The decision point: may this principal do this, and under which obligations.
+//!
+//! Roles (from YAML) and raw Cedar files compile to one Cedar policy set. [`Engine::decide`] is the only judge: listing, calling and
+//! explaining go through it. Deny by default; a forbid wins; an evaluation that errs refuses.
+//!
+//! Stands in `decide`; [`Meters`] stands in `admit`. Controls: `access.deny-by-default`, `access.filtered-discovery`,
+//! `access.rate-limits`, `data.labels`.
+
+mod check;
+mod compile;
+mod digest;
+mod engine;
+mod error;
+mod explain;
+mod facts;
+mod glob;
+mod limit;
+mod model;
+mod pattern;
+mod place;
+mod print;
+mod raw;
+mod role;
+mod rule;
+mod slice;
+mod source;
+mod verdict;
+
+pub use check::{Inventory, Notice, Why};
+pub use engine::Engine;
+pub use error::Error;
+pub use explain::{Explanation, Miss, Near};
+pub use facts::{Action, Facts, Method, Question, Subject};
+pub use glob::{Glob, GlobError};
+pub use limit::{Charge, MemoryMeters, MeterKey, Meters, Rate, RateError, Unit};
+pub use model::SCHEMA;
+pub use pattern::{Pattern, PatternError};
+pub use place::{Excerpt, Place, Problem};
+pub use rule::{Effect, Rule};
+pub use source::{CedarSource, Entry, Hours, Limits, RoleSource, ServerEntries, Sources, Strict};
+pub use verdict::{Judgement, Obligation, Reason, Release, Verdict, Wait, release};

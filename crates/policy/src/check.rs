@@ -1,0 +1,137 @@
+//! What compiles and still cannot be meant: `policy check`.
+
+use crate::place::{Place, nearest};
+use crate::rule::Origin;
+use crate::{Effect, Engine, Pattern, Rule};
+use std::collections::BTreeMap;
+use std::fmt;
+use terms::{Name, ServerName};
+
+/// What servers offer: the names of their tools. A server that is not in it is not judged.
+pub type Inventory = BTreeMap<ServerName, Vec<String>>;
+
+/// What is odd about a line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// The pattern fits no tool that the server offers.
+    Matches {
+        /// The nearest tool.
+        nearest: Option<String>,
+    },
+    /// The same entry stands earlier.
+    Twice {
+        /// Where.
+        first: Place,
+    },
+    /// A wider entry of the same effect already says so.
+    Covered {
+        /// The wider one.
+        by: Place,
+    },
+    /// A stricter entry always wins over it.
+    Outweighed {
+        /// The stricter one.
+        by: Place,
+    },
+    /// The role has no member that could ever match.
+    Memberless,
+    /// The role allows nothing.
+    Empty,
+    /// The entry opens everything that the server offers.
+    Everything,
+}
+
+/// A warning about a line.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Notice {
+    /// Where.
+    pub place: Place,
+    /// The rule's id, or the role's name.
+    pub what: String,
+    /// What is odd.
+    pub why: Why,
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} {} ", self.place, self.what)?;
+        match &self.why {
+            Why::Matches { nearest: None } => out.write_str("can never match: no such tool is offered"),
+            Why::Matches { nearest: Some(near) } => write!(out, "can never match: no such tool is offered; did you mean \"{near}\"?"),
+            Why::Twice { first } => write!(out, "stands already at {}", first.short()),
+            Why::Covered { by } => write!(out, "says nothing that {} does not", by.short()),
+            Why::Outweighed { by } => write!(out, "never takes effect: {} is stricter", by.short()),
+            Why::Memberless => out.write_str("has no members"),
+            Why::Empty => out.write_str("allows nothing"),
+            Why::Everything => out.write_str("opens everything that the server offers, questions and logging included"),
+        }
+    }
+}
+
+impl Engine {
+    /// The odd lines, in order of place.
+    pub fn check(&self, inventory: &Inventory) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        let mut groups: BTreeMap<(&Name, &ServerName), Vec<(&Rule, &Pattern)>> = BTreeMap::new();
+        for compiled in &self.rules {
+            if let Origin::Entry { role, server, pattern } = &compiled.rule.origin {
+                groups.entry((role, server)).or_default().push((&compiled.rule, pattern));
+                notices.extend(unmatched(&compiled.rule, server, pattern, inventory));
+            }
+        }
+        for group in groups.values() {
+            for (at, (rule, pattern)) in group.iter().enumerate() {
+                let others = group.iter().enumerate().filter(|(other, _)| *other != at);
+                let why = others.filter_map(|(other, (by, wide))| dead(rule, pattern, by, wide, other < at)).min();
+                notices.extend(why.map(|why| notice(rule, why)));
+            }
+        }
+        for role in &self.roles {
+            let (exact, more) = role.exact();
+            let mut odd = |why| notices.push(Notice { place: role.source.place.clone(), what: role.source.name.to_string(), why });
+            if exact.is_empty() && !more {
+                odd(Why::Memberless);
+            }
+            if [&role.source.allow, &role.source.ask, &role.source.grant]
+                .iter()
+                .all(|lists| lists.iter().all(|list| list.entries.is_empty()))
+            {
+                odd(Why::Empty);
+            }
+        }
+        notices.sort();
+        notices
+    }
+}
+
+fn notice(rule: &Rule, why: Why) -> Notice {
+    Notice { place: rule.place.clone(), what: rule.id.to_string(), why }
+}
+
+fn unmatched(rule: &Rule, server: &ServerName, pattern: &Pattern, inventory: &Inventory) -> Option<Notice> {
+    match pattern {
+        Pattern::Everything => (rule.effect == Effect::Allow).then(|| notice(rule, Why::Everything)),
+        Pattern::Tool(glob) => {
+            let tools = inventory.get(server)?;
+            if tools.iter().any(|tool| glob.matches(tool)) {
+                return None;
+            }
+            let near = nearest(&glob.as_str().replace('*', ""), tools.iter().map(String::as_str)).map(str::to_owned);
+            Some(notice(rule, Why::Matches { nearest: near }))
+        }
+        Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => None,
+    }
+}
+
+/// Why `rule` is without effect beside `by`, an entry of the same role and server; `earlier` is whether that one stands before.
+fn dead(rule: &Rule, pattern: &Pattern, by: &Rule, wide: &Pattern, earlier: bool) -> Option<Why> {
+    if !wide.covers(pattern) {
+        return None;
+    }
+    match by.effect.cmp(&rule.effect) {
+        std::cmp::Ordering::Greater => Some(Why::Outweighed { by: by.place.clone() }),
+        std::cmp::Ordering::Less => None,
+        std::cmp::Ordering::Equal if wide == pattern => earlier.then(|| Why::Twice { first: by.place.clone() }),
+        std::cmp::Ordering::Equal => Some(Why::Covered { by: by.place.clone() }),
+    }
+}

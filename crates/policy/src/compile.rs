@@ -1,0 +1,88 @@
+//! Sources to one checked Cedar policy set.
+
+use crate::model::Model;
+use crate::place::{Place, Problem};
+use crate::raw::{self, Raw};
+use crate::role::{self, Draft, Role};
+use crate::{Rule, Sources};
+use cedar_policy::{Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use terms::Label;
+
+/// A rule with its Cedar policy and that policy's text.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) policy: Policy,
+    pub(crate) cedar: Arc<str>,
+}
+
+/// What an engine is built of.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) model: Model,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) rules: Vec<Compiled>,
+}
+
+/// The most rules of one engine.
+const MOST: usize = 100_000;
+
+/// Compiles everything and finds every problem.
+pub(crate) fn compile(sources: Sources) -> Result<Parts, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let model = Model::new().map_err(|cause| vec![Problem::new(&Place::new("schema", 1, 0), cause)])?;
+    let (roles, drafts) = role::compile(sources.roles, &sources.servers, &mut problems);
+    let clearances: HashMap<&str, Label> = roles.iter().map(|role| (role.source.name.as_str(), role.source.clearance)).collect();
+    let mut rules: Vec<Compiled> = drafts.into_iter().filter_map(|draft| entry(draft, &mut problems)).collect();
+    for source in &sources.cedar {
+        let raws = raw::compile(source, &clearances, &mut problems);
+        rules.extend(raws.into_iter().map(|Raw { rule, policy }| Compiled { cedar: rule.text.clone(), rule: Arc::new(rule), policy }));
+    }
+    if rules.len() > MOST {
+        problems.push(Problem::new(&Place::new("roles", 1, 0), format!("more than {MOST} rules")));
+    }
+    validate(&model, &rules, &sources.cedar, &mut problems);
+    if problems.is_empty() {
+        Ok(Parts { model, roles, rules })
+    } else {
+        problems.sort_by(|one, other| one.place.cmp(&other.place));
+        Err(problems)
+    }
+}
+
+fn entry(draft: Draft, problems: &mut Vec<Problem>) -> Option<Compiled> {
+    let Draft { rule, cedar } = draft;
+    match Policy::parse(Some(PolicyId::new(&rule.id)), &cedar) {
+        Ok(policy) => Some(Compiled { rule: Arc::new(rule), policy, cedar: cedar.into() }),
+        Err(cause) => {
+            problems.push(Problem::new(&rule.place, format!("this entry does not compile: {cause}")));
+            None
+        }
+    }
+}
+
+fn validate(model: &Model, rules: &[Compiled], files: &[crate::CedarSource], problems: &mut Vec<Problem>) {
+    let mut set = PolicySet::new();
+    let mut places: BTreeMap<&str, &Place> = BTreeMap::new();
+    for compiled in rules {
+        let rule = &compiled.rule;
+        if let Some(first) = places.insert(&rule.id, &rule.place) {
+            problems.push(Problem::new(&rule.place, format!("the id \"{}\" is already at {}", rule.id, first.short())));
+        } else if let Err(cause) = set.add(compiled.policy.clone()) {
+            problems.push(Problem::new(&rule.place, cause.to_string()));
+        }
+    }
+    let outcome = Validator::new(model.schema().clone()).validate(&set, ValidationMode::Strict);
+    for error in outcome.validation_errors() {
+        let message = error.to_string();
+        let place = places.get(error.policy_id().to_string().as_str()).copied();
+        let text = place.and_then(|place| files.iter().find(|file| *file.file == *place.file));
+        problems.push(match (place, text) {
+            (Some(place), Some(source)) => raw::located(&place.file, &source.text, error, message),
+            (Some(place), None) => Problem::new(place, message),
+            (None, _) => Problem::new(&Place::new("policies", 1, 0), message),
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! What the configuration hands in, with the place of every entry.
+
+use crate::{Place, Rate};
+use terms::{Label, Name, ServerName};
+
+/// One text of the operator's and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The text as written.
+    pub text: String,
+    /// Where.
+    pub place: Place,
+}
+
+impl Entry {
+    /// The entry `text` at `place`.
+    pub fn new(text: impl Into<String>, place: Place) -> Self {
+        Self { text: text.into(), place }
+    }
+}
+
+/// The entries of one effect for one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerEntries {
+    /// The server.
+    pub server: ServerName,
+    /// Where its name stands.
+    pub place: Place,
+    /// Globs on tool names, `prompt:GLOB`, `resource:GLOB`, `question:sampling|elicitation|roots`, or `*` for everything.
+    pub entries: Vec<Entry>,
+}
+
+/// What a role may use up. `None` is no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls in a unit of time, for each principal in the role.
+    pub calls: Option<Rate>,
+    /// Mutating calls of one session. Not enforced by this crate yet.
+    pub mutations: Option<u64>,
+    /// Bytes received in one session. Not enforced by this crate yet.
+    pub bytes: Option<u64>,
+    /// Calls of one session without a person in between. Not enforced by this crate yet.
+    pub depth: Option<u32>,
+}
+
+/// What happens outside a role's hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strict {
+    /// Calls pass and raise an alert.
+    Alert,
+    /// Calls are refused.
+    Refuse,
+}
+
+/// When a role is at work. Not enforced by this crate yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hours {
+    /// As written, such as `Mon-Fri 07:00-20:00 Europe/Berlin`.
+    pub within: Entry,
+    /// Outside them.
+    pub strict: Strict,
+}
+
+/// One role as written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSource {
+    /// Its name.
+    pub name: Name,
+    /// Where its name stands.
+    pub place: Place,
+    /// `agent:NAME`, `user:NAME` (both may hold `*`) or `group:NAME` (matches nobody yet).
+    pub members: Vec<Entry>,
+    /// The highest label that its members may receive.
+    pub clearance: Label,
+    /// What passes.
+    pub allow: Vec<ServerEntries>,
+    /// What waits for a person.
+    pub ask: Vec<ServerEntries>,
+    /// What is closed until a person grants it.
+    pub grant: Vec<ServerEntries>,
+    /// What it may use up.
+    pub limits: Limits,
+    /// When.
+    pub hours: Option<Hours>,
+}
+
+impl RoleSource {
+    /// A role without members, entries and limits, cleared for what is public.
+    pub fn new(name: Name, place: Place) -> Self {
+        Self {
+            name,
+            place,
+            members: Vec::new(),
+            clearance: Label::Public,
+            allow: Vec::new(),
+            ask: Vec::new(),
+            grant: Vec::new(),
+            limits: Limits::default(),
+            hours: None,
+        }
+    }
+}
+
+/// One `policies/*.cedar` file.
+///
+/// Annotations with a meaning: `@id`, `@clearance("internal")`, `@cap("BYTES")`, `@redact("all")`, and `@description` for people; any other
+/// is a problem. A permit without `@clearance` has that of the role in its scope, else `public`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CedarSource {
+    /// The file's name.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+/// Everything that an engine is made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// The servers that exist: entries for others are problems.
+    pub servers: Vec<ServerName>,
+    /// The roles.
+    pub roles: Vec<RoleSource>,
+    /// The raw policies.
+    pub cedar: Vec<CedarSource>,
+}
