@@ -1,0 +1,38 @@
+//! What a token states.
+
+use super::Scope;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use terms::{Name, ServerName, TokenId};
+
+/// What a token shall state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// The agent it speaks for.
+    pub agent: Name,
+    /// The user it speaks for.
+    pub user: Option<Name>,
+    /// The endpoints it is good at: exact URLs of `/mcp` and `/mcp/{server}`.
+    pub audiences: Vec<String>,
+    /// What it narrows its holder to.
+    pub scope: Scope,
+    /// How long it lives: 1 s to 24 h, whole seconds.
+    pub life: Duration,
+}
+
+/// The payload. A member more, a member twice or one of another type is no payload; `client_id` and `cnf` are reserved and refused until they are checked.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Payload {
+    pub iss: String,
+    pub sub: Name,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Name>,
+    pub aud: Vec<String>,
+    pub servers: Vec<ServerName>,
+    pub tools: Vec<String>,
+    pub iat: u64,
+    pub nbf: u64,
+    pub exp: u64,
+    pub jti: TokenId,
+}
