@@ -1,0 +1,479 @@
+//! Requests to one server.
+
+use crate::connection::{Connection, Route};
+use crate::pool::Pool;
+use crate::target::ServerTarget;
+use crate::{Error, tls};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use http_body::Body as _;
+use http_body_util::Full;
+use hyper::body::{Frame, Incoming};
+use rustls::RootCertStore;
+use std::future::{Future as _, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use url::Url;
+
+/// Makes clients. One for the whole gateway: it holds the system's trusted roots.
+pub struct Egress {
+    roots: RootCertStore,
+}
+
+impl Egress {
+    /// Reads the system's trusted roots. A system without any is no fault here: clients that bring no roots of their own will say so.
+    pub fn new() -> Self {
+        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()) }
+    }
+
+    /// A client for one server, with connections of its own.
+    ///
+    /// # Errors
+    /// [`Error::Url`], [`Error::NoRoots`] or [`Error::Tls`]: what the operator gave cannot be used.
+    pub fn client(&self, target: ServerTarget) -> Result<Client, Error> {
+        let ServerTarget { url, pins, roots: extra, listed, identity, bounds } = target;
+        let settings = if url.scheme() == "https" {
+            let mut roots = self.roots.clone();
+            for root in extra {
+                roots.add(root).map_err(Error::Tls)?;
+            }
+            if roots.is_empty() {
+                return Err(Error::NoRoots);
+            }
+            Some(tls::settings(roots, pins, identity)?)
+        } else {
+            None
+        };
+        let host = HeaderValue::from_str(&authority(&url)).map_err(|_| Error::Url("its host cannot be a header"))?;
+        let path = match url.query() {
+            None => PathAndQuery::try_from(url.path()),
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", url.path())),
+        };
+        let path = path.map_err(|_| Error::Url("its path cannot be sent"))?;
+        Ok(Client { pool: Pool::new(Route::new(url, listed, settings, bounds)?), host, path })
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Speaks to one server. Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct Client {
+    pool: Arc<Pool>,
+    host: HeaderValue,
+    path: PathAndQuery,
+}
+
+impl Client {
+    /// The server's URL, as it was given.
+    pub fn url(&self) -> &Url {
+        self.pool.route().url()
+    }
+
+    /// POSTs `body` to the server's URL. See [`Client::send`].
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
+        self.send(Method::POST, self.path.clone(), headers, body).await
+    }
+
+    /// GETs the server's URL. See [`Client::send`].
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn get(&self, headers: HeaderMap) -> Result<Response, Error> {
+        self.send(Method::GET, self.path.clone(), headers, Bytes::new()).await
+    }
+
+    /// DELETEs the server's URL. See [`Client::send`].
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn delete(&self, headers: HeaderMap) -> Result<Response, Error> {
+        self.send(Method::DELETE, self.path.clone(), headers, Bytes::new()).await
+    }
+
+    /// Sends a request to `path` of this server and waits for the head of the answer. `Host` and `Content-Length` are put in here.
+    ///
+    /// Any status is an answer, redirects included: none is followed. A request is sent at most once, but for one that met a closing
+    /// connection before a byte of it was written. Dropping the future or the [`Response`] closes the connection.
+    ///
+    /// # Errors
+    /// What [`Error::never_sent`] says yes to did not reach the server; after the others the outcome is unknown.
+    pub async fn send(&self, method: Method, path: PathAndQuery, mut headers: HeaderMap, body: Bytes) -> Result<Response, Error> {
+        headers.insert(HOST, self.host.clone());
+        if !body.is_empty() || method == Method::POST {
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+        }
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from(path);
+        *request.headers_mut() = headers;
+        let bound = self.pool.route().bounds().answer;
+        if let Some(connection) = self.pool.take_idle().await {
+            match exchange(connection, request, bound).await {
+                Ok((connection, answer)) => return Ok(self.response(connection, answer)),
+                Err((Error::Unsent(_), Some(unsent))) => request = unsent,
+                Err((cause, _)) => return Err(cause),
+            }
+        }
+        let connection = self.pool.open().await?;
+        let (connection, answer) = exchange(connection, request, bound).await.map_err(|(cause, _)| cause)?;
+        Ok(self.response(connection, answer))
+    }
+
+    fn response(&self, connection: Connection, answer: http::Response<Incoming>) -> Response {
+        let (head, body) = answer.into_parts();
+        Response { status: head.status, headers: head.headers, body, connection: Some(connection), pool: self.pool.clone() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn idle_count(&self) -> usize {
+        self.pool.idle_count()
+    }
+}
+
+type Unsent = Option<Request<Full<Bytes>>>;
+
+async fn exchange(
+    mut connection: Connection,
+    request: Request<Full<Bytes>>,
+    bound: Duration,
+) -> Result<(Connection, http::Response<Incoming>), (Error, Unsent)> {
+    let outcome = {
+        let mut answer = pin!(connection.sender.try_send_request(request));
+        let both = poll_fn(|context| {
+            // The machine first: it takes the request, and what it read is there at once for the waiting answer.
+            let _ = connection.poll_drive(context);
+            answer.as_mut().poll(context)
+        });
+        tokio::time::timeout(bound, both).await
+    };
+    match outcome {
+        Err(_) => Err((Error::Timeout { what: "answer", bound }, None)),
+        Ok(Ok(answer)) => Ok((connection, answer)),
+        Ok(Err(mut failed)) => match failed.take_message() {
+            Some(request) => Err((Error::Unsent(failed.into_error()), Some(request))),
+            None => Err((Error::Lost(failed.into_error()), None)),
+        },
+    }
+}
+
+/// The head of an answer, and its body to be read.
+pub struct Response {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Incoming,
+    connection: Option<Connection>,
+    pool: Arc<Pool>,
+}
+
+impl Response {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The fields of the head.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The next piece of the body, or none at its end. Pieces have no bound on their sum here: who streams counts.
+    ///
+    /// Cancel-safe. At the end the connection goes back to the pool.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the body breaks off.
+    pub async fn chunk(&mut self) -> Option<Result<Bytes, Error>> {
+        loop {
+            let frame = poll_fn(|context| self.poll_frame(context)).await;
+            match frame {
+                None => {
+                    self.give_back().await;
+                    return None;
+                }
+                Some(Err(cause)) => {
+                    self.connection = None;
+                    return Some(Err(Error::Lost(cause)));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => {}
+                    Ok(data) => return Some(Ok(data)),
+                    Err(_trailers) => {}
+                },
+            }
+        }
+    }
+
+    /// The whole body.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when it is, or says that it is, longer than `most_bytes`; [`Error::Timeout`] after `within`; [`Error::Lost`].
+    pub async fn collect(&mut self, most_bytes: usize, within: Duration) -> Result<Bytes, Error> {
+        if self.body.size_hint().lower() > most_bytes as u64 {
+            self.connection = None;
+            return Err(Error::TooLong(most_bytes));
+        }
+        tokio::time::timeout(within, self.gather(most_bytes))
+            .await
+            .map_err(|_| Error::Timeout { what: "end of the body", bound: within })?
+    }
+
+    async fn gather(&mut self, most_bytes: usize) -> Result<Bytes, Error> {
+        let mut first = Bytes::new();
+        let mut joined: Option<BytesMut> = None;
+        while let Some(piece) = self.chunk().await {
+            let piece = piece?;
+            let so_far = joined.as_ref().map_or(first.len(), BytesMut::len);
+            if so_far.saturating_add(piece.len()) > most_bytes {
+                self.connection = None;
+                return Err(Error::TooLong(most_bytes));
+            }
+            match &mut joined {
+                Some(joined) => joined.extend_from_slice(&piece),
+                None if first.is_empty() => first = piece,
+                None => {
+                    let expected = usize::try_from(self.body.size_hint().lower()).unwrap_or(0).min(most_bytes);
+                    let mut both = BytesMut::with_capacity(so_far.saturating_add(piece.len()).max(expected));
+                    both.extend_from_slice(&first);
+                    both.extend_from_slice(&piece);
+                    joined = Some(both);
+                }
+            }
+        }
+        Ok(joined.map_or(first, BytesMut::freeze))
+    }
+
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        if let Some(connection) = &mut self.connection {
+            let _ = connection.poll_drive(context);
+        }
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    async fn give_back(&mut self) {
+        if let Some(mut connection) = self.connection.take()
+            && connection.reusable().await
+        {
+            self.pool.put(connection);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bounds, SpkiPin};
+    use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+    use sha2::Digest as _;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// A server that reads a head and its body, and answers each request with the next of `answers`; counts its connections.
+    async fn server(answers: Vec<&'static str>, close: bool) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/mcp", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = connections.clone();
+        tokio::spawn(async move {
+            let mut answers = answers.into_iter();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                let mut seen = Vec::new();
+                loop {
+                    let mut piece = [0; 4096];
+                    let read = stream.read(&mut piece).await.unwrap_or(0);
+                    if read == 0 {
+                        break;
+                    }
+                    seen.extend_from_slice(&piece[..read]);
+                    let text = String::from_utf8_lossy(&seen).to_string();
+                    let Some(end) = text.find("\r\n\r\n") else { continue };
+                    let length: usize = text
+                        .lines()
+                        .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ").map(|value| value.parse().unwrap()))
+                        .unwrap_or(0);
+                    if seen.len() < end + 4 + length {
+                        continue;
+                    }
+                    seen.clear();
+                    let Some(answer) = answers.next() else { return };
+                    stream.write_all(answer.as_bytes()).await.unwrap();
+                    if close {
+                        break;
+                    }
+                }
+            }
+        });
+        (url, connections)
+    }
+
+    fn client(url: &str, bounds: Bounds) -> Client {
+        Egress::new().client(ServerTarget::new(url.parse().unwrap()).unwrap().bounds(bounds)).unwrap()
+    }
+
+    const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_connection_is_used_again() {
+        let (url, connections) = server(vec![OK, OK, OK], false).await;
+        let client = client(&url, Bounds::default());
+        for _ in 0..3 {
+            let mut answer = client.post(HeaderMap::new(), Bytes::from_static(b"{}")).await.unwrap();
+            assert_eq!(answer.collect(10, SECOND).await.unwrap(), "hi");
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_noticed_before_the_request_is_sent() {
+        let (url, connections) = server(vec![OK, OK], true).await;
+        let client = client(&url, Bounds::default());
+        for _ in 0..2 {
+            let mut answer = client.post(HeaderMap::new(), Bytes::from_static(b"{}")).await.unwrap();
+            assert_eq!(answer.collect(10, SECOND).await.unwrap(), "hi");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_is_not_followed() {
+        let (url, connections) = server(vec!["HTTP/1.1 307 x\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"], false).await;
+        let answer = client(&url, Bounds::default()).post(HeaderMap::new(), Bytes::new()).await.unwrap();
+        assert_eq!(answer.status(), 307);
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_body_over_its_bound_is_refused_whether_it_says_so_or_not() {
+        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n12345678\r\n8\r\n12345678\r\n0\r\n\r\n";
+        let (url, _) = server(vec!["HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", chunked], true).await;
+        let client = client(&url, Bounds::default());
+        for _ in 0..2 {
+            let mut answer = client.post(HeaderMap::new(), Bytes::from_static(b"{}")).await.unwrap();
+            assert!(matches!(answer.collect(10, SECOND).await, Err(Error::TooLong(10))));
+        }
+        assert_eq!(client.idle_count(), 0);
+    }
+
+    #[tokio::test]
+    async fn silence_ends_after_the_bound_and_is_not_called_unsent() {
+        let (url, _) = server(vec![""], false).await;
+        let bounds = Bounds { answer: Duration::from_millis(50), ..Bounds::default() };
+        let Err(fault) = client(&url, bounds).post(HeaderMap::new(), Bytes::new()).await else { panic!("answered") };
+        assert!(matches!(fault, Error::Timeout { what: "answer", .. }) && !fault.never_sent());
+    }
+
+    #[tokio::test]
+    async fn an_answer_lost_half_way_is_not_tried_again() {
+        let (url, connections) = server(vec!["HTTP/1.1 200 OK\r\nContent-Len", OK], true).await;
+        let Err(fault) = client(&url, Bounds::default()).post(HeaderMap::new(), Bytes::new()).await else { panic!("answered") };
+        assert!(matches!(fault, Error::Lost(_)), "{fault:?}");
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn the_number_of_connections_is_bounded_and_dropping_an_answer_frees_one() {
+        let (url, _) = server(vec!["HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", OK], false).await;
+        let bounds = Bounds { connections: 1, ..Bounds::default() };
+        let client = client(&url, bounds);
+        let open = client.get(HeaderMap::new()).await.unwrap();
+        assert!(matches!(client.get(HeaderMap::new()).await, Err(Error::Exhausted(1))));
+        drop(open);
+        client.get(HeaderMap::new()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_closed() {
+        let (url, _) = server(vec![OK], false).await;
+        let client = client(&url, Bounds { idle: Duration::from_millis(60), ..Bounds::default() });
+        client.get(HeaderMap::new()).await.unwrap().collect(10, SECOND).await.unwrap();
+        assert_eq!(client.idle_count(), 1);
+        tokio::time::timeout(SECOND, async {
+            while client.idle_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    async fn tls_server() -> (u16, CertificateDer<'static>, SpkiPin) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let pin = SpkiPin(sha2::Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)).into());
+        let certificate = leaf.der().clone();
+        let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(settings));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    let _ = stream.write_all(OK.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                }
+            }
+        });
+        (port, certificate, pin)
+    }
+
+    #[tokio::test]
+    async fn a_chain_must_be_trusted_and_a_key_must_be_pinned() {
+        let (port, certificate, pin) = tls_server().await;
+        let target = || ServerTarget::new(format!("https://localhost:{port}/").parse().unwrap()).unwrap();
+        let egress = Egress::new();
+        let trusted = egress.client(target().roots(vec![certificate.clone()]).pins(vec![pin])).unwrap();
+        assert_eq!(trusted.get(HeaderMap::new()).await.unwrap().status(), 200);
+        let wrong = egress.client(target().roots(vec![certificate]).pins(vec![SpkiPin([7; 32])])).unwrap();
+        assert!(matches!(wrong.get(HeaderMap::new()).await, Err(Error::Connect(_))));
+        let (_, other, _) = tls_server().await;
+        let stranger = egress.client(target().roots(vec![other]).pins(vec![pin])).unwrap();
+        assert!(matches!(stranger.get(HeaderMap::new()).await, Err(Error::Connect(_))));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_inwards_is_refused() {
+        // The system's resolver knows the name of this host, which is never public.
+        let Ok(name) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
+        let Ok(target) = format!("https://{}/", name.trim()).parse() else { return };
+        let mut roots = RootCertStore::empty();
+        let (_, certificate, _) = tls_server().await;
+        roots.add(certificate).unwrap();
+        let client = Egress { roots }.client(ServerTarget::new(target).unwrap()).unwrap();
+        let Err(fault) = client.get(HeaderMap::new()).await else { panic!("reached") };
+        assert!(matches!(fault, Error::Address { .. } | Error::Resolve(_)), "{fault:?}");
+    }
+}

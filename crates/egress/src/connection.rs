@@ -1,0 +1,188 @@
+//! One connection to a server, driven by whoever uses it.
+
+use crate::address::{allowed, plain};
+use crate::target::{Bounds, localhost};
+use crate::{Error, Reach};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http1::{Builder, Connection as Http1, SendRequest};
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use url::{Host, Url};
+
+/// A stream of bytes to a server.
+pub(crate) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+macro_rules! either {
+    ($self:ident, $stream:ident => $call:expr) => {
+        match $self.get_mut() {
+            Stream::Plain(plain) => {
+                let $stream = Pin::new(plain);
+                $call
+            }
+            Stream::Tls(tls) => {
+                let $stream = Pin::new(tls.as_mut());
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_read(context, buffer))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => stream.poll_write(context, bytes))
+    }
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        either!(self, stream => stream.poll_write_vectored(context, parts))
+    }
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.is_write_vectored(),
+            Self::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_flush(context))
+    }
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => stream.poll_shutdown(context))
+    }
+}
+
+/// A place in the count of connections, the sending end, and the machine that moves the bytes when it is polled.
+pub(crate) struct Connection {
+    pub(crate) sender: SendRequest<Full<Bytes>>,
+    machine: Pin<Box<Http1<TokioIo<Stream>, Full<Bytes>>>>,
+    ended: bool,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    /// Moves bytes as far as they go; ready when the connection has ended, in whatever way.
+    pub(crate) fn poll_drive(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if !self.ended {
+            self.ended = self.machine.as_mut().poll(context).is_ready();
+        }
+        if self.ended { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether another request can be sent; notices a peer that has closed.
+    pub(crate) async fn reusable(&mut self) -> bool {
+        std::future::poll_fn(|context| {
+            let over = self.poll_drive(context).is_ready();
+            Poll::Ready(!over && self.sender.is_ready())
+        })
+        .await
+    }
+}
+
+/// What a connection needs to know of its server.
+pub(crate) struct Route {
+    url: Url,
+    listed: Vec<IpNet>,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    bounds: Bounds,
+}
+
+impl Route {
+    pub(crate) fn new(url: Url, listed: Vec<IpNet>, tls: Option<Arc<ClientConfig>>, bounds: Bounds) -> Result<Self, Error> {
+        let name = match url.host() {
+            None => return Err(Error::Url("it has no host")),
+            Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| Error::Url("its host is not a name"))?,
+            Some(Host::Ipv4(address)) => ServerName::from(IpAddr::V4(address)),
+            Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
+        };
+        Ok(Self { url, listed, tls: tls.map(|settings| (settings, name)), bounds })
+    }
+
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    pub(crate) fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Resolves once, checks every address, connects to the first that answers, and shakes hands.
+    pub(crate) async fn connect(&self, place: OwnedSemaphorePermit) -> Result<Connection, Error> {
+        let bound = self.bounds.connect;
+        tokio::time::timeout(bound, self.open(place)).await.map_err(|_| Error::Timeout { what: "connection", bound })?
+    }
+
+    async fn open(&self, place: OwnedSemaphorePermit) -> Result<Connection, Error> {
+        let addresses = self.resolve().await?;
+        let tcp = dial(&addresses).await?;
+        tcp.set_nodelay(true).map_err(Error::Connect)?;
+        let stream = match &self.tls {
+            None => Stream::Plain(tcp),
+            Some((settings, name)) => {
+                let shaken = TlsConnector::from(settings.clone()).connect(name.clone(), tcp).await.map_err(Error::Connect)?;
+                Stream::Tls(Box::new(shaken))
+            }
+        };
+        let (sender, machine) = Builder::new()
+            .max_headers(self.bounds.head_fields)
+            .max_buf_size(self.bounds.head_bytes.max(8192))
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(Error::Unsent)?;
+        Ok(Connection { sender, machine: Box::pin(machine), ended: false, _place: place })
+    }
+
+    /// The addresses of the server, each checked. One that may not be reached refuses them all: a name that mixes both is suspicious.
+    async fn resolve(&self) -> Result<Vec<SocketAddr>, Error> {
+        let port = self.url.port_or_known_default().ok_or(Error::Url("it has no port"))?;
+        let addresses: Vec<SocketAddr> = match self.url.host() {
+            None => return Err(Error::Url("it has no host")),
+            Some(Host::Ipv4(address)) => vec![SocketAddr::new(IpAddr::V4(address), port)],
+            Some(Host::Ipv6(address)) => vec![SocketAddr::new(plain(IpAddr::V6(address)), port)],
+            Some(Host::Domain("localhost")) => localhost().map(|address| SocketAddr::new(address, port)).to_vec(),
+            Some(Host::Domain(name)) => tokio::net::lookup_host((name, port)).await.map_err(Error::Resolve)?.take(16).collect(),
+        };
+        if addresses.is_empty() {
+            return Err(Error::NoAddress);
+        }
+        let plaintext = self.tls.is_none();
+        for address in &addresses {
+            let ip = address.ip();
+            allowed(ip, &self.listed).map_err(|reach| Error::Address { address: ip, reach })?;
+            if plaintext && !plain(ip).is_loopback() {
+                return Err(Error::Address { address: ip, reach: Reach::Public });
+            }
+        }
+        Ok(addresses)
+    }
+}
+
+async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(cause) => last = cause,
+        }
+    }
+    Err(Error::Connect(last))
+}

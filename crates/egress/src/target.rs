@@ -1,0 +1,171 @@
+//! What is reached, and within which bounds.
+
+use crate::{ClientIdentity, Error};
+use base64::Engine as _;
+use ipnet::IpNet;
+use rustls_pki_types::CertificateDer;
+use std::net::IpAddr;
+use std::time::Duration;
+use url::{Host, Url};
+
+/// The SHA-256 of a certificate's SubjectPublicKeyInfo, written `sha256/` and Base64 with padding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpkiPin(pub(crate) [u8; 32]);
+
+impl std::str::FromStr for SpkiPin {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let coded = text.strip_prefix("sha256/").ok_or(Error::Pin)?;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(coded).map_err(|_| Error::Pin)?;
+        bytes.try_into().map(Self).map_err(|_| Error::Pin)
+    }
+}
+
+/// Bounds on one server's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Longest time for resolving, connecting and the TLS handshake together.
+    pub connect: Duration,
+    /// Longest time from a request to the head of its answer.
+    pub answer: Duration,
+    /// Most connections at once, streams included.
+    pub connections: usize,
+    /// Most idle connections kept.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept. Shorter than the 5 s after which common servers close theirs, so that no request meets a closing one.
+    pub idle: Duration,
+    /// Most bytes of an answer's head.
+    pub head_bytes: usize,
+    /// Most fields of an answer's head.
+    pub head_fields: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            answer: Duration::from_secs(30),
+            connections: 256,
+            idle_connections: 32,
+            idle: Duration::from_secs(4),
+            head_bytes: 64 * 1024,
+            head_fields: 64,
+        }
+    }
+}
+
+/// One server, as the configuration names it.
+#[derive(Debug)]
+pub struct ServerTarget {
+    pub(crate) url: Url,
+    pub(crate) pins: Vec<SpkiPin>,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) listed: Vec<IpNet>,
+    pub(crate) identity: Option<ClientIdentity>,
+    pub(crate) bounds: Bounds,
+}
+
+impl ServerTarget {
+    /// The server at `url`. An address written literally in it is thereby listed, and so is loopback for the host `localhost`.
+    ///
+    /// # Errors
+    /// [`Error::Url`]: neither `https:` nor `http:` to loopback, no host, a user or password, or a fragment.
+    pub fn new(url: Url) -> Result<Self, Error> {
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Error::Url("it holds a user or a password"));
+        }
+        if url.fragment().is_some() {
+            return Err(Error::Url("it holds a fragment"));
+        }
+        let listed = match url.host() {
+            None => return Err(Error::Url("it has no host")),
+            Some(Host::Ipv4(address)) => vec![IpNet::from(IpAddr::V4(address))],
+            Some(Host::Ipv6(address)) => vec![IpNet::from(crate::address::plain(IpAddr::V6(address)))],
+            Some(Host::Domain("localhost")) => localhost().map(IpNet::from).to_vec(),
+            Some(Host::Domain(_)) => Vec::new(),
+        };
+        let loopback = !listed.is_empty() && listed.iter().all(|net| net.addr().is_loopback());
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            "http" => return Err(Error::Url("`http:` goes to loopback only")),
+            _ => return Err(Error::Url("its scheme is not `https`")),
+        }
+        Ok(Self { url, pins: Vec::new(), roots: Vec::new(), listed, identity: None, bounds: Bounds::default() })
+    }
+
+    /// Demands that the server's key is one of `pins`, beside a valid chain.
+    #[must_use]
+    pub fn pins(mut self, pins: Vec<SpkiPin>) -> Self {
+        self.pins = pins;
+        self
+    }
+
+    /// Trusts `roots` beside the system's.
+    #[must_use]
+    pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> Self {
+        self.roots = roots;
+        self
+    }
+
+    /// Lets the name resolve into `listed` networks that are not public.
+    #[must_use]
+    pub fn listed(mut self, listed: Vec<IpNet>) -> Self {
+        self.listed.extend(listed);
+        self
+    }
+
+    /// Shows a certificate of our own to the server.
+    #[must_use]
+    pub fn identity(mut self, identity: ClientIdentity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// Replaces the default bounds.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+}
+
+/// What `localhost` means, without asking a resolver (RFC 6761 §6.3).
+pub(crate) fn localhost() -> [IpAddr; 2] {
+    [IpAddr::from([127, 0, 0, 1]), IpAddr::V6(std::net::Ipv6Addr::LOCALHOST)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_goes_to_loopback_only() {
+        for good in ["http://127.0.0.1:1/mcp", "http://[::1]/", "http://localhost:80/x", "https://example.com/", "https://10.0.0.1/"] {
+            assert!(ServerTarget::new(good.parse().unwrap()).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://example.com/",
+            "http://10.0.0.1/",
+            "http://localhost.example.com/",
+            "ftp://127.0.0.1/",
+            "https://a:b@example.com/",
+            "https://example.com/#x",
+        ] {
+            assert!(ServerTarget::new(bad.parse().unwrap()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pin_is_a_whole_digest() {
+        assert!("sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=".parse::<SpkiPin>().is_ok());
+        for bad in [
+            "AAAA",
+            "sha256/AAAA",
+            "sha1/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        ] {
+            assert!(bad.parse::<SpkiPin>().is_err(), "{bad}");
+        }
+    }
+}
