@@ -1,0 +1,106 @@
+//! What a server is made of: the executable, the package tree or the address that was approved.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// A SHA-256 digest, written `sha256:` and 64 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// A digest that was computed elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "sha256:{}", hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        let wrong = || serde::de::Error::custom("a digest is `sha256:` and 64 hexadecimal digits");
+        let digits = text.strip_prefix("sha256:").ok_or_else(wrong)?;
+        let mut bytes = [0_u8; 32];
+        hex::decode_to_slice(digits, &mut bytes).map_err(|_| wrong())?;
+        Ok(Self(bytes))
+    }
+}
+
+/// Where a server comes from, exactly.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Content {
+    /// One executable file.
+    Executable {
+        /// Its resolved path.
+        path: String,
+        /// The digest of its bytes.
+        digest: Digest,
+        /// The argument vector after the executable.
+        arguments: Vec<String>,
+    },
+    /// An interpreter or launcher with a package tree.
+    Tree {
+        /// The resolved path of what is started.
+        path: String,
+        /// The digest of its bytes.
+        digest: Digest,
+        /// The argument vector after the executable.
+        arguments: Vec<String>,
+        /// The root of the tree.
+        root: String,
+        /// The digest over all files of the tree, in order of their paths.
+        tree: Digest,
+        /// How many files it has.
+        files: u64,
+    },
+    /// A server elsewhere.
+    Remote {
+        /// Its address.
+        url: String,
+        /// The pinned keys, `sha256/` and base64 of the subject public key info.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        spki: Vec<String>,
+    },
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Executable { path, digest, arguments } => write!(out, "{path} {} ({digest})", arguments.join(" ")),
+            Self::Tree { path, digest, arguments, root, tree, files } => {
+                write!(out, "{path} {} ({digest}), {files} files in {root} ({tree})", arguments.join(" "))
+            }
+            Self::Remote { url, spki } if spki.is_empty() => out.write_str(url),
+            Self::Remote { url, spki } => write!(out, "{url} (keys {})", spki.join(", ")),
+        }
+    }
+}
