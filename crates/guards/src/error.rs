@@ -45,8 +45,8 @@ pub enum Error {
     /// A dialect that is not known.
     #[error("the schema's dialect is not known")]
     Dialect,
-    /// Subschemas refer to each other without going into the value.
-    #[error("the schema refers to itself without end")]
+    /// Subschemas refer to each other in a circle, or through more than 32, without going into the value.
+    #[error("the schema refers to itself, or on and on, at one value")]
     Loop,
     /// Checking could take unbounded time or stack.
     #[error("the schema cannot be checked in bounded time")]

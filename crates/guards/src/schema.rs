@@ -93,7 +93,7 @@ impl Compiled {
         ))
     }
 
-    /// The top-level string properties that nothing bounds: no enumeration, constant, pattern, format or greatest length.
+    /// The top-level string properties that nothing bounds, sorted: no enumeration, constant, pattern, format or greatest length.
     pub fn open_text(&self) -> &[String] {
         &self.open_text
     }

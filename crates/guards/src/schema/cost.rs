@@ -15,8 +15,6 @@ const DEEPEST: usize = 64;
 const LONGEST: usize = 32;
 /// The longest chain over all levels of a value: it is the stack that the check needs.
 const STACK: usize = 768;
-/// The longest chain of different subschemas, references followed: it is the stack that compiling needs.
-const CHAIN: usize = 256;
 /// The most pairs of subschemas that are weighed.
 const PAIRS: usize = 200_000;
 
@@ -65,7 +63,6 @@ impl Cost {
     /// Weighs `graph`.
     pub(super) fn new(graph: &Graph<'_>) -> Result<Self, Error> {
         let heights = heights(graph)?;
-        compiles(graph)?;
         let chain = heights.iter().copied().max().unwrap_or_default() + 1;
         let mut order: Vec<usize> = (0..graph.nodes.len()).collect();
         order.sort_by_key(|at| std::cmp::Reverse(heights.get(*at).copied().unwrap_or_default()));
@@ -97,7 +94,7 @@ fn height(graph: &Graph<'_>, at: usize, depth: usize, heights: &mut [Option<usiz
     if let Some(known) = heights.get(at).copied().flatten() {
         return Ok(known);
     }
-    // A circle is an endless chain.
+    // A circle is an endless chain; one that is merely long is refused with it.
     if depth > LONGEST {
         return Err(Error::Loop);
     }
@@ -106,34 +103,12 @@ fn height(graph: &Graph<'_>, at: usize, depth: usize, heights: &mut [Option<usiz
         highest = highest.max(height(graph, *next, depth + 1, heights)? + 1);
     }
     if highest > LONGEST {
-        return Err(Error::Costly);
+        return Err(Error::Loop);
     }
     if let Some(slot) = heights.get_mut(at) {
         *slot = Some(highest);
     }
     Ok(highest)
-}
-
-/// Refuses a chain of different subschemas that is too long to compile by recursion: a walk in depth, as the compiler makes it.
-fn compiles(graph: &Graph<'_>) -> Result<(), Error> {
-    let mut seen = vec![false; graph.nodes.len()];
-    let mut stack: Vec<(usize, usize)> = vec![(0, 0)];
-    while let Some((at, depth)) = stack.pop() {
-        if depth > CHAIN {
-            return Err(Error::Costly);
-        }
-        if seen.get(at).copied().unwrap_or(true) {
-            continue;
-        }
-        if let Some(slot) = seen.get_mut(at) {
-            *slot = true;
-        }
-        if let Some(node) = graph.nodes.get(at) {
-            stack.extend(node.same.iter().map(|(next, _)| (*next, depth + 1)));
-            stack.extend(node.parts.iter().map(|(_, next)| (*next, depth + 1)));
-        }
-    }
-    Ok(())
 }
 
 /// For one subschema: which subschemas look at a part when it looks at the whole, and how often.

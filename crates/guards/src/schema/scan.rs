@@ -99,5 +99,9 @@ pub(super) fn open_text(schema: &Value) -> Vec<String> {
         });
         text && BOUNDS.iter().all(|bound| property.get(bound).is_none())
     };
-    properties.into_iter().flatten().filter(|(_, property)| open(property)).map(|(name, _)| name.clone()).collect()
+    let mut found: Vec<String> =
+        properties.into_iter().flatten().filter(|(_, property)| open(property)).map(|(name, _)| name.clone()).collect();
+    // The order of members depends on how the JSON library was built.
+    found.sort();
+    found
 }
