@@ -1,0 +1,83 @@
+//! A log's folder, read only.
+
+use audit::{Folder, Live, Node, Sort};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+const MOST_NODES: usize = 4_000_000;
+
+/// The folder of a log or of a copy of one.
+#[derive(Clone, Debug)]
+pub struct LogFolder(PathBuf);
+
+impl LogFolder {
+    /// The folder at `path`.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self(path.into())
+    }
+
+    fn list(&self, folder: &Path, prefix: &str, out: &mut Vec<Node>) -> io::Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // A name that is no text cannot be one of ours; its replacement is none either.
+            let path = format!("{prefix}{}", name.to_string_lossy());
+            let about = match std::fs::symlink_metadata(entry.path()) {
+                Ok(about) => about,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            };
+            let sort = if about.is_file() {
+                Sort::File { bytes: about.len(), links: about.nlink() }
+            } else if about.is_dir() {
+                Sort::Folder
+            } else {
+                Sort::Foreign
+            };
+            if out.len() >= MOST_NODES {
+                return Err(io::Error::other("too many files"));
+            }
+            out.push(Node { path: path.clone(), sort });
+            if sort == Sort::Folder {
+                self.list(&entry.path(), &format!("{path}/"), out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, path: &str) -> io::Result<File> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = File::from(rustix::fs::open(self.0.join(path), flags, Mode::empty())?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no regular file")) }
+    }
+}
+
+impl Folder for LogFolder {
+    fn walk(&self) -> io::Result<Vec<Node>> {
+        let mut out = Vec::new();
+        self.list(&self.0, "", &mut out)?;
+        Ok(out)
+    }
+
+    fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) { Ok(bytes) } else { Err(io::Error::other("it is too large")) }
+    }
+
+    fn start(&self, path: &str, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        self.file(path)?.take(bytes as u64).read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn live(&self) -> Live {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let locked = rustix::fs::open(&self.0, flags, Mode::empty())
+            .is_ok_and(|folder| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK));
+        if locked { Live::Running } else { Live::Stopped }
+    }
+}

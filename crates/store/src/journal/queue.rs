@@ -1,0 +1,177 @@
+//! What waits for the writer, and what the writer tells everyone.
+
+use super::{Error, Options};
+use audit::{Completion, State, Unavailable};
+use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use terms::Utc;
+
+/// Which room a record may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Common,
+    /// Also what is kept back when no new segment can be made.
+    Reserved,
+}
+
+pub(super) struct Item {
+    pub(super) record: Vec<u8>,
+    pub(super) completion: Completion,
+    pub(super) room: Room,
+}
+
+pub(super) struct Retain {
+    pub(super) before: Utc,
+    pub(super) answer: mpsc::Sender<Result<u64, Error>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    items: Vec<Item>,
+    bytes: usize,
+    retain: Vec<Retain>,
+    sleeping: bool,
+    closing: bool,
+    ended: bool,
+    failed: Option<Utc>,
+    warned: bool,
+    /// When the writer took the batch that it is writing.
+    busy: Option<Instant>,
+    busy_utc: Utc,
+    checkpoint: Option<String>,
+}
+
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    wake: Condvar,
+    most_bytes: usize,
+    most_records: usize,
+    limit: Duration,
+}
+
+/// What the writer is to do next.
+pub(super) struct Work {
+    pub(super) items: Vec<Item>,
+    pub(super) retain: Vec<Retain>,
+    pub(super) closing: bool,
+}
+
+impl Queue {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            inner: Mutex::default(),
+            wake: Condvar::new(),
+            most_bytes: options.queue_bytes,
+            most_records: options.queue_records,
+            limit: options.limit,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn slow(&self, inner: &Inner) -> bool {
+        inner.busy.is_some_and(|since| since.elapsed() > self.limit)
+    }
+
+    pub(super) fn push(&self, item: Item) -> Result<(), Unavailable> {
+        let mut inner = self.lock();
+        if inner.closing || inner.ended {
+            return Err(Unavailable::Closed);
+        }
+        if inner.failed.is_some() {
+            return Err(Unavailable::Failed);
+        }
+        if self.slow(&inner) {
+            return Err(Unavailable::Slow);
+        }
+        if inner.items.len() >= self.most_records || inner.bytes.saturating_add(item.record.len()) > self.most_bytes {
+            return Err(Unavailable::Full);
+        }
+        inner.bytes += item.record.len();
+        inner.items.push(item);
+        let wake = std::mem::take(&mut inner.sleeping);
+        drop(inner);
+        if wake {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    pub(super) fn retain(&self, before: Utc) -> mpsc::Receiver<Result<u64, Error>> {
+        let (answer, receiver) = mpsc::channel();
+        let mut inner = self.lock();
+        if !inner.closing && !inner.ended {
+            inner.retain.push(Retain { before, answer });
+        }
+        drop(inner);
+        self.wake.notify_one();
+        receiver
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().closing = true;
+        self.wake.notify_one();
+    }
+
+    /// Waits for work, at most `span`.
+    pub(super) fn take(&self, span: Duration) -> Work {
+        let mut inner = self.lock();
+        inner.busy = None;
+        let until = Instant::now() + span;
+        while inner.items.is_empty() && inner.retain.is_empty() && !inner.closing {
+            let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else { break };
+            inner.sleeping = true;
+            inner = self.wake.wait_timeout(inner, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        inner.sleeping = false;
+        inner.bytes = 0;
+        Work { items: std::mem::take(&mut inner.items), retain: std::mem::take(&mut inner.retain), closing: inner.closing }
+    }
+
+    /// The writer begins to write.
+    pub(super) fn begin(&self, now: Utc) {
+        let mut inner = self.lock();
+        inner.busy = Some(Instant::now());
+        inner.busy_utc = now;
+    }
+
+    pub(super) fn failed(&self, since: Option<Utc>) {
+        self.lock().failed = since;
+    }
+
+    pub(super) fn warned(&self, warned: bool) {
+        self.lock().warned = warned;
+    }
+
+    pub(super) fn noted(&self, note: String) {
+        self.lock().checkpoint = Some(note);
+    }
+
+    /// The writer is gone: whatever waits is refused.
+    pub(super) fn end(&self) {
+        let mut inner = self.lock();
+        inner.ended = true;
+        inner.busy = None;
+        let gone = (std::mem::take(&mut inner.items), std::mem::take(&mut inner.retain));
+        drop(inner);
+        drop(gone);
+    }
+
+    pub(super) fn state(&self) -> State {
+        let inner = self.lock();
+        match inner.failed {
+            _ if inner.closing || inner.ended => State::Closed,
+            Some(since) => State::Failed { since },
+            None if self.slow(&inner) => State::Failed { since: inner.busy_utc },
+            None if inner.warned => State::NearlyFull,
+            None => State::Healthy,
+        }
+    }
+
+    pub(super) fn checkpoint(&self) -> Option<String> {
+        self.lock().checkpoint.clone()
+    }
+}
