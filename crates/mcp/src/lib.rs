@@ -1,1 +1,42 @@
 //! frames and messages of each pinned MCP revision, strictly parsed and printed
+//!
+//! The one reader and the one writer of the protocol. Bytes become a [`Document`] in a single pass, a document becomes a [`Message`] of one
+//! [`Revision`], and whatever is doubled, unknown, left over or out of bounds becomes a [`Fault`] that says how the peer is told. Nothing is
+//! forwarded as it came: what goes out is our own print of the one parse, so that we and the next reader cannot disagree on what was said.
+//!
+//! - [`parse_message`] and [`check_result`] are the way in; `call_tool` and its siblings in [`view`] read a message that passed.
+//! - [`canonical_call`], [`Document::print`] with [`Edits`], and the `print_…` functions are the way out.
+//! - [`Definition`] is a tool, prompt or resource as its server states it; [`name`] and [`address`] say what it is called on our side.
+//!
+//! The rows named throughout are those of the table of strict parsing in the protocol notes. Control: `transport.strict-messages`.
+
+pub mod address;
+pub mod bounds;
+pub mod definition;
+pub mod document;
+pub mod fault;
+pub mod fold;
+pub mod id;
+pub mod json;
+pub mod message;
+pub mod method;
+pub mod name;
+pub mod print;
+pub mod revision;
+mod scan;
+pub mod shape;
+pub mod view;
+
+pub use bounds::Bounds;
+pub use definition::{Definition, definitions};
+pub use document::{Document, Edits, Kind, Member, Node};
+pub use fault::{About, Fate, Fault};
+pub use id::Id;
+pub use message::{Message, Notification, Outcome, Request, Response, parse_message};
+pub use method::{Direction, Method, Need, Peer, Sort};
+pub use print::{
+    REFUSAL_KEY, canonical_call, print_call_params, print_error, print_notification, print_refusal, print_request, print_result,
+};
+pub use revision::{Era, Revision};
+pub use shape::check_result;
+pub use view::{CallTool, Complete, GetPrompt, Initialize, LogMessage, Progress, ReadResource, Reference};

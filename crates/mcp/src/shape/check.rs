@@ -1,0 +1,193 @@
+//! The check of a value against its shape. The depth is that of the document, which the scanner has bounded.
+
+use super::{Field, Presence, Shape};
+use crate::bounds::Bounds;
+use crate::document::{Kind, Node};
+use crate::fold;
+use crate::id::{Id, SAFE};
+use crate::message::stranger;
+use crate::revision::Revision;
+use std::collections::BTreeSet;
+
+/// The row for a value that is missing or of the wrong kind.
+const MISFIT: u8 = 29;
+
+pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result<(), u8> {
+    match shape {
+        Shape::Any => Ok(()),
+        Shape::Bool => kind(node, Kind::Bool),
+        Shape::Integer => fit(node.integer().is_some_and(|number| (-SAFE..=SAFE).contains(&number))),
+        Shape::IntegerOrNull => fit(node.is_null() || node.integer().is_some()),
+        Shape::Number => kind(node, Kind::Number),
+        Shape::Text => kind(node, Kind::Text),
+        Shape::Name => bounded(node, Bounds::NAME),
+        Shape::Label => bounded(node, Bounds::DEFINITION_NAME),
+        Shape::Uri => {
+            bounded(node, Bounds::URI)?;
+            fit(node.text().is_some_and(|text| !text.contains([' ', '\u{7f}'])))
+        }
+        Shape::IconUri => fit(node.text().is_some_and(|text| text.starts_with("https://") || text.starts_with("data:"))),
+        Shape::Base64 => fit(node.text().is_some_and(|text| is_base64(text.as_bytes()))),
+        Shape::Choice(choices) => fit(choices.iter().any(|choice| node.is_text(choice))),
+        Shape::Token => match Id::read(node) {
+            Ok(_) => Ok(()),
+            Err(row @ (9 | 14)) => Err(row),
+            Err(_) => Err(MISFIT),
+        },
+        Shape::Open => {
+            kind(node, Kind::Object)?;
+            open(node)
+        }
+        Shape::Free => kind(node, Kind::Object),
+        Shape::Schema => {
+            kind(node, Kind::Object)?;
+            fit(node.get("type").is_some_and(|kind| kind.is_text("object")))
+        }
+        Shape::Meta => meta(node),
+        Shape::Object(fields) => object(fields, node, revision),
+        Shape::List(item) => list(item, usize::MAX, node, revision),
+        Shape::ListUpTo(most, item) => list(item, *most, node, revision),
+        Shape::Map(value) => {
+            kind(node, Kind::Object)?;
+            node.members().try_for_each(|member| check(value, member.value, revision))
+        }
+        Shape::OneOrMany(one) => match node.kind() {
+            Kind::Array => list(one, usize::MAX, node, revision),
+            _ => check(one, node, revision),
+        },
+        Shape::Tagged(shapes) => {
+            let tag = node.get("type").ok_or(MISFIT)?;
+            let (_, shape) = shapes.iter().find(|(name, _)| tag.is_text(name)).ok_or(MISFIT)?;
+            check(shape, node, revision)
+        }
+        Shape::By(choose) => check(choose(node).ok_or(MISFIT)?, node, revision),
+    }
+}
+
+fn fit(fits: bool) -> Result<(), u8> {
+    if fits { Ok(()) } else { Err(MISFIT) }
+}
+
+fn kind(node: Node<'_>, kind: Kind) -> Result<(), u8> {
+    fit(node.kind() == kind)
+}
+
+fn bounded(node: Node<'_>, most: usize) -> Result<(), u8> {
+    let text = if node.kind() == Kind::Text { node.text() } else { None };
+    match text {
+        None => Err(MISFIT),
+        Some(text) if text.is_empty() => Err(MISFIT),
+        Some(text) if text.bytes().any(|byte| byte < 0x20) => Err(9),
+        Some(text) if text.len() > most => Err(14),
+        Some(_) => Ok(()),
+    }
+}
+
+fn list(item: &Shape, most: usize, node: Node<'_>, revision: Revision) -> Result<(), u8> {
+    kind(node, Kind::Array)?;
+    for (place, node) in node.items().enumerate() {
+        fit(place < most)?;
+        check(item, node, revision)?;
+    }
+    Ok(())
+}
+
+fn object(fields: &[Field], node: Node<'_>, revision: Revision) -> Result<(), u8> {
+    kind(node, Kind::Object)?;
+    let known = |field: &&Field| field.since <= revision;
+    let mut seen = 0_u64;
+    for member in node.members() {
+        match fields.iter().enumerate().find(|(_, field)| known(field) && member.key.is_text(field.key)) {
+            Some((place, field)) => {
+                seen |= 1 << place;
+                check(field.shape, member.value, revision)?;
+            }
+            None => return Err(stranger(&member.name(), fields.iter().filter(known).map(|field| field.key))),
+        }
+    }
+    let missing = |(place, field): (usize, &Field)| field.presence == Presence::Must && known(&field) && seen & (1 << place) == 0;
+    fit(!fields.iter().enumerate().any(missing))
+}
+
+/// An open object, to any depth: no two keys alike, none of JavaScript's own.
+fn open(node: Node<'_>) -> Result<(), u8> {
+    if node.kind() == Kind::Object {
+        let mut keys = BTreeSet::new();
+        for member in node.members() {
+            let name = member.name();
+            if matches!(&*name, "__proto__" | "constructor" | "prototype") {
+                return Err(10);
+            }
+            if !keys.insert(fold::fold(&name)) {
+                return Err(7);
+            }
+            open(member.value)?;
+        }
+    }
+    node.items().try_for_each(open)
+}
+
+fn meta(node: Node<'_>) -> Result<(), u8> {
+    if node.kind() != Kind::Object {
+        return Err(37);
+    }
+    for member in node.members() {
+        let name = member.name();
+        if matches!(&*name, "__proto__" | "constructor" | "prototype") {
+            return Err(10);
+        }
+        if fold::alike(&name, "progressToken") {
+            if name != "progressToken" {
+                return Err(7);
+            }
+            check(&Shape::Token, member.value, Revision::R2024_11_05).map_err(|row| if row == MISFIT { 64 } else { row })?;
+        }
+        if !is_meta_key(&name) {
+            return Err(37);
+        }
+    }
+    open(node)
+}
+
+/// Whether `key` has the form of a key of `_meta`: an optional dotted prefix and `/`, then a name.
+pub(crate) fn is_meta_key(key: &str) -> bool {
+    let (prefix, name) = key.split_once('/').map_or((None, key), |(prefix, name)| (Some(prefix), name));
+    let ends = |text: &str, first: fn(&u8) -> bool| {
+        text.as_bytes().first().is_some_and(first) && text.as_bytes().last().is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let label =
+        |label: &str| ends(label, u8::is_ascii_alphabetic) && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    prefix.is_none_or(|prefix| prefix.split('.').all(label))
+        && ends(name, u8::is_ascii_alphanumeric)
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn is_base64(text: &[u8]) -> bool {
+    let body = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    text.len().is_multiple_of(4) && body.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_meta_have_a_form() {
+        for good in ["a", "progressToken", "io.modelcontextprotocol/related-task", "dev.bastide/server", "a-b.c/x_1.y", "1a"] {
+            assert!(is_meta_key(good), "{good}");
+        }
+        for bad in ["", "/a", "a/", "a/b/c", "a..b/c", "1a.b/c", "-a", "a-", "a b", "é", "a-/b"] {
+            assert!(!is_meta_key(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base64_is_standard_and_padded() {
+        for good in ["", "AAAA", "AAA=", "AA==", "+/+/"] {
+            assert!(is_base64(good.as_bytes()), "{good}");
+        }
+        for bad in ["A", "AA", "AAA", "A===", "AA=A", "-_-_", "AA A", "AAAA\n"] {
+            assert!(!is_base64(bad.as_bytes()), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The params of each method.
+
+use super::block::{IMPLEMENTATION, META, ROLE, SAMPLING, TASK, TOOL};
+use super::{Field, Shape, may, must};
+use crate::method::Method;
+use crate::revision::Revision;
+
+const JUNE: Revision = Revision::R2025_06_18;
+const NOVEMBER: Revision = Revision::R2025_11_25;
+
+const STRINGS: Shape = Shape::Map(&Shape::Text);
+const TASK_WISH: Field = may("task", &Shape::Object(&[may("ttl", &Shape::Integer)])).since(NOVEMBER);
+
+static PLAIN: Shape = Shape::Object(&[META]);
+static PAGE: Shape = Shape::Object(&[META, may("cursor", &Shape::Text)]);
+static ADDRESS: Shape = Shape::Object(&[META, must("uri", &Shape::Uri)]);
+static OF_TASK: Shape = Shape::Object(&[META, must("taskId", &Shape::Name)]);
+
+pub(super) const LEVEL: Shape = Shape::Choice(&["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]);
+
+static INITIALIZE: Shape =
+    Shape::Object(&[META, must("protocolVersion", &Shape::Text), must("capabilities", &Shape::Open), must("clientInfo", &IMPLEMENTATION)]);
+
+static CALL: Shape = Shape::Object(&[META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH]);
+
+static PROMPT: Shape = Shape::Object(&[META, must("name", &Shape::Name), may("arguments", &STRINGS)]);
+
+static COMPLETE: Shape = Shape::Object(&[
+    META,
+    must(
+        "ref",
+        &Shape::Tagged(&[
+            (
+                "ref/prompt",
+                &Shape::Object(&[must("type", &Shape::Text), must("name", &Shape::Name), may("title", &Shape::Text).since(JUNE)]),
+            ),
+            ("ref/resource", &Shape::Object(&[must("type", &Shape::Text), must("uri", &Shape::Uri)])),
+        ]),
+    ),
+    must("argument", &Shape::Object(&[must("name", &Shape::Name), must("value", &Shape::Text)])),
+    may("context", &Shape::Object(&[may("arguments", &STRINGS)])).since(JUNE),
+]);
+
+static SET_LEVEL: Shape = Shape::Object(&[META, must("level", &LEVEL)]);
+
+static LISTEN: Shape = Shape::Object(&[
+    META,
+    must(
+        "notifications",
+        &Shape::Object(&[
+            may("toolsListChanged", &Shape::Bool),
+            may("promptsListChanged", &Shape::Bool),
+            may("resourcesListChanged", &Shape::Bool),
+            may("resourceSubscriptions", &Shape::List(&Shape::Uri)),
+        ]),
+    ),
+]);
+
+static CANCELLED: Shape = Shape::Object(&[META, may("requestId", &Shape::Token), may("reason", &Shape::Text)]);
+
+static PROGRESS: Shape = Shape::Object(&[
+    META,
+    must("progressToken", &Shape::Token),
+    must("progress", &Shape::Number),
+    may("total", &Shape::Number),
+    may("message", &Shape::Text),
+]);
+
+static LOG: Shape = Shape::Object(&[META, must("level", &LEVEL), must("data", &Shape::Any), may("logger", &Shape::Text)]);
+
+/// A form or an address; without `mode` it is a form.
+static ELICIT: Shape = Shape::By(|node| match node.get("mode") {
+    None => Some(&FORM),
+    Some(mode) if mode.is_text("form") => Some(&FORM),
+    Some(mode) if mode.is_text("url") => Some(&PAGE_OF_URL),
+    Some(_) => None,
+});
+static FORM: Shape = Shape::Object(&[
+    META,
+    may("mode", &Shape::Text).since(NOVEMBER),
+    must("message", &Shape::Text),
+    must(
+        "requestedSchema",
+        &Shape::Object(&[
+            may("$schema", &Shape::Text),
+            must("type", &Shape::Choice(&["object"])),
+            must("properties", &Shape::Map(&PRIMITIVE)),
+            may("required", &Shape::List(&Shape::Text)),
+        ]),
+    ),
+    TASK_WISH,
+]);
+static PAGE_OF_URL: Shape = Shape::Object(&[
+    META,
+    must("mode", &Shape::Text).since(NOVEMBER),
+    must("message", &Shape::Text),
+    must("url", &Shape::Uri),
+    must("elicitationId", &Shape::Name),
+    TASK_WISH,
+]);
+
+const TITLE: Field = may("title", &Shape::Text);
+const DESCRIPTION: Field = may("description", &Shape::Text);
+const CHOICES: Shape = Shape::List(&Shape::Object(&[must("const", &Shape::Text), must("title", &Shape::Text)]));
+
+/// A question of a form: flat, and of a primitive kind.
+static PRIMITIVE: Shape = Shape::Tagged(&[
+    (
+        "string",
+        &Shape::Object(&[
+            must("type", &Shape::Text),
+            TITLE,
+            DESCRIPTION,
+            may("minLength", &Shape::Integer),
+            may("maxLength", &Shape::Integer),
+            may("format", &Shape::Choice(&["date", "date-time", "email", "uri"])),
+            may("enum", &Shape::List(&Shape::Text)),
+            may("enumNames", &Shape::List(&Shape::Text)),
+            may("oneOf", &CHOICES).since(NOVEMBER),
+            may("default", &Shape::Text),
+        ]),
+    ),
+    ("number", &NUMBER),
+    ("integer", &NUMBER),
+    ("boolean", &Shape::Object(&[must("type", &Shape::Text), TITLE, DESCRIPTION, may("default", &Shape::Bool)])),
+    (
+        "array",
+        &Shape::Object(&[
+            must("type", &Shape::Text).since(NOVEMBER),
+            TITLE,
+            DESCRIPTION,
+            may("minItems", &Shape::Integer),
+            may("maxItems", &Shape::Integer),
+            must(
+                "items",
+                &Shape::Object(&[
+                    may("type", &Shape::Choice(&["string"])),
+                    may("enum", &Shape::List(&Shape::Text)),
+                    may("anyOf", &CHOICES),
+                ]),
+            ),
+            may("default", &Shape::List(&Shape::Text)),
+        ]),
+    ),
+]);
+static NUMBER: Shape = Shape::Object(&[
+    must("type", &Shape::Text),
+    TITLE,
+    DESCRIPTION,
+    may("minimum", &Shape::Number),
+    may("maximum", &Shape::Number),
+    may("default", &Shape::Number),
+]);
+
+static CREATE_MESSAGE: Shape = Shape::Object(&[
+    META,
+    must("messages", &Shape::List(&Shape::Object(&[must("role", &ROLE), must("content", &SAMPLING), META]))),
+    must("maxTokens", &Shape::Integer),
+    may(
+        "modelPreferences",
+        &Shape::Object(&[
+            may("hints", &Shape::List(&Shape::Object(&[may("name", &Shape::Text)]))),
+            may("costPriority", &Shape::Number),
+            may("speedPriority", &Shape::Number),
+            may("intelligencePriority", &Shape::Number),
+        ]),
+    ),
+    may("systemPrompt", &Shape::Text),
+    may("includeContext", &Shape::Choice(&["none", "thisServer", "allServers"])),
+    may("temperature", &Shape::Number),
+    may("stopSequences", &Shape::List(&Shape::Text)),
+    may("metadata", &Shape::Open),
+    may("tools", &Shape::List(&TOOL)).since(NOVEMBER),
+    may("toolChoice", &Shape::Object(&[may("mode", &Shape::Choice(&["auto", "none", "required"]))])).since(NOVEMBER),
+    TASK_WISH,
+]);
+
+static ELICITATION_COMPLETE: Shape = Shape::Object(&[META, must("elicitationId", &Shape::Name)]);
+
+static UPDATE_TASK: Shape = Shape::Object(&[META, must("taskId", &Shape::Name), must("inputResponses", &Shape::Open)]);
+
+pub(super) fn of(method: Method) -> &'static Shape {
+    match method {
+        Method::Initialize => &INITIALIZE,
+        Method::Initialized
+        | Method::Discover
+        | Method::Ping
+        | Method::ToolsChanged
+        | Method::PromptsChanged
+        | Method::ResourcesChanged
+        | Method::ListRoots
+        | Method::RootsChanged => &PLAIN,
+        Method::ListTools | Method::ListResources | Method::ListResourceTemplates | Method::ListPrompts | Method::ListTasks => &PAGE,
+        Method::CallTool => &CALL,
+        Method::ReadResource | Method::Subscribe | Method::Unsubscribe | Method::ResourceUpdated => &ADDRESS,
+        Method::GetPrompt => &PROMPT,
+        Method::Complete => &COMPLETE,
+        Method::SetLevel => &SET_LEVEL,
+        Method::Listen | Method::ListenAcknowledged => &LISTEN,
+        Method::Cancelled => &CANCELLED,
+        Method::Progress => &PROGRESS,
+        Method::LogMessage => &LOG,
+        Method::Elicit => &ELICIT,
+        Method::ElicitationComplete => &ELICITATION_COMPLETE,
+        Method::CreateMessage => &CREATE_MESSAGE,
+        Method::GetTask | Method::TaskResult | Method::CancelTask => &OF_TASK,
+        Method::UpdateTask => &UPDATE_TASK,
+        Method::TaskStatus | Method::TaskChanged => &TASK,
+    }
+}
