@@ -1,5 +1,7 @@
 //! What the engine allows, through its public face.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use policy::{
     Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Method, Miss, Obligation, Place, Question, Reason, RoleSource,
     ServerEntries, Sources, Subject, Wait, Why,
