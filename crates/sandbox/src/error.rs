@@ -1,0 +1,36 @@
+//! What can go wrong with a local server's process.
+
+use std::io;
+use std::time::Duration;
+
+/// Why a server was not started, or not ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operator's fault: the program is neither a bare name nor an absolute path.
+    #[error("`{0}` is neither a bare name nor an absolute path")]
+    ProgramForm(String),
+    /// The operator's fault: there is no such program, or it cannot be executed.
+    #[error("there is no executable `{0}`")]
+    ProgramAbsent(String),
+    /// The operator's fault: a name or a value that an environment cannot hold.
+    #[error("`{0}` is not the name of an environment variable, or its value cannot be one")]
+    Variable(String),
+    /// The operator's fault: an argument holds a NUL, or program, arguments and environment together are too long.
+    #[error("the command is not one that can be executed")]
+    Command,
+    /// The operator's fault: the working directory is not an absolute path.
+    #[error("the working directory is not an absolute path")]
+    Directory,
+    /// The helper could not be started.
+    #[error("the launcher could not be started")]
+    Launcher(#[source] io::Error),
+    /// The helper could not limit itself or start the program.
+    #[error("the launcher refused: {0}")]
+    Refused(String),
+    /// The helper did not answer.
+    #[error("the launcher did not answer within {0:?}")]
+    Silent(Duration),
+    /// How the process ended could not be learnt.
+    #[error("the process could not be waited for")]
+    Wait(#[source] io::Error),
+}

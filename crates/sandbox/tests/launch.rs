@@ -1,0 +1,288 @@
+//! Real processes, started as the gateway starts them. This program is its own helper.
+
+use sandbox::{Breach, Ended, Grace, Running, Spec, Tail, capture, launch, program_lookup};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use terms::Secret;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some(sandbox::ARGUMENT) => sandbox::enter(),
+        Some("__gateway") => gateway(),
+        _ => {}
+    }
+    // A descriptor that must not reach a server, and a variable that must not either.
+    let leaked = std::fs::File::open("/etc/passwd").unwrap();
+    rustix::io::fcntl_setfd(&leaked, rustix::io::FdFlags::empty()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        macro_rules! run {
+            ($($test:ident),* $(,)?) => {$(
+                let begun = Instant::now();
+                $test().await;
+                println!("test {} ... ok ({} ms)", stringify!($test), begun.elapsed().as_millis());
+            )*};
+        }
+        run!(
+            environment_is_what_was_given,
+            descriptors_are_three,
+            privileges_and_limits_are_gone,
+            bytes_pass_and_closing_ends,
+            status_is_handed_up,
+            absent_programs_are_refused,
+            arguments_are_not_read_by_a_shell,
+            grandchildren_end_with_the_server,
+            grandchildren_end_when_the_handle_is_dropped,
+            everything_ends_with_the_gateway,
+            a_stubborn_server_is_killed,
+            a_polite_server_hears_sigterm,
+            memory_is_bounded,
+            processes_are_bounded,
+            a_killed_helper_leaves_nobody,
+            a_flood_on_stderr_is_bounded,
+            the_helper_cannot_be_read,
+        );
+    });
+}
+
+fn spec(program: &str, args: &[&str]) -> Spec {
+    let mut spec = Spec::new(program_lookup(program).unwrap());
+    spec.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+    spec
+}
+
+fn python(code: &str) -> Spec {
+    spec("/usr/bin/python3", &["-c", code])
+}
+
+async fn output(spec: &Spec) -> (String, Ended) {
+    let Running { stdin, mut stdout, mut stderr, mut process } = launch(spec).await.unwrap();
+    drop(stdin);
+    let (mut text, mut fault) = (String::new(), String::new());
+    let (_, _) = tokio::join!(stdout.read_to_string(&mut text), stderr.read_to_string(&mut fault));
+    let ended = process.wait().await.unwrap();
+    (text + &fault, ended)
+}
+
+async fn line(stdout: &mut tokio::process::ChildStdout) -> String {
+    let mut text = String::new();
+    loop {
+        match stdout.read_u8().await {
+            Ok(b'\n') | Err(_) => return text,
+            Ok(byte) => text.push(byte as char),
+        }
+    }
+}
+
+fn alive(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.starts_with(" Z")))
+}
+
+async fn gone(pids: &[String]) {
+    let begun = Instant::now();
+    while pids.iter().any(|pid| alive(pid)) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "still there: {pids:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn environment_is_what_was_given() {
+    let mut given = spec("/usr/bin/cat", &["/proc/self/environ"]);
+    given.env.set("REGION", "eu".into()).unwrap();
+    given.env.seal("KEY", Secret::new("s3cret".into())).unwrap();
+    let (text, _) = output(&given).await;
+    let mut variables: Vec<&str> = text.split_terminator('\0').collect();
+    variables.sort_unstable();
+    assert_eq!(variables, ["KEY=s3cret", "PATH=/usr/local/bin:/usr/bin:/bin", "REGION=eu"]);
+}
+
+async fn descriptors_are_three() {
+    let (text, _) = output(&python("import os\nfor fd in range(4096):\n try: os.fstat(fd); print(fd)\n except OSError: pass")).await;
+    assert_eq!(text, "0\n1\n2\n");
+}
+
+async fn privileges_and_limits_are_gone() {
+    let (text, _) = output(&spec("/usr/bin/cat", &["/proc/self/status", "/proc/self/limits"])).await;
+    let field = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(field("NoNewPrivs:"), "1");
+    assert_eq!(field("Umask:"), "0077");
+    assert_eq!(field("SigBlk:"), "0000000000000000");
+    assert_eq!(field("SigIgn:"), "0000000000000000");
+    assert_eq!(field("Max core file size"), "0 0 bytes");
+    assert_eq!(field("Max open files"), "256 256 files");
+    assert_eq!(field("Max file size"), "1073741824 1073741824 bytes");
+    let (text, _) = output(&python("import os; print(os.getpid() == os.getpgid(0), os.getsid(0) == os.getppid(), os.getcwd())")).await;
+    assert_eq!(text, "True True /\n");
+}
+
+async fn bytes_pass_and_closing_ends() {
+    let Running { mut stdin, mut stdout, stderr: _stderr, mut process } = launch(&spec("cat", &[])).await.unwrap();
+    let sent = vec![b'x'; 300_000];
+    let write = tokio::spawn({
+        let sent = sent.clone();
+        async move { stdin.write_all(&sent).await.unwrap() }
+    });
+    let mut seen = Vec::new();
+    stdout.read_to_end(&mut seen).await.unwrap();
+    write.await.unwrap();
+    assert_eq!(seen, sent);
+    assert_eq!(process.end(Grace::default()).await.unwrap(), Ended { code: 0, breach: None });
+}
+
+async fn status_is_handed_up() {
+    assert_eq!(output(&python("import sys; sys.exit(7)")).await.1.code, 7);
+    assert_eq!(output(&python("import os; os.kill(os.getpid(), 11)")).await.1.code, 128 + 11);
+}
+
+async fn absent_programs_are_refused() {
+    assert!(launch(&Spec::new("/nonexistent/program".into())).await.unwrap_err().to_string().contains("cannot be executed"));
+    assert!(launch(&Spec::new("/etc/passwd".into())).await.is_err());
+    let mut nowhere = spec("cat", &[]);
+    nowhere.cwd = "/nonexistent".into();
+    assert!(launch(&nowhere).await.is_err());
+}
+
+async fn arguments_are_not_read_by_a_shell() {
+    let text = "$(id); `id` && id | id > /tmp/x * ~ \\ \" '";
+    assert_eq!(output(&spec("printf", &["%s", text])).await.0, text);
+}
+
+/// A child in the same group, one in a session of its own, and one that was orphaned by a double fork; all deaf to SIGTERM and SIGHUP.
+const FAMILY: &str = "
+import os, signal, sys, time
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, signal.SIG_IGN)
+def rest(pipe):
+    os.write(pipe, (str(os.getpid()) + ' ').encode()); time.sleep(600); os._exit(0)
+read, write = os.pipe()
+if os.fork() == 0: rest(write)
+if os.fork() == 0: os.setsid(); rest(write)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0: rest(write)
+    os._exit(0)
+os.wait()
+seen = ''
+while len(seen.split()) < 3 or not seen.endswith(' '): seen += os.read(read, 100).decode()
+print(os.getpid(), seen, flush=True)
+";
+
+async fn family(after: &str) -> (Running, Vec<String>) {
+    let mut running = launch(&python(&format!("{FAMILY}{after}"))).await.unwrap();
+    let pids: Vec<String> = line(&mut running.stdout).await.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(pids.len(), 4);
+    assert_eq!(pids[0], running.process.pid().to_string());
+    assert!(pids.iter().all(|pid| alive(pid)));
+    (running, pids)
+}
+
+async fn grandchildren_end_with_the_server() {
+    let (mut running, pids) = family("sys.stdin.read()").await;
+    drop(running.stdin);
+    assert_eq!(running.process.wait().await.unwrap().code, 0);
+    assert!(!pids.iter().any(|pid| alive(pid)), "{pids:?}");
+}
+
+async fn grandchildren_end_when_the_handle_is_dropped() {
+    let (running, pids) = family("time.sleep(600)").await;
+    drop(running);
+    gone(&pids).await;
+}
+
+/// Stands in for a gateway: starts the family, says who they are, and waits to be killed.
+fn gateway() -> ! {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (_running, pids) = family("time.sleep(600)").await;
+        println!("{}", pids.join(" "));
+        std::future::pending::<()>().await;
+    });
+    std::process::exit(0)
+}
+
+async fn everything_ends_with_the_gateway() {
+    let mut gateway = tokio::process::Command::new("/proc/self/exe").arg("__gateway").stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let pids: Vec<String> = line(gateway.stdout.as_mut().unwrap()).await.split_whitespace().map(str::to_owned).collect();
+    assert!(pids.len() == 4 && pids.iter().all(|pid| alive(pid)));
+    gateway.kill().await.unwrap();
+    gone(&pids).await;
+}
+
+async fn a_stubborn_server_is_killed() {
+    let (mut running, pids) = family("\nwhile True: time.sleep(600)").await;
+    drop(running.stdin);
+    let begun = Instant::now();
+    let grace = Grace { input: Duration::from_millis(100), term: Duration::from_millis(100) };
+    assert_eq!(running.process.end(grace).await.unwrap().code, 128 + 9);
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+    assert!(!pids.iter().any(|pid| alive(pid)), "{pids:?}");
+}
+
+async fn a_polite_server_hears_sigterm() {
+    let code = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\nprint('up', flush=True)\ntime.sleep(600)";
+    let mut running = launch(&python(code)).await.unwrap();
+    assert_eq!(line(&mut running.stdout).await, "up");
+    let grace = Grace { input: Duration::from_millis(50), term: Duration::from_secs(5) };
+    assert_eq!(running.process.end(grace).await.unwrap().code, 3);
+}
+
+async fn memory_is_bounded() {
+    let mut hungry = python("import time\nx = bytearray(b'x') * 200_000_000\ntime.sleep(600)");
+    hungry.limits.memory_bytes = Some(100_000_000);
+    assert_eq!(output(&hungry).await.1, Ended { code: 128 + 9, breach: Some(Breach::Memory) });
+}
+
+async fn processes_are_bounded() {
+    let mut many = python("import os, time\nfor _ in range(20):\n if os.fork() == 0: time.sleep(600)\ntime.sleep(600)");
+    many.limits.processes = 10;
+    assert_eq!(output(&many).await.1, Ended { code: 128 + 9, breach: Some(Breach::Processes) });
+}
+
+async fn a_killed_helper_leaves_nobody() {
+    let mut running = launch(&python("import os, time\nos.fork()\nos.kill(os.getpgid(0), 0)\ntime.sleep(600)")).await.unwrap();
+    let helper = std::fs::read_to_string(format!("/proc/{}/stat", running.process.pid())).unwrap();
+    let helper: i32 = helper.rsplit_once(')').unwrap().1.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let session = helper.to_string();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(helper).unwrap(), rustix::process::Signal::KILL).unwrap();
+    assert_eq!(running.process.wait().await.unwrap().code, 128 + 9);
+    let left = || {
+        let entries = std::fs::read_dir("/proc").unwrap().flatten();
+        entries.filter(|entry| {
+            let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let fields: Vec<&str> = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+            fields.first() != Some(&"Z") && fields.get(3) == Some(&&*session)
+        })
+    };
+    let begun = Instant::now();
+    while left().count() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "strays");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn a_flood_on_stderr_is_bounded() {
+    let flood = python("import sys\nfor at in range(300000): sys.stderr.write(f'noise {at}\\n')\nsys.stderr.write('\\x1b[31mlast')");
+    let Running { stdin, stdout: _stdout, stderr, mut process } = launch(&flood).await.unwrap();
+    drop(stdin);
+    let tail = Tail::new();
+    capture(stderr, &tail).await;
+    assert_eq!(process.wait().await.unwrap().code, 0);
+    let lines = tail.lines();
+    assert_eq!(lines.last().map(|line| &**line), Some("\\u{1b}[31mlast"));
+    assert!(lines.iter().map(|line| line.len()).sum::<usize>() <= 64 * 1024);
+    assert_eq!(tail.dropped() + lines.len() as u64, 300_001);
+}
+
+async fn the_helper_cannot_be_read() {
+    let mut running = launch(&python("import os\nprint(os.getppid(), flush=True)\ninput()")).await.unwrap();
+    let helper = line(&mut running.stdout).await;
+    let folder = Path::new("/proc").join(&helper);
+    // Files of a process that cannot be dumped belong to root, so that a server of the same account cannot read its memory.
+    use std::os::unix::fs::MetadataExt as _;
+    assert_eq!(std::fs::metadata(folder.join("environ")).unwrap().uid(), 0);
+    assert_eq!(std::fs::read(folder.join("environ")).unwrap(), b"");
+    running.process.kill().await.unwrap();
+}
