@@ -1,1 +1,32 @@
 //! bytes in, findings out: decoding ladder, secrets, personal and financial data, injection, leaks
+//!
+//! Stands in the stages `inspect` and `screen`. It reports facts and never decides; what is done with a fact is the policy's word,
+//! which [`redact`] carries out. A bound that is reached is a finding of [`terms::Class::Unseen`], so that nothing passes unseen.
+
+mod budget;
+mod card;
+mod check;
+mod custom;
+mod detector;
+mod echo;
+mod email;
+mod engine;
+mod error;
+pub mod jsonl;
+mod keyword;
+mod ladder;
+mod part;
+mod redact;
+mod rule;
+mod scan;
+mod stream;
+mod view;
+
+pub use budget::Budget;
+pub use check::Check;
+pub use echo::Echo;
+pub use engine::{Channel, Engine, Report, Scratch};
+pub use error::Error;
+pub use redact::{Actions, redact};
+pub use rule::{REACH, Rule, Rules};
+pub use stream::Stream;

@@ -1,0 +1,98 @@
+//! Card numbers: a network's range, a length that it issues, the check digit, a usual grouping.
+//!
+//! Source: ISO/IEC 7812-1; the networks' published ranges.
+
+use crate::check::luhn;
+use crate::detector::{Detector, Sheet};
+use crate::scan;
+use crate::view::View;
+use std::borrow::Cow;
+use terms::{Class, Span};
+
+/// First six digits from, to; shortest and longest number.
+const NETWORKS: &[(u32, u32, usize, usize)] = &[
+    (400_000, 499_999, 16, 16),
+    (510_000, 559_999, 16, 16),
+    (222_100, 272_099, 16, 16),
+    (340_000, 349_999, 15, 15),
+    (370_000, 379_999, 15, 15),
+    (300_000, 305_999, 14, 14),
+    (360_000, 369_999, 14, 14),
+    (380_000, 399_999, 14, 14),
+    (352_800, 358_999, 16, 16),
+    (601_100, 601_199, 16, 16),
+    (644_000, 659_999, 16, 16),
+    (620_000, 629_999, 16, 19),
+    (500_000, 509_999, 16, 16),
+    (560_000, 589_999, 16, 16),
+    (220_000, 220_499, 16, 16),
+    (979_200, 979_289, 16, 16),
+];
+
+/// How the digits may be grouped, besides not at all.
+const GROUPINGS: &[&[usize]] =
+    &[&[4, 4, 4, 4], &[4, 6, 5], &[4, 6, 4], &[4, 4, 4, 4, 3], &[4, 4, 4, 4, 2], &[6, 13], &[4, 4, 4, 3], &[8, 8]];
+
+/// Finds card numbers.
+pub(crate) struct Cards;
+
+impl Detector for Cards {
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        scan::digits(view.bytes, |run| numbers(view, run, sheet));
+    }
+}
+
+fn numbers(view: &View<'_>, run: Span, sheet: &mut Sheet<'_>) {
+    let mut at = run.start;
+    while at < run.end {
+        let here = view.bytes.get(at).copied().unwrap_or_default();
+        let before = at.checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
+        let starts = here.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'#');
+        match starts.then(|| number(view.bytes, at, run.end)).flatten() {
+            Some(end) => {
+                sheet.add(view, Class::Financial, Cow::Borrowed("card"), Span::new(at, end), 0.95);
+                at = end;
+            }
+            None => at += 1,
+        }
+    }
+}
+
+/// The end of the card number that starts at `at`.
+fn number(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
+    let mut digits = [0_u8; 19];
+    let (mut count, mut groups, mut group, mut separator, mut here) = (0, [0_usize; 6], 0, None, at);
+    let mut best = None;
+    while here <= end {
+        let byte = bytes.get(here).copied().filter(|_| here < end);
+        if let Some(digit) = byte.filter(u8::is_ascii_digit) {
+            let Some(slot) = digits.get_mut(count) else { break };
+            *slot = digit - b'0';
+            count += 1;
+            *groups.get_mut(group)? += 1;
+            here += 1;
+            continue;
+        }
+        let follows = bytes.get(here).copied().unwrap_or(b' ');
+        let decimal = follows == b'.' && bytes.get(here + 1).is_some_and(u8::is_ascii_digit);
+        if !follows.is_ascii_alphanumeric() && follows != b'_' && !decimal && sound(digits.get(..count)?, groups.get(..=group)?) {
+            best = Some(here);
+        }
+        let joins = byte.filter(|byte| separator.is_none_or(|seen| seen == *byte));
+        if joins.is_none() || !bytes.get(here + 1).is_some_and(u8::is_ascii_digit) || group + 1 == groups.len() {
+            break;
+        }
+        separator = byte;
+        group += 1;
+        here += 1;
+    }
+    best
+}
+
+fn sound(digits: &[u8], groups: &[usize]) -> bool {
+    let (Some(first), true) = (digits.get(..6), groups.len() == 1 || GROUPINGS.contains(&groups)) else { return false };
+    let range = first.iter().fold(0, |sum, digit| sum * 10 + u32::from(*digit));
+    let issued =
+        |network: &(u32, u32, usize, usize)| (network.0..=network.1).contains(&range) && (network.2..=network.3).contains(&digits.len());
+    NETWORKS.iter().any(issued) && luhn(digits)
+}

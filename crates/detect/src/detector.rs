@@ -1,0 +1,45 @@
+//! What a detector is: reads a view, adds findings.
+
+use crate::budget::Allowance;
+use crate::engine::Channel;
+use crate::view::View;
+use std::borrow::Cow;
+use terms::{Class, Finding, Span};
+
+/// Finds one sort of thing. New ones join the list in [`crate::engine`].
+pub(crate) trait Detector: Send + Sync {
+    /// Adds what `view` holds. Linear in its length; what is not looked at is noted in the sheet's allowance.
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>);
+}
+
+/// Where the findings of one inspection are written.
+pub(crate) struct Sheet<'a> {
+    /// Where the text comes from.
+    #[expect(dead_code, reason = "for detectors whose meaning depends on it")]
+    pub channel: Channel,
+    /// What is left of the budget.
+    pub allowance: &'a mut Allowance,
+    /// Search memory, one slot a rule.
+    pub caches: &'a mut Vec<Option<crate::keyword::Memory>>,
+    /// So far.
+    pub findings: &'a mut Vec<Finding>,
+    /// Runs that were decoded around a finding.
+    pub decoded: &'a mut Vec<Span>,
+    /// How many there may be.
+    pub most: usize,
+}
+
+impl Sheet<'_> {
+    /// Adds a finding at `span` of `view`.
+    pub fn add(&mut self, view: &View<'_>, class: Class, kind: Cow<'static, str>, span: Span, confidence: f32) {
+        let place = view.trace(span);
+        if self.findings.len() >= self.most {
+            self.allowance.miss("findings", place);
+            return;
+        }
+        if view.encoded() {
+            self.decoded.push(place);
+        }
+        self.findings.push(Finding { class, kind, span: place, confidence });
+    }
+}

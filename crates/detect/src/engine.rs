@@ -1,0 +1,130 @@
+//! The engine: rules compiled once, texts inspected many times.
+
+use crate::budget::{Allowance, Budget};
+use crate::card::Cards;
+use crate::custom::Customs;
+use crate::detector::{Detector, Sheet};
+use crate::email::Emails;
+use crate::error::Error;
+use crate::keyword::{Keywords, Memory};
+use crate::ladder::{self, Rung};
+use crate::rule::Rules;
+use crate::view::View;
+use terms::{Class, Finding, Span};
+
+/// Where a text comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// An argument of a call.
+    Argument,
+    /// A tool's result.
+    Result,
+    /// The content of a resource.
+    Resource,
+    /// A prompt template, filled.
+    Prompt,
+    /// A definition: description, schema, annotations, a server's instructions.
+    Definition,
+    /// A server's question to the client.
+    Question,
+    /// An error's text.
+    Fault,
+    /// A log line or a progress note.
+    Note,
+}
+
+/// Memory of an inspection, kept so that a text without findings costs no allocation. One for each thread.
+#[derive(Default)]
+pub struct Scratch {
+    pub(crate) rungs: Vec<Rung>,
+    pub(crate) caches: Vec<Option<Memory>>,
+    pub(crate) joined: String,
+}
+
+/// What was found in one text: in order, spans in bytes of the original.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// The facts.
+    pub findings: Vec<Finding>,
+    /// The runs of encoded text that had to be decoded to find some of them; each is the span of such a finding.
+    pub decoded: Vec<Span>,
+}
+
+impl Report {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+/// All rules, compiled. Immutable; shared between threads.
+pub struct Engine {
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Engine {
+    /// Compiles `rules`.
+    ///
+    /// # Errors
+    /// [`Error::Pattern`] for a pattern that does not compile.
+    pub fn new(rules: &Rules) -> Result<Self, Error> {
+        Ok(Self { detectors: vec![Box::new(Keywords::new(rules)?), Box::new(Cards), Box::new(Emails), Box::new(Customs::new(rules)?)] })
+    }
+
+    /// Finds what `text` holds, as written and as decoded, within `budget`.
+    pub fn inspect(&self, text: &str, channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
+        let mut report = Report::default();
+        let mut allowance = Allowance::new(budget, text.len());
+        scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
+        let Scratch { rungs, caches, .. } = scratch;
+        ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
+            let mut sheet =
+                Sheet { channel, allowance, caches, findings: &mut report.findings, decoded: &mut report.decoded, most: budget.findings };
+            for detector in &self.detectors {
+                detector.read(view, &mut sheet);
+            }
+        });
+        settle(&mut report);
+        report.findings.extend(allowance.unseen());
+        report
+    }
+}
+
+/// Leaves one finding for each place: what lies inside a finding of the same or a graver class goes.
+pub(crate) fn settle(report: &mut Report) {
+    if report.findings.is_empty() {
+        return;
+    }
+    report.findings.sort_by(|a, b| {
+        let order =
+            (a.span.start, std::cmp::Reverse(a.span.end), rank(a.class)).cmp(&(b.span.start, std::cmp::Reverse(b.span.end), rank(b.class)));
+        order.then(b.confidence.total_cmp(&a.confidence))
+    });
+    let (mut kept, mut reach): (Vec<Finding>, [usize; 7]) = (Vec::new(), [0; 7]);
+    for finding in report.findings.drain(..) {
+        let rank = rank(finding.class);
+        if reach.iter().take(rank + 1).any(|end| finding.span.end <= *end) {
+            continue;
+        }
+        if let Some(end) = reach.get_mut(rank) {
+            *end = (*end).max(finding.span.end);
+        }
+        kept.push(finding);
+    }
+    report.findings = kept;
+    report.decoded.sort_unstable();
+    report.decoded.dedup();
+    report.decoded.retain(|run| report.findings.iter().any(|finding| finding.span == *run));
+}
+
+fn rank(class: Class) -> usize {
+    match class {
+        Class::Echo => 0,
+        Class::Secret => 1,
+        Class::Financial => 2,
+        Class::Pii => 3,
+        Class::Leak => 4,
+        Class::Injection => 5,
+        Class::Unseen => 6,
+    }
+}

@@ -1,0 +1,155 @@
+//! Kinds that a literal announces: keys with a provider's prefix, values behind a name.
+
+use crate::check;
+use crate::detector::{Detector, Sheet};
+use crate::error::Error;
+use crate::rule::{Rule, Rules};
+use crate::view::View;
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex_automata::meta::{Cache, Regex};
+use regex_automata::util::captures::Captures;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input};
+use std::borrow::Cow;
+use terms::{Class, Span};
+
+/// What one rule's search writes into.
+pub(crate) struct Memory {
+    cache: Cache,
+    captures: Captures,
+}
+
+struct Kind {
+    kind: Cow<'static, str>,
+    class: Class,
+    regex: Regex,
+    rule: Rule,
+}
+
+/// One automaton over all keywords; behind each, the rules that it announces.
+pub(crate) struct Keywords {
+    words: Option<AhoCorasick>,
+    announced: Vec<Vec<usize>>,
+    kinds: Vec<Kind>,
+}
+
+impl Keywords {
+    pub fn new(rules: &Rules) -> Result<Self, Error> {
+        let words = rules.words();
+        let automaton = (!words.is_empty())
+            .then(|| {
+                AhoCorasick::builder()
+                    .ascii_case_insensitive(true)
+                    .match_kind(MatchKind::Standard)
+                    .kind(Some(AhoCorasickKind::DFA))
+                    .build(words.keys())
+                    .map_err(|cause| Error::Pattern { kind: "keywords".to_owned(), cause: cause.to_string() })
+            })
+            .transpose()?;
+        let kinds = rules
+            .iter()
+            .map(|rule| {
+                Ok(Kind {
+                    kind: Cow::Owned(rule.kind.clone()),
+                    class: rule.class,
+                    regex: compile(&rule.kind, &rule.pattern)?,
+                    rule: rule.clone(),
+                })
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Self { words: automaton, announced: words.into_values().collect(), kinds })
+    }
+}
+
+/// Compiles a pattern over bytes, with ASCII classes and a bounded automaton.
+pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
+    Regex::builder()
+        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20)).hybrid_cache_capacity(256 << 10))
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .build(pattern)
+        .map_err(|cause| Error::Pattern { kind: kind.to_owned(), cause: cause.to_string() })
+}
+
+impl Detector for Keywords {
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        let Some(words) = &self.words else { return };
+        for word in words.find_overlapping_iter(view.bytes) {
+            if !edge_before(view.bytes, word.start()) {
+                continue;
+            }
+            for index in self.announced.get(word.pattern().as_usize()).into_iter().flatten() {
+                if let Some(kind) = self.kinds.get(*index) {
+                    kind.read(view, word.start(), *index, sheet);
+                }
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) {
+        let most = at.saturating_add(self.rule.reach).min(view.bytes.len());
+        if sheet.caches.len() <= index {
+            sheet.caches.resize_with(index + 1, || None);
+        }
+        let Some(slot) = sheet.caches.get_mut(index) else { return };
+        let memory = slot.get_or_insert_with(|| Memory { cache: self.regex.create_cache(), captures: self.regex.create_captures() });
+        let input = Input::new(view.bytes).range(at..most).anchored(Anchored::Yes);
+        self.regex.search_captures_with(&mut memory.cache, &input, &mut memory.captures);
+        let found = memory.captures.get_match().map(|all| {
+            let value = memory
+                .captures
+                .get_group_by_name("value")
+                .map_or(Span::new(all.start(), all.end()), |group| Span::new(group.start, group.end));
+            (all.end(), value)
+        });
+        let charge = found.map_or(self.rule.reach.min(128), |(end, _)| end - at);
+        if !sheet.allowance.step(charge) {
+            sheet.allowance.miss("steps", view.trace(Span::new(at, most)));
+            return;
+        }
+        let Some((end, mut span)) = found else { return };
+        if let Some(close) = &self.rule.through {
+            span.end = through(view.bytes, end, most, close.as_bytes());
+        } else if !edge_after(view.bytes, span.end) {
+            return;
+        }
+        let value = view.bytes.get(span.start..span.end).unwrap_or_default();
+        let checked = self.rule.check == check::Check::Github;
+        let sound = self.rule.check.holds(value)
+            && (checked || !check::placeholder(value))
+            && (self.rule.entropy == 0.0 || check::entropy(value) >= self.rule.entropy);
+        if sound {
+            sheet.add(view, self.class, self.kind.clone(), span, self.rule.confidence);
+        }
+    }
+}
+
+/// Where a block ends: behind `close`, else behind the last byte that can belong to armour (RFC 7468).
+fn through(bytes: &[u8], from: usize, most: usize, close: &[u8]) -> usize {
+    let rest = bytes.get(from..most).unwrap_or_default();
+    match memchr::memmem::find(rest, close) {
+        Some(at) => from + at + close.len(),
+        None => {
+            from + rest
+                .iter()
+                .position(|byte| !(byte.is_ascii_alphanumeric() || byte.is_ascii_whitespace() || b"+/=\\-:,".contains(byte)))
+                .unwrap_or(rest.len())
+        }
+    }
+}
+
+fn word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// Whether a word may start at `at`. The letter of an escape such as `\n` is not part of a word.
+fn edge_before(bytes: &[u8], at: usize) -> bool {
+    let Some(before) = at.checked_sub(1).and_then(|at| bytes.get(at).copied()) else { return true };
+    let escape = at >= 2 && bytes.get(at - 2) == Some(&b'\\') && matches!(before, b'n' | b'r' | b't');
+    !word(before) || !word(bytes.get(at).copied().unwrap_or_default()) || before == b'_' || escape
+}
+
+fn edge_after(bytes: &[u8], at: usize) -> bool {
+    !bytes.get(at).copied().is_some_and(word)
+}

@@ -1,0 +1,133 @@
+//! Runs in base64, base32 and hex, and what is compressed inside them.
+
+use crate::budget::Allowance;
+use std::io::Read;
+
+/// Decodes `text` in each way that gives something readable and shows the results to `with`; uses `buffer` for them.
+///
+/// Where the run as a whole reads as nothing, its parts between `/`, `-`, `_` and `+` are tried: a path or an identifier may
+/// stand before the encoded part.
+pub(super) fn each(text: &[u8], buffer: &mut Vec<u8>, mut with: impl FnMut(&[u8])) {
+    if whole(text, buffer, &mut with) {
+        return;
+    }
+    let parts = text.split(|byte| matches!(byte, b'/' | b'-' | b'_' | b'+'));
+    for part in parts.filter(|part| part.len() >= crate::scan::SHORTEST_RUN && part.len() < text.len()) {
+        whole(part, buffer, &mut with);
+    }
+}
+
+fn whole(text: &[u8], buffer: &mut Vec<u8>, with: &mut impl FnMut(&[u8])) -> bool {
+    let decoders: [fn(&[u8], &mut Vec<u8>) -> bool; 3] = [hex, base32, base64];
+    for decode in decoders {
+        buffer.clear();
+        if decode(text, buffer) && readable(buffer) {
+            with(buffer);
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether a gzip or zlib stream starts here (RFC 1952 §2.3.1, RFC 1950 §2.2).
+pub(super) fn packed(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x1f, 0x8b, 8, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..])
+}
+
+/// Unpacks into `out`; false when the allowance ended before the stream did. A broken stream gives what came before the break.
+pub(super) fn inflate(bytes: &[u8], allowance: &mut Allowance, out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let most = allowance.bytes_left() as u64;
+    let read = |reader: &mut dyn Read, out: &mut Vec<u8>| {
+        // What came before a break is looked at; the break itself is no fact worth a finding.
+        let _ = reader.take(most.saturating_add(1)).read_to_end(out);
+    };
+    if bytes.first() == Some(&0x1f) {
+        read(&mut flate2::read::MultiGzDecoder::new(bytes), out);
+    } else {
+        read(&mut flate2::read::ZlibDecoder::new(bytes), out);
+    }
+    if allowance.take(out.len()) {
+        return true;
+    }
+    out.truncate(usize::try_from(most).unwrap_or(usize::MAX));
+    allowance.take(out.len());
+    false
+}
+
+/// Whether a person or a model could read some of it: compressed, or with 10 printable characters in a row. UTF-16 is folded.
+fn readable(bytes: &mut Vec<u8>) -> bool {
+    if packed(bytes) {
+        return true;
+    }
+    let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+    if bytes.len() >= 16 && zeros * 5 >= bytes.len() * 2 {
+        bytes.retain(|byte| *byte != 0);
+    }
+    let mut row = 0;
+    for byte in bytes.iter() {
+        row = if matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t' | 0xc3..) { row + 1 } else { 0 };
+        if row >= 10 {
+            return true;
+        }
+    }
+    false
+}
+
+/// RFC 4648 §8. Every digit of the run has to be one.
+fn hex(text: &[u8], out: &mut Vec<u8>) -> bool {
+    if !text.len().is_multiple_of(2) {
+        return false;
+    }
+    for pair in text.chunks_exact(2) {
+        let [high, low] = pair else { return false };
+        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else { return false };
+        out.push(high << 4 | low);
+    }
+    true
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// RFC 4648 §6, padding optional.
+fn base32(text: &[u8], out: &mut Vec<u8>) -> bool {
+    groups(text, out, 5, |byte| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'2'..=b'7' => Some(byte - b'2' + 26),
+        _ => None,
+    })
+}
+
+/// RFC 4648 §4 and §5 alike, padding optional, white space and escaped line ends between the lines.
+fn base64(text: &[u8], out: &mut Vec<u8>) -> bool {
+    groups(text, out, 6, |byte| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' | b'-' => Some(62),
+        b'/' | b'_' => Some(63),
+        _ => None,
+    })
+}
+
+fn groups(text: &[u8], out: &mut Vec<u8>, width: u32, value: impl Fn(u8) -> Option<u8>) -> bool {
+    let (mut held, mut bits) = (0_u32, 0);
+    for byte in text.iter().copied() {
+        let Some(value) = value(byte) else {
+            if byte == b'=' || byte.is_ascii_whitespace() {
+                continue;
+            }
+            return false;
+        };
+        held = held << width | u32::from(value);
+        bits += width;
+        if bits >= 8 {
+            bits -= 8;
+            out.extend((held >> bits).to_le_bytes().first());
+            held &= (1 << bits) - 1;
+        }
+    }
+    true
+}

@@ -1,0 +1,106 @@
+//! Text that comes in pieces, given on as soon as no match can reach into it any more.
+
+use crate::budget::Budget;
+use crate::engine::{Channel, Engine, Scratch};
+use crate::redact::{Actions, redact};
+use crate::rule::REACH;
+use terms::{Class, Finding, Span};
+
+/// Held back at most; a run that is longer ends the stream.
+const MOST: usize = 4 << 20;
+
+/// Redacts a text that comes in chunks; the output is the same however it is cut.
+///
+/// Holds back [`REACH`] bytes, and looks again when twice as much has come, so that each byte is read three times at most. A
+/// run without white space longer than 4 MiB cannot be judged in pieces: it becomes a finding of [`Class::Unseen`], and all
+/// that follows is withheld.
+pub struct Stream<'e> {
+    engine: &'e Engine,
+    channel: Channel,
+    budget: Budget,
+    actions: Actions,
+    scratch: Scratch,
+    /// The last of what was released, for the sake of what stands before a match, then what is held.
+    text: String,
+    released: usize,
+    dropped: usize,
+    findings: Vec<Finding>,
+    ended: bool,
+}
+
+impl<'e> Stream<'e> {
+    /// An empty stream.
+    pub fn new(engine: &'e Engine, channel: Channel, budget: Budget, actions: Actions) -> Self {
+        let scratch = Scratch::default();
+        Self { engine, channel, budget, actions, scratch, text: String::new(), released: 0, dropped: 0, findings: Vec::new(), ended: false }
+    }
+
+    /// Takes a chunk; gives what can be released, redacted.
+    pub fn push(&mut self, chunk: &str) -> String {
+        if self.ended {
+            return String::new();
+        }
+        self.text.push_str(chunk);
+        if self.text.len() - self.released < 2 * REACH {
+            return String::new();
+        }
+        let limit = self.text.len() - REACH;
+        self.release(limit)
+    }
+
+    /// Ends the stream; gives what is left, redacted, and every finding with spans in the whole.
+    pub fn finish(mut self) -> (String, Vec<Finding>) {
+        let out = if self.ended { String::new() } else { self.release(self.text.len()) };
+        (out, self.findings)
+    }
+
+    fn release(&mut self, limit: usize) -> String {
+        let found = self.engine.inspect(&self.text, self.channel, &self.budget, &mut self.scratch).findings;
+        let last = limit == self.text.len();
+        let cut = if last { limit } else { self.cut(limit, &found) };
+        if cut <= self.released && !last {
+            if self.text.len() - self.released > MOST {
+                self.ended = true;
+                let span = Span::new(self.dropped + self.released, self.dropped + self.text.len());
+                self.findings.push(Finding { class: Class::Unseen, kind: "stream".into(), span, confidence: 1.0 });
+                return format!("[withheld: {}]", Class::Unseen.as_str());
+            }
+            return String::new();
+        }
+        let from = self.released;
+        let mut here: Vec<Finding> = found.into_iter().filter(|one| one.span.start >= from && one.span.end <= cut).collect();
+        for one in &mut here {
+            one.span = Span::new(one.span.start - from, one.span.end - from);
+        }
+        let out = redact(self.text.get(from..cut).unwrap_or_default(), &here, &self.actions).into_owned();
+        let base = self.dropped + from;
+        self.findings.extend(here.into_iter().map(|one| Finding { span: Span::new(one.span.start + base, one.span.end + base), ..one }));
+        self.released = cut;
+        let keep = self.text.floor_char_boundary(cut.saturating_sub(REACH));
+        self.text.drain(..keep);
+        self.released -= keep;
+        self.dropped += keep;
+        out
+    }
+
+    /// The last place up to `limit` at which neither a word, nor wrapped lines of an encoding, nor a finding is cut.
+    fn cut(&self, limit: usize, found: &[Finding]) -> usize {
+        let bytes = self.text.as_bytes();
+        let mut cut = limit;
+        loop {
+            let before = cut;
+            let word = bytes.get(..cut).unwrap_or_default();
+            cut = word.iter().rposition(u8::is_ascii_whitespace).map_or(0, |at| at + 1);
+            let line = bytes.get(..cut.saturating_sub(1)).unwrap_or_default();
+            let long = line.iter().rev().take_while(|byte| !byte.is_ascii_whitespace()).count();
+            if long >= 56 {
+                cut = cut.saturating_sub(1);
+                cut -= long;
+            }
+            cut = found.iter().map(|one| one.span).filter(|span| span.end > cut).fold(cut, |cut, span| cut.min(span.start));
+            if cut == before || cut <= self.released {
+                return cut.max(self.released);
+            }
+        }
+    }
+}
