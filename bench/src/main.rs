@@ -1,1 +1,96 @@
-fn main() {}
+//! Measures the gateway beside a null proxy, in one run, under one load.
+//!
+//! `bastide-bench run --bastide PATH` starts everything and prints the table. The other verbs are its parts: `upstream` and `proxy` print their
+//! address as one line and serve until they are ended, `load` drives one target.
+
+mod fsync;
+mod load;
+mod proxy;
+mod run;
+mod upstream;
+mod usage;
+
+use clap::{Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Parser)]
+#[command(name = "bastide-bench", about = "Measures the gateway beside a null proxy, in one run, under one load")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Serves MCP over Streamable HTTP with one tool, `echo`.
+    Upstream,
+    /// Passes requests to `target` unread.
+    Proxy {
+        /// Where to.
+        target: SocketAddr,
+    },
+    /// Drives one target and prints what it saw as JSON.
+    Load {
+        /// Where to.
+        target: SocketAddr,
+        /// The endpoint's path.
+        #[arg(long, default_value = "/mcp")]
+        path: String,
+        /// A bearer token.
+        #[arg(long, env = "BENCH_TOKEN", hide_env_values = true)]
+        token: Option<String>,
+        /// Connections, each with one call at a time.
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+        /// How long, in seconds.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+        /// The process whose CPU time is measured.
+        #[arg(long)]
+        pid: Option<u32>,
+    },
+    /// Starts everything, measures in interleaved rounds, prints a table.
+    Run {
+        /// The gateway's program; without one only the null proxy is measured.
+        #[arg(long)]
+        bastide: Option<PathBuf>,
+        /// Connections of the CPU and latency rounds.
+        #[arg(long, default_value_t = 8)]
+        connections: usize,
+        /// Length of one round, in seconds.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// Rounds for each target.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    match Arguments::parse().verb {
+        Verb::Upstream => runtime.block_on(upstream::serve()),
+        Verb::Proxy { target } => runtime.block_on(proxy::serve(target)),
+        Verb::Load { target, path, token, connections, seconds, pid } => {
+            let target = load::Target { address: target, path, token, tool: "echo".into(), pid };
+            let seen = runtime.block_on(load::drive(&target, connections, Duration::from_secs(seconds)))?;
+            println!("{}", serde_json::to_string(&seen)?);
+            Ok(())
+        }
+        Verb::Run { bastide, connections, seconds, rounds, json } => {
+            let plan = run::Plan { bastide, connections, round: Duration::from_secs(seconds), rounds };
+            let report = runtime.block_on(run::measure(&plan))?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                print!("{report}");
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The load: connections that are kept, each with one call of about 1 KB at a time.
+
+use crate::usage;
+use anyhow::{Context as _, bail, ensure};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{HeaderMap, HeaderValue, Request};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
+const PAYLOAD: usize = 900;
+
+/// Who is driven.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where.
+    pub address: SocketAddr,
+    /// The endpoint's path.
+    pub path: String,
+    /// The bearer token, if it wants one.
+    pub token: Option<String>,
+    /// The tool that is called.
+    pub tool: String,
+    /// The process whose CPU time counts.
+    pub pid: Option<u32>,
+}
+
+/// What one round showed.
+#[derive(Clone, Debug, Serialize)]
+pub struct Seen {
+    /// Calls answered.
+    pub calls: u64,
+    /// Calls a second.
+    pub per_second: f64,
+    /// CPU of the target's process for one call, in microseconds.
+    pub cpu_us: Option<f64>,
+    /// Median latency in microseconds.
+    pub p50_us: f64,
+    /// 99th percentile of latency in microseconds.
+    pub p99_us: f64,
+}
+
+/// Drives `target` over `connections` for `span`, after a fifth of it to warm up. Any answer but a good one ends the round with a fault.
+pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyhow::Result<Seen> {
+    let mut lines = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        lines.push(Line::open(target).await?);
+    }
+    let warm = Instant::now() + span / 5;
+    let end = warm + span;
+    let mut tasks = JoinSet::new();
+    for mut line in lines {
+        tasks.spawn(async move {
+            let mut spans = Vec::with_capacity(65_536);
+            loop {
+                let start = Instant::now();
+                if start >= end {
+                    return anyhow::Ok(spans);
+                }
+                line.call().await?;
+                if start >= warm {
+                    spans.push(start.elapsed());
+                }
+            }
+        });
+    }
+    tokio::time::sleep_until(warm.into()).await;
+    let before = target.pid.map(usage::cpu).transpose()?;
+    tokio::time::sleep_until(end.into()).await;
+    let after = target.pid.map(usage::cpu).transpose()?;
+    let mut spans = Vec::new();
+    while let Some(done) = tasks.join_next().await {
+        spans.extend(done??);
+    }
+    ensure!(!spans.is_empty(), "no call was answered");
+    spans.sort_unstable();
+    let at = |share: f64| spans.get((spans.len() as f64 * share) as usize).map_or(0.0, |span| span.as_secs_f64() * 1e6);
+    let cpu = before.zip(after).map(|(before, after)| after.saturating_sub(before).as_secs_f64() * 1e6 / spans.len() as f64);
+    let per_second = spans.len() as f64 / span.as_secs_f64();
+    Ok(Seen { calls: spans.len() as u64, per_second, cpu_us: cpu, p50_us: at(0.5), p99_us: at(0.99) })
+}
+
+struct Line {
+    sender: SendRequest<Full<Bytes>>,
+    path: String,
+    headers: HeaderMap,
+    tool: String,
+    next: u64,
+}
+
+impl Line {
+    async fn open(target: &Target) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_str(&target.address.to_string())?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+        if let Some(token) = &target.token {
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
+        }
+        let mut line = Self { sender, path: target.path.clone(), headers, tool: target.tool.clone(), next: 0 };
+        let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {},
+            "clientInfo": {"name": "bench", "version": "1"}}});
+        let (session, _) = line.send(hello.to_string()).await?;
+        line.headers.insert("mcp-protocol-version", HeaderValue::from_static("2025-11-25"));
+        if let Some(session) = session {
+            line.headers.insert("mcp-session-id", session);
+        }
+        line.send(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string()).await?;
+        Ok(line)
+    }
+
+    async fn call(&mut self) -> anyhow::Result<()> {
+        self.next += 1;
+        let text = format!("{:08} {}", self.next, "lorem ipsum dolor sit amet, consectetur adipiscing elit; ".repeat(16));
+        let text = text.get(..PAYLOAD).context("a payload")?;
+        let (next, tool) = (self.next, &self.tool);
+        let body = format!(
+            r#"{{"jsonrpc":"2.0","id":{next},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#
+        );
+        let (_, answer) = self.send(body).await?;
+        let good = answer.len() > PAYLOAD && !answer.windows(14).any(|window| window == br#""isError":true"#);
+        ensure!(good, "not the answer: {}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+
+    async fn send(&mut self, body: String) -> anyhow::Result<(Option<HeaderValue>, Bytes)> {
+        let mut request = Request::post(self.path.as_str()).body(Full::new(Bytes::from(body)))?;
+        *request.headers_mut() = self.headers.clone();
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let session = response.headers().get("mcp-session-id").cloned();
+        let body = response.into_body().collect().await?.to_bytes();
+        if !status.is_success() {
+            bail!("{status}: {}", String::from_utf8_lossy(&body));
+        }
+        Ok((session, body))
+    }
+}
