@@ -114,20 +114,22 @@ impl Process {
         self.pid
     }
 
-    /// Waits until the server has ended, by itself or not, and its descendants with it. Cancel-safe.
+    /// Waits until the server has ended, by itself or not, and its descendants with it. Cancel-safe until it gives an answer; the breach is
+    /// in the first answer only.
     ///
     /// # Errors
     /// [`Error::Wait`].
     pub async fn wait(&mut self) -> Result<Ended, Error> {
         let status = self.helper.wait().await.map_err(Error::Wait)?;
-        let breach = match self.control.take() {
-            Some(mut control) => match line(&mut control).await.as_deref() {
+        let breach = match &mut self.control {
+            Some(control) => match line(control).await.as_deref() {
                 Ok("breach memory") => Some(Breach::Memory),
                 Ok("breach processes") => Some(Breach::Processes),
                 Ok(_) | Err(_) => None,
             },
             None => None,
         };
+        self.control = None;
         let code = match status.code() {
             Some(code) => code,
             None => {
