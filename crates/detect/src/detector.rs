@@ -2,7 +2,7 @@
 
 use crate::budget::Allowance;
 use crate::engine::Channel;
-use crate::view::View;
+use crate::view::{Place, View};
 use std::borrow::Cow;
 use terms::{Class, Finding, Span};
 
@@ -17,6 +17,8 @@ pub(crate) struct Sheet<'a> {
     /// Where the text comes from.
     #[expect(dead_code, reason = "for detectors whose meaning depends on it")]
     pub channel: Channel,
+    /// Where parts of the original meet.
+    pub borders: &'a [usize],
     /// What is left of the budget.
     pub allowance: &'a mut Allowance,
     /// Search memory, one slot a rule.
@@ -30,6 +32,11 @@ pub(crate) struct Sheet<'a> {
 }
 
 impl Sheet<'_> {
+    /// Whether two parts of the original meet at `at` of `view`.
+    pub fn border(&self, view: &View<'_>, at: usize) -> bool {
+        matches!(view.place, Place::Same) && self.borders.binary_search(&at).is_ok()
+    }
+
     /// Adds a finding at `span` of `view`.
     pub fn add(&mut self, view: &View<'_>, class: Class, kind: Cow<'static, str>, span: Span, confidence: f32) {
         let place = view.trace(span);

@@ -73,13 +73,25 @@ impl Engine {
 
     /// Finds what `text` holds, as written and as decoded, within `budget`.
     pub fn inspect(&self, text: &str, channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
+        self.read(text, &[], channel, budget, scratch)
+    }
+
+    /// As [`Engine::inspect`]; a word may also start and end at each of `borders`, which rise.
+    pub(crate) fn read(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
         let Scratch { rungs, caches, .. } = scratch;
         ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
-            let mut sheet =
-                Sheet { channel, allowance, caches, findings: &mut report.findings, decoded: &mut report.decoded, most: budget.findings };
+            let mut sheet = Sheet {
+                channel,
+                borders,
+                allowance,
+                caches,
+                findings: &mut report.findings,
+                decoded: &mut report.decoded,
+                most: budget.findings,
+            };
             for detector in &self.detectors {
                 detector.read(view, &mut sheet);
             }

@@ -74,7 +74,7 @@ impl Detector for Keywords {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
         let Some(words) = &self.words else { return };
         for word in words.find_overlapping_iter(view.bytes) {
-            if !edge_before(view.bytes, word.start()) {
+            if !edge_before(view.bytes, word.start()) && !sheet.border(view, word.start()) {
                 continue;
             }
             for index in self.announced.get(word.pattern().as_usize()).into_iter().flatten() {
@@ -111,7 +111,7 @@ impl Kind {
         let Some((end, mut span)) = found else { return };
         if let Some(close) = &self.rule.through {
             span.end = through(view.bytes, end, most, close.as_bytes());
-        } else if !edge_after(view.bytes, span.end) {
+        } else if !edge_after(view.bytes, span.end) && !sheet.border(view, span.end) {
             return;
         }
         let value = view.bytes.get(span.start..span.end).unwrap_or_default();

@@ -18,7 +18,15 @@ impl Engine {
         joined.clear();
         joined.extend(parts.iter().copied());
         let shallow = Budget { depth: 0, ..*budget };
-        for finding in self.inspect(&joined, channel, &shallow, scratch).findings {
+        let mut end = 0;
+        let borders: Vec<usize> = parts
+            .iter()
+            .map(|part| {
+                end += part.len();
+                end
+            })
+            .collect();
+        for finding in self.read(&joined, &borders, channel, &shallow, scratch).findings {
             let mut touched = 0;
             spread(parts, finding.span, |_, _| touched += 1);
             if finding.class != Class::Secret || finding.confidence < 0.9 || touched < 2 {

@@ -3,6 +3,9 @@
 use crate::budget::Allowance;
 use std::io::Read;
 
+/// Appends what a run stands for; false where it is none of its kind.
+type Decoder = fn(&[u8], &mut Vec<u8>) -> bool;
+
 /// Decodes `text` in each way that gives something readable and shows the results to `with`; uses `buffer` for them.
 ///
 /// Where the run as a whole reads as nothing, its parts between `/`, `-`, `_` and `+` are tried: a path or an identifier may
@@ -18,8 +21,7 @@ pub(super) fn each(text: &[u8], buffer: &mut Vec<u8>, mut with: impl FnMut(&[u8]
 }
 
 fn whole(text: &[u8], buffer: &mut Vec<u8>, with: &mut impl FnMut(&[u8])) -> bool {
-    let decoders: [fn(&[u8], &mut Vec<u8>) -> bool; 3] = [hex, base32, base64];
-    for decode in decoders {
+    for decode in [hex as Decoder, base32, base64] {
         buffer.clear();
         if decode(text, buffer) && readable(buffer) {
             with(buffer);
