@@ -61,6 +61,12 @@ pub trait Folder {
     /// Those of the file system, and one when the file is larger.
     fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>>;
 
+    /// The first `bytes` bytes of a regular file, fewer where it is shorter.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn start(&self, path: &str, bytes: usize) -> io::Result<Vec<u8>>;
+
     /// Whether a writer is at work.
     fn live(&self) -> Live;
 }
@@ -248,10 +254,8 @@ impl<'a> Hashes<'a> {
         if self.firsts.is_none() {
             let mut firsts = Vec::new();
             for ordinal in segments(self.folder)? {
-                let bytes = self
-                    .folder
-                    .read(&segment::path(ordinal), MOST_FILE)
-                    .map_err(|source| Error::Read { file: segment::path(ordinal), source })?;
+                let path = segment::path(ordinal);
+                let bytes = self.folder.start(&path, segment::HEADER).map_err(|source| Error::Read { file: path, source })?;
                 if let Some(header) = Header::decode(&bytes) {
                     firsts.push((header.before.size(), ordinal));
                 }

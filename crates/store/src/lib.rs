@@ -4,6 +4,7 @@
 
 mod error;
 mod folder;
+pub mod journal;
 mod keys;
 mod sqlite;
 mod tree;

@@ -90,7 +90,8 @@ impl RealDisk {
     pub fn open(folder: &Path) -> Result<Self, Error> {
         use std::os::unix::fs::DirBuilderExt;
         let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-        made.and_then(|()| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(audit::segment::FOLDER))).map_err(super::io("."))?;
+        made.and_then(|()| std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.join(audit::segment::FOLDER)))
+            .map_err(super::io("."))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = rustix::fs::open(folder, flags, Mode::empty()).map_err(|error| super::io(".")(error.into()))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -240,7 +240,10 @@ impl Writer {
     }
 
     fn publish(&mut self, point: Checkpoint, note: String) -> Result<(), Error> {
-        self.disk.put(CHECKPOINT_NEW, note.as_bytes()).and_then(|()| self.disk.rename(CHECKPOINT_NEW, CHECKPOINT)).map_err(io(CHECKPOINT))?;
+        self.disk
+            .put(CHECKPOINT_NEW, note.as_bytes())
+            .and_then(|()| self.disk.rename(CHECKPOINT_NEW, CHECKPOINT))
+            .map_err(io(CHECKPOINT))?;
         self.last = point;
         self.noted = Instant::now();
         self.queue.noted(note);
@@ -255,7 +258,11 @@ impl Writer {
         let next = segment::path(self.ordinal + 1);
         self.await_prepared();
         if !self.prepared {
-            let made = self.disk.zeros(PREPARING, self.bytes).and_then(|_| self.disk.rename(PREPARING, &next)).and_then(|()| self.disk.sync_names());
+            let made = self
+                .disk
+                .zeros(PREPARING, self.bytes)
+                .and_then(|_| self.disk.rename(PREPARING, &next))
+                .and_then(|()| self.disk.sync_names());
             made.map_err(io(&next))?;
             self.prepared = true;
         }
@@ -363,6 +370,9 @@ impl Writer {
     }
 
     fn close(&mut self) -> Result<(), Error> {
+        if self.failed {
+            self.heal();
+        }
         if self.failed {
             return Err(Error::Unfinished);
         }
