@@ -191,3 +191,256 @@ impl Verifier {
         Ok(Known { verified: Arc::new(verified), audiences: payload.aud, begins: Utc::from_seconds(payload.nbf.max(payload.iat)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+    use crate::token::{Claims, Issuer, SigningKey};
+    use terms::{Clock, Entropy, Instant, Name, Secret, ServerName};
+
+    const HERE: &str = "http://127.0.0.1:8420/mcp";
+    const NOW: u64 = 1_800_000_000;
+
+    struct World(u64);
+    impl Clock for World {
+        fn utc(&self) -> Utc {
+            Utc::from_seconds(self.0)
+        }
+        fn instant(&self) -> Instant {
+            Instant::from_nanos(0)
+        }
+    }
+    impl Entropy for World {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    fn key(seed: u8) -> SigningKey {
+        SigningKey::from_seed(&Secret::new([seed; 32]))
+    }
+
+    fn verifier() -> (Verifier, Arc<Memory>) {
+        let memory = Arc::new(Memory::default());
+        (Verifier::new("https://issuer", vec![key(1).public().clone()], Arc::clone(&memory) as Arc<dyn Revocations>), memory)
+    }
+
+    fn token() -> String {
+        let claims = Claims {
+            agent: Name::new("claude-code").unwrap(),
+            user: Some(Name::new("ana").unwrap()),
+            audiences: vec![HERE.into(), format!("{HERE}/files")],
+            scope: Scope::new(vec![ServerName::new("files").unwrap()], vec!["read_*".into()]).unwrap(),
+            life: Duration::from_secs(3600),
+        };
+        let issued = Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).unwrap();
+        issued.token.open().clone()
+    }
+
+    fn good() -> serde_json::Value {
+        serde_json::json!({"iss": "https://issuer", "sub": "a", "aud": [HERE], "servers": [], "tools": [], "iat": NOW, "nbf": NOW,
+            "exp": NOW + 60, "jti": "T-000000000001"})
+    }
+
+    fn forge(header: &str, payload: &str, key: &SigningKey) -> String {
+        let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
+        let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
+        format!("{signed}.{signature}")
+    }
+
+    fn own_header(key: &SigningKey) -> String {
+        String::from_utf8(URL_SAFE_NO_PAD.decode(key.public().header()).unwrap()).unwrap()
+    }
+
+    fn fault(token: &str) -> TokenFault {
+        let (verifier, _) = verifier();
+        let first = verifier.verify(token, HERE, Utc::from_seconds(NOW)).unwrap_err();
+        assert_eq!(verifier.verify(token, HERE, Utc::from_seconds(NOW)).unwrap_err(), first, "a second look differs");
+        first
+    }
+
+    #[test]
+    fn a_good_token_says_who_holds_it() {
+        let (verifier, _) = verifier();
+        for _ in 0..2 {
+            let verified = verifier.verify(&token(), HERE, Utc::from_seconds(NOW)).unwrap();
+            assert!(verified.principal.is("agent:claude-code") && verified.principal.is("user:ana"));
+            assert_eq!(verified.expires, Utc::from_seconds(NOW + 3600));
+            assert_eq!(verified.scope.tools(), ["read_*"]);
+        }
+    }
+
+    #[test]
+    fn foreign_headers_are_refused() {
+        let payload = good().to_string();
+        let id = key(1).public().id().to_owned();
+        for header in [
+            r#"{"typ":"at+jwt","alg":"none"}"#.to_owned(),
+            format!(r#"{{"typ":"at+jwt","alg":"none","kid":"{id}"}}"#),
+            format!(r#"{{"typ":"at+jwt","alg":"HS256","kid":"{id}"}}"#),
+            format!(r#"{{"typ":"JWT","alg":"EdDSA","kid":"{id}"}}"#),
+            r#"{"typ":"at+jwt","alg":"EdDSA","kid":"other"}"#.to_owned(),
+            r#"{"typ":"at+jwt","alg":"EdDSA"}"#.to_owned(),
+            format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"{id}","crit":["exp"]}}"#),
+            format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"{id}","jku":"https://x"}}"#),
+            format!(r#"{{"typ":"at+jwt","alg":"EdDSA","kid":"{id}","jwk":{{}}}}"#),
+            format!(r#"{{ "typ":"at+jwt","alg":"EdDSA","kid":"{id}"}}"#),
+            own_header(&key(2)),
+        ] {
+            assert_eq!(fault(&forge(&header, &payload, &key(1))), TokenFault::Header, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_mac_with_the_public_key_is_no_signature() {
+        let signed = format!("{}.{}", key(1).public().header(), URL_SAFE_NO_PAD.encode(good().to_string()));
+        let mac = Sha256::digest([key(1).public().as_bytes().as_slice(), signed.as_bytes()].concat());
+        assert_eq!(fault(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac))), TokenFault::Shape);
+        assert_eq!(fault(&format!("{signed}.")), TokenFault::Shape);
+        assert_eq!(fault(&format!("{signed}.{}", URL_SAFE_NO_PAD.encode([0; 64]))), TokenFault::Signature);
+    }
+
+    #[test]
+    fn another_key_and_another_payload_are_refused() {
+        assert_eq!(fault(&forge(&own_header(&key(1)), &good().to_string(), &key(2))), TokenFault::Signature);
+        let token = token();
+        let parts: Vec<_> = token.split('.').collect();
+        let other = URL_SAFE_NO_PAD.encode(good().to_string());
+        assert_eq!(fault(&format!("{}.{other}.{}", parts[0], parts[2])), TokenFault::Signature);
+    }
+
+    #[test]
+    fn the_spelling_of_a_token_is_one() {
+        let token = token();
+        let padded = format!("{token}==");
+        let mut trailing = token.clone();
+        trailing.pop();
+        // The last character of 64 bytes carries four bits that must be zero.
+        trailing.push('_');
+        for bad in [
+            format!(" {token}"),
+            format!("{token} "),
+            format!("{token}\n"),
+            format!("{token}."),
+            format!("{token}.x"),
+            format!(".{token}"),
+            padded,
+            trailing,
+            token.replacen('.', "", 1),
+            String::new(),
+            "..".into(),
+        ] {
+            assert!(matches!(fault(&bad), TokenFault::Shape | TokenFault::Header), "{bad}");
+        }
+        assert_eq!(fault(&"a".repeat(LONGEST + 1)), TokenFault::TooLong);
+    }
+
+    #[test]
+    fn claims_are_exact() {
+        let header = own_header(&key(1));
+        let judge = |payload: &str| fault(&forge(&header, payload, &key(1)));
+        for name in ["iss", "sub", "aud", "servers", "tools", "iat", "nbf", "exp", "jti"] {
+            let mut claims = good();
+            claims.as_object_mut().unwrap().remove(name);
+            assert_eq!(judge(&claims.to_string()), TokenFault::Claims, "{name} missing");
+            let doubled = good().to_string().replacen('{', &format!(r#"{{"{name}":{},"#, good()[name]), 1);
+            assert_eq!(judge(&doubled), TokenFault::Claims, "{name} twice");
+        }
+        for (name, value) in [
+            ("cnf", serde_json::json!({})),
+            ("aud", HERE.into()),
+            ("exp", (NOW as f64 + 60.0).into()),
+            ("exp", (NOW + 86_401).into()),
+            ("exp", NOW.into()),
+            ("iat", (-1).into()),
+            ("sub", "".into()),
+            ("servers", serde_json::json!(["A_B"])),
+            ("tools", serde_json::json!(["a b"])),
+        ] {
+            let mut claims = good();
+            claims[name] = value;
+            assert_eq!(judge(&claims.to_string()), TokenFault::Claims, "{name}");
+        }
+        assert_eq!(judge(&format!("{}x", good())), TokenFault::Claims);
+        let mut claims = good();
+        claims["iss"] = "https://issuer/".into();
+        assert_eq!(judge(&claims.to_string()), TokenFault::Issuer);
+        for aud in [serde_json::json!([]), serde_json::json!([format!("{HERE}/files")]), serde_json::json!([format!("{HERE}/")])] {
+            let mut claims = good();
+            claims["aud"] = aud;
+            assert_eq!(judge(&claims.to_string()), TokenFault::Audience);
+        }
+        for name in ["iat", "nbf"] {
+            let mut claims = good();
+            claims[name] = (NOW + 6).into();
+            assert_eq!(judge(&claims.to_string()), TokenFault::NotYet);
+        }
+    }
+
+    #[test]
+    fn endpoint_and_end_are_judged_at_every_use() {
+        let (verifier, _) = verifier();
+        let token = token();
+        let at = |seconds| Utc::from_seconds(NOW + seconds);
+        assert!(verifier.verify(&token, HERE, at(0)).is_ok());
+        assert_eq!(verifier.verify(&token, "http://127.0.0.1:8420/mcp/git", at(0)), Err(TokenFault::Audience));
+        assert!(verifier.verify(&token, HERE, at(3599)).is_ok());
+        assert_eq!(verifier.verify(&token, HERE, at(3600)), Err(TokenFault::Expired));
+        assert_eq!(verifier.verify(&token, HERE, at(0)), Err(TokenFault::Expired), "a clock set back gave a token new life");
+    }
+
+    #[test]
+    fn a_revocation_beats_the_memory_of_good_tokens() {
+        let (verifier, memory) = verifier();
+        let token = token();
+        let id = verifier.verify(&token, HERE, Utc::from_seconds(NOW)).unwrap().token;
+        memory.note(id, Utc::from_seconds(NOW));
+        assert_eq!(verifier.verify(&token, HERE, Utc::from_seconds(NOW)), Err(TokenFault::Revoked));
+    }
+
+    #[test]
+    fn a_standing_that_cannot_be_told_refuses() {
+        struct Away;
+        impl Revocations for Away {
+            fn standing(&self, _: TokenId) -> Standing {
+                Standing::Unknown
+            }
+            fn revoke(&self, id: TokenId, at: Utc) -> crate::Pending<'_, crate::Revocation> {
+                Box::pin(std::future::ready(Ok(crate::Revocation { id, at })))
+            }
+            fn revoked(&self) -> crate::Pending<'_, Vec<crate::Revocation>> {
+                Box::pin(std::future::ready(Ok(vec![])))
+            }
+        }
+        let verifier = Verifier::new("https://issuer", vec![key(1).public().clone()], Arc::new(Away));
+        assert_eq!(verifier.verify(&token(), HERE, Utc::from_seconds(NOW)), Err(TokenFault::StandingUnknown));
+    }
+
+    #[test]
+    fn what_would_not_be_read_is_not_issued() {
+        let issue = |life: u64, audiences: Vec<String>| {
+            let scope = Scope::new(vec![], vec![]).unwrap();
+            let claims = Claims { agent: Name::new("a").unwrap(), user: None, audiences, scope, life: Duration::from_secs(life) };
+            Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).err()
+        };
+        assert!(issue(86_400, vec![HERE.into()]).is_none());
+        assert!(matches!(issue(86_401, vec![HERE.into()]), Some(crate::Error::Life)));
+        assert!(matches!(issue(0, vec![HERE.into()]), Some(crate::Error::Life)));
+        assert!(matches!(issue(60, vec![]), Some(crate::Error::Nowhere)));
+        assert!(matches!(issue(60, vec!["x".repeat(LONGEST)]), Some(crate::Error::TooLong)));
+    }
+
+    /// Prints what a use of a remembered token costs: `cargo test --release -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn cost_of_a_remembered_token() {
+        let (verifier, _) = verifier();
+        let token = token();
+        let started = std::time::Instant::now();
+        for _ in 0..100_000 {
+            verifier.verify(&token, HERE, Utc::from_seconds(NOW)).unwrap();
+        }
+        println!("{} bytes: {:?} a use", token.len(), started.elapsed() / 100_000);
+    }
+}
