@@ -142,7 +142,7 @@ impl<'a> Node<'a> {
     }
 
     /// The index after it and all that it holds.
-    pub fn end(self) -> u32 {
+    pub fn after(self) -> u32 {
         self.entry().next
     }
 
@@ -190,13 +190,13 @@ impl<'a> Node<'a> {
 
     /// The members of an object in source order; none for other kinds.
     pub fn members(self) -> Members<'a> {
-        let end = if self.kind() == Kind::Object { self.end() } else { 0 };
+        let end = if self.kind() == Kind::Object { self.after() } else { 0 };
         Members { node: self, at: self.at.saturating_add(1), end }
     }
 
     /// The items of an array in source order; none for other kinds.
     pub fn items(self) -> Items<'a> {
-        let end = if self.kind() == Kind::Array { self.end() } else { 0 };
+        let end = if self.kind() == Kind::Array { self.after() } else { 0 };
         Items { node: self, at: self.at.saturating_add(1), end }
     }
 
@@ -209,8 +209,8 @@ impl<'a> Node<'a> {
     pub fn is_text(self, text: &str) -> bool {
         let entry = self.entry();
         match (entry.kind, entry.spelling) {
-            (Kind::Text | Kind::Key, Spelling::Plain) => self.raw().get(1..self.raw().len() - 1) == Some(text.as_bytes()),
-            (Kind::Text | Kind::Key, Spelling::Escaped) => self.text().is_some_and(|own| own == text),
+            (Kind::Text | Kind::Key, Spelling::Plain) => self.raw().get(1..self.raw().len().saturating_sub(1)) == Some(text.as_bytes()),
+            (Kind::Text | Kind::Key, Spelling::Escaped | Spelling::Odd) => self.text().is_some_and(|own| own == text),
             _ => false,
         }
     }
@@ -220,7 +220,7 @@ impl<'a> Node<'a> {
         let mut pointer = String::new();
         let mut here = self.sibling(0);
         while here.at < self.at {
-            let inside = |node: Node<'_>| node.at <= self.at && self.at < node.end();
+            let inside = |node: Node<'_>| node.at <= self.at && self.at < node.after();
             let step = match here.kind() {
                 Kind::Object => here.members().find(|member| member.key.at == self.at || inside(member.value)).map(|member| {
                     (member.name().replace('~', "~0").replace('/', "~1"), if member.key.at == self.at { member.key } else { member.value })
@@ -237,7 +237,7 @@ impl<'a> Node<'a> {
 
     /// Every string and key in it, itself included, in source order.
     pub fn strings(self) -> impl Iterator<Item = Node<'a>> {
-        (self.at..self.end().min(self.inner.tape.entries.len() as u32))
+        (self.at..self.after().min(self.inner.tape.entries.len() as u32))
             .map(move |at| self.sibling(at))
             .filter(|node| matches!(node.kind(), Kind::Text | Kind::Key))
     }
@@ -264,7 +264,7 @@ impl<'a> Iterator for Members<'a> {
             return None;
         }
         let member = Member { key: self.node.sibling(self.at), value: self.node.sibling(self.at + 1) };
-        self.at = member.value.end();
+        self.at = member.value.after();
         Some(member)
     }
 }
@@ -284,7 +284,7 @@ impl<'a> Iterator for Items<'a> {
             return None;
         }
         let item = self.node.sibling(self.at);
-        self.at = item.end();
+        self.at = item.after();
         Some(item)
     }
 }

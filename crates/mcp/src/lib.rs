@@ -27,13 +27,18 @@ mod scan;
 pub mod shape;
 pub mod view;
 
+pub use address::{unwrap as unwrap_address, wrap as wrap_address};
 pub use bounds::Bounds;
 pub use definition::{Definition, definitions};
 pub use document::{Document, Edits, Kind, Member, Node};
-pub use fault::{About, Fate, Fault};
+pub use fault::{
+    About, CAPABILITY_MISSING, Fate, Fault, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LIMITED, METHOD_NOT_FOUND,
+    PARSE_ERROR, REFUSED, RESOURCE_NOT_FOUND, REVISION_UNSUPPORTED, UNAVAILABLE,
+};
 pub use id::Id;
 pub use message::{Message, Notification, Outcome, Request, Response, parse_message};
 pub use method::{Direction, Method, Need, Peer, Sort};
+pub use name::{qualified, split_qualified};
 pub use print::{
     REFUSAL_KEY, canonical_call, print_call_params, print_error, print_notification, print_refusal, print_request, print_result,
 };

@@ -332,6 +332,6 @@ fn about(root: Node<'_>, reader: &Reader) -> About {
 }
 
 fn place_of(root: Node<'_>, flaw: Flaw) -> Place {
-    let inside = |name| root.get(name).is_some_and(|node: Node<'_>| node.index() <= flaw.at && flaw.at < node.end());
+    let inside = |name| root.get(name).is_some_and(|node: Node<'_>| node.index() <= flaw.at && flaw.at < node.after());
     if inside("params") { Place::Params } else { Place::Envelope }
 }

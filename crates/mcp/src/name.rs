@@ -84,7 +84,8 @@ mod tests {
     #[test]
     fn odd_and_long_names_are_shortened() {
         let server = ServerName::new("s").unwrap();
-        assert_eq!(qualified(&server, "gét it"), "s__gtit_7c2a4b9e".replace("7c2a4b9e", &shortened("gét it")[5..]));
+        assert_eq!(qualified(&server, "gét it"), format!("s__{}", shortened("gét it")));
+        assert!(shortened("gét it").starts_with("gtit_"));
         assert_eq!(shortened("abc"), "abc_ba7816bf");
         let long = "x".repeat(100);
         assert_eq!(qualified(&server, &long).len(), 3 + KEPT + 9);

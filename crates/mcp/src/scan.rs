@@ -1,8 +1,8 @@
 //! One pass over the bytes of a message: strict JSON (RFC 8259) into a flat tape.
 //!
 //! The tape holds one small entry for each value and each key, in source order, with offsets into the source; nothing is copied. What the
-//! stages above want to know about keys (a control in one, one of JavaScript's own, a whitespace that must not be forwarded) is noted on the way, so
-//! that they look again only where there is reason to.
+//! stages above want to know about keys and blanks (a control in a key, a blank that must not be forwarded) is noted on the way, so that they look again only where
+//! there is reason to.
 
 use crate::bounds::Bounds;
 use crate::json;
@@ -28,11 +28,15 @@ pub enum Kind {
     Key,
 }
 
-/// Whether a string's source has a backslash in it.
+/// How a string is spelled in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
+    /// Without a backslash.
     Plain,
+    /// With escapes, each as RFC 8785 writes it: printed as it stands.
     Escaped,
+    /// With an escape that RFC 8785 does not write: printed anew.
+    Odd,
 }
 
 /// A node: what it is, where its source is, and which node follows it and all it holds.
@@ -55,10 +59,8 @@ pub(crate) struct Flaw {
 /// What the pass noted beside the nodes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Notes {
-    /// A blank outside of strings or an escape: the source is not its own compact print.
+    /// A blank outside of strings, or an odd escape: the source is not its own compact print.
     pub(crate) loose: bool,
-    /// A key `__proto__`, `constructor` or `prototype`.
-    pub(crate) inherited_key: bool,
     /// A key with a control in it.
     pub(crate) control_key: Option<u32>,
     /// The first flaw that leaves the structure readable (rows 6 and 14).
@@ -229,9 +231,7 @@ impl Scanner<'_> {
         let at = self.entries.len() as u32;
         self.string(Kind::Key)?;
         let key = self.text(at);
-        if matches!(&*key, "__proto__" | "constructor" | "prototype") {
-            self.notes.inherited_key = true;
-        } else if self.notes.control_key.is_none() && key.bytes().any(|byte| byte < 0x20) {
+        if self.notes.control_key.is_none() && key.bytes().any(|byte| byte < 0x20) {
             self.notes.control_key = Some(at);
         }
         self.blanks();
@@ -248,19 +248,27 @@ impl Scanner<'_> {
         self.at += 1;
         loop {
             let rest = self.source.get(self.at..).unwrap_or_default();
-            let Some(run) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\') || *byte < 0x20) else { return Err(self.flaw(1)) };
+            let Some(run) = memchr::memchr2(b'"', b'\\', rest) else { return Err(self.flaw(1)) };
+            let lowest = rest.get(..run).unwrap_or_default().iter().fold(u8::MAX, |lowest, byte| lowest.min(*byte));
+            if lowest < 0x20 {
+                return Err(self.flaw(1));
+            }
             self.at += run;
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    spelling = Spelling::Escaped;
-                    self.notes.loose = true;
-                    self.escape()?;
+                    let escape = self.escape()?;
+                    if spelling != Spelling::Odd {
+                        spelling = escape;
+                    }
                 }
                 _ => return Err(self.flaw(1)),
             }
         }
         self.at += 1;
+        if spelling == Spelling::Odd {
+            self.notes.loose = true;
+        }
         if self.at - start - 2 > self.bounds.text && self.notes.flaw.is_none() {
             self.notes.flaw = Some(self.flaw(14));
         }
@@ -268,10 +276,14 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn escape(&mut self) -> Result<(), Flaw> {
+    /// Reads one escape and says how it is spelled.
+    fn escape(&mut self) -> Result<Spelling, Flaw> {
         self.at += 1;
         match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(byte @ (b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => {
+                self.at += 1;
+                return Ok(if byte == b'/' { Spelling::Odd } else { Spelling::Escaped });
+            }
             Some(b'u') => match self.unit()? {
                 0xD800..=0xDBFF => {
                     if self.source.get(self.at..self.at + 2) != Some(b"\\u") {
@@ -287,7 +299,7 @@ impl Scanner<'_> {
             },
             _ => return Err(self.flaw(1)),
         }
-        Ok(())
+        Ok(Spelling::Odd)
     }
 
     /// Reads `u` and four hexadecimal digits.
@@ -409,7 +421,7 @@ pub(crate) fn text<'a>(source: &'a [u8], entry: &Entry) -> Cow<'a, str> {
     let inner = std::str::from_utf8(inner).unwrap_or_default();
     match entry.spelling {
         Spelling::Plain => Cow::Borrowed(inner),
-        Spelling::Escaped => json::unescape(inner),
+        Spelling::Escaped | Spelling::Odd => json::unescape(inner),
     }
 }
 

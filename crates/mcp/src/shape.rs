@@ -1,6 +1,6 @@
 //! What the params and results of each method look like, and the check that they do.
 //!
-//! A shape is data: [`params`](mod@self) of each method in `shape/params.rs`, results in `shape/results.rs`. An object lists its members; any
+//! A shape is data: the params of each method are in `shape/params.rs`, the results in `shape/results.rs`. An object lists its members; any
 //! other key is refused, but for the places that the specification leaves open.
 
 mod block;

@@ -41,11 +41,11 @@ impl Node<'_> {
         }
     }
 
-    /// Appends a string or key in RFC 8785 form; what was sent without escapes has that form already.
+    /// Appends a string or key in RFC 8785 form; what was sent without odd escapes has that form already.
     pub(super) fn print_text(self, out: &mut Vec<u8>) {
         match self.entry().spelling {
-            Spelling::Plain => out.extend_from_slice(self.raw()),
-            Spelling::Escaped => json::write_str(out, &self.text().unwrap_or_default()),
+            Spelling::Plain | Spelling::Escaped => out.extend_from_slice(self.raw()),
+            Spelling::Odd => json::write_str(out, &self.text().unwrap_or_default()),
         }
     }
 }
@@ -62,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn canonical(source: &str) -> String {
-        let document = Document::parse(Bytes::copy_from_slice(source.as_bytes()), &Bounds::default()).unwrap();
+        let document = Document::scan(Bytes::copy_from_slice(source.as_bytes()), &Bounds::default()).unwrap();
         let mut out = Vec::new();
         document.root().canonical(&mut out);
         String::from_utf8(out).unwrap()
@@ -108,7 +108,8 @@ mod tests {
         fn canonical_text_is_a_fixed_point_and_keeps_the_value(value in value()) {
             let once = canonical(&serde_json::to_string_pretty(&value).unwrap());
             prop_assert_eq!(canonical(&once), once.clone());
-            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&once).unwrap(), value);
+            let document = Document::parse(Bytes::from(once), &Bounds::default()).unwrap();
+            prop_assert_eq!(document.root().to_value().unwrap(), value);
         }
     }
 }

@@ -59,7 +59,7 @@ impl Edits {
     }
 
     fn touches(&self, node: Node<'_>) -> bool {
-        let span = node.index()..node.end();
+        let span = node.index()..node.after();
         self.nodes.range(span.clone()).next().is_some() || self.appended.range(span).next().is_some()
     }
 }

@@ -10,7 +10,7 @@ impl Node<'_> {
     ///
     /// An integer must be within ±(2^53 − 1); a fraction or power must have the digits that its double prints in its shortest form.
     pub fn numbers_exact(self) -> bool {
-        (self.index()..self.end())
+        (self.index()..self.after())
             .map(|at| self.sibling(at))
             .filter(|node| node.kind() == Kind::Number)
             .all(|node| node.number().is_some_and(exact))
