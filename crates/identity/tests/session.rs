@@ -1,4 +1,5 @@
 //! Sessions, seen from outside.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use identity::Error;
 use identity::session::{Bounds, Sessions};

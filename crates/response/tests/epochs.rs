@@ -1,4 +1,5 @@
 //! Kills, seen from outside.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use proptest::prelude::*;
 use response::{CallScope, Epochs, Error, Scope, Stop};

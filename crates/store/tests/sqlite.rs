@@ -1,4 +1,5 @@
 //! The ports over a real database file.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use identity::{Revocations, Standing, TokenRecord, Tokens};
 use response::{Scope, Switch};

@@ -1,4 +1,5 @@
 //! Digests of what is run.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
