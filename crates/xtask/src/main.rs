@@ -1,1 +1,112 @@
-fn main() {}
+//! What is done to this repository: checks, generated files, tests, proofs, benchmarks.
+
+mod codegen;
+mod metadata;
+mod prove;
+mod setup;
+mod test;
+mod tidy;
+
+use anyhow::{Context as _, ensure};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+#[derive(Parser)]
+#[command(name = "xtask", about = "What is done to this repository")]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Runs every check and every test.
+    Test,
+    /// Checks layers, names, generated files and licences.
+    Tidy,
+    /// Writes the generated files.
+    Codegen {
+        /// Fail when one is stale, write nothing.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Shows that no stage of the line can be left out, forged or used twice.
+    Prove,
+    /// Installs the real clients and servers for the end-to-end tests.
+    Setup,
+    /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`.
+    Bench {
+        /// Measure the null proxy alone.
+        #[arg(long)]
+        without_gateway: bool,
+        /// Such as `--json`, `--rounds 5`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        more: Vec<OsString>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().verb) {
+        Ok(code) => code,
+        Err(fault) => {
+            eprintln!("xtask: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> anyhow::Result<ExitCode> {
+    let root = root()?;
+    match verb {
+        Verb::Test => return test::all(&root),
+        Verb::Tidy => tidy::check(&root)?,
+        Verb::Codegen { check } => codegen::all(&root, if check { codegen::Mode::Check } else { codegen::Mode::Write })?,
+        Verb::Prove => prove::all(&root)?,
+        Verb::Setup => setup::install(&root)?,
+        Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn bench(root: &Path, without_gateway: bool, more: &[OsString]) -> anyhow::Result<()> {
+    let mut build = cargo(root);
+    build.args(["build", "--profile", "dist", "--package", "bastide-bench"]);
+    if !without_gateway {
+        build.args(["--package", "bastide"]);
+    }
+    done(&mut build)?;
+    let folder = target(root).join("dist");
+    let mut bench = Command::new(folder.join("bastide-bench"));
+    bench.arg("run").args(more);
+    if !without_gateway {
+        bench.arg("--bastide").arg(folder.join("bastide"));
+    }
+    done(&mut bench)
+}
+
+/// The root of the repository.
+fn root() -> anyhow::Result<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.ancestors().nth(2).map(Path::to_owned).context("this crate lies two folders down")
+}
+
+/// The build folder.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
+/// `cargo` at the root.
+fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root);
+    command
+}
+
+/// Runs `command`; anything but success is a fault.
+fn done(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(())
+}
