@@ -1,4 +1,5 @@
 //! Real processes, started as the gateway starts them. This program is its own helper.
+#![expect(clippy::unwrap_used, reason = "a test; with a main of its own it is not seen as one")]
 
 use sandbox::{Breach, Ended, Grace, Running, Spec, Tail, capture, launch, program_lookup};
 use std::path::Path;
@@ -42,6 +43,7 @@ fn main() {
             a_killed_helper_leaves_nobody,
             a_flood_on_stderr_is_bounded,
             the_helper_cannot_be_read,
+            starting_and_ending_leaks_no_descriptor,
         );
     });
 }
@@ -285,4 +287,18 @@ async fn the_helper_cannot_be_read() {
     assert_eq!(std::fs::metadata(folder.join("environ")).unwrap().uid(), 0);
     assert_eq!(std::fs::read(folder.join("environ")).unwrap(), b"");
     running.process.kill().await.unwrap();
+}
+
+async fn starting_and_ending_leaks_no_descriptor() {
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = open();
+    for _ in 0..20 {
+        assert_eq!(output(&spec("cat", &[])).await.1.code, 0);
+        assert!(launch(&Spec::new("/nonexistent/program".into())).await.is_err());
+    }
+    let begun = Instant::now();
+    while open() > before {
+        assert!(begun.elapsed() < Duration::from_secs(5), "{} descriptors, {before} before", open());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
