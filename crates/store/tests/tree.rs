@@ -29,7 +29,8 @@ fn equal_trees_have_equal_digests_wherever_they_lie() {
 
 #[test]
 fn any_change_changes_the_digest() {
-    let changes: [(&str, fn(&Path)); 9] = [
+    type Change = (&'static str, fn(&Path));
+    let changes: [Change; 9] = [
         ("contents", |root| fs::write(root.join("lib/a.js"), "A").unwrap()),
         ("a new file", |root| fs::write(root.join("lib/c.js"), "").unwrap()),
         ("a new folder", |root| fs::create_dir(root.join("lib/empty")).unwrap()),
