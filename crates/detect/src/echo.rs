@@ -103,8 +103,9 @@ impl Echo {
             });
             bare.clear();
             bare.extend(view.bytes.iter().copied().filter(u8::is_ascii_alphanumeric));
+            let mut places = Places::default();
             self.search(&self.bare, &self.bare_owner, &bare, |owner, start, end| {
-                let span = unbare(view.bytes, start, end);
+                let span = places.span(view.bytes, start, end);
                 report.findings.push(self.finding(owner, view.trace(span)));
             });
         });
@@ -120,8 +121,9 @@ impl Echo {
         let joined = Zeroizing::new(parts.concat());
         let mut bare = Zeroizing::new(Vec::with_capacity(joined.len()));
         bare.extend(joined.bytes().filter(u8::is_ascii_alphanumeric));
+        let mut places = Places::default();
         self.search(&self.bare, &self.bare_owner, &bare, |owner, start, end| {
-            crate::part::spread(parts, unbare(joined.as_bytes(), start, end), |index, span| {
+            crate::part::spread(parts, places.span(joined.as_bytes(), start, end), |index, span| {
                 if let Some(list) = found.get_mut(index).filter(|list| !list.iter().any(|one| one.span.meets(span))) {
                     list.push(self.finding(owner, span));
                 }
@@ -178,12 +180,19 @@ fn widen(bytes: &[u8], mut start: usize, mut end: usize) -> Span {
     Span::new(start, end)
 }
 
-/// The span of `bytes` whose letters and digits are those from `start` to `end`.
-fn unbare(bytes: &[u8], start: usize, end: usize) -> Span {
-    let mut places = bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric()).map(|(at, _)| at);
-    let first = places.nth(start).unwrap_or(bytes.len());
-    let last = if end > start + 1 { places.nth(end - start - 2).unwrap_or(first) } else { first };
-    Span::new(first, last + 1)
+/// Where the letters and digits of a text stand; looked up only once something was found.
+#[derive(Default)]
+struct Places(Option<Vec<usize>>);
+
+impl Places {
+    /// The span of `bytes` whose letters and digits are those from `start` to `end`.
+    fn span(&mut self, bytes: &[u8], start: usize, end: usize) -> Span {
+        let places = self
+            .0
+            .get_or_insert_with(|| bytes.iter().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric()).map(|(at, _)| at).collect());
+        let first = places.get(start).copied().unwrap_or(bytes.len());
+        Span::new(first, end.checked_sub(1).and_then(|last| places.get(last)).map_or(first, |last| last + 1))
+    }
 }
 
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {

@@ -126,7 +126,11 @@ pub(crate) fn settle(report: &mut Report) {
     report.findings = kept;
     report.decoded.sort_unstable();
     report.decoded.dedup();
-    report.decoded.retain(|run| report.findings.iter().any(|finding| finding.span == *run));
+    report.decoded.retain(|run| {
+        let first = report.findings.partition_point(|finding| finding.span.start < run.start);
+        let same = report.findings.iter().skip(first).take_while(|finding| finding.span.start == run.start);
+        same.into_iter().any(|finding| finding.span == *run)
+    });
 }
 
 fn rank(class: Class) -> usize {

@@ -89,6 +89,10 @@ impl Detector for Keywords {
 impl Kind {
     fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) {
         let most = at.saturating_add(self.rule.reach).min(view.bytes.len());
+        if !sheet.allowance.step(most - at) {
+            sheet.allowance.miss("steps", view.trace(Span::new(at, most)));
+            return;
+        }
         if sheet.caches.len() <= index {
             sheet.caches.resize_with(index + 1, || None);
         }
@@ -103,11 +107,6 @@ impl Kind {
                 .map_or(Span::new(all.start(), all.end()), |group| Span::new(group.start, group.end));
             (all.end(), value)
         });
-        let charge = found.map_or(self.rule.reach.min(128), |(end, _)| end - at);
-        if !sheet.allowance.step(charge) {
-            sheet.allowance.miss("steps", view.trace(Span::new(at, most)));
-            return;
-        }
         let Some((end, mut span)) = found else { return };
         if let Some(close) = &self.rule.through {
             span.end = through(view.bytes, end, most, close.as_bytes());

@@ -1,4 +1,5 @@
 //! The engine through its public face.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use detect::{Actions, Budget, Channel, Engine, Report, Rules, Scratch, Stream, jsonl, redact};
 use proptest::prelude::*;
@@ -113,6 +114,12 @@ fn a_bound_that_is_reached_is_a_finding() {
     assert_eq!(unseen(&Budget { findings: 2, ..Budget::default() }, &format!("{CARD}, {CARD}, {CARD}")), ["findings"]);
     let report = inspect(&text);
     assert_eq!(redact(&text, &report.findings, &Actions::default()), "[withheld: unseen]");
+}
+
+#[test]
+fn work_on_hostile_text_is_bounded() {
+    let text = format!("{} ", "eyJ-".repeat(60_000)).repeat(4);
+    assert!(inspect(&text).findings.iter().any(|one| one.class == Class::Unseen && one.kind == "steps"));
 }
 
 #[test]
