@@ -20,7 +20,7 @@ pub enum Unavailable {
     /// More is waiting than the bounds allow.
     #[error("the audit queue is full")]
     Full,
-    /// The record is larger than a segment holds, or empty.
+    /// It is no printed record, or larger than a segment holds.
     #[error("the record does not fit the audit log")]
     Size,
     /// A write or a flush failed, or the volume is full.

@@ -26,7 +26,7 @@ pub fn root(nodes: &mut dyn Nodes, from: u64, to: u64) -> Result<Hash, Error> {
     if size == 0 {
         return Ok(crate::tree::empty());
     }
-    if size.is_power_of_two() && from % size == 0 {
+    if size.is_power_of_two() && from.is_multiple_of(size) {
         let level = size.trailing_zeros();
         return nodes.node(level, from >> level);
     }

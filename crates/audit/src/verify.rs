@@ -397,7 +397,10 @@ impl<'a> Walk<'a> {
             .iter()
             .filter(|(path, sort)| match sort {
                 Sort::Folder => !folders.contains(*path),
-                Sort::File { .. } => !self.seen.contains(*path) && !(unfinished && TRANSIENT.contains(&path.as_str())) && !self.newer(path),
+                Sort::File { .. } => {
+                    let expected = self.seen.contains(*path) || self.newer(path) || (unfinished && TRANSIENT.contains(&path.as_str()));
+                    !expected
+                }
                 // Already a problem.
                 Sort::Foreign => false,
             })

@@ -80,7 +80,7 @@ pub struct RealDisk {
     lock: OwnedFd,
 }
 
-const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 impl RealDisk {
     /// Makes the folder where it is not there, and locks it.

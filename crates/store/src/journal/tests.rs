@@ -67,7 +67,7 @@ fn record(number: u64) -> Vec<u8> {
         Utc::from_seconds(1_700_000_000 + number),
         terms::Instant::from_nanos(number),
     );
-    record.request = Some(CallId::from_bits(number / 2 << 40));
+    record.request = Some(CallId::from_bits((number / 2) << 40));
     record.tool = Some(&tool);
     record.arguments = Some(Object::new(br#"{"path":"/home/ana/work/notes.txt","content":"hello"}"#).unwrap());
     record.encode()
@@ -184,7 +184,11 @@ fn bounds_refuse() {
     assert_eq!(journal.append(Vec::new()).peek(), Some(Err(Unavailable::Size)));
     drop(journal);
     let (journal, _) = FileJournal::open(folder.path(), key(), &options()).unwrap();
-    assert_eq!(wait(journal.append(vec![b'x'; 40_000])), Err(Unavailable::Size));
+    let long = "x".repeat(40_000);
+    let mut large = Record::new(RecordId::from_bits(1), Kind::Event, Utc::from_seconds(1), terms::Instant::from_nanos(1));
+    large.event = Some(&long);
+    assert_eq!(wait(journal.append(large.encode())), Err(Unavailable::Size));
+    assert_eq!(wait(journal.append(b"{}".to_vec())), Err(Unavailable::Size));
 }
 
 #[test]

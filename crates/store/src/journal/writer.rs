@@ -175,12 +175,10 @@ impl Writer {
             return;
         }
         self.tail += length;
-        let mut index = self.tree.size();
         let mut hashes = Vec::with_capacity(batch.len());
-        for (hash, completion) in batch {
+        for (index, (hash, completion)) in (self.tree.size()..).zip(batch) {
             completion.complete(Ok(Position { index }));
             hashes.push(hash);
-            index += 1;
         }
         for hash in hashes {
             self.tree.push(hash);
