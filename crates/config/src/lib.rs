@@ -1,1 +1,27 @@
-//! one YAML to one immutable snapshot; schema, reload, accepted risks
+//! One YAML file becomes one checked [`File`]; everything that is wrong with it is said at once.
+//!
+//! Order of a load: bounds, the YAML tree with its places ([`tree`]), the typed file ([`file`]), what this release does
+//! not build ([`built`]), what must fit together ([`cross`]), accepted risks ([`risk`]). Reading is pure: the bytes,
+//! the home folder, the time and the facts about the file are handed in.
+
+mod built;
+mod client;
+mod cross;
+mod decode;
+mod file;
+mod init;
+mod load;
+mod locate;
+mod problem;
+mod risk;
+mod tree;
+mod unit;
+
+pub use built::{NotBuilt, not_built};
+pub use file::*;
+pub use init::{Starter, init_text};
+pub use load::{Loaded, Source, load, schema};
+pub use locate::{Access, Facts, LocateError, find};
+pub use problem::{Fault, Place, Problem, Problems};
+pub use risk::Risk;
+pub use unit::{Amount, Rate, Size, Span, Unit};

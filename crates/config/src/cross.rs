@@ -1,0 +1,213 @@
+//! What must fit together.
+
+mod server;
+
+pub(crate) use server::sounds_secret;
+
+use crate::file::{Argument, Entry, File, GuardKind, Tool, ToolKey};
+use crate::problem::{Fault, Place, Problem, nearest};
+use crate::tree::Node;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::Path;
+use terms::ServerName;
+
+/// Collects problems by the path of their key.
+struct Checks<'a> {
+    file: &'a File,
+    root: &'a Node,
+    problems: &'a mut Vec<Problem>,
+    warnings: &'a mut Vec<Problem>,
+}
+
+impl Checks<'_> {
+    fn problem(&self, path: &[&str], fault: Fault, message: impl Into<String>, nearest: Option<String>) -> Problem {
+        let place: Place = self.root.place_of(path);
+        Problem { place, key: crate::decode::show(path.iter().copied()), fault, message: message.into(), nearest }
+    }
+
+    /// Notes that the values do not fit.
+    fn misfit(&mut self, path: &[&str], message: impl Into<String>) {
+        let problem = self.problem(path, Fault::Misfit, message, None);
+        self.problems.push(problem);
+    }
+
+    /// Notes that a server is named that there is not.
+    fn no_server(&mut self, path: &[&str], name: &ServerName) {
+        let near = nearest(name.as_str(), self.file.servers.keys().map(ServerName::as_str));
+        let problem = self.problem(path, Fault::Misfit, format!("there is no server {:?}", name.as_str()), near);
+        self.problems.push(problem);
+    }
+
+    /// Notes what is worth knowing.
+    fn warn(&mut self, path: &[&str], message: impl Into<String>) {
+        let problem = self.problem(path, Fault::Warning, message, None);
+        self.warnings.push(problem);
+    }
+}
+
+/// Checks `file`, which was read from `path`.
+pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let mut checks = Checks { file, root, problems, warnings };
+    state(&mut checks);
+    listeners(&mut checks);
+    bounds(&mut checks);
+    people(&mut checks);
+    for (name, server) in &file.servers {
+        server::check(&mut checks, name, server, path);
+    }
+    roles(&mut checks);
+    for (key, tool) in &file.tools {
+        arguments(&mut checks, key, tool);
+    }
+}
+
+fn state(checks: &mut Checks<'_>) {
+    let state = &checks.file.state;
+    if !state.starts_with("~") && !server::is_plain(state) {
+        checks.misfit(&["state"], "state must be an absolute path without \"..\"");
+    }
+}
+
+fn listeners(checks: &mut Checks<'_>) {
+    let listen = &checks.file.listen;
+    let (data, admin) = (listen.data.address, listen.admin.address);
+    for (name, address) in [("data", data), ("admin", admin)] {
+        if !address.ip().is_loopback() {
+            let message =
+                format!("{address} is not a loopback address: that needs TLS, which is not built in this release; listen on 127.0.0.1");
+            let problem = checks.problem(&["listen", name, "address"], Fault::NotBuilt, message, None);
+            checks.problems.push(problem);
+        }
+    }
+    if data == admin && data.port() != 0 {
+        checks.misfit(&["listen", "admin", "address"], format!("both listeners have the address {admin}"));
+    }
+    for (at, host) in listen.data.hosts.iter().enumerate() {
+        let plain =
+            host.parse::<SocketAddr>().is_ok() || url::Host::parse(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)).is_ok();
+        if !plain || host.contains(['/', '*', '@']) {
+            checks.misfit(&["listen", "data", "hosts", &at.to_string()], "a host is a name or an address, with or without a port");
+        }
+    }
+    for (at, origin) in listen.data.origins.iter().enumerate() {
+        let bare = matches!(origin.path(), "" | "/") && origin.query().is_none() && origin.fragment().is_none();
+        if !origin.origin().is_tuple() || !bare || !origin.username().is_empty() {
+            checks.misfit(
+                &["listen", "data", "origins", &at.to_string()],
+                "an origin is a scheme, a host and a port, such as https://app.example.com",
+            );
+        }
+    }
+    if listen.data.revisions.is_empty() && checks.root.member("listen").is_some() {
+        checks.misfit(&["listen", "data", "revisions"], "at least one revision must be spoken; leave `revisions` out");
+    }
+}
+
+fn bounds(checks: &mut Checks<'_>) {
+    let bounds = &checks.file.bounds;
+    let counts = [
+        ("message", bounds.message.bytes()),
+        ("result", bounds.result.bytes()),
+        ("nesting", bounds.nesting.into()),
+        ("streams", bounds.streams.into()),
+        ("inflight", bounds.inflight.into()),
+        ("connections", bounds.connections.into()),
+        ("header", whole_millis(bounds.header)),
+        ("body", whole_millis(bounds.body)),
+        ("idle", whole_millis(bounds.idle)),
+        ("write", whole_millis(bounds.write)),
+    ];
+    for (key, count) in counts {
+        if count == 0 {
+            checks.misfit(&["bounds", key], format!("bounds.{key} must be more than nothing"));
+        }
+    }
+    if bounds.nesting > 128 {
+        checks.misfit(&["bounds", "nesting"], "bounds.nesting is at most 128");
+    }
+    for (key, size) in [("message", bounds.message), ("result", bounds.result)] {
+        if size.bytes() > 1 << 30 {
+            checks.misfit(&["bounds", key], format!("bounds.{key} is at most 1GiB"));
+        }
+    }
+}
+
+fn whole_millis(span: crate::unit::Span) -> u64 {
+    u64::try_from(span.duration().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn people(checks: &mut Checks<'_>) {
+    let mut seen = BTreeSet::new();
+    let people = &checks.file.people;
+    for (at, person) in people.iter().enumerate() {
+        if !seen.insert(&person.name) {
+            checks.misfit(&["people", &at.to_string(), "name"], format!("{} is here twice", person.name));
+        }
+    }
+}
+
+fn roles(checks: &mut Checks<'_>) {
+    let file = checks.file;
+    for (name, role) in &file.roles {
+        let name = name.as_str();
+        let named = role.allow.keys().map(|server| ("allow", server)).chain(role.ask.keys().map(|server| ("ask", server)));
+        for (key, server) in named.chain(role.grant.keys().map(|server| ("grant", server))) {
+            if !file.servers.contains_key(server) {
+                checks.no_server(&["roles", name, key, server.as_str()], server);
+            }
+        }
+        if role.members.is_empty() {
+            checks.warn(&["roles", name], format!("roles.{name} has no members, so it allows nobody anything"));
+        }
+        for (server, entries) in &role.allow {
+            if entries.contains(&Entry::Everything) {
+                let message = format!("roles.{name} allows everything of {server}, its questions included");
+                checks.warn(&["roles", name, "allow", server.as_str()], message);
+            }
+        }
+        if role.limits.calls.is_some_and(|rate| rate.count == 0) {
+            checks.misfit(&["roles", name, "limits", "calls"], "a limit of 0 calls allows none; remove the role's `allow` instead");
+        }
+    }
+}
+
+fn arguments(checks: &mut Checks<'_>, key: &ToolKey, tool: &Tool) {
+    let shown = key.to_string();
+    if !checks.file.servers.contains_key(&key.server) {
+        checks.no_server(&["tools", &shown], &key.server);
+    }
+    for (name, argument) in &tool.arguments {
+        let path = |last| ["tools", shown.as_str(), "arguments", name.as_str(), last];
+        if argument.guard.is_none() {
+            let node = checks.root.member("tools").and_then(|tools| tools.node.member(&shown));
+            let node = node.and_then(|tool| tool.node.member("arguments")).and_then(|arguments| arguments.node.member(name));
+            let alone: Vec<&str> =
+                Argument::OF_GUARDS.iter().copied().filter(|word| node.is_some_and(|node| node.node.member(word).is_some())).collect();
+            for word in alone {
+                let guards = GuardKind::ALL.iter().map(|guard| guard.as_str()).collect::<Vec<_>>().join(", ");
+                checks.misfit(&path(word), format!("{word} belongs to a guard ({guards}), and none is named"));
+            }
+        }
+        if let Some(pattern) = &argument.pattern {
+            let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+            if pattern.len() > 1_024 || built.is_err() {
+                checks.misfit(&path("pattern"), "the pattern is not a regular expression of linear time and bounded size");
+            }
+        }
+        if argument.min_length.zip(argument.max_length).is_some_and(|(least, most)| least > most) {
+            checks.misfit(&path("maxLength"), "maxLength is less than minLength");
+        }
+        let range = argument
+            .minimum
+            .as_ref()
+            .and_then(serde_json::Number::as_f64)
+            .zip(argument.maximum.as_ref().and_then(serde_json::Number::as_f64));
+        if range.is_some_and(|(least, most)| least > most) {
+            checks.misfit(&path("maximum"), "maximum is less than minimum");
+        }
+        if argument.one_of.as_ref().is_some_and(Vec::is_empty) {
+            checks.misfit(&path("enum"), "an empty enum fits no value");
+        }
+    }
+}

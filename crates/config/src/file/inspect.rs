@@ -1,0 +1,103 @@
+//! What the screens do with what they find.
+
+use crate::decode::{choice, section};
+
+section! {
+    /// The screens; on by default, this only tunes them.
+    defaulted Inspect {
+        /// The table of actions that explicit keys beat.
+        preset, "preset": Preset = Preset::Balanced;
+        /// Keys, tokens, passwords.
+        secrets, "secrets": Screen = Screen { action: Action::Redact };
+        /// Card and account numbers.
+        financial, "financial": Screen = Screen { action: Action::Mask };
+        /// What identifies a person.
+        pii, "pii": Personal = Personal::default();
+        /// Instructions to the model.
+        injection, "injection": Screen = Screen { action: Action::Flag };
+        /// Paths, addresses, stack traces.
+        errors, "errors": Screen = Screen { action: Action::Flag };
+        /// What the screens cannot read.
+        media, "media": Media = Media::default();
+    }
+}
+
+section! {
+    /// One screen.
+    Screen {
+        /// What happens to what it finds.
+        action, "action": Action;
+    }
+}
+
+section! {
+    /// The screen for personal data.
+    defaulted Personal {
+        /// What happens to what it finds.
+        action, "action": Action = Action::Redact;
+        /// The operator's own patterns.
+        custom, "custom": Vec<Pattern> = Vec::new();
+    }
+}
+
+section! {
+    /// A pattern of the operator's.
+    Pattern {
+        /// Its name in records.
+        name, "name": String;
+        /// The regular expression.
+        pattern, "pattern": String;
+    }
+}
+
+section! {
+    /// What happens to what the screens cannot read.
+    defaulted Media {
+        /// Images.
+        images, "images": MediaAction = MediaAction::Label;
+        /// Sound.
+        audio, "audio": MediaAction = MediaAction::Label;
+    }
+}
+
+choice! {
+    /// A table of actions.
+    Preset {
+        /// Blocks more.
+        Strict = "strict",
+        /// For most.
+        Balanced = "balanced",
+        /// For source code.
+        Code = "code",
+    }
+}
+
+choice! {
+    /// What happens to what was found.
+    Action {
+        /// It is recorded; the content passes.
+        Flag = "flag",
+        /// It is replaced by a mark.
+        Redact = "redact",
+        /// It is shown in part.
+        Mask = "mask",
+        /// It is replaced by a token that can be turned back.
+        Tokenise = "tokenise",
+        /// The content is wrapped as data.
+        Fence = "fence",
+        /// It is removed.
+        Strip = "strip",
+        /// All of the content is withheld.
+        Block = "block",
+    }
+}
+
+choice! {
+    /// What happens to media.
+    MediaAction {
+        /// It passes with the label of its server.
+        Label = "label",
+        /// It is withheld.
+        Refuse = "refuse",
+    }
+}

@@ -1,0 +1,97 @@
+//! Listeners and their bounds.
+
+use super::server::Reference;
+use crate::decode::{choice, section};
+use crate::unit::{Size, Span};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+section! {
+    /// The two listeners.
+    defaulted Listen {
+        /// For agents.
+        data, "data": Data = Data::default();
+        /// For operators.
+        admin, "admin": Admin = Admin::default();
+    }
+}
+
+section! {
+    /// The listener for agents.
+    defaulted Data {
+        /// Where it listens.
+        address, "address": SocketAddr = loopback(8420);
+        /// Hosts that a request may name beside the listener's own.
+        hosts, "hosts": Vec<String> = Vec::new();
+        /// Origins that a browser may come from beside the listener's own.
+        origins, "origins": Vec<url::Url> = Vec::new();
+        /// The revisions of the protocol that are spoken.
+        revisions, "revisions": Vec<Revision> = vec![Revision::R20251125];
+        /// Whether /sse and /messages are served.
+        legacy_sse, "legacy_sse": bool = false;
+        /// Certificates, for an address off the machine.
+        tls, "tls": Option<ListenTls> = None;
+    }
+}
+
+section! {
+    /// The listener for operators.
+    defaulted Admin {
+        /// Where it listens.
+        address, "address": SocketAddr = loopback(8421);
+        /// Certificates, for an address off the machine.
+        tls, "tls": Option<ListenTls> = None;
+    }
+}
+
+section! {
+    /// Certificates of a listener.
+    ListenTls {
+        /// The file of its certificate chain.
+        certificate, "certificate": PathBuf;
+        /// Its key in the vault.
+        key, "key": Reference;
+        /// The file of the authority that clients' certificates come from.
+        client_ca, "client_ca": Option<PathBuf> = None;
+    }
+}
+
+choice! {
+    /// A dated version of the protocol.
+    Revision {
+        /// With sessions.
+        R20251125 = "2025-11-25",
+        /// Without.
+        R20260728 = "2026-07-28",
+    }
+}
+
+section! {
+    /// Bounds; what is larger, longer or more is refused.
+    defaulted Bounds {
+        /// Bytes of one message of a client.
+        message, "message": Size = Size::mebibytes(4);
+        /// Bytes of one answer of a server.
+        result, "result": Size = Size::mebibytes(16);
+        /// Depth of JSON.
+        nesting, "nesting": u32 = 64;
+        /// Open streams of a principal.
+        streams, "streams": u32 = 64;
+        /// Calls under way of a principal.
+        inflight, "inflight": u32 = 32;
+        /// Connections of a client's address.
+        connections, "connections": u32 = 256;
+        /// Time for the head of a request.
+        header, "header": Span = Span::seconds(10);
+        /// Time for its body.
+        body, "body": Span = Span::seconds(30);
+        /// Time between requests.
+        idle, "idle": Span = Span::seconds(30);
+        /// Time for a write.
+        write, "write": Span = Span::seconds(30);
+    }
+}

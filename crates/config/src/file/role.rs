@@ -1,0 +1,220 @@
+//! Roles: who may do what.
+
+use crate::decode::{Decode, Reader, choice, parsed, section};
+use crate::tree::{Node, Value};
+use crate::unit::{Amount, Rate};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use terms::{Label, Name, Principal, ServerName};
+
+section! {
+    /// A named set of permissions.
+    Role {
+        /// Who has it: agent:NAME, user:NAME, group:NAME.
+        members, "members": Vec<Member> = Vec::new();
+        /// The highest label that its members receive.
+        clearance, "clearance": Label = Label::Public;
+        /// What they may use, by server.
+        allow, "allow": BTreeMap<ServerName, Vec<Entry>> = BTreeMap::new();
+        /// What waits for a person, by server.
+        ask, "ask": BTreeMap<ServerName, Ask> = BTreeMap::new();
+        /// What is closed until a person grants it, by server.
+        grant, "grant": BTreeMap<ServerName, Vec<Entry>> = BTreeMap::new();
+        /// What they may use up.
+        limits, "limits": Limits = Limits::default();
+        /// When they work.
+        hours, "hours": Option<Hours> = None;
+    }
+}
+
+section! {
+    /// What the members of a role may use up; an absent one is no limit.
+    defaulted Limits {
+        /// Calls.
+        calls, "calls": Option<Rate> = None;
+        /// Calls that change something.
+        mutations, "mutations": Option<Rate> = None;
+        /// Bytes received.
+        bytes, "bytes": Option<Amount> = None;
+        /// Calls of one session without a person in between.
+        depth, "depth": Option<u32> = None;
+    }
+}
+
+section! {
+    /// When the members of a role work.
+    Hours {
+        /// Days, times and zone, such as Mon-Fri 07:00-20:00 Europe/Berlin.
+        within, "in": String;
+        /// Whether calls outside are refused.
+        strict, "strict": bool = false;
+    }
+}
+
+/// Who has a role.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Member {
+    /// A program.
+    Agent(Name),
+    /// A person.
+    User(Name),
+    /// A group of an outside issuer.
+    Group(Name),
+}
+
+impl Member {
+    /// Whether it means `principal`; a group means nobody by itself.
+    pub fn is(&self, principal: &Principal) -> bool {
+        match self {
+            Self::Agent(name) => principal.agent == *name,
+            Self::User(name) => principal.user.as_ref() == Some(name),
+            Self::Group(_) => false,
+        }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(name) => write!(out, "agent:{name}"),
+            Self::User(name) => write!(out, "user:{name}"),
+            Self::Group(name) => write!(out, "group:{name}"),
+        }
+    }
+}
+
+impl FromStr for Member {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (sort, name) = text.split_once(':').ok_or(())?;
+        let name = Name::new(name).map_err(drop)?;
+        match sort {
+            "agent" => Ok(Self::Agent(name)),
+            "user" => Ok(Self::User(name)),
+            "group" => Ok(Self::Group(name)),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Decode for Member {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, "agent:NAME, user:NAME or group:NAME")
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "pattern": "^(agent|user|group):[A-Za-z0-9_.@+/-]{1,128}$"})
+    }
+}
+
+/// One entry of `allow`, `ask` or `grant`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Entry {
+    /// `"*"`: everything that the server offers.
+    Everything,
+    /// A glob on bare tool names.
+    Tool(String),
+    /// `prompt:GLOB`
+    Prompt(String),
+    /// `resource:GLOB`
+    Resource(String),
+    /// `question:sampling|elicitation|roots`
+    Question(Question),
+}
+
+choice! {
+    /// What a server may ask a client.
+    Question {
+        /// To run its model.
+        Sampling = "sampling",
+        /// To ask its user.
+        Elicitation = "elicitation",
+        /// For its folders.
+        Roots = "roots",
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everything => out.write_str("*"),
+            Self::Tool(glob) => out.write_str(glob),
+            Self::Prompt(glob) => write!(out, "prompt:{glob}"),
+            Self::Resource(glob) => write!(out, "resource:{glob}"),
+            Self::Question(question) => write!(out, "question:{}", question.as_str()),
+        }
+    }
+}
+
+impl FromStr for Entry {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let glob = |glob: &str| {
+            let good = !glob.is_empty() && glob.len() <= 256 && !glob.chars().any(|letter| letter.is_control() || letter.is_whitespace());
+            if good { Ok(glob.to_owned()) } else { Err(()) }
+        };
+        if text == "*" {
+            return Ok(Self::Everything);
+        }
+        match text.split_once(':') {
+            Some(("prompt", rest)) => glob(rest).map(Self::Prompt),
+            Some(("resource", rest)) => glob(rest).map(Self::Resource),
+            Some(("question", rest)) => {
+                Question::ALL.iter().find(|question| question.as_str() == rest).map(|question| Self::Question(*question)).ok_or(())
+            }
+            Some(_) => Err(()),
+            None => glob(text).map(Self::Tool),
+        }
+    }
+}
+
+impl Decode for Entry {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, "a glob on tool names, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"")
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"type": "string", "minLength": 1})
+    }
+}
+
+/// What waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// Which.
+    pub tools: Vec<Entry>,
+    /// For how long a yes counts.
+    pub once: Once,
+}
+
+choice! {
+    /// For how long a yes counts.
+    Once {
+        /// For one call.
+        Call = "call",
+        /// To the end of the session.
+        Session = "session",
+    }
+}
+
+section! {
+    /// The long form of what waits for a person.
+    AskRule {
+        /// Which.
+        tools, "tools": Vec<Entry>;
+        /// For how long a yes counts.
+        once, "once": Once = Once::Call;
+    }
+}
+
+impl Decode for Ask {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::List(_) => Vec::decode(node, reader).map(|tools| Self { tools, once: Once::Call }),
+            Value::Map(_) => AskRule::decode(node, reader).map(|rule| Self { tools: rule.tools, once: rule.once }),
+            Value::Null | Value::Text { .. } => reader.wrong(node, "a list of tools, or a mapping with tools and once"),
+        }
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"anyOf": [Vec::<Entry>::schema(), AskRule::schema()]})
+    }
+}

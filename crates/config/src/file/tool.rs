@@ -1,0 +1,193 @@
+//! What the operator says about single tools.
+
+use crate::decode::{Decode, Reader, choice, parsed, section};
+use crate::tree::Node;
+use crate::unit::Size;
+use serde_json::{Number, Value as Json};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use terms::{Label, Operation, ServerName};
+
+/// A tool of a server, written `server__tool`; the first `__` splits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ToolKey {
+    /// The server.
+    pub server: ServerName,
+    /// The tool's bare name.
+    pub tool: String,
+}
+
+impl FromStr for ToolKey {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (server, tool) = text.split_once("__").ok_or(())?;
+        if tool.is_empty() || tool.len() > 256 || tool.chars().any(char::is_control) {
+            return Err(());
+        }
+        Ok(Self { server: ServerName::new(server).map_err(drop)?, tool: tool.to_owned() })
+    }
+}
+
+impl fmt::Display for ToolKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}__{}", self.server, self.tool)
+    }
+}
+
+impl Decode for ToolKey {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, "a tool written server__tool")
+    }
+    fn schema() -> Json {
+        serde_json::json!({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*__.+$"})
+    }
+}
+
+section! {
+    /// What the operator says about a tool.
+    Tool {
+        /// What it does to the world.
+        operation, "operation": Option<Operation> = None;
+        /// Bounds on its arguments, by name.
+        arguments, "arguments": BTreeMap<String, Argument> = BTreeMap::new();
+        /// What happens to its results.
+        result, "result": Option<ResultRule> = None;
+    }
+}
+
+section! {
+    /// Bounds on the results of a tool.
+    ResultRule {
+        /// The label of what it returns.
+        label, "label": Option<Label> = None;
+        /// The most bytes.
+        max, "max": Option<Size> = None;
+        /// The most lines.
+        lines, "lines": Option<u32> = None;
+    }
+}
+
+section! {
+    /// Bounds on one argument: keywords of JSON Schema, or a guard and its policy.
+    Argument {
+        /// The type.
+        kind, "type": Option<JsonType> = None;
+        /// The smallest number.
+        minimum, "minimum": Option<Number> = None;
+        /// The largest number.
+        maximum, "maximum": Option<Number> = None;
+        /// The only values.
+        one_of, "enum": Option<Vec<Json>> = None;
+        /// The fewest characters.
+        min_length, "minLength": Option<u64> = None;
+        /// The most characters.
+        max_length, "maxLength": Option<u64> = None;
+        /// A regular expression that is found in the text.
+        pattern, "pattern": Option<String> = None;
+        /// A format of JSON Schema.
+        format, "format": Option<String> = None;
+        /// Says that open-ended text is meant to be accepted.
+        text, "text": Option<FreeText> = None;
+        /// Who judges the value.
+        guard, "guard": Option<GuardKind> = None;
+        /// files: the folders.
+        roots, "roots": Vec<PathBuf> = Vec::new();
+        /// files: whether it may be written.
+        write, "write": Option<bool> = None;
+        /// files: whether links may lead outside.
+        follow_symlinks_outside, "follow_symlinks_outside": Option<bool> = None;
+        /// http: the schemes.
+        schemes, "schemes": Vec<String> = Vec::new();
+        /// http: the hosts.
+        allow_hosts, "allow_hosts": Vec<String> = Vec::new();
+        /// http: whether private addresses are refused.
+        deny_private, "deny_private": Option<bool> = None;
+        /// sql: whose grammar.
+        dialect, "dialect": Option<String> = None;
+        /// sql: read-only or read-write.
+        mode, "mode": Option<String> = None;
+        /// sql: the tables.
+        tables, "tables": Vec<String> = Vec::new();
+        /// sql: whether there may be only one statement.
+        single_statement, "single_statement": Option<bool> = None;
+        /// process: the programs.
+        allowed, "allowed": Vec<String> = Vec::new();
+        /// process: whether characters of the shell are refused.
+        shell_metacharacters, "shell_metacharacters": Option<String> = None;
+        /// process: whether code in arguments is refused.
+        inline_code, "inline_code": Option<String> = None;
+        /// process: whether variables before the program are refused.
+        env_prefix, "env_prefix": Option<String> = None;
+        /// process: whether options that start programs are refused.
+        exec_options, "exec_options": Option<String> = None;
+        /// process: whether paths outside the folder are refused.
+        paths_outside_cwd, "paths_outside_cwd": Option<String> = None;
+        /// process: the folder.
+        cwd, "cwd": Option<PathBuf> = None;
+    }
+}
+
+impl Argument {
+    /// The keys that mean something only beside a guard.
+    pub(crate) const OF_GUARDS: &'static [&'static str] = &[
+        "roots",
+        "write",
+        "follow_symlinks_outside",
+        "schemes",
+        "allow_hosts",
+        "deny_private",
+        "dialect",
+        "mode",
+        "tables",
+        "single_statement",
+        "allowed",
+        "shell_metacharacters",
+        "inline_code",
+        "env_prefix",
+        "exec_options",
+        "paths_outside_cwd",
+        "cwd",
+    ];
+}
+
+choice! {
+    /// A type of JSON Schema.
+    JsonType {
+        /// Text.
+        String = "string",
+        /// A whole number.
+        Integer = "integer",
+        /// Any number.
+        Number = "number",
+        /// True or false.
+        Boolean = "boolean",
+        /// A list.
+        Array = "array",
+        /// Named members.
+        Object = "object",
+    }
+}
+
+choice! {
+    /// Says that open-ended text is meant.
+    FreeText {
+        /// Anything may stand there.
+        Free = "free",
+    }
+}
+
+choice! {
+    /// Who judges a value.
+    GuardKind {
+        /// Paths.
+        Files = "files",
+        /// SQL.
+        Sql = "sql",
+        /// URLs.
+        Http = "http",
+        /// Commands.
+        Process = "process",
+    }
+}
