@@ -1,1 +1,212 @@
-//! real clients and real servers through the built binary
+//! Real clients and real servers, for tests of the built binary.
+//!
+//! The peers lie in `target/peers`, where `cargo xtask setup` puts them. A test whose peers are missing is skipped with a printed reason, unless
+//! `BASTIDE_REQUIRE_EXTERNAL` is `1`.
+#![allow(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
+
+use serde_json::Value;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use testkit::{World, run};
+
+/// The installed peers.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    folder: PathBuf,
+}
+
+/// A client of someone else's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    /// The Python SDK.
+    Python,
+    /// The TypeScript SDK.
+    TypeScript,
+    /// The inspector's command line.
+    Inspector,
+}
+
+/// How a client reaches its server.
+#[derive(Clone, Debug)]
+pub enum Way {
+    /// Streamable HTTP with a bearer token.
+    Http {
+        /// The endpoint.
+        url: String,
+        /// The token; none for a server without a gateway.
+        token: Option<String>,
+    },
+    /// A launched command.
+    Stdio(Vec<String>),
+}
+
+/// What one step of a plan gave.
+#[derive(Clone, Debug)]
+pub struct Step(pub Value);
+
+impl Peers {
+    /// The peers; `None`, with a printed reason, where they are not installed.
+    pub fn find() -> Option<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let folder = target.join("peers");
+        let there = ["node/stamp", "python/stamp"].iter().all(|stamp| folder.join(stamp).exists());
+        if there {
+            return Some(Self { folder: folder.canonicalize().expect("a folder that exists") });
+        }
+        let required = std::env::var("BASTIDE_REQUIRE_EXTERNAL").is_ok_and(|value| value == "1");
+        assert!(!required, "the real clients and servers are missing: cargo xtask setup");
+        skip("the real clients and servers are missing: cargo xtask setup");
+        None
+    }
+
+    /// A program of the node peers.
+    pub fn node(&self, name: &str) -> String {
+        self.folder.join("node/node_modules/.bin").join(name).display().to_string()
+    }
+
+    /// A program of the Python peers.
+    pub fn python(&self, name: &str) -> String {
+        self.folder.join("python/bin").join(name).display().to_string()
+    }
+
+    /// The folder of all peers.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The `run` list of a node server for a configuration, the interpreter spelt out: a server in the sandbox has no path of ours.
+    pub fn node_server(&self, package: &str, arguments: &[&str]) -> String {
+        let script = self.folder.join("node/node_modules/@modelcontextprotocol").join(package).join("dist/index.js");
+        let node = self.folder.join("node/node_modules/node/bin/node").display().to_string();
+        list([node.as_str(), &script.display().to_string()].into_iter().chain(arguments.iter().copied()))
+    }
+
+    /// The `run` list of a Python server for a configuration.
+    pub fn python_server(&self, module: &str, arguments: &[&str]) -> String {
+        let python = self.python("python");
+        list([python.as_str(), "-m", module].into_iter().chain(arguments.iter().copied()))
+    }
+
+    /// `command` with the node of the peers first in its path.
+    pub fn prepare<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let bin = self.folder.join("node/node_modules/node/bin");
+        let path = std::env::var("PATH").unwrap_or_default();
+        command.env("BASTIDE_PEERS", &self.folder).env("PATH", format!("{}:{}:{path}", bin.display(), self.node("")))
+    }
+
+    /// Drives `client` along `plan`, a list of `{"list": true}` and `{"call": NAME, "arguments": {…}}`.
+    ///
+    /// Panics when the client ends badly: a refusal is an answer, and never its end.
+    pub fn drive(&self, client: Client, way: &Way, home: &Path, plan: &Value) -> Vec<Step> {
+        if client == Client::Inspector {
+            return plan.as_array().into_iter().flatten().map(|step| self.inspect(way, home, step)).collect();
+        }
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
+        let mut command = if client == Client::Python {
+            let mut command = Command::new(self.python("python"));
+            command.arg(scripts.join("session.py"));
+            command
+        } else {
+            let mut command = Command::new(self.folder.join("node/node_modules/node/bin/node"));
+            command.arg(scripts.join("session.mjs"));
+            command
+        };
+        match way {
+            Way::Http { url, token } => command.arg("http").arg(url).args(token),
+            Way::Stdio(words) => command.arg("stdio").args(words),
+        };
+        let output = run(self.prepare(&mut command).env("HOME", home), plan.to_string().as_bytes());
+        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{client:?} over {way:?}: {}\n{said}{wrong}", output.status);
+        let answer: Value = serde_json::from_str(said.trim()).unwrap_or_else(|fault| panic!("{fault}: {said}{wrong}"));
+        answer["steps"].as_array().expect("steps").iter().cloned().map(Step).collect()
+    }
+
+    fn inspect(&self, way: &Way, home: &Path, step: &Value) -> Step {
+        let mut command = Command::new(self.node("mcp-inspector"));
+        command.arg("--cli");
+        match way {
+            Way::Http { url, token } => {
+                command.arg(url);
+                if let Some(token) = token {
+                    command.arg("--header").arg(format!("Authorization: Bearer {token}"));
+                }
+            }
+            Way::Stdio(words) => {
+                command.args(words);
+            }
+        }
+        if let Some(name) = step["call"].as_str() {
+            command.args(["--method", "tools/call", "--tool-name", name]);
+            for (key, value) in step["arguments"].as_object().into_iter().flatten() {
+                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                command.arg("--tool-arg").arg(format!("{key}={value}"));
+            }
+        } else {
+            command.args(["--method", "tools/list"]);
+        }
+        let output = run(self.prepare(&mut command).env("HOME", home), b"");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let Ok(result) = serde_json::from_str::<Value>(said.trim()) else {
+            let wrong = format!("{}{said}", String::from_utf8_lossy(&output.stderr));
+            return Step(serde_json::json!({"fault": {"code": output.status.code(), "message": wrong}}));
+        };
+        if let Some(tools) = result["tools"].as_array() {
+            return Step(serde_json::json!({"tools": tools.iter().map(|tool| &tool["name"]).collect::<Vec<_>>()}));
+        }
+        let blocks = result["content"].as_array().into_iter().flatten();
+        let text: Vec<_> = blocks.filter_map(|block| block["text"].as_str()).collect();
+        Step(serde_json::json!({"error": result["isError"] == true, "text": text, "meta": result["_meta"]}))
+    }
+}
+
+impl Way {
+    /// Over HTTP to `path` of the world's gateway, with a fresh token of `agent:tester`.
+    pub fn http(world: &World, path: &str) -> Self {
+        Self::Http { url: format!("http://{}{path}", world.data()), token: Some(world.token("agent:tester", &[])) }
+    }
+
+    /// Through `bastide connect --server SERVER`, launched by the client.
+    pub fn connect(world: &World, server: &str) -> Self {
+        let command = world.command(&["connect", "--as", "tester", "--server", server]);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        Self::Stdio(words.map(|word| word.to_string_lossy().into_owned()).collect())
+    }
+}
+
+impl Step {
+    /// The names of a list.
+    pub fn tools(&self) -> Vec<&str> {
+        self.0["tools"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+
+    /// The text of a result.
+    pub fn text(&self) -> String {
+        self.0["text"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether the call gave a good result.
+    pub fn good(&self) -> bool {
+        self.0["error"] == false
+    }
+
+    /// The refusal's code, where the gateway refused.
+    pub fn refused(&self) -> Option<&str> {
+        self.0["meta"]["dev.bastide/refusal"]["code"].as_str()
+    }
+}
+
+/// Says that a test is skipped and why, and has it counted.
+pub fn skip(reason: &str) {
+    println!("skipped: {reason}");
+    let file = std::env::var_os("BASTIDE_SKIPS").and_then(|path| std::fs::OpenOptions::new().append(true).open(path).ok());
+    if let Some(mut file) = file {
+        let _ = writeln!(file, "{reason}");
+    }
+}
+
+fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    format!("[{}]", words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "))
+}

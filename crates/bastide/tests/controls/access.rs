@@ -1,0 +1,4 @@
+//! Who may do what.
+
+mod deny_by_default;
+mod filtered_discovery;

@@ -1,0 +1,4 @@
+//! What is written down.
+
+mod calls;
+mod chain;

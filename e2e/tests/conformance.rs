@@ -1,0 +1,80 @@
+//! The conformance suite's server leg, directly and through the gateway: the same checks with the same outcome.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use e2e::Peers;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use testkit::{Running, World, binary, free_port, run};
+
+const REVISION: &str = "2025-11-25";
+
+/// Each check of the suite by scenario and id, with how often it passed and failed.
+type Outcome = BTreeMap<(String, String), (usize, usize)>;
+
+#[test]
+fn legacy_server_leg_is_the_same_through_the_gateway() {
+    let Some(peers) = Peers::find() else { return };
+    let port = free_port();
+    let folder = std::env::temp_dir().join(format!("conformance-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(peers.python("mcp-everything-server"));
+    let _fixture = Running::start(command.args(["--port", &port.to_string()]), &folder.join("fixture.log"));
+    listening(port);
+    let direct = suite(&peers, port, "mcp", &folder.join("direct"));
+    let (passed, failed) = direct.values().fold((0, 0), |sum, found| (sum.0 + found.0, sum.1 + found.1));
+    assert_eq!((passed, failed), (84, 0), "the suite or the fixture changed");
+
+    let screens = ["secrets", "financial", "pii", "injection", "errors"].map(|kind| format!("{kind}: {{ action: flag }}"));
+    let world = World::with()
+        .server("fixture", &format!("url: http://127.0.0.1:{port}/mcp\nrevision: \"{REVISION}\""))
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { fixture: [\"*\"] }")
+        .section("inspect", &screens.join("\n"))
+        .section("accept_risk", "- { control: supply.pinning, where: server/fixture, reason: \"the fixture changes its lists on purpose\", owner: ana, until: 2099-12-31 }")
+        .start();
+    let mut command = Command::new(binary("bastide-testkit", "token-relay"));
+    let relay = Running::start(
+        command.arg(world.data().to_string()).env("RELAY_TOKEN", world.token("agent:tester", &[])),
+        &folder.join("relay.log"),
+    );
+    let address = relay.line(Duration::from_secs(5)).unwrap();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    let through = suite(&peers, port, "mcp/fixture", &folder.join("through"));
+    let differs: Vec<_> = direct.iter().filter(|(check, outcome)| through.get(*check) != Some(outcome)).collect();
+    assert!(differs.is_empty(), "{} checks differ: {differs:#?}", differs.len());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn suite(peers: &Peers, port: u16, path: &str, out: &Path) -> Outcome {
+    std::fs::create_dir_all(out).unwrap();
+    let mut command = Command::new(peers.node("conformance"));
+    command
+        .args(["server", "--url", &format!("http://localhost:{port}/{path}"), "--requirements", REVISION, "-o"])
+        .arg(out)
+        .current_dir(out);
+    let output = run(peers.prepare(&mut command).env("HOME", out), b"");
+    let mut found = Outcome::new();
+    for entry in std::fs::read_dir(out).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // `server-NAME-2026-11-21T10-37-26-151Z`: a folder a scenario and run.
+        let scenario = name.rsplitn(6, '-').last().unwrap_or(&name).to_owned();
+        let Ok(text) = std::fs::read_to_string(entry.path().join("checks.json")) else { continue };
+        let checks: Vec<Value> = serde_json::from_str(&text).unwrap();
+        for check in checks.iter().filter(|check| check["status"] != "INFO") {
+            let counts = found.entry((scenario.clone(), check["id"].as_str().unwrap_or_default().to_owned())).or_default();
+            if check["status"] == "SUCCESS" { counts.0 += 1 } else { counts.1 += 1 }
+        }
+    }
+    assert!(!found.is_empty(), "no checks: {}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    found
+}
+
+fn listening(port: u16) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < end, "nothing listens on {port}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
