@@ -35,8 +35,10 @@ pub fn all(root: &Path) -> anyhow::Result<()> {
     }
     let copy = Copy::new(root)?;
     copy.check("unchanged", &[], None)?;
-    for (kind, code) in [("left out", "E0308"), ("used twice", "E0382")] {
-        let (mutated, marks) = mutate(&text, &calls, kind)?;
+    let moving: Vec<Call> = calls.iter().filter(|call| takes_state(&root.join("crates/gateway/src/line"), &call.stage)).cloned().collect();
+    ensure!(moving.len() + 1 >= calls.len(), "more than one stage borrows its state instead of taking it");
+    for (kind, code, calls) in [("left out", "E0308", &calls), ("used twice", "E0382", &moving)] {
+        let (mutated, marks) = mutate(&text, calls, kind)?;
         copy.write("line.rs", &mutated)?;
         copy.check(kind, &marks, Some(code))?;
     }
@@ -59,7 +61,7 @@ fn calls(text: &str) -> Vec<Call> {
     let mut at = 0;
     while let Some(start) = text.get(at..).and_then(|rest| rest.find("let ")).map(|offset| at + offset) {
         at = start + 4;
-        let Some(end) = text.get(start..).and_then(|rest| rest.find(';')).map(|offset| start + offset + 1) else { break };
+        let Some(end) = text.get(start..).and_then(statement_end).map(|offset| start + offset) else { break };
         if let Some(call) = text.get(start..end).and_then(|statement| call(statement, start)) {
             found.push(call);
             at = end;
@@ -68,9 +70,26 @@ fn calls(text: &str) -> Vec<Call> {
     found
 }
 
+/// The length of the statement that `text` begins with: to the first semicolon outside brackets.
+fn statement_end(text: &str) -> Option<usize> {
+    let mut depth = 0_i32;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' | '(' | '[' => depth += 1,
+            '}' | ')' | ']' if depth == 0 => return Some(at),
+            '}' | ')' | ']' => depth -= 1,
+            ';' if depth == 0 => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
+}
+
 fn call(statement: &str, from: usize) -> Option<Call> {
     let (name, rest) = statement.strip_prefix("let ")?.split_once('=')?;
-    let (stage, rest) = rest.trim().split_once("::run(")?;
+    // `let … = loop { … stage::run(…) … };` counts too: the stage is the word before the call.
+    let (before, rest) = rest.trim().split_once("::run(")?;
+    let stage = before.rsplit(|letter: char| !letter.is_alphanumeric() && letter != '_').next()?;
     let (arguments, _) = rest.split_once(')')?;
     let state = arguments.rsplit(',').map(str::trim).find(|part| !part.is_empty())?;
     let word = |text: &str| !text.is_empty() && text.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
@@ -105,6 +124,13 @@ fn stages(folder: &Path) -> anyhow::Result<Vec<(String, Vec<State>)>> {
     }
     found.sort_by(|left, right| left.0.cmp(&right.0));
     Ok(found)
+}
+
+/// Whether `run` of the stage takes its state by value. `pair` alone borrows: it is asked again for each message of a call in flight.
+fn takes_state(folder: &Path, stage: &str) -> bool {
+    let text = std::fs::read_to_string(folder.join(stage).with_extension("rs")).unwrap_or_default();
+    let parameters = text.split_once("fn run").and_then(|(_, rest)| rest.split_once(')')).map_or("", |(parameters, _)| parameters);
+    parameters.trim().trim_end_matches(',').rsplit(':').next().is_some_and(|kind| !kind.trim().starts_with('&'))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
