@@ -1,7 +1,7 @@
 //! One YAML file becomes one checked [`File`]; everything that is wrong with it is said at once.
 //!
-//! Order of a load: bounds, the YAML tree with its places ([`tree`]), the typed file ([`file`]), what this release does
-//! not build ([`built`]), what must fit together ([`cross`]), accepted risks ([`risk`]). Reading is pure: the bytes,
+//! Order of a load: bounds, the YAML tree with its places (`tree`), the typed file (`file`), what this release does
+//! not build (`built`), what must fit together (`cross`), accepted risks (`risk`). Reading is pure: the bytes,
 //! the home folder, the time and the facts about the file are handed in.
 
 mod built;

@@ -41,7 +41,7 @@ impl fmt::Display for Span {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
         let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
-        let (size, unit) = units.into_iter().find(|(size, _)| millis > 0 && millis % size == 0).unwrap_or((1_000, "s"));
+        let (size, unit) = units.into_iter().find(|(size, _)| millis > 0 && millis.is_multiple_of(*size)).unwrap_or((1_000, "s"));
         write!(out, "{}{unit}", millis / size)
     }
 }
@@ -80,7 +80,7 @@ impl FromStr for Size {
 impl fmt::Display for Size {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")];
-        let (size, unit) = units.into_iter().find(|(size, _)| self.0 > 0 && self.0 % size == 0).unwrap_or((1, "B"));
+        let (size, unit) = units.into_iter().find(|(size, _)| self.0 > 0 && self.0.is_multiple_of(*size)).unwrap_or((1, "B"));
         write!(out, "{}{unit}", self.0 / size)
     }
 }

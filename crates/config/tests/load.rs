@@ -1,6 +1,6 @@
 //! Files through the public face: what is taken, what is refused, and what is said.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test may end where its world does not hold")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where its world does not hold")]
 
 use config::{
     Access, Entry, Facts, Fault, Loaded, Problems, Profile, Revision, Scope, Source, Span, Starter, Store, Unlock, init_text, load,
