@@ -1,1 +1,23 @@
-//! the line, server handles, doors, trail, snapshot
+//! The line, and what stands around it: sessions, doors to servers, records in the making.
+//!
+//! Read `line.rs` first: it is the life of a message. `doors.rs` is the only way to a server or a credential.
+
+pub mod arrival;
+pub mod calls;
+mod content;
+mod cursor;
+pub mod doors;
+mod event;
+pub mod front;
+pub mod gate;
+mod halt;
+pub mod kill;
+pub mod line;
+pub mod local;
+pub mod metrics;
+mod names;
+mod plain;
+pub mod session;
+pub mod snapshot;
+mod standing;
+mod trail;

@@ -1,6 +1,6 @@
 //! What a kill stops.
 
-use crate::Error;
+use crate::{CallScope, Error};
 use serde::{Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
@@ -26,6 +26,19 @@ pub enum Scope {
     Principal(Member),
     /// Every call of a session.
     Session(SessionId),
+}
+
+impl Scope {
+    /// Whether a kill of this scope means `call`.
+    pub fn means(&self, call: &CallScope<'_>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Server(server) => call.server == Some(server),
+            Self::Principal(Member::Agent(agent)) => call.principal.agent == *agent,
+            Self::Principal(Member::User(user)) => call.principal.user.as_ref() == Some(user),
+            Self::Session(session) => call.session == Some(*session),
+        }
+    }
 }
 
 impl fmt::Display for Member {

@@ -1,5 +1,6 @@
 //! bytes to frames and back: listeners, TLS 1.3, HTTP bounds, SSE, stdio
 
+pub mod http;
 pub mod line_frame;
 pub mod local;
 pub mod sse;

@@ -1,0 +1,78 @@
+//! What was put aside of a server while it runs: definitions that are not what was approved.
+
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use supply::{Judgement, Kind, Status};
+
+/// The sorts of definitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sort {
+    /// A tool.
+    Tool,
+    /// A prompt.
+    Prompt,
+    /// A resource template.
+    Template,
+}
+
+impl From<Kind> for Sort {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Tool => Self::Tool,
+            Kind::Prompt => Self::Prompt,
+            Kind::Template => Self::Template,
+        }
+    }
+}
+
+/// The definitions of one server that are aside, and why.
+#[derive(Default)]
+pub(super) struct Aside {
+    held: ArcSwap<BTreeMap<(Sort, String), Status>>,
+}
+
+impl Aside {
+    /// Whether a definition is aside.
+    pub(super) fn holds(&self, sort: Sort, name: &str) -> bool {
+        let held = self.held.load();
+        !held.is_empty() && held.contains_key(&(sort, name.to_owned()))
+    }
+
+    /// Takes over a judgement; gives what was not aside for the same reason before, as `kind/name` and the reason.
+    pub(super) fn set(&self, judgement: &Judgement) -> Vec<(String, String)> {
+        let before = self.held.load_full();
+        let mut held = BTreeMap::new();
+        let mut fresh = Vec::new();
+        for (item, status) in judgement.aside() {
+            let key = (Sort::from(item.kind), item.name.clone());
+            if before.get(&key) != Some(&status) {
+                fresh.push((format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned()));
+            }
+            held.insert(key, status);
+        }
+        self.held.store(Arc::new(held));
+        fresh
+    }
+
+    /// All that is aside.
+    pub(super) fn list(&self) -> Vec<(String, String)> {
+        self.held.load().iter().map(|((_, name), status)| (name.clone(), reason(*status).to_owned())).collect()
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.held.store(Arc::default());
+    }
+}
+
+/// Why a definition is not used, in one word.
+fn reason(status: Status) -> &'static str {
+    match status {
+        Status::Approved => "approved",
+        Status::Changed => "changed",
+        Status::New => "new",
+        Status::Collision => "collision",
+        Status::Removed => "removed",
+    }
+}

@@ -1,0 +1,113 @@
+//! What a server offers right now, to be compared with what was approved, or to be approved.
+
+use super::link::refused;
+use super::{Broken, Closed, Contents, Link, Servers};
+use crate::gate::Gate;
+use crate::snapshot::{Carrier, Server};
+use mcp::{Method, Node, Outcome};
+use std::sync::Arc;
+use supply::{Content, Definition, Fetched, Kind, Offered};
+
+/// Pages of one list.
+const PAGES: usize = 100;
+/// Definitions of one server.
+const MOST: usize = 10_000;
+
+/// Everything that a server offers over an open link.
+///
+/// # Errors
+/// [`Broken`], and [`Broken::Refused`] when a list that was declared cannot be had.
+pub(super) async fn offered(link: &Arc<Link>, content: Content) -> Result<Fetched, Broken> {
+    let handshake = link.handshake().ok_or(Broken::Gone)?;
+    let root = handshake.root();
+    let definition = |node: Option<Node<'_>>| {
+        let mut text = Vec::new();
+        match node {
+            Some(node) => node.canonical(&mut text),
+            None => text.extend_from_slice(b"{}"),
+        }
+        Definition::parse(&text).map_err(|_| malformed())
+    };
+    let mut fetched = Fetched {
+        content,
+        revision: root.get("protocolVersion").and_then(Node::text).unwrap_or_default().into_owned(),
+        server_info: definition(root.get("serverInfo"))?,
+        capabilities: definition(root.get("capabilities"))?,
+        instructions: root.get("instructions").and_then(Node::text).map(std::borrow::Cow::into_owned),
+        tools: Vec::new(),
+        prompts: Vec::new(),
+        templates: Vec::new(),
+    };
+    let capable = |name: &str| root.get("capabilities").is_some_and(|all| all.get(name).is_some());
+    if capable("tools") {
+        fetched.tools = list(link, Method::ListTools, "tools", Kind::Tool).await?;
+    }
+    if capable("prompts") {
+        fetched.prompts = list(link, Method::ListPrompts, "prompts", Kind::Prompt).await?;
+    }
+    if capable("resources") {
+        fetched.templates = match list(link, Method::ListResourceTemplates, "resourceTemplates", Kind::Template).await {
+            Err(Broken::Refused { code: mcp::METHOD_NOT_FOUND, .. }) => Vec::new(),
+            other => other?,
+        };
+    }
+    Ok(fetched)
+}
+
+async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result<Vec<Offered>, Broken> {
+    let mut all = Vec::new();
+    let mut cursor: Option<String> = None;
+    for _ in 0..PAGES {
+        let params = cursor.as_ref().map(|cursor| {
+            let mut text = Vec::new();
+            let mut object = mcp::json::Object::open(&mut text);
+            object.text("cursor", cursor);
+            object.close();
+            text
+        });
+        let response = link.ask(method, params.as_deref()).await?;
+        let Outcome::Result(result) = response.outcome() else { return Err(refused(method, &response)) };
+        mcp::check_result(method, result, mcp::Revision::R2025_11_25).map_err(Broken::Malformed)?;
+        for node in result.get(key).into_iter().flat_map(Node::items) {
+            let mut text = Vec::with_capacity(node.raw().len());
+            node.canonical(&mut text);
+            all.push(Offered::parse(kind, &text).map_err(|_| malformed())?);
+        }
+        cursor = result.get("nextCursor").and_then(Node::text).map(std::borrow::Cow::into_owned);
+        if cursor.is_none() || all.len() > MOST {
+            break;
+        }
+    }
+    if cursor.is_some() || all.len() > MOST {
+        return Err(malformed());
+    }
+    Ok(all)
+}
+
+fn malformed() -> Broken {
+    Broken::Malformed(mcp::Fault::of_row(68, mcp::Revision::R2025_11_25, None))
+}
+
+/// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`.
+///
+/// # Errors
+/// [`Closed`].
+pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &dyn Contents) -> Result<Fetched, Closed> {
+    let servers: &Servers = &gate.servers;
+    let content = match &server.carrier {
+        Carrier::Run(run) => contents.of(&run.command).map_err(Closed::Content)?,
+        Carrier::Remote(remote) => Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() },
+    };
+    let state = servers.state(server);
+    let link = match &server.carrier {
+        Carrier::Run(run) => super::local::start(servers, gate, None, server, run, &state).await?,
+        Carrier::Remote(remote) => servers.dial(&gate.snapshot(), server, remote, &state)?,
+    };
+    let asked = async {
+        link.open(b"{}").await?;
+        offered(&link, content).await
+    };
+    let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));
+    link.leave().await;
+    Ok(outcome?)
+}

@@ -1,0 +1,493 @@
+//! One MCP session with one server: requests out under our own ids, what comes back sorted to whom it belongs.
+
+use super::pipe::Pipe;
+use crate::calls::Call;
+use bytes::Bytes;
+use http::HeaderValue;
+use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, Response, Revision, json};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use terms::{CallId, ServerName};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use transport::upstream::http::{Answers, UpstreamHead, Wire};
+
+/// Notes of one call that may wait for its client.
+const NOTES: usize = 64;
+
+/// Why nothing more comes of an exchange with a server.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// The way to it failed.
+    #[error(transparent)]
+    Wire(#[from] transport::upstream::Fault),
+    /// What it said does not fit the protocol.
+    #[error("the server's message does not fit the protocol: {0}")]
+    Malformed(mcp::Fault),
+    /// It is gone.
+    #[error("the server has ended")]
+    Gone,
+    /// It answered with an error where a result is needed.
+    #[error("the server answered `{method}` with the error {code}")]
+    Refused {
+        /// What was asked.
+        method: &'static str,
+        /// The JSON-RPC code.
+        code: i64,
+    },
+    /// It did not answer in time.
+    #[error("the server did not answer in time")]
+    Slow,
+    /// It settles on a revision that is not in use.
+    #[error("the server does not speak the revision in use")]
+    Revision,
+}
+
+impl Broken {
+    /// Whether the frame certainly did not reach the server.
+    pub fn never_sent(&self) -> bool {
+        matches!(self, Self::Wire(fault) if fault.never_sent())
+    }
+}
+
+/// What comes from a server while a call waits.
+pub enum Incoming {
+    /// The answer.
+    Response(Response),
+    /// A note that belongs to the call.
+    Note(Notification),
+    /// A question that belongs to the call.
+    Question(Request),
+}
+
+/// One MCP session with one server.
+pub struct Link {
+    /// The server.
+    pub server: ServerName,
+    /// Digest of its configuration when the link was opened.
+    pub digest: String,
+    carrier: Carrier,
+    next: AtomicI64,
+    pending: Mutex<HashMap<i64, Pending>>,
+    strays: AtomicU32,
+    bounds: mcp::Bounds,
+    /// What the server said that it can do.
+    capabilities: Mutex<Option<Document>>,
+    /// Ends with the link.
+    pub ended: CancellationToken,
+}
+
+enum Carrier {
+    Pipe(Pipe),
+    Http { wire: Wire, authorization: Option<HeaderValue>, session: Mutex<Option<Arc<str>>> },
+}
+
+struct Pending {
+    owner: Option<Arc<Call>>,
+    notes: mpsc::Sender<Incoming>,
+    done: Option<oneshot::Sender<Response>>,
+}
+
+/// One request under way.
+pub struct InFlight {
+    link: Arc<Link>,
+    id: i64,
+    way: Way,
+    over: Over,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Over {
+    No,
+    Yes,
+}
+
+enum Way {
+    Pipe { notes: mpsc::Receiver<Incoming>, done: oneshot::Receiver<Response> },
+    Http(Box<Answers>),
+}
+
+/// What a frame outside every call was.
+pub enum Standing {
+    /// A notification to whoever listens.
+    Note(Notification),
+    /// A question that nothing owns, already answered for.
+    Unowned(Method),
+    /// What belongs to nothing.
+    Stray,
+}
+
+impl Link {
+    /// A link over the pipes of a local process.
+    pub(super) fn over_pipe(server: ServerName, digest: String, pipe: Pipe, bounds: mcp::Bounds) -> Arc<Self> {
+        Self::new(server, digest, Carrier::Pipe(pipe), bounds)
+    }
+
+    /// A link over HTTP.
+    pub(super) fn over_http(
+        server: ServerName,
+        digest: String,
+        wire: Wire,
+        authorization: Option<HeaderValue>,
+        bounds: mcp::Bounds,
+    ) -> Arc<Self> {
+        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, bounds)
+    }
+
+    fn new(server: ServerName, digest: String, carrier: Carrier, bounds: mcp::Bounds) -> Arc<Self> {
+        Arc::new(Self {
+            server,
+            digest,
+            carrier,
+            next: AtomicI64::new(1),
+            pending: Mutex::default(),
+            strays: AtomicU32::new(0),
+            bounds,
+            capabilities: Mutex::new(None),
+            ended: CancellationToken::new(),
+        })
+    }
+
+    /// Whether it can still be used.
+    pub fn is_open(&self) -> bool {
+        !self.ended.is_cancelled()
+    }
+
+    /// How many requests wait.
+    pub fn waiting(&self) -> usize {
+        self.pending.lock().len()
+    }
+
+    /// Whether the server declared a capability.
+    pub fn can(&self, capability: &str) -> bool {
+        self.capabilities.lock().as_ref().is_some_and(|all| all.root().get(capability).is_some())
+    }
+
+    /// What the server declared, with its name and instructions: the result of its handshake.
+    pub fn handshake(&self) -> Option<Document> {
+        self.capabilities.lock().clone()
+    }
+
+    /// Sends a request for `owner`. `print` is given our id of it, which is also its progress token.
+    ///
+    /// # Errors
+    /// [`Broken`]; [`Broken::never_sent`] tells whether it can be sent again.
+    pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Vec<u8>) -> Result<InFlight, Broken> {
+        if !self.is_open() {
+            return Err(Broken::Gone);
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let frame = print(&Id::Number(number));
+        let way = match &self.carrier {
+            Carrier::Pipe(pipe) => {
+                let (notes, note_end) = mpsc::channel(NOTES);
+                let (done, done_end) = oneshot::channel();
+                self.pending.lock().insert(number, Pending { owner, notes, done: Some(done) });
+                let flight =
+                    InFlight { link: Arc::clone(self), id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
+                pipe.send(&frame).await?;
+                return Ok(flight);
+            }
+            Carrier::Http { wire, authorization, session } => {
+                let session = session.lock().clone();
+                let answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), number > 1)).await?;
+                self.learn(&answers);
+                Way::Http(Box::new(answers))
+            }
+        };
+        Ok(InFlight { link: Arc::clone(self), id: number, way, over: Over::No })
+    }
+
+    /// Sends what wants no answer.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn tell(&self, frame: Vec<u8>) -> Result<(), Broken> {
+        match &self.carrier {
+            Carrier::Pipe(pipe) => Ok(pipe.send(&frame).await?),
+            Carrier::Http { wire, authorization, session } => {
+                let session = session.lock().clone();
+                wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), true)).await?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for ourselves and waits for the result.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn ask(self: &Arc<Self>, method: Method, params: Option<&[u8]>) -> Result<Response, Broken> {
+        let mut flight = self
+            .send(None, |id| {
+                let mut frame = Vec::with_capacity(256);
+                mcp::print_request(&mut frame, id, method.as_str(), params);
+                frame
+            })
+            .await?;
+        loop {
+            match flight.next().await? {
+                Incoming::Response(response) => return Ok(response),
+                Incoming::Note(_) => {}
+                Incoming::Question(question) => self.decline(&question.id, question.method).await?,
+            }
+        }
+    }
+
+    /// The handshake of revision 2025-11-25. `capabilities` is one JSON object.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn open(self: &Arc<Self>, capabilities: &[u8]) -> Result<(), Broken> {
+        let mut params = Vec::with_capacity(256);
+        let mut object = json::Object::open(&mut params);
+        object.text("protocolVersion", Revision::R2025_11_25.as_str()).raw("capabilities", capabilities);
+        let mut client = Vec::with_capacity(64);
+        let mut info = json::Object::open(&mut client);
+        info.text("name", "bastide").text("version", env!("CARGO_PKG_VERSION"));
+        info.close();
+        object.raw("clientInfo", &client);
+        object.close();
+        let response = self.ask(Method::Initialize, Some(&params)).await?;
+        let Outcome::Result(result) = response.outcome() else { return Err(refused(Method::Initialize, &response)) };
+        if !result.get("protocolVersion").is_some_and(|revision| revision.is_text(Revision::R2025_11_25.as_str())) {
+            return Err(Broken::Revision);
+        }
+        let handshake = Document::parse(result.raw_bytes(), &self.bounds).map_err(Broken::Malformed)?;
+        *self.capabilities.lock() = Some(handshake);
+        let mut frame = Vec::with_capacity(64);
+        mcp::print_notification(&mut frame, Method::Initialized.as_str(), None);
+        self.tell(frame).await
+    }
+
+    /// Replies to a question of the server's with a raw result.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn reply(&self, id: &Id, result: &[u8]) -> Result<(), Broken> {
+        let mut frame = Vec::with_capacity(result.len() + 64);
+        mcp::print_result(&mut frame, id, result);
+        self.tell(frame).await
+    }
+
+    /// Answers a question that nobody may or can answer: elicitation is declined, the rest is not there.
+    ///
+    /// # Errors
+    /// [`Broken`].
+    pub async fn decline(&self, id: &Id, method: Method) -> Result<(), Broken> {
+        match method {
+            Method::Ping => self.reply(id, b"{}").await,
+            Method::Elicit => self.reply(id, br#"{"action":"decline"}"#).await,
+            _ => {
+                let mut frame = Vec::with_capacity(128);
+                mcp::print_error(&mut frame, Some(id), mcp::METHOD_NOT_FOUND, "There is no such method.", None);
+                self.tell(frame).await
+            }
+        }
+    }
+
+    /// The standing stream of a server over HTTP; `None` where there is none to have.
+    pub async fn stand(&self) -> Option<Answers> {
+        match &self.carrier {
+            Carrier::Pipe(_) => None,
+            Carrier::Http { wire, authorization, session } => {
+                let session = session.lock().clone();
+                wire.open_stream(head(session.as_deref(), authorization.as_ref(), true), None).await.ok()
+            }
+        }
+    }
+
+    /// Parses a frame of the server's.
+    ///
+    /// # Errors
+    /// [`Broken::Malformed`].
+    pub fn parse(&self, frame: Bytes) -> Result<Message, Broken> {
+        mcp::parse_message(frame, Peer::Server, Revision::R2025_11_25, &self.bounds).map_err(Broken::Malformed)
+    }
+
+    /// Sorts a frame that came over a pipe to the call it belongs to; what belongs to none is handed back.
+    pub(super) fn sort(&self, message: Message) -> Option<(Standing, Option<Id>)> {
+        match message {
+            Message::Response(response) => {
+                let done = match response.id.as_ref() {
+                    Some(Id::Number(number)) => self.pending.lock().get_mut(number).and_then(|pending| pending.done.take()),
+                    _ => None,
+                };
+                match done {
+                    Some(done) => {
+                        drop(done.send(response));
+                        None
+                    }
+                    None => {
+                        self.strays.fetch_add(1, Ordering::Relaxed);
+                        Some((Standing::Stray, None))
+                    }
+                }
+            }
+            Message::Notification(notification) => {
+                let notes = match notification.method {
+                    Method::Progress => {
+                        let token = notification.params().and_then(|params| params.get("progressToken")).and_then(|token| token.integer());
+                        let notes = token.and_then(|token| self.pending.lock().get(&token).map(|pending| pending.notes.clone()));
+                        if notes.is_none() {
+                            return Some((Standing::Stray, None));
+                        }
+                        notes
+                    }
+                    Method::LogMessage => self.only_owner(),
+                    _ => None,
+                };
+                match notes {
+                    Some(notes) => {
+                        drop(notes.try_send(Incoming::Note(notification)));
+                        None
+                    }
+                    None => Some((Standing::Note(notification), None)),
+                }
+            }
+            Message::Request(request) => {
+                let (id, method) = (request.id.clone(), request.method);
+                match self.only_owner() {
+                    Some(notes) if method != Method::Ping => match notes.try_send(Incoming::Question(request)) {
+                        Ok(()) => None,
+                        Err(_) => Some((Standing::Unowned(method), Some(id))),
+                    },
+                    _ => Some((Standing::Unowned(method), Some(id))),
+                }
+            }
+        }
+    }
+
+    /// Over a pipe nothing ties a question to a call: it belongs to the only one in flight, or to none.
+    fn only_owner(&self) -> Option<mpsc::Sender<Incoming>> {
+        let pending = self.pending.lock();
+        let mut owned = pending.values().filter(|pending| pending.owner.is_some());
+        let first = owned.next()?;
+        owned.next().is_none().then(|| first.notes.clone())
+    }
+
+    /// How many answers came that nobody had asked for.
+    pub fn stray_count(&self) -> u32 {
+        self.strays.load(Ordering::Relaxed)
+    }
+
+    /// Ends the link and everything that waits on it.
+    pub fn end(&self) {
+        self.ended.cancel();
+        self.pending.lock().clear();
+        if let Carrier::Pipe(pipe) = &self.carrier {
+            pipe.end();
+        }
+    }
+
+    /// Ends the server's own session, where it has one, then the link.
+    pub async fn leave(&self) {
+        if let Carrier::Http { wire, authorization, session } = &self.carrier {
+            let session = session.lock().take();
+            if session.is_some() {
+                let _ = wire.end_session(head(session.as_deref(), authorization.as_ref(), true)).await;
+            }
+        }
+        self.end();
+    }
+
+    fn learn(&self, answers: &Answers) {
+        if let (Carrier::Http { session, .. }, Some(given)) = (&self.carrier, answers.session()) {
+            let mut session = session.lock();
+            if session.is_none() {
+                *session = Some(given.into());
+            }
+        }
+    }
+}
+
+impl InFlight {
+    /// Our id of the request, and its progress token.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// The link that it runs on.
+    pub fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// The next thing that belongs to the call. After the response nothing comes. Cancel-safe.
+    ///
+    /// # Errors
+    /// [`Broken`]; then nothing more comes.
+    pub async fn next(&mut self) -> Result<Incoming, Broken> {
+        if self.over == Over::Yes {
+            return Err(Broken::Gone);
+        }
+        let next = match &mut self.way {
+            Way::Pipe { notes, done } => {
+                tokio::select! {
+                    biased;
+                    Some(note) = notes.recv() => Ok(note),
+                    response = done => response.map(Incoming::Response).map_err(|_| Broken::Gone),
+                }
+            }
+            Way::Http(answers) => match answers.next().await {
+                None => Err(Broken::Wire(transport::upstream::Fault::NoResponse)),
+                Some(Err(fault)) => Err(Broken::Wire(fault)),
+                Some(Ok(frame)) => self.link.parse(frame).and_then(|message| own(message, self.id)),
+            },
+        };
+        if matches!(next, Ok(Incoming::Response(_)) | Err(_)) {
+            self.over = Over::Yes;
+        }
+        next
+    }
+
+    /// Tells the server that nobody waits any more.
+    pub async fn cancel(&mut self) {
+        if self.over == Over::Yes {
+            return;
+        }
+        self.over = Over::Yes;
+        let mut params = Vec::with_capacity(48);
+        let mut object = json::Object::open(&mut params);
+        object.int("requestId", self.id);
+        object.close();
+        let mut frame = Vec::with_capacity(128);
+        mcp::print_notification(&mut frame, Method::Cancelled.as_str(), Some(&params));
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.link.tell(frame)).await;
+    }
+
+    /// The call that it was sent for is the only one that this belongs to.
+    pub fn belongs_to(&self, call: CallId) -> bool {
+        self.link.pending.lock().get(&self.id).is_none_or(|pending| pending.owner.as_ref().is_none_or(|owner| owner.id == call))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.link.pending.lock().remove(&self.id);
+    }
+}
+
+/// On the stream of a POST everything belongs to that request; its answer has its id.
+fn own(message: Message, id: i64) -> Result<Incoming, Broken> {
+    match message {
+        Message::Response(response) if response.id.as_ref() == Some(&Id::Number(id)) => Ok(Incoming::Response(response)),
+        Message::Response(response) => Err(Broken::Malformed(mcp::Fault::of_row(66, Revision::R2025_11_25, response.id.as_ref().cloned()))),
+        Message::Notification(notification) => Ok(Incoming::Note(notification)),
+        Message::Request(request) => Ok(Incoming::Question(request)),
+    }
+}
+
+fn head<'a>(session: Option<&'a str>, authorization: Option<&'a HeaderValue>, settled: bool) -> UpstreamHead<'a> {
+    UpstreamHead { session, revision: settled.then_some(Revision::R2025_11_25), authorization, extra: &[] }
+}
+
+/// The error in place of a result.
+pub(super) fn refused(method: Method, response: &Response) -> Broken {
+    let code = match response.outcome() {
+        Outcome::Error { code, .. } => code,
+        Outcome::Result(_) => 0,
+    };
+    Broken::Refused { method: method.as_str(), code }
+}

@@ -1,0 +1,189 @@
+//! Starts local servers and watches what they say.
+
+use super::pipe::{Pipe, Watched};
+use super::{Closed, Link, PROCESSES, Servers, Standing, State, credential, limits};
+use crate::gate::Gate;
+use crate::session::Session;
+use crate::snapshot::{Run, Server};
+use crate::standing;
+use mcp::Message;
+use sandbox::{Spec, Tail};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use terms::{Code, Secret};
+use transport::line_frame;
+
+/// Lines that make no sense before a server is given up.
+const STRAYS: u32 = 100;
+
+/// Starts the process of a local server and watches it.
+pub(super) async fn start(
+    servers: &Servers,
+    gate: &Arc<Gate>,
+    session: Option<&Arc<Session>>,
+    server: &Arc<Server>,
+    run: &Run,
+    state: &Arc<State>,
+) -> Result<Arc<Link>, Closed> {
+    if servers.running.fetch_add(1, Ordering::AcqRel) >= PROCESSES {
+        servers.running.fetch_sub(1, Ordering::AcqRel);
+        return Err(Closed::Many);
+    }
+    let count = Count(Arc::clone(&servers.running));
+    let spec = spec(servers, run)?;
+    let running = sandbox::launch(&spec).await?;
+    let snapshot = gate.snapshot();
+    let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
+    let (pipe, watched) = Pipe::new(running, bounds);
+    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, limits(&snapshot));
+    let watch = Watch {
+        gate: Arc::clone(gate),
+        link: Arc::clone(&link),
+        server: Arc::clone(server),
+        state: Arc::clone(state),
+        session: session.map(Arc::downgrade),
+        idle: run.idle,
+    };
+    tokio::spawn(async move {
+        watch.run(watched).await;
+        drop(count);
+    });
+    Ok(link)
+}
+
+/// One of the processes that are counted.
+struct Count(Arc<std::sync::atomic::AtomicUsize>);
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn spec(servers: &Servers, run: &Run) -> Result<Spec, Closed> {
+    let (program, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
+    let mut spec = Spec::new(sandbox::program_lookup(program)?);
+    spec.args = args.to_vec();
+    spec.cwd = PathBuf::from("/");
+    for (name, value) in &run.env {
+        spec.env.set(name, value.clone())?;
+    }
+    for (name, reference) in &run.secrets {
+        let lease = servers.lease(reference)?;
+        let value = lease.open().map_err(|cause| credential(reference, cause.to_string(), Code::VaultLocked))?;
+        let text = std::str::from_utf8(value).map_err(|_| credential(reference, "it is not text".to_owned(), Code::VaultAbsent))?;
+        spec.env.seal(name, Secret::new(text.to_owned()))?;
+    }
+    spec.limits.memory_bytes = Some(run.memory);
+    spec.limits.processes = u32::try_from(run.processes).unwrap_or(u32::MAX);
+    spec.limits.files = run.files;
+    Ok(spec)
+}
+
+struct Watch {
+    gate: Arc<Gate>,
+    link: Arc<Link>,
+    server: Arc<Server>,
+    state: Arc<State>,
+    session: Option<Weak<Session>>,
+    idle: std::time::Duration,
+}
+
+impl Watch {
+    async fn run(self, mut watched: Watched) {
+        let tail = Arc::new(Tail::new());
+        if let Some(stderr) = watched.stderr.take() {
+            let tail = Arc::clone(&tail);
+            tokio::spawn(async move { sandbox::capture(stderr, &tail).await });
+        }
+        let asked = loop {
+            tokio::select! {
+                biased;
+                () = watched.end.cancelled() => break true,
+                () = self.gate.ending.cancelled() => break true,
+                line = watched.lines.next() => match line {
+                    None => break false,
+                    Some(Err(cause)) => {
+                        tracing::warn!(server = %self.server.name, %cause, "a local server's lines cannot be used");
+                        break false;
+                    }
+                    Some(Ok(line)) => match self.link.parse(line) {
+                        Ok(message) => self.sort(message).await,
+                        Err(cause) => {
+                            tracing::warn!(server = %self.server.name, %cause, "a local server's line is not a message");
+                            break false;
+                        }
+                    },
+                },
+                () = tokio::time::sleep(self.idle) => {
+                    if self.link.waiting() == 0 {
+                        break true;
+                    }
+                }
+            }
+            if self.link.stray_count() > STRAYS {
+                break false;
+            }
+        };
+        self.link.end();
+        if !asked {
+            let next = self.state.supervisor.lock().died(self.gate.clock.instant());
+            crate::event::died(&self.gate, &self.server.name, &tail.lines(), &next);
+        }
+        watched.finish().await;
+    }
+
+    async fn sort(&self, message: Message) {
+        match self.link.sort(message) {
+            None => {}
+            Some((Standing::Unowned(method), Some(id))) => {
+                if let Err(cause) = self.link.decline(&id, method).await {
+                    tracing::debug!(server = %self.server.name, %cause, "a question could not be declined");
+                }
+            }
+            Some((Standing::Note(note), _)) => {
+                let session = self.session.as_ref().and_then(Weak::upgrade);
+                standing::note(&self.gate, &self.link, &self.server, session.as_ref(), note).await;
+            }
+            Some((Standing::Stray | Standing::Unowned(_), _)) => drop(self.gate.metrics.strays.inc()),
+        }
+    }
+}
+
+/// Listens to the standing stream of a server over HTTP, as long as the link lives and the server has one.
+pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>) {
+    let (gate, link, server, session) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server), session.map(Arc::downgrade));
+    let wanted = ["tools", "prompts", "resources"].iter().any(|name| link.can(name));
+    if !wanted {
+        return;
+    }
+    tokio::spawn(async move {
+        let mut delay = std::time::Duration::from_secs(1);
+        while link.is_open() && !gate.ending.is_cancelled() {
+            let Some(mut answers) = link.stand().await else { return };
+            loop {
+                let next = tokio::select! {
+                    () = link.ended.cancelled() => return,
+                    () = gate.ending.cancelled() => return,
+                    next = answers.next() => next,
+                };
+                let Some(Ok(frame)) = next else { break };
+                delay = std::time::Duration::from_secs(1);
+                match link.parse(frame) {
+                    Ok(Message::Notification(note)) => {
+                        let session = session.as_ref().and_then(Weak::upgrade);
+                        standing::note(&gate, &link, &server, session.as_ref(), note).await;
+                    }
+                    Ok(Message::Request(request)) => drop(link.decline(&request.id, request.method).await),
+                    Ok(Message::Response(_)) => drop(gate.metrics.strays.inc()),
+                    Err(_) => return link.end(),
+                }
+            }
+            tokio::select! {
+                () = link.ended.cancelled() => return,
+                () = tokio::time::sleep(delay) => delay = (delay * 2).min(std::time::Duration::from_secs(60)),
+            }
+        }
+    });
+}

@@ -1,0 +1,37 @@
+//! The two ways in: requests of the data listener and lines of the local socket. Both end in [`crate::line::request`].
+
+use crate::arrival::{Arrival, HttpArrival, Source};
+use crate::gate::Gate;
+use crate::line::{self, Reply};
+use crate::plain;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use transport::http::{Answer, Body};
+
+/// Answers the requests of the data listener.
+pub struct Front {
+    gate: Arc<Gate>,
+}
+
+impl Front {
+    /// Answers with this gate.
+    pub fn new(gate: Arc<Gate>) -> Self {
+        Self { gate }
+    }
+}
+
+impl Answer for Front {
+    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        if let Some(response) = plain::answer(&self.gate, request.method(), request.uri().path()) {
+            return response;
+        }
+        let (head, body) = request.into_parts();
+        let (first, answer) = oneshot::channel();
+        let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
+        line::request(&self.gate, arrival, Reply::http(first)).await;
+        answer.await.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
+    }
+}

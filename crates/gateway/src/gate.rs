@@ -1,0 +1,99 @@
+//! What every stage may reach: the parts of the gateway behind one handle.
+
+use crate::calls::Calls;
+use crate::cursor::Cursors;
+use crate::doors::Servers;
+use crate::metrics::Metrics;
+use crate::session::Sessions;
+use crate::snapshot::Snapshot;
+use arc_swap::ArcSwap;
+use audit::Journal;
+use identity::token::Verifier;
+use policy::Meters;
+use response::Epochs;
+use std::sync::Arc;
+use terms::{Clock, Entropy};
+use tokio_util::sync::CancellationToken;
+
+/// The gateway's parts. Made once by the binary's wiring.
+pub struct Gate {
+    snapshot: ArcSwap<Snapshot>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Where records become durable.
+    pub journal: Arc<dyn Journal>,
+    /// What was stopped.
+    pub epochs: Arc<Epochs>,
+    /// Who holds which token.
+    pub tokens: Arc<Verifier>,
+    /// What was used up.
+    pub meters: Arc<dyn Meters>,
+    /// The clients' sessions.
+    pub sessions: Sessions,
+    /// The calls under way.
+    pub calls: Arc<Calls>,
+    /// The servers, behind their doors.
+    pub servers: Servers,
+    /// Positions in lists.
+    pub(crate) cursors: Cursors,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Ends when the gateway does.
+    pub ending: CancellationToken,
+}
+
+/// The parts that the wiring hands in.
+pub struct Parts {
+    /// The configuration of the start.
+    pub snapshot: Arc<Snapshot>,
+    /// See [`Gate::clock`].
+    pub clock: Arc<dyn Clock>,
+    /// See [`Gate::entropy`].
+    pub entropy: Arc<dyn Entropy>,
+    /// See [`Gate::journal`].
+    pub journal: Arc<dyn Journal>,
+    /// See [`Gate::epochs`].
+    pub epochs: Arc<Epochs>,
+    /// See [`Gate::tokens`].
+    pub tokens: Arc<Verifier>,
+    /// See [`Gate::meters`].
+    pub meters: Arc<dyn Meters>,
+    /// The opened vault, or why it is not.
+    pub vault: crate::doors::Credentials,
+    /// What local servers execute.
+    pub contents: Arc<dyn crate::doors::Contents>,
+}
+
+impl Gate {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let cursors = Cursors::new(&*parts.entropy);
+        Arc::new(Self {
+            snapshot: ArcSwap::new(parts.snapshot),
+            clock: parts.clock,
+            entropy: parts.entropy,
+            journal: parts.journal,
+            epochs: parts.epochs,
+            tokens: parts.tokens,
+            meters: parts.meters,
+            sessions: Sessions::default(),
+            calls: Arc::new(Calls::default()),
+            servers: Servers::new(parts.vault, parts.contents),
+            cursors,
+            metrics: Metrics::default(),
+            ending: CancellationToken::new(),
+        })
+    }
+
+    /// The configuration of this moment. A call takes it once.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Puts another configuration in force, for calls that start from now on.
+    pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+    }
+}

@@ -1,0 +1,53 @@
+//! What a kill ends: calls under way, sessions with their streams, processes of servers.
+
+use crate::calls::Stop;
+use crate::gate::Gate;
+use crate::session::Session;
+use response::{CallScope, Scope};
+use std::sync::Arc;
+use terms::ServerName;
+
+/// What was ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ended {
+    /// Sessions.
+    pub sessions: usize,
+    /// Calls under way.
+    pub calls: usize,
+}
+
+impl Gate {
+    /// Ends what a kill of `scope` means. The epoch was raised before, so nothing new begins.
+    pub fn cut(self: &Arc<Self>, scope: &Scope) -> Ended {
+        let calls = self.calls.stop(Stop::Killed, |call| means(scope, &call.session, call.server()));
+        let sessions = match scope {
+            Scope::Server(server) => {
+                self.servers.cut(Some(server));
+                Vec::new()
+            }
+            Scope::All | Scope::Principal(_) | Scope::Session(_) => self.sessions.end(|session| means(scope, session, None)),
+        };
+        if *scope == Scope::All {
+            self.servers.cut(None);
+        }
+        for session in &sessions {
+            let (gate, session) = (Arc::clone(self), Arc::clone(session));
+            tokio::spawn(async move { gate.servers.leave(&session).await });
+        }
+        self.metrics.sessions.set(i64::try_from(self.sessions.count()).unwrap_or(i64::MAX));
+        Ended { sessions: sessions.len(), calls }
+    }
+
+    /// Ends one session in peace.
+    pub(crate) async fn end_session(self: &Arc<Self>, session: &Arc<Session>) {
+        self.sessions.end(|other| other.id == session.id);
+        self.calls.stop(Stop::Cancelled, |call| call.session.id == session.id && call.server().is_some());
+        self.servers.leave(session).await;
+        self.metrics.sessions.set(i64::try_from(self.sessions.count()).unwrap_or(i64::MAX));
+    }
+}
+
+fn means(scope: &Scope, session: &Session, server: Option<&ServerName>) -> bool {
+    let call = CallScope { principal: &session.principal, session: Some(session.id), server };
+    scope.means(&call)
+}

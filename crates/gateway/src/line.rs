@@ -1,0 +1,140 @@
+//! The life of a message, on one page. Each stage takes what only the stage before can make.
+
+mod accept;
+mod admit;
+mod decide;
+mod enforce;
+mod forward;
+mod identify;
+mod inspect;
+mod lists;
+mod pair;
+mod parse;
+mod questions;
+mod record;
+mod reply;
+mod resolve;
+mod screen;
+mod settle;
+
+pub use decide::explain;
+pub(crate) use decide::may_ask;
+pub use enforce::Authorized;
+pub(crate) use forward::print;
+pub use record::Recorded;
+pub use reply::Reply;
+pub use resolve::{Listing, Target};
+
+use crate::arrival::{Arrival, Source};
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::session::Session;
+use crate::trail::Trail;
+use forward::Forwarded;
+use futures_util::FutureExt;
+use settle::{Last, Settled};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a plain answer is waited for before it becomes a stream that can be resumed.
+const PLAIN: Duration = Duration::from_secs(2);
+
+/// What became of a message, for who reads the next one.
+pub enum Taken {
+    /// It was one; it may have opened a session.
+    Understood(Option<Arc<Session>>),
+    /// It was none.
+    Malformed,
+}
+
+/// Takes a message through the line. Returns when its answer is under way: what leaves the gateway runs on in a task that the client's
+/// connection does not own, so that every intent has its outcome.
+pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Taken {
+    let peer = match &arrival.source {
+        Source::Http(http) => Some(http.peer),
+        Source::Local(_) => None,
+    };
+    let mut trail = Trail::new(gate, peer);
+    let admitted = caught(admission(gate, &mut trail, arrival)).await.unwrap_or_else(|| Err(trail.fell()));
+    match admitted {
+        Ok(authorized) => {
+            let session = Arc::clone(authorized.session());
+            let gate = Arc::clone(gate);
+            tokio::spawn(async move { action(&gate, &mut trail, authorized, &mut reply).await });
+            Taken::Understood(Some(session))
+        }
+        Err(halt) => {
+            let taken = if halt.is_malformed() { Taken::Malformed } else { Taken::Understood(None) };
+            end(gate, &mut trail, halt, &mut reply).await;
+            taken
+        }
+    }
+}
+
+/// The upper row, as far as nothing has left the gateway.
+async fn admission(gate: &Arc<Gate>, trail: &mut Trail, arrival: Arrival) -> Result<Authorized, Halt> {
+    let framed = accept::run(gate, trail, arrival)?;
+    let identified = identify::run(gate, trail, framed)?;
+    let parsed = parse::run(gate, trail, identified).await?;
+    let admitted = admit::run(gate, trail, parsed)?;
+    let resolved = resolve::run(gate, trail, admitted)?;
+    let inspected = inspect::run(gate, trail, resolved);
+    let decided = decide::run(gate, trail, inspected)?;
+    let authorized = enforce::run(gate, trail, decided);
+    Ok(authorized)
+}
+
+/// The rest of it, and the lower row for everything that comes back.
+async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, reply: &mut Reply) {
+    let sent = caught(departure(gate, trail, authorized)).await.unwrap_or_else(|| Err(trail.fell()));
+    let mut forwarded = match sent {
+        Ok(forwarded) => forwarded,
+        Err(halt) => return end(gate, trail, halt, reply).await,
+    };
+    reply.bind(forwarded.session());
+    loop {
+        let answered = caught(answer(gate, trail, &mut forwarded, reply)).await.unwrap_or_else(|| Err(trail.fell()));
+        let settled = match answered {
+            Ok(settled) => settled,
+            Err(halt) => settle::refused(gate, trail, halt).await,
+        };
+        let last = settled.last();
+        reply.give(settled).await;
+        if last == Last::Yes {
+            break;
+        }
+    }
+    forwarded.session().questions.withdraw(trail.id);
+}
+
+async fn departure(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized) -> Result<Forwarded, Halt> {
+    let recorded = record::run(gate, trail, authorized).await?;
+    let forwarded = forward::run(gate, trail, recorded).await?;
+    Ok(forwarded)
+}
+
+/// The lower row, for one message.
+async fn answer(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, reply: &mut Reply) -> Result<Settled, Halt> {
+    let paired = loop {
+        tokio::select! {
+            biased;
+            paired = pair::run(gate, trail, forwarded) => break paired?,
+            () = tokio::time::sleep(PLAIN), if reply.is_plain() => reply.stream(),
+        }
+    };
+    let screened = screen::run(gate, trail, forwarded, paired).await?;
+    let settled = settle::run(gate, trail, forwarded, screened).await?;
+    Ok(settled)
+}
+
+/// Ends a message that goes no further.
+async fn end(gate: &Gate, trail: &mut Trail, halt: Halt, reply: &mut Reply) {
+    let settled = settle::refused(gate, trail, halt).await;
+    reply.give(settled).await;
+}
+
+/// Runs stages to their end or to a panic.
+async fn caught<T>(stages: impl Future<Output = Result<T, Halt>>) -> Option<Result<T, Halt>> {
+    AssertUnwindSafe(stages).catch_unwind().await.ok()
+}

@@ -1,0 +1,208 @@
+//! Stage 7: one verdict. The only place of the line where policy is asked, for calls and for listings alike.
+
+use super::inspect::Inspected;
+use super::resolve::{Fit, Reference, Resolved, Target};
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::names;
+use crate::session::Session;
+use crate::snapshot::{Server, Snapshot, Unpinned};
+use crate::trail::{Stage, Trail};
+use identity::token::Scope;
+use mcp::Method;
+use policy::{Action, Facts, Question, Subject, Verdict};
+use std::sync::Arc;
+use terms::{Class, Code, Hole, Operation, Principal};
+
+/// What arrived, allowed.
+pub struct Decided {
+    inspected: Inspected,
+    clearance: terms::Label,
+}
+
+impl Decided {
+    pub(super) fn inspected(&self) -> &Inspected {
+        &self.inspected
+    }
+
+    /// The highest label that may go back.
+    pub(super) fn clearance(&self) -> terms::Label {
+        self.clearance
+    }
+}
+
+pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Result<Decided, Halt> {
+    let clearance = judge(gate, trail, &inspected)?;
+    if let Some(class) = inspected.blocked() {
+        return Err(trail.refuse(blocked(class)));
+    }
+    trail.passed(gate, Stage::Decide);
+    Ok(Decided { inspected, clearance })
+}
+
+/// The code under which content of a class is withheld.
+pub(super) fn blocked(class: Class) -> Code {
+    match class {
+        Class::Secret => Code::SecretBlocked,
+        Class::Echo => Code::IsolationEcho,
+        Class::Financial => Code::FinancialBlocked,
+        Class::Pii => Code::PiiBlocked,
+        Class::Injection | Class::Leak => Code::OutputWithheld,
+        Class::Unseen => Code::InspectFault,
+    }
+}
+
+fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms::Label, Halt> {
+    let resolved = inspected.resolved();
+    let ask = |trail: &mut Trail, server: &Arc<Server>, subject: Subject<'_>, action: Option<Action>| {
+        let session = resolved.admitted().session();
+        let mut facts = Facts::new(&session.principal, &server.name, subject);
+        if let Some(action) = action {
+            facts = facts.doing(action);
+        }
+        facts.operation = trail.operation;
+        facts.label = trail.label;
+        let reach = resolved.admitted().parsed().identified().scope();
+        weigh(trail, &resolved.snapshot().policy.decide(&facts), named(reach, server, subject))
+    };
+    match resolved.target() {
+        Target::Initialize
+        | Target::Ping
+        | Target::List(..)
+        | Target::Level(_)
+        | Target::NoResources
+        | Target::Cancel(_)
+        | Target::Noted(_)
+        | Target::Dropped
+        | Target::Stream(_)
+        | Target::End => Ok(terms::Label::Restricted),
+        Target::Absent => {
+            trail.reason = Some("unknown".to_owned());
+            Err(trail.refuse(Code::Unknown))
+        }
+        Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
+        Target::Tool(server, item, fit) => {
+            let clearance = ask(trail, server, Subject::Tool(&item.name), None)?;
+            if gate.servers.is_aside(&server.name, crate::doors::Sort::Tool, &item.name) {
+                return Err(trail.refuse(Code::PinChanged));
+            }
+            fits(trail, fit)?;
+            Ok(clearance)
+        }
+        Target::Prompt(server, item) => {
+            let clearance = ask(trail, server, Subject::Prompt(&item.name), None)?;
+            if gate.servers.is_aside(&server.name, crate::doors::Sort::Prompt, &item.name) {
+                return Err(trail.refuse(Code::PinChanged));
+            }
+            Ok(clearance)
+        }
+        Target::Resource(server, uri) => ask(trail, server, Subject::Resource(uri), None),
+        Target::Resources(server, _) => ask(trail, server, Subject::Method(policy::Method::ResourcesList), None),
+        Target::Completion(server, Reference::Prompt(name)) => ask(trail, server, Subject::Prompt(name), Some(Action::Complete)),
+        Target::Completion(server, Reference::Template(uri)) => ask(trail, server, Subject::Resource(uri), Some(Action::Complete)),
+        Target::Subscription(server, uri, _) => ask(trail, server, Subject::Resource(uri), Some(Action::Subscribe)),
+        Target::Reply(server, method, _) => match question(*method) {
+            Some(question) => ask(trail, server, Subject::Question(question), None),
+            None => Err(trail.refuse(Code::Denied)),
+        },
+    }
+}
+
+/// What a token must name beside what the roles allow.
+fn named(scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
+    match (scope, subject) {
+        (None, _) => true,
+        (Some(scope), Subject::Tool(name)) => scope.names(&server.name, name),
+        (Some(scope), Subject::Prompt(_) | Subject::Resource(_) | Subject::Method(_) | Subject::Question(_)) => scope.reaches(&server.name),
+    }
+}
+
+/// Makes of the policy's word what the line does. What may not be seen is refused as what is not there.
+fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<terms::Label, Halt> {
+    trail.rules = verdict.rules.iter().map(|rule| rule.id.to_string()).collect();
+    trail.reason = Some(format!("{:?}", verdict.reason));
+    match verdict.code() {
+        None if named => Ok(verdict.clearance()),
+        None => {
+            trail.reason = Some("the token does not name it".to_owned());
+            Err(hide(trail, Code::TokenScope))
+        }
+        Some(code @ (Code::Clearance | Code::DecideFault)) => Err(trail.refuse(code)),
+        Some(code) if verdict.shows() => Err(trail.refuse(code)),
+        Some(code) => Err(hide(trail, code)),
+    }
+}
+
+/// Refuses as if it were not there, while the record says why.
+fn hide(trail: &mut Trail, code: Code) -> Halt {
+    let halt = trail.refuse(Code::Unknown);
+    trail.code = Some(code);
+    halt
+}
+
+/// Says that a server cannot be used to who may use it; to others it is not there.
+fn closed(trail: &mut Trail, resolved: &Resolved, server: &Server, why: Unpinned) -> Halt {
+    let principal = &resolved.admitted().session().principal;
+    let code = match why {
+        Unpinned::Unapproved => Code::NotApproved,
+        Unpinned::Unverified => Code::LockUnverified,
+        Unpinned::Changed => Code::PinChanged,
+    };
+    if resolved.snapshot().policy.servers_of(principal).contains(&server.name) { trail.refuse(code) } else { hide(trail, code) }
+}
+
+fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
+    let (code, mismatch) = match fit {
+        Fit::Fits => return Ok(()),
+        Fit::Unchecked => return Err(trail.refuse(Code::SchemaFault)),
+        Fit::Schema(mismatch) => (Code::ArgumentMismatch, mismatch),
+        Fit::Constraint(mismatch) => (Code::ArgumentConstraint, mismatch),
+    };
+    trail.cause(&format!("`{}` at {}", mismatch.keyword, mismatch.pointer));
+    Err(trail.refuse_with(code, Hole::Argument(mismatch.argument())))
+}
+
+/// The policy's name for a question of a server's.
+pub(super) fn question(method: Method) -> Option<Question> {
+    match method {
+        Method::CreateMessage => Some(Question::Sampling),
+        Method::Elicit => Some(Question::Elicitation),
+        Method::ListRoots => Some(Question::Roots),
+        _ => None,
+    }
+}
+
+/// Whether a server may put a question to this principal.
+pub(crate) fn may_ask(snapshot: &Snapshot, principal: &Principal, server: &Server, question: Question) -> bool {
+    snapshot.policy.decide(&Facts::new(principal, &server.name, Subject::Question(question))).allows()
+}
+
+/// Whether a principal is shown something in a list. The same decision as at the call.
+pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
+    let verdict = snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject));
+    verdict.shows() && named(scope, server, subject)
+}
+
+/// The servers of the session's endpoint whose resources its principal may list.
+pub(super) fn resource_servers<'a>(snapshot: &'a Snapshot, session: &'a Session) -> impl Iterator<Item = &'a Arc<Server>> {
+    names::servers(snapshot, session).filter(|server| {
+        let offers = server.pinned.as_ref().is_ok_and(|pinned| pinned.capabilities.contains_key("resources"));
+        let subject = Subject::Method(policy::Method::ResourcesList);
+        offers && snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject)).allows()
+    })
+}
+
+/// What a recorded or imagined call would be decided: for `explain`.
+pub fn explain(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    server: &terms::ServerName,
+    subject: Subject<'_>,
+    operation: Option<Operation>,
+    label: Option<terms::Label>,
+) -> policy::Explanation {
+    let mut facts = Facts::new(principal, server, subject);
+    facts.operation = operation;
+    facts.label = label;
+    snapshot.policy.explain(&facts)
+}

@@ -1,0 +1,65 @@
+//! Stage 8: every obligation of the verdict is discharged.
+//!
+//! What a verdict asks for today is a clearance, which `screen` holds the answer to; approvals join here.
+
+use super::decide::Decided;
+use super::resolve::Target;
+use crate::gate::Gate;
+use crate::session::Session;
+use crate::trail::{Stage, Trail};
+use std::sync::Arc;
+use terms::Operation;
+
+/// What arrived, with leave to act.
+pub struct Authorized {
+    decided: Decided,
+}
+
+/// What a call may do to the world, which decides how its intent is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing leaves the gateway.
+    Own,
+    /// A server is asked and changes nothing, by the operator's word or by the method.
+    Reads,
+    /// A server may change something.
+    Changes,
+}
+
+impl Authorized {
+    pub(super) fn decided(&self) -> &Decided {
+        &self.decided
+    }
+
+    pub(super) fn session(&self) -> &Arc<Session> {
+        self.decided.inspected().resolved().admitted().session()
+    }
+
+    pub(super) fn effect(&self) -> Effect {
+        match self.decided.inspected().resolved().target() {
+            Target::Tool(_, item, _) => match item.operation {
+                Some(Operation::Read) => Effect::Reads,
+                Some(Operation::Write | Operation::Delete) | None => Effect::Changes,
+            },
+            Target::Prompt(..) | Target::Resource(..) | Target::Resources(..) | Target::Completion(..) => Effect::Reads,
+            Target::Subscription(..) | Target::Reply(..) => Effect::Changes,
+            Target::Initialize
+            | Target::Ping
+            | Target::List(..)
+            | Target::Level(_)
+            | Target::NoResources
+            | Target::Cancel(_)
+            | Target::Noted(_)
+            | Target::Dropped
+            | Target::Stream(_)
+            | Target::End
+            | Target::Closed(..)
+            | Target::Absent => Effect::Own,
+        }
+    }
+}
+
+pub(super) fn run(gate: &Gate, trail: &mut Trail, decided: Decided) -> Authorized {
+    trail.passed(gate, Stage::Enforce);
+    Authorized { decided }
+}

@@ -1,0 +1,67 @@
+//! Stage 2: it is known who sends it.
+//!
+//! Afterwards a principal stands for the message, from the connection and the headers alone: no body of a stranger is ever read.
+
+use super::accept::{Framed, one};
+use crate::arrival::Source;
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::trail::{Stage, Trail};
+use http::header::AUTHORIZATION;
+use identity::token::{Scope, Verified};
+use std::sync::Arc;
+use terms::{Code, Principal};
+
+/// What arrived, its sender known.
+pub struct Identified {
+    framed: Framed,
+    principal: Arc<Principal>,
+    token: Option<Arc<Verified>>,
+}
+
+impl Identified {
+    pub(super) fn framed(&self) -> &Framed {
+        &self.framed
+    }
+
+    pub(super) fn framed_mut(&mut self) -> &mut Framed {
+        &mut self.framed
+    }
+
+    pub(super) fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    /// What the token names, where there is a token.
+    pub(super) fn scope(&self) -> Option<&Scope> {
+        self.token.as_deref().map(|token| &token.scope)
+    }
+}
+
+pub(super) fn run(gate: &Gate, trail: &mut Trail, framed: Framed) -> Result<Identified, Halt> {
+    let (principal, token) = match &framed.arrival().source {
+        Source::Local(local) => (Arc::clone(&local.principal), None),
+        Source::Http(http) => {
+            let headers = &http.head.headers;
+            if headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+                return Err(trail.challenge(400, Some("invalid_request"), Code::TokenInvalid));
+            }
+            let token = one(headers, &AUTHORIZATION).and_then(bearer).ok_or_else(|| trail.challenge(401, None, Code::TokenMissing))?;
+            let audience = framed.snapshot().listen.resource(framed.endpoint());
+            let verified = gate.tokens.verify(token, &audience, gate.clock.utc()).map_err(|fault| {
+                trail.cause(&fault);
+                trail.challenge(401, Some("invalid_token"), Code::TokenInvalid)
+            })?;
+            (Arc::new(verified.principal.clone()), Some(verified))
+        }
+    };
+    trail.principal(&principal);
+    trail.passed(gate, Stage::Identify);
+    Ok(Identified { framed, principal, token })
+}
+
+/// RFC 6750 §2.1: the scheme without case, one blank, the token.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && !token.contains(' ')).then_some(token)
+}

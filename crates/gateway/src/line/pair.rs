@@ -1,0 +1,81 @@
+//! Stage 11: what came back is one strictly parsed message that belongs to this call.
+
+use super::forward::{Forwarded, Way, lost};
+use crate::calls::Stop;
+use crate::doors::Incoming;
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::trail::{Stage, Trail};
+use bytes::Bytes;
+use mcp::{Notification, Request, Response};
+use std::sync::Arc;
+use terms::Code;
+use tokio::sync::mpsc;
+
+/// An answer, belonging to its call.
+pub struct Paired {
+    answer: Answer,
+}
+
+/// What an answer is.
+pub(super) enum Answer {
+    /// A server's response.
+    Response(Response),
+    /// Our own result.
+    Own(Vec<u8>),
+    /// A note on the way.
+    Note(Notification),
+    /// A question on the way.
+    Question(Request),
+    /// Nothing: it was taken note of.
+    Accepted,
+    /// A stream.
+    Opened(mpsc::Receiver<Bytes>),
+    /// The session is over.
+    Ended,
+    /// The client took the call back.
+    Cancelled,
+}
+
+impl Paired {
+    pub(super) fn open(self) -> Answer {
+        self.answer
+    }
+}
+
+pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded) -> Result<Paired, Halt> {
+    let deadline = forwarded.deadline();
+    let call = Arc::clone(forwarded.recorded().authorized().decided().inspected().resolved().admitted().call());
+    let answer = match forwarded.way_mut() {
+        Way::Own(result) => Answer::Own(result.take().unwrap_or_default()),
+        Way::Accepted => Answer::Accepted,
+        Way::Opened(subscriber) => subscriber.take().map_or(Answer::Ended, Answer::Opened),
+        Way::Ended => Answer::Ended,
+        Way::Server(flight, _) => {
+            let ended = flight.link().ended.clone();
+            tokio::select! {
+                biased;
+                why = call.stopped() => {
+                    flight.cancel().await;
+                    match why {
+                        Stop::Killed => return Err(trail.refuse(Code::Killed)),
+                        Stop::Cancelled => Answer::Cancelled,
+                    }
+                }
+                next = flight.next() => match next {
+                    Ok(Incoming::Response(response)) => Answer::Response(response),
+                    Ok(Incoming::Note(note)) => Answer::Note(note),
+                    Ok(Incoming::Question(question)) => Answer::Question(question),
+                    Err(broken) => return Err(lost(trail, &broken)),
+                },
+                () = ended.cancelled() => return Err(trail.refuse(Code::ServerUnavailable)),
+                () = tokio::time::sleep_until(deadline) => {
+                    flight.cancel().await;
+                    return Err(trail.refuse(Code::CallTimeout));
+                }
+            }
+        }
+    };
+    trail.passed(gate, Stage::Pair);
+    Ok(Paired { answer })
+}

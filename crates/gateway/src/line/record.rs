@@ -1,0 +1,89 @@
+//! Stage 9: the intent is on record. What may change something waits until it is durable; what only reads is waited for in `settle`.
+
+use super::enforce::{Authorized, Effect};
+use super::parse::Intake;
+use super::resolve::Target;
+use crate::calls::Call;
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::session::Session;
+use crate::trail::{Intended, Stage, Trail};
+use audit::Ticket;
+use mcp::{Message, Outcome};
+use std::sync::Arc;
+use terms::Code;
+
+/// What arrived, on record.
+pub struct Recorded {
+    authorized: Authorized,
+    intent: Option<Ticket>,
+}
+
+impl Recorded {
+    pub(super) fn authorized(&self) -> &Authorized {
+        &self.authorized
+    }
+
+    /// What it is about.
+    pub(crate) fn target(&self) -> &Target {
+        self.authorized.decided().inspected().resolved().target()
+    }
+
+    /// The call that it is.
+    pub(crate) fn call(&self) -> &Arc<Call> {
+        self.authorized.decided().inspected().resolved().admitted().call()
+    }
+
+    /// The session that it runs in.
+    pub(crate) fn session(&self) -> &Arc<Session> {
+        self.authorized.decided().inspected().resolved().admitted().session()
+    }
+
+    /// Whether it may be sent again after a server forgot the session: only what changes nothing.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.authorized.effect() == Effect::Reads
+    }
+
+    /// The result of a client's reply to a question, canonical; `None` when it is an error.
+    pub(crate) fn reply_result(&self) -> Option<Vec<u8>> {
+        let Intake::Message(Message::Response(response)) = self.authorized.decided().inspected().resolved().admitted().parsed().intake()
+        else {
+            return None;
+        };
+        match response.outcome() {
+            Outcome::Result(result) => {
+                let mut text = Vec::with_capacity(result.raw().len());
+                result.canonical(&mut text);
+                Some(text)
+            }
+            Outcome::Error { .. } => None,
+        }
+    }
+
+    /// The ticket of an intent that was not waited for.
+    pub(super) fn take_intent(&mut self) -> Option<Ticket> {
+        self.intent.take()
+    }
+}
+
+pub(super) async fn run(gate: &Gate, trail: &mut Trail, authorized: Authorized) -> Result<Recorded, Halt> {
+    let intent = match authorized.effect() {
+        Effect::Own => None,
+        Effect::Reads => {
+            let ticket = gate.journal.append(trail.intent(gate));
+            trail.intended = Intended::Yes;
+            Some(ticket)
+        }
+        Effect::Changes => {
+            let kept = gate.journal.append(trail.intent(gate)).await;
+            kept.map_err(|cause| {
+                trail.cause(&cause);
+                trail.refuse(Code::RecordUnavailable)
+            })?;
+            trail.intended = Intended::Yes;
+            None
+        }
+    };
+    trail.passed(gate, Stage::Record);
+    Ok(Recorded { authorized, intent })
+}

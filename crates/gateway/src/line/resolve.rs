@@ -1,0 +1,357 @@
+//! Stage 5: what it names meets one approved server and one pinned definition.
+//!
+//! A name that meets nothing goes on as [`Target::Absent`], so that it is refused where a forbidden one is, with the same bytes.
+
+use super::admit::Admitted;
+use super::parse::Intake;
+use crate::arrival::Endpoint;
+use crate::cursor::Cursor;
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::names;
+use crate::session::Session;
+use crate::snapshot::{Item, Server, Snapshot, Unpinned};
+use crate::trail::{Stage, Trail};
+use guards::Mismatch;
+use mcp::{Id, Message, Method, Node, Notification, Request, Revision};
+use std::sync::Arc;
+
+/// What a message is about.
+pub enum Target {
+    /// The opening of a session.
+    Initialize,
+    /// A sign of life.
+    Ping,
+    /// A list that is answered from the pins, from this position on.
+    List(Listing, usize),
+    /// The level of log messages.
+    Level(u8),
+    /// A tool.
+    Tool(Arc<Server>, Arc<Item>, Fit),
+    /// A prompt.
+    Prompt(Arc<Server>, Arc<Item>),
+    /// A resource, by the server's own address of it.
+    Resource(Arc<Server>, String),
+    /// The resources of one server, from its own cursor on; then those of the next.
+    Resources(Arc<Server>, Option<String>),
+    /// No resources at all.
+    NoResources,
+    /// The completion of an argument.
+    Completion(Arc<Server>, Reference),
+    /// A subscription, begun or ended.
+    Subscription(Arc<Server>, String, Method),
+    /// The reply to a question of a server's.
+    Reply(Arc<Server>, Method, Id),
+    /// The end of a call that is under way.
+    Cancel(Id),
+    /// A notification that needs no more than to be taken note of.
+    Noted(Method),
+    /// A message that is dropped.
+    Dropped,
+    /// The standing stream.
+    Stream(Option<String>),
+    /// The end of the session.
+    End,
+    /// A server of which nothing may be used.
+    Closed(Arc<Server>, Unpinned),
+    /// What it names is not there.
+    Absent,
+}
+
+/// What completion refers to.
+pub enum Reference {
+    /// A prompt, by the server's name of it.
+    Prompt(String),
+    /// A resource template, by the server's address of it.
+    Template(String),
+}
+
+/// Whether arguments fit schema and constraints.
+pub enum Fit {
+    /// They do.
+    Fits,
+    /// They do not fit what the tool accepts.
+    Schema(Mismatch),
+    /// They are outside what the operator allows.
+    Constraint(Mismatch),
+    /// It cannot be told.
+    Unchecked,
+}
+
+/// The lists that are answered from the pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Listing {
+    /// Tools.
+    Tools,
+    /// Prompts.
+    Prompts,
+    /// Resource templates.
+    Templates,
+}
+
+/// What arrived, its names resolved.
+pub struct Resolved {
+    admitted: Admitted,
+    target: Target,
+}
+
+impl Resolved {
+    pub(super) fn admitted(&self) -> &Admitted {
+        &self.admitted
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
+        self.admitted.parsed().identified().framed().snapshot()
+    }
+
+    /// The params, where there are any.
+    pub(super) fn params(&self) -> Option<Node<'_>> {
+        match self.admitted.parsed().intake() {
+            Intake::Message(Message::Request(request)) => request.params(),
+            Intake::Message(Message::Notification(notification)) => notification.params(),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<Resolved, Halt> {
+    let session = Arc::clone(admitted.session());
+    let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
+    let target = match admitted.parsed().intake() {
+        Intake::Stream(last) => Target::Stream(last.clone()),
+        Intake::End => Target::End,
+        Intake::Message(Message::Request(request)) => asked(gate, trail, &snapshot, &session, request)?,
+        Intake::Message(Message::Notification(notification)) => noted(notification),
+        Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
+    };
+    if let Some(server) = server(&target) {
+        trail.server = Some(server.name.clone());
+        admitted.call().goes_to(&server.name);
+    }
+    trail.passed(gate, Stage::Resolve);
+    Ok(Resolved { admitted, target })
+}
+
+/// The server that a target is at.
+pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
+    match target {
+        Target::Tool(server, ..)
+        | Target::Prompt(server, _)
+        | Target::Resource(server, _)
+        | Target::Resources(server, _)
+        | Target::Completion(server, _)
+        | Target::Subscription(server, ..)
+        | Target::Reply(server, ..)
+        | Target::Closed(server, _) => Some(server),
+        Target::Initialize
+        | Target::Ping
+        | Target::List(..)
+        | Target::Level(_)
+        | Target::NoResources
+        | Target::Cancel(_)
+        | Target::Noted(_)
+        | Target::Dropped
+        | Target::Stream(_)
+        | Target::End
+        | Target::Absent => None,
+    }
+}
+
+fn asked(gate: &Gate, trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &Request) -> Result<Target, Halt> {
+    let params = request.params();
+    let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
+    Ok(match request.method {
+        Method::Initialize => Target::Initialize,
+        Method::Ping => Target::Ping,
+        Method::SetLevel => Target::Level(text("level").and_then(|level| names::level(&level)).ok_or_else(|| fault(trail, 29, request))?),
+        Method::ListTools => list(gate, trail, session, snapshot, request, Listing::Tools, text("cursor"))?,
+        Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
+        Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,
+        Method::CallTool => {
+            tool(trail, snapshot, session, &text("name").unwrap_or_default(), params.and_then(|params| params.get("arguments")))
+        }
+        Method::GetPrompt => {
+            let name = text("name").unwrap_or_default();
+            let found = find(snapshot, &session.endpoint, &name, |server| match &server.pinned {
+                Ok(pinned) => Some(&pinned.prompts),
+                Err(_) => None,
+            });
+            trail.subject = Some(bounded(&name));
+            found.map_or(Target::Absent, |(server, item)| {
+                trail.subject = Some(item.name.clone());
+                Target::Prompt(server, item)
+            })
+        }
+        Method::ReadResource => address(trail, snapshot, session, &text("uri").unwrap_or_default())
+            .map_or(Target::Absent, |(server, uri)| Target::Resource(server, uri)),
+        Method::Subscribe | Method::Unsubscribe => address(trail, snapshot, session, &text("uri").unwrap_or_default())
+            .map_or(Target::Absent, |(server, uri)| Target::Subscription(server, uri, request.method)),
+        Method::ListResources => resources(gate, trail, snapshot, session, request, text("cursor"))?,
+        Method::Complete => completion(trail, snapshot, session, params),
+        _ => return Err(fault(trail, 24, request)),
+    })
+}
+
+fn fault(trail: &mut Trail, row: u8, request: &Request) -> Halt {
+    trail.fault(mcp::Fault::of_row(row, Revision::R2025_11_25, Some(request.id.clone())))
+}
+
+/// A peer's name as it may stand in a record.
+fn bounded(name: &str) -> String {
+    name.chars().take(128).collect()
+}
+
+fn list(
+    gate: &Gate,
+    trail: &mut Trail,
+    session: &Session,
+    snapshot: &Snapshot,
+    request: &Request,
+    listing: Listing,
+    cursor: Option<String>,
+) -> Result<Target, Halt> {
+    let Some(cursor) = cursor else { return Ok(Target::List(listing, 0)) };
+    let opened = gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc());
+    match opened {
+        Some(Cursor::Pinned { list, position }) if list == listing => Ok(Target::List(listing, position)),
+        _ => Err(fault(trail, 62, request)),
+    }
+}
+
+fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, arguments: Option<Node<'_>>) -> Target {
+    let found = find(snapshot, &session.endpoint, name, |server| match &server.pinned {
+        Ok(pinned) => Some(&pinned.tools),
+        Err(_) => None,
+    });
+    trail.subject = Some(bounded(name));
+    let Some((server, item)) = found else { return Target::Absent };
+    trail.subject = Some(item.name.clone());
+    trail.operation = item.operation;
+    trail.label = Some(item.label);
+    let fit = fit(&item, arguments);
+    Target::Tool(server, item, fit)
+}
+
+fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {
+    let value = match arguments.map(Node::to_value) {
+        None => serde_json::Value::Object(serde_json::Map::new()),
+        Some(Ok(value)) => value,
+        Some(Err(_)) => return Fit::Unchecked,
+    };
+    match &item.input {
+        None => {}
+        Some(Err(_)) => return Fit::Unchecked,
+        Some(Ok(schema)) => {
+            if let Err(mismatch) = schema.check(&value) {
+                return Fit::Schema(mismatch);
+            }
+        }
+    }
+    let serde_json::Value::Object(members) = &value else { return Fit::Unchecked };
+    match item.constraints.check(members) {
+        Ok(_) => Fit::Fits,
+        Err(mismatch) => Fit::Constraint(mismatch),
+    }
+}
+
+/// Looks a name up: bare at one server, `server__name` at all.
+fn find<'a>(
+    snapshot: &'a Snapshot,
+    endpoint: &Endpoint,
+    name: &str,
+    table: impl Fn(&'a Server) -> Option<&'a crate::snapshot::Table>,
+) -> Option<(Arc<Server>, Arc<Item>)> {
+    match endpoint {
+        Endpoint::Server(server) => {
+            let server = snapshot.servers.get(server)?;
+            Some((Arc::clone(server), Arc::clone(table(server)?.own(name)?)))
+        }
+        Endpoint::All => {
+            let (server, _) = mcp::split_qualified(name)?;
+            let server = snapshot.servers.get(&server)?;
+            Some((Arc::clone(server), Arc::clone(table(server)?.shown(name)?)))
+        }
+    }
+}
+
+/// The server and its own address of a resource that a client names.
+fn address(trail: &mut Trail, snapshot: &Snapshot, session: &Session, uri: &str) -> Option<(Arc<Server>, String)> {
+    trail.subject = Some(bounded(uri));
+    let (server, own) = match &session.endpoint {
+        Endpoint::Server(server) => (snapshot.servers.get(server)?, uri.to_owned()),
+        Endpoint::All => {
+            let (server, own) = mcp::unwrap_address(uri)?;
+            (snapshot.servers.get(&server)?, own)
+        }
+    };
+    trail.subject = Some(bounded(&own));
+    match &server.pinned {
+        Ok(pinned) if pinned.capabilities.contains_key("resources") => Some((Arc::clone(server), own)),
+        _ => None,
+    }
+}
+
+/// Lists of resources are data: one server is asked for one page at a time, in the order of names.
+fn resources(
+    gate: &Gate,
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    session: &Session,
+    request: &Request,
+    cursor: Option<String>,
+) -> Result<Target, Halt> {
+    let (from, own) = match cursor {
+        None => (None, None),
+        Some(cursor) => match gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc()) {
+            Some(Cursor::Resources { server, own }) => (Some(server), own),
+            _ => return Err(fault(trail, 62, request)),
+        },
+    };
+    let mut servers = super::decide::resource_servers(snapshot, session);
+    let server = match from {
+        None => servers.next(),
+        Some(name) => servers.find(|server| server.name == name),
+    };
+    Ok(server.map_or(Target::NoResources, |server| Target::Resources(Arc::clone(server), own)))
+}
+
+fn completion(trail: &mut Trail, snapshot: &Snapshot, session: &Session, params: Option<Node<'_>>) -> Target {
+    let reference = params.and_then(|params| params.get("ref"));
+    let text = |name: &str| reference.and_then(|reference| reference.get(name)).and_then(Node::text).unwrap_or_default();
+    match &*text("type") {
+        "ref/prompt" => {
+            let name = text("name");
+            trail.subject = Some(bounded(&name));
+            let found = find(snapshot, &session.endpoint, &name, |server| match &server.pinned {
+                Ok(pinned) => Some(&pinned.prompts),
+                Err(_) => None,
+            });
+            found.map_or(Target::Absent, |(server, item)| Target::Completion(server, Reference::Prompt(item.name.clone())))
+        }
+        "ref/resource" => address(trail, snapshot, session, &text("uri"))
+            .map_or(Target::Absent, |(server, uri)| Target::Completion(server, Reference::Template(uri))),
+        _ => Target::Absent,
+    }
+}
+
+fn noted(notification: &Notification) -> Target {
+    match notification.method {
+        Method::Cancelled => {
+            notification.params().and_then(|params| mcp::view::cancelled(params).request).map_or(Target::Dropped, Target::Cancel)
+        }
+        method @ (Method::Initialized | Method::RootsChanged) => Target::Noted(method),
+        _ => Target::Dropped,
+    }
+}
+
+fn replied(snapshot: &Snapshot, session: &Session, id: Option<&Id>) -> Target {
+    let question = id.and_then(|id| session.questions.method(id).map(|(method, server)| (method, server, id.clone())));
+    match question.and_then(|(method, server, id)| snapshot.servers.get(&server).map(|server| (server, method, id))) {
+        Some((server, method, id)) => Target::Reply(Arc::clone(server), method, id),
+        None => Target::Dropped,
+    }
+}

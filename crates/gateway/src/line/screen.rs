@@ -1,0 +1,294 @@
+//! Stage 12: what goes back was seen whole, and everything that must not go out is out of it.
+
+use super::forward::{Forwarded, REVISION};
+use super::pair::{Answer, Paired};
+use super::resolve::Target;
+use super::{decide, questions};
+use crate::arrival::Endpoint;
+use crate::content;
+use crate::cursor::Cursor;
+use crate::gate::Gate;
+use crate::halt::Halt;
+use crate::names;
+use crate::snapshot::Server;
+use crate::trail::{Returned, Stage, Trail};
+use bytes::Bytes;
+use detect::Channel;
+use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use terms::Code;
+use tokio::sync::mpsc;
+
+/// An answer that may go out.
+pub struct Screened {
+    release: Release,
+}
+
+/// What may go out.
+pub(super) enum Release {
+    /// A result, printed.
+    Result(Vec<u8>),
+    /// A server's error.
+    Fault {
+        /// The JSON-RPC code.
+        code: i64,
+        /// The screened sentence.
+        message: String,
+    },
+    /// A message on the way, printed whole.
+    Interim(Bytes),
+    /// A message on the way that is not passed on.
+    Dropped,
+    /// See [`Answer::Accepted`].
+    Accepted,
+    /// See [`Answer::Opened`].
+    Opened(mpsc::Receiver<Bytes>),
+    /// See [`Answer::Ended`].
+    Ended,
+    /// See [`Answer::Cancelled`].
+    Cancelled,
+}
+
+impl Screened {
+    pub(super) fn open(self) -> Release {
+        self.release
+    }
+}
+
+pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &Forwarded, paired: Paired) -> Result<Screened, Halt> {
+    let release = match paired.open() {
+        Answer::Accepted => Release::Accepted,
+        Answer::Opened(subscriber) => Release::Opened(subscriber),
+        Answer::Ended => Release::Ended,
+        Answer::Cancelled => Release::Cancelled,
+        Answer::Own(result) => own(gate, trail, forwarded, result)?,
+        Answer::Response(response) => response_of(gate, trail, forwarded, &response)?,
+        Answer::Note(note) => note_of(gate, trail, forwarded, &note),
+        Answer::Question(question) => match questions::ask(gate, trail, forwarded, &question).await {
+            Some(text) => Release::Interim(text),
+            None => Release::Dropped,
+        },
+    };
+    trail.passed(gate, Stage::Screen);
+    Ok(Screened { release })
+}
+
+fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -> Result<Release, Halt> {
+    let document = Document::parse(Bytes::from(result), &own_bounds()).map_err(|fault| trail.fault(fault))?;
+    let text = clean(gate, trail, forwarded, document.root(), Edits::new(), Channel::Definition)?;
+    returned(trail, "ok", &text);
+    Ok(Release::Result(text))
+}
+
+/// Lists of ours may be longer than a server's answer.
+fn own_bounds() -> mcp::Bounds {
+    mcp::Bounds { message: 64 << 20, members: 1 << 20, values: 1 << 24, nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() }
+}
+
+fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, response: &Response) -> Result<Release, Halt> {
+    match response.outcome() {
+        Outcome::Result(result) => {
+            check(trail, forwarded, result)?;
+            let edits = rewrite(gate, forwarded, result);
+            let text = clean(gate, trail, forwarded, result, edits, Channel::Result)?;
+            let failed = result.get("isError").and_then(Node::truth) == Some(true);
+            returned(trail, if failed { "error" } else { "ok" }, &text);
+            Ok(Release::Result(text))
+        }
+        Outcome::Error { code, message, .. } => {
+            let text = screened_text(gate, trail, forwarded, &message)?;
+            returned(trail, "error", text.as_bytes());
+            Ok(Release::Fault { code: passable(code), message: text })
+        }
+    }
+}
+
+/// A server's codes that mean to a client what the server meant; others would be read as ours.
+fn passable(code: i64) -> i64 {
+    match code {
+        mcp::INVALID_PARAMS | mcp::INTERNAL_ERROR | mcp::RESOURCE_NOT_FOUND | mcp::METHOD_NOT_FOUND | -32019..=-32000 => code,
+        _ => mcp::INTERNAL_ERROR,
+    }
+}
+
+/// The shape of the method's result, and what the tool's own output schema says.
+fn check(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(), Halt> {
+    let method = match forwarded.target() {
+        Target::Tool(..) => Method::CallTool,
+        Target::Prompt(..) => Method::GetPrompt,
+        Target::Resource(..) => Method::ReadResource,
+        Target::Resources(..) => Method::ListResources,
+        Target::Completion(..) => Method::Complete,
+        Target::Subscription(_, _, method) => *method,
+        _ => return Ok(()),
+    };
+    mcp::check_result(method, result, REVISION).map_err(|fault| {
+        trail.cause(&fault);
+        trail.refuse(Code::ServerMalformed)
+    })?;
+    let Target::Tool(_, item, _) = forwarded.target() else { return Ok(()) };
+    let Some(schema) = &item.output else { return Ok(()) };
+    if result.get("isError").and_then(Node::truth) == Some(true) {
+        return Ok(());
+    }
+    let fits = match (schema, result.get("structuredContent").map(Node::to_value)) {
+        (Ok(schema), Some(Ok(value))) => schema.check(&value).map_err(|mismatch| format!("`{}` at {}", mismatch.keyword, mismatch.pointer)),
+        (_, None) => Err("there is no structuredContent".to_owned()),
+        (Err(cause), _) => Err(cause.clone()),
+        (_, Some(Err(_))) => Err("a number in structuredContent cannot be checked".to_owned()),
+    };
+    fits.map_err(|cause| {
+        trail.cause(&cause);
+        trail.refuse(Code::ServerMalformed)
+    })
+}
+
+/// What is changed in a result before it is screened: addresses are wrapped on `/mcp`, cursors sealed, and no server speaks in our name.
+fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
+    let mut edits = Edits::new();
+    if let Some(meta) = result.get("_meta") {
+        for member in meta.members().filter(|member| member.name().starts_with("dev.bastide/")) {
+            edits.remove(member.value.index());
+        }
+    }
+    let session = forwarded.session();
+    let Some(server) = super::resolve::server(forwarded.target()) else { return edits };
+    if session.endpoint == Endpoint::All {
+        wrap(&mut edits, server, result);
+    }
+    if let Target::Resources(..) = forwarded.target() {
+        cursor(gate, forwarded, server, result, &mut edits);
+    }
+    edits
+}
+
+/// Wraps every address of a resource that stands where the protocol has one.
+fn wrap(edits: &mut Edits, server: &Server, result: Node<'_>) {
+    let mut address = |node: Option<Node<'_>>| {
+        if let Some(node) = node
+            && let Some(uri) = node.text()
+        {
+            edits.set_text(node.index(), mcp::wrap_address(&server.name, &uri));
+        }
+    };
+    for list in ["contents", "resources"] {
+        for item in result.get(list).into_iter().flat_map(Node::items) {
+            address(item.get("uri"));
+        }
+    }
+    let messages = result.get("messages").into_iter().flat_map(Node::items).filter_map(|message| message.get("content"));
+    for block in result.get("content").into_iter().flat_map(Node::items).chain(messages) {
+        match block.get("type").and_then(Node::text).as_deref() {
+            Some("resource_link") => address(block.get("uri")),
+            Some("resource") => address(block.get("resource").and_then(|resource| resource.get("uri"))),
+            _ => {}
+        }
+    }
+}
+
+/// The server's cursor sealed into ours; where it has none, ours to the next server's first page.
+fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>, edits: &mut Edits) {
+    let session = forwarded.session();
+    let resolved = forwarded.recorded().authorized().decided().inspected().resolved();
+    let snapshot = resolved.snapshot();
+    let own = result.get("nextCursor");
+    let next = match own.and_then(Node::text) {
+        Some(own) => Some(Cursor::Resources { server: server.name.clone(), own: Some(own.into_owned()) }),
+        None => decide::resource_servers(snapshot, session)
+            .skip_while(|other| other.name != server.name)
+            .nth(1)
+            .map(|next| Cursor::Resources { server: next.name.clone(), own: None }),
+    };
+    let sealed = next.and_then(|next| gate.cursors.seal(&*gate.entropy, &next, session, &snapshot.digest, gate.clock.utc()));
+    match (own, sealed) {
+        (Some(own), Some(sealed)) => drop(edits.set_text(own.index(), sealed)),
+        (Some(own), None) => drop(edits.remove(own.index())),
+        (None, Some(sealed)) => {
+            let mut text = Vec::with_capacity(sealed.len() + 2);
+            mcp::json::write_str(&mut text, &sealed);
+            edits.append(result.index(), "nextCursor", text);
+        }
+        (None, None) => {}
+    }
+}
+
+/// Screens a node and prints what is left of it.
+fn clean(
+    gate: &Gate,
+    trail: &mut Trail,
+    forwarded: &Forwarded,
+    node: Node<'_>,
+    mut edits: Edits,
+    channel: Channel,
+) -> Result<Vec<u8>, Halt> {
+    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
+    if let Some(class) = content::screen(&snapshot.inspect, gate.servers.echo().as_deref(), node, channel, trail, &mut edits) {
+        returned(trail, "withheld", b"");
+        return Err(trail.refuse(decide::blocked(class)));
+    }
+    if let Some(label) = trail.label
+        && policy::release(label, forwarded.recorded().authorized().decided().clearance()) == policy::Release::Withheld
+    {
+        returned(trail, "withheld", b"");
+        return Err(trail.refuse(Code::Clearance));
+    }
+    let mut text = Vec::with_capacity(node.raw().len() + 64);
+    node.print(&edits, &mut text);
+    if text.len() > snapshot.bounds.result {
+        return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
+    }
+    Ok(text)
+}
+
+/// Screens one sentence of a server's.
+fn screened_text(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &str) -> Result<String, Halt> {
+    let mut quoted = Vec::with_capacity(text.len() + 16);
+    mcp::json::write_str(&mut quoted, text);
+    let document = Document::parse(Bytes::from(quoted), &own_bounds()).map_err(|fault| trail.fault(fault))?;
+    let clean = clean(gate, trail, forwarded, document.root(), Edits::new(), Channel::Result)?;
+    let clean: String = serde_json::from_slice(&clean).unwrap_or_default();
+    Ok(clean.chars().take(1024).collect())
+}
+
+fn returned(trail: &mut Trail, status: &'static str, text: &[u8]) {
+    trail.returned = Some(Returned { status, size: text.len(), digest: Sha256::digest(text).into() });
+}
+
+/// A note on the way: progress under the client's own token, log messages at or above its level, nothing else.
+fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notification) -> Release {
+    let Some(params) = note.params() else { return Release::Dropped };
+    let mut edits = Edits::new();
+    match note.method {
+        Method::Progress => {
+            let (Some(token), Some(own)) = (forwarded.progress_token(), params.get("progressToken")) else { return Release::Dropped };
+            edits.replace(own.index(), token.raw().to_vec());
+        }
+        Method::LogMessage => {
+            let level = params.get("level").and_then(Node::text).and_then(|level| names::level(&level));
+            if level.is_none_or(|level| level < forwarded.session().level()) {
+                return Release::Dropped;
+            }
+        }
+        _ => return Release::Dropped,
+    }
+    trail.notes = trail.notes.saturating_add(1);
+    match clean(gate, trail, forwarded, params, edits, Channel::Result) {
+        Ok(params) => {
+            let mut text = Vec::with_capacity(params.len() + 64);
+            mcp::print_notification(&mut text, note.method.as_str(), Some(&params));
+            Release::Interim(text.into())
+        }
+        Err(_) => {
+            trail.code = None;
+            Release::Dropped
+        }
+    }
+}
+
+/// The params of a server's question, screened; `None` when they must not go out.
+pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, params: Option<Node<'_>>) -> Option<Vec<u8>> {
+    let Some(params) = params else { return Some(b"{}".to_vec()) };
+    let clean = clean(gate, trail, forwarded, params, Edits::new(), Channel::Result);
+    clean.map_err(|_| trail.code = None).ok()
+}

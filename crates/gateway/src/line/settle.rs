@@ -1,0 +1,202 @@
+//! Stage 13: how it ended is durable before anybody is told. Refusals end here too.
+
+use super::forward::Forwarded;
+use super::screen::{Release, Screened};
+use crate::arrival::Endpoint;
+use crate::gate::Gate;
+use crate::halt::{Halt, Shape};
+use crate::metrics::Outcome;
+use crate::plain::METADATA;
+use crate::trail::{Intended, Stage, Trail, Verdict};
+use bytes::Bytes;
+use mcp::Fate;
+use terms::{Code, Refusal, Side};
+use tokio::sync::mpsc;
+
+/// What a client may be told.
+pub struct Settled {
+    outgoing: Outgoing,
+    last: Last,
+}
+
+/// Whether more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// This is all.
+    Yes,
+    /// The call goes on.
+    No,
+}
+
+/// What goes out.
+pub(super) enum Outgoing {
+    /// A JSON-RPC message.
+    Message {
+        /// Its text.
+        text: Bytes,
+        /// The status over HTTP.
+        status: u16,
+        /// The key of a session that was opened.
+        session: Option<String>,
+    },
+    /// That it was taken note of.
+    Accepted,
+    /// A stream.
+    Opened(mpsc::Receiver<Bytes>),
+    /// The session is over.
+    Ended,
+    /// A status, and perhaps a JSON-RPC error.
+    Bare {
+        /// The error's text; empty for none.
+        text: Bytes,
+        /// The status.
+        status: u16,
+        /// What becomes of the connection.
+        fate: Fate,
+        /// The challenge of a 401.
+        challenge: Option<String>,
+    },
+    /// Nothing.
+    Silent,
+}
+
+impl Settled {
+    pub(super) fn open(self) -> (Outgoing, Last) {
+        (self.outgoing, self.last)
+    }
+
+    pub(super) fn last(&self) -> Last {
+        self.last
+    }
+}
+
+pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, screened: Screened) -> Result<Settled, Halt> {
+    let outgoing = match screened.open() {
+        Release::Interim(text) => {
+            return Ok(Settled { outgoing: Outgoing::Message { text, status: 200, session: None }, last: Last::No });
+        }
+        Release::Dropped => return Ok(Settled { outgoing: Outgoing::Silent, last: Last::No }),
+        Release::Accepted => Outgoing::Accepted,
+        Release::Opened(subscriber) => Outgoing::Opened(subscriber),
+        Release::Ended => Outgoing::Ended,
+        Release::Cancelled => Outgoing::Silent,
+        Release::Result(result) => {
+            let mut text = Vec::with_capacity(result.len() + 64);
+            if let Some(id) = &trail.client_id {
+                mcp::print_result(&mut text, id, &result);
+            }
+            let opened = matches!(forwarded.target(), super::resolve::Target::Initialize).then(|| forwarded.session().key.clone());
+            Outgoing::Message { text: text.into(), status: 200, session: opened }
+        }
+        Release::Fault { code, message } => {
+            let mut text = Vec::with_capacity(message.len() + 96);
+            mcp::print_error(&mut text, trail.client_id.as_ref(), code, &message, None);
+            Outgoing::Message { text: text.into(), status: 200, session: None }
+        }
+    };
+    let intent = forwarded.recorded_mut().take_intent();
+    trail.passed(gate, Stage::Settle);
+    let outcome = gate.journal.append(trail.outcome(gate));
+    let kept = match intent {
+        // The log keeps the order in which it was given records: when the outcome is durable, so is the intent before it.
+        Some(intent) => {
+            drop(intent);
+            outcome.await
+        }
+        None => outcome.await,
+    };
+    kept.map_err(|cause| {
+        trail.cause(&cause);
+        trail.refuse(Code::RecordUnavailable)
+    })?;
+    count(gate, trail);
+    Ok(Settled { outgoing, last: Last::Yes })
+}
+
+/// Settles a refusal: on record like everything else, then told in the shape that the wire demands.
+pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settled {
+    trail.passed(gate, Stage::Settle);
+    let record = match trail.intended {
+        Intended::Yes => trail.outcome(gate),
+        Intended::No => trail.decision(gate),
+    };
+    let kept = gate.journal.append(record).await;
+    count(gate, trail);
+    let halt = match kept {
+        Ok(_) => halt,
+        Err(cause) => {
+            tracing::error!(%cause, reference = %trail.id, "a refusal could not be recorded");
+            Halt { refusal: Refusal::new(Code::RecordUnavailable, trail.id), shape: halt.shape }
+        }
+    };
+    Settled { outgoing: shape(gate, trail, halt), last: Last::Yes }
+}
+
+fn count(gate: &Gate, trail: &Trail) {
+    match (trail.verdict(), trail.code) {
+        (Verdict::Allowed, _) => drop(gate.metrics.allowed.inc()),
+        (verdict, code) => {
+            let control = code.map_or("-", |code| code.control().id());
+            gate.metrics.settled.get_or_create(&Outcome { verdict: verdict.as_str(), control }).inc();
+        }
+    }
+}
+
+fn shape(gate: &Gate, trail: &Trail, halt: Halt) -> Outgoing {
+    let Halt { refusal, shape } = halt;
+    match shape {
+        Shape::Status { status, fate } => Outgoing::Bare { text: transport_error(trail, &refusal), status, fate, challenge: None },
+        Shape::Challenge { status, error } => {
+            let challenge = Some(challenge(gate, trail, error));
+            Outgoing::Bare { text: transport_error(trail, &refusal), status, fate: Fate::Keep, challenge }
+        }
+        Shape::Fault(fault) if fault.is_silent() => Outgoing::Accepted,
+        Shape::Fault(fault) => Outgoing::Bare { text: fault.body().into(), status: fault.http, fate: fault.fate, challenge: None },
+        Shape::Method => match &trail.client_id {
+            None => Outgoing::Accepted,
+            Some(id) => Outgoing::Message { text: answer(trail, id, &refusal).into(), status: 200, session: None },
+        },
+    }
+}
+
+/// An error without an id, for a message that was not understood.
+fn transport_error(trail: &Trail, refusal: &Refusal) -> Bytes {
+    let mut text = Vec::with_capacity(256);
+    let data = serde_json::to_vec(refusal).unwrap_or_default();
+    mcp::print_error(&mut text, trail.client_id.as_ref(), mcp::INVALID_REQUEST, &refusal.message(), Some(&data));
+    text.into()
+}
+
+/// To a tool call a result that says so, to any other method an error.
+fn answer(trail: &Trail, id: &mcp::Id, refusal: &Refusal) -> Vec<u8> {
+    let object = serde_json::to_vec(refusal).unwrap_or_default();
+    let sentence = refusal.message();
+    let mut text = Vec::with_capacity(object.len() * 2 + 256);
+    if trail.method == Some(mcp::Method::CallTool.as_str()) {
+        let told = format!("Bastide refused this call: {sentence} {} Reference: {}.", refusal.code.next(), refusal.reference);
+        let mut result = Vec::with_capacity(object.len() + told.len() + 96);
+        mcp::print_refusal(&mut result, &told, &object);
+        mcp::print_result(&mut text, id, &result);
+    } else {
+        let code = match refusal.code.side() {
+            Side::Peer if refusal.code == Code::Unknown => mcp::INVALID_PARAMS,
+            Side::Peer => mcp::INVALID_REQUEST,
+            Side::Policy => mcp::REFUSED,
+            Side::Limit => mcp::LIMITED,
+            Side::Unavailable => mcp::UNAVAILABLE,
+        };
+        mcp::print_error(&mut text, Some(id), code, &sentence, Some(&object));
+    }
+    text
+}
+
+/// RFC 6750 §3 and RFC 9728 §5.1.
+fn challenge(gate: &Gate, trail: &Trail, error: Option<&'static str>) -> String {
+    let base = &gate.snapshot().listen.base;
+    let path = trail.endpoint.as_ref().unwrap_or(&Endpoint::All).path();
+    let mut text = format!("Bearer resource_metadata=\"{base}{METADATA}{path}\"");
+    if let Some(error) = error {
+        text.push_str(&format!(", error=\"{error}\""));
+    }
+    text
+}

@@ -1,0 +1,54 @@
+//! Counters that `/metrics` shows. Labels come from closed sets, so their number is bounded.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The outcome of a message, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Outcome {
+    /// allowed, changed or refused.
+    pub verdict: &'static str,
+    /// The control that refused or changed; `-` otherwise.
+    pub control: &'static str,
+}
+
+/// The gateway's counters.
+pub struct Metrics {
+    registry: Registry,
+    /// Messages settled.
+    pub settled: Family<Outcome, Counter>,
+    /// Messages that were allowed and left as they were; a counter of its own, since it is on every call's way.
+    pub allowed: Counter,
+    /// Frames of servers that were dropped.
+    pub strays: Counter,
+    /// Sessions open now.
+    pub sessions: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("bastide");
+        let settled = Family::<Outcome, Counter>::default();
+        let strays = Counter::default();
+        let sessions = Gauge::default();
+        registry.register("messages", "Messages that were settled, by verdict and control", settled.clone());
+        registry.register("strays", "Frames of servers that belonged to nothing and were dropped", strays.clone());
+        registry.register("sessions", "Sessions that are open", sessions.clone());
+        let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
+        Self { registry, settled, allowed, strays, sessions }
+    }
+}
+
+impl Metrics {
+    /// The exposition text (OpenMetrics 1.0).
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        match prometheus_client::encoding::text::encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Our own sessions with clients: bound to one principal, carrying what MCP's sessions carry.
+//!
+//! A session key is principal, way of authentication and run; the revision in use only adds what it needs on top.
+
+mod question;
+mod stream;
+
+pub use question::{Question, Questions};
+pub use stream::{StreamId, Streams, Subscriber};
+
+use crate::arrival::Endpoint;
+use crate::calls::Call;
+use crate::doors::Link;
+use mcp::Id;
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use terms::{Entropy, Instant, Principal, ServerName, SessionId, Utc};
+use tokio_util::sync::CancellationToken;
+
+/// What a client said that it can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// Takes `sampling/createMessage`.
+    pub sampling: Ability,
+    /// Takes `elicitation/create` in form mode.
+    pub form: Ability,
+    /// Takes `elicitation/create` in URL mode.
+    pub url: Ability,
+    /// Takes `roots/list`.
+    pub roots: Ability,
+}
+
+/// Whether a peer declared something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ability {
+    /// It did.
+    Declared,
+    /// It did not.
+    #[default]
+    Absent,
+}
+
+/// How far the handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `initialize` was answered, `initialized` has not come.
+    Opening,
+    /// All is open.
+    Ready,
+    /// Over.
+    Ended,
+}
+
+/// One session with one client.
+pub struct Session {
+    /// Its id in records and commands.
+    pub id: SessionId,
+    /// MCP's id of it, on HTTP: 256 random bits.
+    pub key: String,
+    /// Whose it is.
+    pub principal: Arc<Principal>,
+    /// What it speaks to.
+    pub endpoint: Endpoint,
+    /// When it was opened.
+    pub opened: Utc,
+    /// What the client can do.
+    pub abilities: Abilities,
+    /// The streams to the client.
+    pub streams: Streams,
+    /// Questions of servers that wait for the client.
+    pub questions: Questions,
+    /// Ends when the session does.
+    pub ended: CancellationToken,
+    phase: AtomicU8,
+    level: AtomicU8,
+    calls: AtomicU64,
+    used: AtomicU64,
+    flight: Mutex<HashMap<Id, Arc<Call>>>,
+    subscriptions: Mutex<BTreeSet<(ServerName, String)>>,
+    links: tokio::sync::Mutex<HashMap<ServerName, Arc<Link>>>,
+}
+
+impl Session {
+    /// Opens one. `outlet` is the one way to a client on the local socket; on HTTP there are streams.
+    pub fn open(
+        entropy: &dyn Entropy,
+        principal: Arc<Principal>,
+        endpoint: Endpoint,
+        opened: Utc,
+        abilities: Abilities,
+        streams: Streams,
+    ) -> Arc<Self> {
+        let mut bits = [0_u8; 32];
+        entropy.fill(&mut bits);
+        Arc::new(Self {
+            id: SessionId::new(entropy),
+            key: hex::encode(bits),
+            principal,
+            endpoint,
+            opened,
+            abilities,
+            streams,
+            questions: Questions::default(),
+            ended: CancellationToken::new(),
+            phase: AtomicU8::new(0),
+            level: AtomicU8::new(0),
+            calls: AtomicU64::new(0),
+            used: AtomicU64::new(0),
+            flight: Mutex::default(),
+            subscriptions: Mutex::default(),
+            links: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// How far it is.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Opening,
+            1 => Phase::Ready,
+            _ => Phase::Ended,
+        }
+    }
+
+    /// The client said that it is ready.
+    pub fn ready(&self) {
+        let _ = self.phase.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire);
+    }
+
+    /// Ends it: its streams close, its calls are stopped by who ends it.
+    pub fn end(&self) {
+        self.phase.store(2, Ordering::Release);
+        self.ended.cancel();
+        self.streams.close();
+    }
+
+    /// Notes a use.
+    pub fn touch(&self, now: Instant) {
+        self.used.store(now.nanos(), Ordering::Relaxed);
+    }
+
+    /// The last use.
+    pub fn used(&self) -> Instant {
+        Instant::from_nanos(self.used.load(Ordering::Relaxed))
+    }
+
+    /// Counts a call; says how many there were before.
+    pub fn count_call(&self) -> u64 {
+        self.calls.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// How many calls it made.
+    pub fn call_count(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The lowest level of log messages that the client wants, 0 (debug) to 7 (emergency).
+    pub fn level(&self) -> u8 {
+        self.level.load(Ordering::Relaxed)
+    }
+
+    /// Sets that level.
+    pub fn set_level(&self, level: u8) {
+        self.level.store(level, Ordering::Relaxed);
+    }
+
+    /// Enters a call under the client's id of it; false when that id is in flight already.
+    pub fn fly(&self, id: Id, call: &Arc<Call>) -> Flight {
+        match self.flight.lock().entry(id) {
+            std::collections::hash_map::Entry::Occupied(_) => Flight::Doubled,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Arc::clone(call));
+                Flight::Entered
+            }
+        }
+    }
+
+    /// Whether an id is in flight.
+    pub fn flies(&self, id: &Id) -> Option<Arc<Call>> {
+        self.flight.lock().get(id).cloned()
+    }
+
+    /// Takes a call out again.
+    pub fn land(&self, id: &Id) {
+        self.flight.lock().remove(id);
+    }
+
+    /// How many calls are in flight.
+    pub fn flying(&self) -> usize {
+        self.flight.lock().len()
+    }
+
+    /// Notes a subscription.
+    pub fn subscribe(&self, server: ServerName, uri: String) {
+        self.subscriptions.lock().insert((server, uri));
+    }
+
+    /// Forgets one.
+    pub fn unsubscribe(&self, server: &ServerName, uri: &str) {
+        self.subscriptions.lock().remove(&(server.clone(), uri.to_owned()));
+    }
+
+    /// Whether the client subscribed to this resource.
+    pub fn subscribed(&self, server: &ServerName, uri: &str) -> bool {
+        self.subscriptions.lock().contains(&(server.clone(), uri.to_owned()))
+    }
+
+    /// The session's links to servers.
+    pub(crate) fn links(&self) -> &tokio::sync::Mutex<HashMap<ServerName, Arc<Link>>> {
+        &self.links
+    }
+}
+
+/// What became of entering a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flight {
+    /// It is in.
+    Entered,
+    /// Its id was in use.
+    Doubled,
+}
+
+/// All sessions, by MCP's key and by our id.
+#[derive(Default)]
+pub struct Sessions {
+    open: Mutex<HashMap<String, Arc<Session>>>,
+}
+
+impl Sessions {
+    /// Adds one, unless its principal has `most` already.
+    pub fn add(&self, session: &Arc<Session>, most: usize) -> Result<(), Full> {
+        let mut open = self.open.lock();
+        let own = open.values().filter(|other| other.principal == session.principal).count();
+        if own >= most || open.len() >= MOST {
+            return Err(Full);
+        }
+        open.insert(session.key.clone(), Arc::clone(session));
+        Ok(())
+    }
+
+    /// The session of that key, if it is this principal's and at this endpoint: another's is as unknown as none.
+    pub fn find(&self, key: &str, principal: &Principal, endpoint: &Endpoint) -> Option<Arc<Session>> {
+        let session = self.open.lock().get(key).cloned()?;
+        (*session.principal == *principal && session.endpoint == *endpoint && session.phase() != Phase::Ended).then_some(session)
+    }
+
+    /// Takes out and ends every session that `which` picks; returns them.
+    pub fn end(&self, which: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
+        let mut ended = Vec::new();
+        self.open.lock().retain(|_, session| {
+            if which(session) {
+                ended.push(Arc::clone(session));
+                false
+            } else {
+                true
+            }
+        });
+        for session in &ended {
+            session.end();
+        }
+        ended
+    }
+
+    /// All of them.
+    pub fn list(&self) -> Vec<Arc<Session>> {
+        self.open.lock().values().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.open.lock().len()
+    }
+}
+
+/// No session more: a bound is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+/// Sessions in all.
+const MOST: usize = 20_000;

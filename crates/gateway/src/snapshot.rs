@@ -1,0 +1,238 @@
+//! The configuration of one moment, ready to decide with. Immutable: a reload makes another one.
+
+use crate::arrival::Endpoint;
+use guards::Constraints;
+use guards::schema::Compiled;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use terms::{Label, Operation, ServerName, Trust};
+
+/// The configuration of one moment.
+pub struct Snapshot {
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub digest: String,
+    /// How much of everything.
+    pub bounds: Bounds,
+    /// What the data listener answers to.
+    pub listen: Listen,
+    /// The decision point.
+    pub policy: Arc<policy::Engine>,
+    /// The servers by name.
+    pub servers: BTreeMap<ServerName, Arc<Server>>,
+    /// The screens.
+    pub inspect: Inspect,
+}
+
+/// The bounds of `bounds:`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of a client's message.
+    pub message: usize,
+    /// Bytes of a server's answer.
+    pub result: usize,
+    /// Levels of nesting.
+    pub nesting: usize,
+    /// Open streams of one principal.
+    pub streams: usize,
+    /// Calls under way of one principal.
+    pub inflight: usize,
+    /// Connections of one client address.
+    pub connections: usize,
+    /// Until the head of a request is complete.
+    pub header: Duration,
+    /// Until its body is.
+    pub body: Duration,
+    /// Until an idle connection is closed.
+    pub idle: Duration,
+    /// Until a write has gone out.
+    pub write: Duration,
+}
+
+/// What the data listener answers to.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// `http://address:port`, the start of every resource URL.
+    pub base: String,
+    /// Hosts that requests may name.
+    pub hosts: Vec<String>,
+    /// Origins that may call from a browser.
+    pub origins: Vec<String>,
+}
+
+impl Listen {
+    /// The resource URL of an endpoint: the audience of its tokens (RFC 8707) and the `resource` of its metadata (RFC 9728).
+    pub fn resource(&self, endpoint: &Endpoint) -> String {
+        format!("{}{}", self.base, endpoint.path())
+    }
+}
+
+/// The content screens and what they do with what they find.
+pub struct Inspect {
+    /// The detectors.
+    pub engine: Arc<detect::Engine>,
+    /// What is done with each class.
+    pub actions: detect::Actions,
+}
+
+/// One configured server.
+pub struct Server {
+    /// Its name.
+    pub name: ServerName,
+    /// How it is reached.
+    pub carrier: Carrier,
+    /// Longest time of one call.
+    pub call: Duration,
+    /// Whether strangers wrote what it returns.
+    pub trust: Trust,
+    /// The highest label that may be sent to it.
+    pub clearance: Label,
+    /// Digest of its configuration entry: a change ends its links.
+    pub digest: String,
+    /// What was approved of it; `None` until `lock` has seen it.
+    pub pinned: Result<Pinned, Unpinned>,
+}
+
+/// Why a server has nothing that may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpinned {
+    /// The lock does not name it.
+    Unapproved,
+    /// The lock itself could not be verified.
+    Unverified,
+    /// Its executable or package is not the one that was approved.
+    Changed,
+}
+
+/// How a server is reached.
+pub enum Carrier {
+    /// A local process.
+    Run(Run),
+    /// Streamable HTTP.
+    Remote(Remote),
+}
+
+/// A local server's process.
+pub struct Run {
+    /// Program and arguments as configured.
+    pub command: Vec<String>,
+    /// Plain environment.
+    pub env: BTreeMap<String, String>,
+    /// Environment from the vault: variable to credential name (`server/NAME`).
+    pub secrets: BTreeMap<String, String>,
+    /// One process for each session key, or one for all.
+    pub instances: Instances,
+    /// How long an unused one lives.
+    pub idle: Duration,
+    /// When and how often it is started again.
+    pub restart: Restart,
+    /// Bytes of memory it may use.
+    pub memory: u64,
+    /// Processes it may have.
+    pub processes: u64,
+    /// Files it may have open.
+    pub files: u64,
+}
+
+/// How many processes a local server has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instances {
+    /// One a session.
+    Session,
+    /// One for all.
+    Shared,
+}
+
+/// The restart rule of a local server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restart {
+    /// The first delay; it doubles.
+    pub delay: Duration,
+    /// Deaths after which it is put aside.
+    pub most: u32,
+    /// The span they are counted in.
+    pub within: Duration,
+}
+
+/// A server reached over HTTP.
+pub struct Remote {
+    /// Its endpoint.
+    pub url: url::Url,
+    /// The credential that is its bearer token (`server/NAME`).
+    pub bearer: Option<String>,
+    /// Pinned keys, `sha256/…`.
+    pub pins: Vec<String>,
+}
+
+/// What was approved of a server, in the order of the lock.
+pub struct Pinned {
+    /// The pin itself.
+    pub pin: supply::ServerPin,
+    /// Its capabilities as it stated them.
+    pub capabilities: serde_json::Map<String, serde_json::Value>,
+    /// What it says of itself to the model.
+    pub instructions: Option<String>,
+    /// Its tools, by their own names.
+    pub tools: Table,
+    /// Its prompts.
+    pub prompts: Table,
+    /// Its resource templates, by address template.
+    pub templates: Table,
+}
+
+/// Definitions of one sort: in order, and by both names.
+#[derive(Default)]
+pub struct Table {
+    order: Vec<Arc<Item>>,
+    own: HashMap<String, Arc<Item>>,
+    shown: HashMap<String, Arc<Item>>,
+}
+
+impl Table {
+    /// The table of these, in this order.
+    pub fn new(items: impl IntoIterator<Item = Item>) -> Self {
+        let mut table = Self::default();
+        for item in items {
+            let item = Arc::new(item);
+            table.own.insert(item.name.clone(), Arc::clone(&item));
+            table.shown.insert(item.shown.clone(), Arc::clone(&item));
+            table.order.push(item);
+        }
+        table
+    }
+
+    /// All of them, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Item>> {
+        self.order.iter()
+    }
+
+    /// The one that the server calls so.
+    pub fn own(&self, name: &str) -> Option<&Arc<Item>> {
+        self.own.get(name)
+    }
+
+    /// The one that is shown on `/mcp` under this name.
+    pub fn shown(&self, name: &str) -> Option<&Arc<Item>> {
+        self.shown.get(name)
+    }
+}
+
+/// One approved definition.
+pub struct Item {
+    /// The server's name for it.
+    pub name: String,
+    /// The name on `/mcp`.
+    pub shown: String,
+    /// The definition as the server stated it, one JSON object.
+    pub definition: serde_json::Map<String, serde_json::Value>,
+    /// What its arguments must be; `Err` when the schema cannot be checked, which refuses every call.
+    pub input: Option<Result<Compiled, String>>,
+    /// What its structured result must be.
+    pub output: Option<Result<Compiled, String>>,
+    /// What the operator demands beyond the schema.
+    pub constraints: Constraints,
+    /// What it does, by the operator's word.
+    pub operation: Option<Operation>,
+    /// The label of what it returns.
+    pub label: Label,
+}

@@ -1,0 +1,48 @@
+//! What servers say outside of any call: lists that changed, resources that were updated, log messages of nobody's.
+
+use crate::arrival::Endpoint;
+use crate::doors::Link;
+use crate::gate::Gate;
+use crate::session::Session;
+use crate::snapshot::Server;
+use bytes::Bytes;
+use mcp::{Method, Node, Notification};
+use std::sync::Arc;
+
+/// Takes note of a notification that belongs to no call.
+///
+/// A changed list is compared with the pins, and clients are told only when what they see changed. An update goes to the sessions that subscribed.
+/// All else is dropped: over a pipe nothing says whose it is.
+pub(crate) async fn note(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>, note: Notification) {
+    match note.method {
+        Method::ToolsChanged | Method::PromptsChanged | Method::ResourcesChanged => {
+            let (gate, link, server) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server));
+            tokio::spawn(async move { gate.servers.compare_again(&gate, &link, &server).await });
+        }
+        Method::ResourceUpdated => {
+            let Some(uri) = note.params().and_then(|params| params.get("uri")).and_then(Node::text) else { return };
+            match session {
+                Some(session) => updated(session, server, &uri),
+                None => gate.sessions.list().iter().for_each(|session| updated(session, server, &uri)),
+            }
+        }
+        _ => drop(gate.metrics.strays.inc()),
+    }
+}
+
+fn updated(session: &Session, server: &Server, uri: &str) {
+    if !session.subscribed(&server.name, uri) {
+        return;
+    }
+    let shown = match &session.endpoint {
+        Endpoint::All => mcp::wrap_address(&server.name, uri),
+        Endpoint::Server(_) => uri.to_owned(),
+    };
+    let mut params = Vec::with_capacity(shown.len() + 16);
+    let mut object = mcp::json::Object::open(&mut params);
+    object.text("uri", &shown);
+    object.close();
+    let mut text = Vec::with_capacity(params.len() + 96);
+    mcp::print_notification(&mut text, Method::ResourceUpdated.as_str(), Some(&params));
+    session.streams.send(None, &Bytes::from(text));
+}

@@ -1,0 +1,333 @@
+//! The record of one message in the making. Handed down the line by `&mut`, so that no stage records by hand.
+
+mod print;
+
+use crate::arrival::Endpoint;
+use crate::gate::Gate;
+use crate::halt::{Halt, Shape};
+use crate::session::Session;
+use mcp::{Fate, Id, Message};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Operation, Principal, Refusal, ServerName, SessionId};
+
+/// The stages, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Stage {
+    /// Head accepted.
+    Accept,
+    /// Sender known.
+    Identify,
+    /// Message understood.
+    Parse,
+    /// Session bound.
+    Admit,
+    /// Name met a definition.
+    Resolve,
+    /// Facts gathered.
+    Inspect,
+    /// Verdict given.
+    Decide,
+    /// Obligations met.
+    Enforce,
+    /// Intent recorded.
+    Record,
+    /// Sent.
+    Forward,
+    /// Answered by the server.
+    Pair,
+    /// Answer screened.
+    Screen,
+    /// Outcome recorded.
+    Settle,
+}
+
+impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Accept,
+        Self::Identify,
+        Self::Parse,
+        Self::Admit,
+        Self::Resolve,
+        Self::Inspect,
+        Self::Decide,
+        Self::Enforce,
+        Self::Record,
+        Self::Forward,
+        Self::Pair,
+        Self::Screen,
+        Self::Settle,
+    ];
+
+    /// The name in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Identify => "identify",
+            Self::Parse => "parse",
+            Self::Admit => "admit",
+            Self::Resolve => "resolve",
+            Self::Inspect => "inspect",
+            Self::Decide => "decide",
+            Self::Enforce => "enforce",
+            Self::Record => "record",
+            Self::Forward => "forward",
+            Self::Pair => "pair",
+            Self::Screen => "screen",
+            Self::Settle => "settle",
+        }
+    }
+}
+
+/// How many findings of one kind there were, and what was done with them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    /// The sort.
+    pub class: Class,
+    /// The kind within it.
+    pub kind: String,
+    /// What was done.
+    pub action: Action,
+    /// How many.
+    pub count: u32,
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it was.
+    Allowed,
+    /// With something taken out.
+    Changed,
+    /// Not at all.
+    Refused,
+}
+
+impl Verdict {
+    /// The name in records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Changed => "changed",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    /// `ok`, `error` (the server's), `none`, `cancelled` or `unknown`.
+    pub status: &'static str,
+    /// Bytes, after screening.
+    pub size: usize,
+    /// SHA-256 of them.
+    pub digest: [u8; 32],
+}
+
+/// The record of one message in the making.
+pub struct Trail {
+    /// The request id: one from client through server, and the reference of a refusal.
+    pub id: CallId,
+    last: Instant,
+    pub(crate) stages: [u32; 13],
+    pub(crate) reached: usize,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) endpoint: Option<Endpoint>,
+    pub(crate) principal: Option<Arc<Principal>>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) server: Option<ServerName>,
+    pub(crate) method: Option<&'static str>,
+    pub(crate) subject: Option<String>,
+    pub(crate) operation: Option<Operation>,
+    pub(crate) label: Option<Label>,
+    pub(crate) client_id: Option<Id>,
+    pub(crate) trace: Option<String>,
+    pub(crate) arguments: Option<Vec<u8>>,
+    pub(crate) canonical: Option<[u8; 32]>,
+    pub(crate) rules: Vec<String>,
+    pub(crate) reason: Option<String>,
+    pub(crate) code: Option<Code>,
+    pub(crate) cause: Option<String>,
+    pub(crate) tally: Vec<Tally>,
+    pub(crate) returned: Option<Returned>,
+    pub(crate) notes: u32,
+    pub(crate) intended: Intended,
+}
+
+/// Whether an intent stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intended {
+    /// It does: an outcome must follow.
+    Yes,
+    /// It does not: one decision tells all.
+    No,
+}
+
+impl Trail {
+    /// Begins with the arrival.
+    pub fn new(gate: &Gate, peer: Option<SocketAddr>) -> Self {
+        let began = gate.clock.instant();
+        Self {
+            id: CallId::new(&*gate.entropy),
+            last: began,
+            stages: [0; 13],
+            reached: 0,
+            peer,
+            endpoint: None,
+            principal: None,
+            session: None,
+            server: None,
+            method: None,
+            subject: None,
+            operation: None,
+            label: None,
+            client_id: None,
+            trace: None,
+            arguments: None,
+            canonical: None,
+            rules: Vec::new(),
+            reason: None,
+            code: None,
+            cause: None,
+            tally: Vec::new(),
+            returned: None,
+            notes: 0,
+            intended: Intended::No,
+        }
+    }
+
+    /// Notes that a stage was passed, and how long it took.
+    pub(crate) fn passed(&mut self, gate: &Gate, stage: Stage) {
+        let now = gate.clock.instant();
+        let spent = u32::try_from(now.since(self.last).as_micros()).unwrap_or(u32::MAX);
+        if let Some(slot) = self.stages.get_mut(stage as usize) {
+            *slot = slot.saturating_add(spent);
+        }
+        self.reached = self.reached.max(stage as usize + 1);
+        self.last = now;
+    }
+
+    /// Notes who sends it.
+    pub(crate) fn principal(&mut self, principal: &Arc<Principal>) {
+        self.principal = Some(Arc::clone(principal));
+    }
+
+    /// Notes the session.
+    pub(crate) fn session(&mut self, session: &Session) {
+        self.session = Some(session.id);
+    }
+
+    /// Notes what was sent.
+    pub(crate) fn message(&mut self, message: &Message) {
+        match message {
+            Message::Request(request) => {
+                self.method = Some(request.method.as_str());
+                self.client_id = Some(request.id.clone());
+                let meta = request.params().and_then(|params| params.get("_meta"));
+                let parent = meta.and_then(|meta| meta.get("traceparent")).and_then(mcp::Node::text);
+                self.trace = parent.filter(|parent| parent.len() <= 128).map(std::borrow::Cow::into_owned);
+            }
+            Message::Notification(notification) => self.method = Some(notification.method.as_str()),
+            Message::Response(_) => self.method = Some("response"),
+        }
+    }
+
+    /// Keeps what a peer must not learn: why, in the words of the part that refused.
+    pub(crate) fn cause(&mut self, cause: &dyn std::fmt::Display) {
+        let text: String = cause.to_string().chars().take(512).collect();
+        self.cause = Some(text);
+    }
+
+    /// Adds findings of one kind.
+    pub(crate) fn found(&mut self, class: Class, kind: &str, action: Action) {
+        match self.tally.iter_mut().find(|tally| tally.class == class && tally.kind == kind && tally.action == action) {
+            Some(tally) => tally.count += 1,
+            None => self.tally.push(Tally { class, kind: kind.to_owned(), action, count: 1 }),
+        }
+    }
+
+    /// Refuses in the way of the method.
+    pub(crate) fn refuse(&mut self, code: Code) -> Halt {
+        self.halt(code, Shape::Method)
+    }
+
+    /// Refuses in the way of the method, saying what the hole says.
+    pub(crate) fn refuse_with(&mut self, code: Code, hole: Hole) -> Halt {
+        let mut halt = self.halt(code, Shape::Method);
+        halt.refusal.hole = hole;
+        halt
+    }
+
+    /// Refuses with a bare status; the connection may stay.
+    pub(crate) fn status(&mut self, status: u16, code: Code) -> Halt {
+        self.halt(code, Shape::Status { status, fate: Fate::Keep })
+    }
+
+    /// Refuses with a bare status and ends the connection.
+    pub(crate) fn close(&mut self, status: u16, code: Code) -> Halt {
+        self.halt(code, Shape::Status { status, fate: Fate::Close })
+    }
+
+    /// Refuses for want of a token that is accepted.
+    pub(crate) fn challenge(&mut self, status: u16, error: Option<&'static str>, code: Code) -> Halt {
+        self.halt(code, Shape::Challenge { status, error })
+    }
+
+    /// Refuses for a fault of the protocol.
+    pub(crate) fn fault(&mut self, fault: mcp::Fault) -> Halt {
+        let code = match fault.row {
+            12 | 13 | 61 => Code::BoundSize,
+            39 => Code::RevisionUnknown,
+            _ => Code::MessageMalformed,
+        };
+        self.cause(&fault);
+        if self.client_id.is_none() {
+            self.client_id.clone_from(&fault.id);
+        }
+        self.halt(code, Shape::Fault(Box::new(fault)))
+    }
+
+    /// Refuses a message of too many bytes.
+    pub(crate) fn oversize(&mut self, most: usize) -> Halt {
+        let mut halt = self.close(413, Code::BoundSize);
+        halt.refusal.hole = Hole::Most(most as u64);
+        halt
+    }
+
+    /// Refuses because a stage panicked: under the control of the stage that was not reached.
+    pub(crate) fn fell(&mut self) -> Halt {
+        self.cause = Some("a stage of the line panicked".to_owned());
+        let code = match Stage::ALL.get(self.reached) {
+            Some(Stage::Accept) => Code::BoundFault,
+            Some(Stage::Identify) => Code::IdentityFault,
+            Some(Stage::Parse) => Code::ParseFault,
+            Some(Stage::Admit) => Code::SessionFault,
+            Some(Stage::Resolve) => Code::SchemaFault,
+            Some(Stage::Inspect) => Code::InspectFault,
+            Some(Stage::Decide | Stage::Enforce) => Code::DecideFault,
+            Some(Stage::Record | Stage::Settle) => Code::RecordUnavailable,
+            Some(Stage::Forward | Stage::Pair) => Code::ServerUnavailable,
+            Some(Stage::Screen) | None => Code::ScreenFault,
+        };
+        self.refuse(code)
+    }
+
+    fn halt(&mut self, code: Code, shape: Shape) -> Halt {
+        self.code = Some(code);
+        Halt { refusal: Refusal::new(code, self.id), shape }
+    }
+
+    /// How it ended, as far as it is known.
+    pub(crate) fn verdict(&self) -> Verdict {
+        if self.code.is_some() {
+            Verdict::Refused
+        } else if self.tally.iter().any(|tally| tally.action != Action::Flag) {
+            Verdict::Changed
+        } else {
+            Verdict::Allowed
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! A trail as the record of the log.
+
+use super::{Stage, Trail, Verdict};
+use crate::gate::Gate;
+use audit::Record;
+use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
+use mcp::json;
+use std::time::Duration;
+use terms::{Action, Authenticated, Code, Operation, RecordId};
+
+impl Trail {
+    /// The record that says what is about to be sent.
+    pub(crate) fn intent(&self, gate: &Gate) -> Vec<u8> {
+        self.record(gate, Kind::Intent)
+    }
+
+    /// The record that says how it ended.
+    pub(crate) fn outcome(&self, gate: &Gate) -> Vec<u8> {
+        self.record(gate, Kind::Outcome)
+    }
+
+    /// The one record of what never left.
+    pub(crate) fn decision(&self, gate: &Gate) -> Vec<u8> {
+        self.record(gate, Kind::Decision)
+    }
+
+    fn record(&self, gate: &Gate, kind: Kind) -> Vec<u8> {
+        let mut entry = Record::new(RecordId::new(&*gate.entropy), kind, gate.clock.utc(), gate.clock.instant());
+        entry.request = Some(self.id);
+        entry.trace = self.trace.as_deref().map(|parent| Trace { parent, state: None });
+        let binding = self.principal.as_ref().and_then(|principal| match &principal.authenticated {
+            Authenticated::Token { id } => Some(id.to_string()),
+            Authenticated::Peer | Authenticated::Gateway => None,
+        });
+        entry.principal = self.principal.as_deref();
+        entry.session = self.session.map(|id| Session { id, binding: binding.as_deref() });
+        let client = self.peer.map(|peer| peer.to_string());
+        entry.client = client.as_deref();
+        entry.server = self.server.as_ref().map(terms::ServerName::as_str);
+        entry.method = self.method;
+        entry.tool = self.subject.as_deref();
+        entry.operation = self.operation;
+        entry.effect = self.server.is_some().then_some(match self.operation {
+            Some(Operation::Read) => record::Effect::Read,
+            Some(Operation::Delete) => record::Effect::Destructive,
+            Some(Operation::Write) | None => record::Effect::Write,
+        });
+        let whole = matches!(kind, Kind::Intent | Kind::Decision) || self.intended == super::Intended::No;
+        if whole {
+            entry.arguments = self.arguments.as_deref().and_then(|arguments| Object::new(arguments).ok());
+        }
+        entry.digest = self.canonical.as_ref();
+        let facts = self.facts();
+        entry.facts = if whole { Object::new(&facts).ok() } else { None };
+        let rules: Vec<&str> = self.rules.iter().map(String::as_str).collect();
+        entry.decision = Some(Decision {
+            verdict: match self.verdict() {
+                Verdict::Allowed => record::Verdict::Allowed,
+                Verdict::Changed => record::Verdict::Changed,
+                Verdict::Refused => record::Verdict::Refused,
+            },
+            policies: &rules,
+            control: self.code.map(Code::control),
+            code: self.code,
+        });
+        let obligations: Vec<Obligation<'_>> = self
+            .tally
+            .iter()
+            .map(|tally| Obligation { action: tally.action, class: tally.class, kind: &tally.kind, count: tally.count })
+            .collect();
+        entry.obligations = &obligations;
+        let latency: Vec<(&str, Duration)> = Stage::ALL
+            .iter()
+            .zip(self.stages)
+            .take(self.reached)
+            .filter(|(_, spent)| *spent > 0)
+            .map(|(stage, spent)| (stage.as_str(), Duration::from_micros(u64::from(spent))))
+            .collect();
+        let mut trouble = None;
+        if kind != Kind::Intent {
+            entry.latency = &latency;
+            entry.result = Some(self.ended());
+            trouble = self.trouble();
+        }
+        if let Some((event, severity, _)) = &trouble {
+            entry.event = Some(event);
+            entry.severity = Some(*severity);
+        }
+        if let Some((_, _, mitre)) = &trouble {
+            entry.mitre = mitre;
+        }
+        let detail = self.detail();
+        entry.detail = detail.as_deref().and_then(|detail| Object::new(detail).ok());
+        entry.encode()
+    }
+
+    fn ended(&self) -> Outcome<'_> {
+        match &self.returned {
+            Some(returned) => {
+                let status = match (returned.status, self.code) {
+                    (_, Some(Code::CallTimeout)) => Status::Timeout,
+                    ("withheld", _) | (_, Some(_)) => Status::Withheld,
+                    ("error", None) => Status::Error,
+                    _ => Status::Ok,
+                };
+                let size = u64::try_from(returned.size).unwrap_or(u64::MAX);
+                Outcome { status, size: Some(size), digest: Some(&returned.digest), label: self.label }
+            }
+            None => {
+                let sent = self.intended == super::Intended::Yes;
+                let status = match self.code {
+                    Some(Code::CallTimeout) => Status::Timeout,
+                    Some(_) if sent && self.reached > Stage::Record as usize => Status::Unclear,
+                    Some(_) => Status::Refused,
+                    None if sent => Status::Cancelled,
+                    None => Status::Ok,
+                };
+                Outcome { status, size: None, digest: None, label: self.label }
+            }
+        }
+    }
+
+    /// What the decision read, without values.
+    fn facts(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(128);
+        let mut object = json::Object::open(&mut out);
+        if let Some(endpoint) = &self.endpoint {
+            object.text("endpoint", &endpoint.path());
+        }
+        if let Some(operation) = self.operation {
+            object.text("operation", operation.as_str());
+        }
+        if let Some(label) = self.label {
+            object.text("label", label.as_str());
+        }
+        if let Some(reason) = &self.reason {
+            object.text("reason", reason);
+        }
+        object.close();
+        out
+    }
+
+    fn detail(&self) -> Option<Vec<u8>> {
+        if self.cause.is_none() && self.notes == 0 {
+            return None;
+        }
+        let mut out = Vec::with_capacity(128);
+        let mut object = json::Object::open(&mut out);
+        if let Some(cause) = &self.cause {
+            object.text("cause", cause);
+        }
+        if self.notes > 0 {
+            object.int("notes", i64::from(self.notes));
+        }
+        object.close();
+        Some(out)
+    }
+
+    /// What of this security should know of: the event, how bad it is, and the techniques that it points to (MITRE ATT&CK 18.1, ATLAS 5.6).
+    fn trouble(&self) -> Option<(&'static str, Severity, &'static [&'static str])> {
+        if let Some(code) = self.code {
+            return match code {
+                Code::UrlToken => Some(("secrets.url", Severity::High, &["T1552"])),
+                Code::TokenInvalid => Some(("identity.token-refused", Severity::Medium, &["T1550.001", "T1528"])),
+                Code::TokenMissing => Some(("identity.token-missing", Severity::Low, &["T1078"])),
+                Code::SessionUnknown => Some(("identity.session-refused", Severity::Medium, &["T1563"])),
+                Code::MessageMalformed => Some(("transport.malformed", Severity::Medium, &["T1190"])),
+                Code::ServerMalformed => Some(("transport.server-malformed", Severity::High, &["T1190"])),
+                Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
+                Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
+                Code::Killed => Some(("response.stopped", Severity::Medium, &[])),
+                Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+                Code::IsolationEcho | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
+                Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
+                _ => None,
+            };
+        }
+        let secret = self.tally.iter().any(|tally| tally.class == terms::Class::Secret && tally.action != Action::Flag);
+        let echo = self.tally.iter().any(|tally| tally.class == terms::Class::Echo);
+        if echo {
+            Some(("secrets.echo", Severity::High, &["T1552"]))
+        } else if secret {
+            Some(("data.secret", Severity::High, &["T1552"]))
+        } else {
+            None
+        }
+    }
+}

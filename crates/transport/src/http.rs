@@ -1,0 +1,103 @@
+//! The HTTP listener: bounded connections in, requests with their peer out.
+//!
+//! Knows nothing of MCP. What a request may say is decided by the line; what a connection may cost is decided here.
+
+mod body;
+mod connections;
+
+pub use body::{Body, Events};
+
+use connections::Connections;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What one connection and all of them together may cost.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Connections of one client address.
+    pub connections: usize,
+    /// Longest time until the head of a request is complete.
+    pub header: Duration,
+}
+
+/// Bytes that the head of a request may have.
+pub const HEAD_BYTES: usize = 32 * 1024;
+/// Fields that the head of a request may have.
+pub const HEAD_FIELDS: usize = 64;
+
+/// What answers requests.
+pub trait Answer: Send + Sync + 'static {
+    /// Answers one request of the client at `peer`.
+    fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
+}
+
+/// Accepts connections until `stop`, then lets open ones finish what they are at. Returns once all have ended.
+///
+/// A connection beyond the bound of its address is closed unread. `TCP_NODELAY` is set on each.
+pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc<A>, stop: CancellationToken) {
+    let connections = Arc::new(Connections::new(limits.connections));
+    let tracker = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(pair) => pair,
+            Err(cause) => {
+                tracing::warn!(%cause, "accept failed");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Some(permit) = connections.admit(peer.ip()) else {
+            tracing::warn!(%peer, "connection closed: its address has too many");
+            continue;
+        };
+        let (answer, stop, header) = (Arc::clone(&answer), stop.clone(), limits.header);
+        tracker.spawn(async move {
+            connection(stream, peer, header, answer, stop).await;
+            drop(permit);
+        });
+    }
+    tracker.close();
+    tracker.wait().await;
+}
+
+async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, header: Duration, answer: Arc<A>, stop: CancellationToken) {
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let service = service_fn(move |request| {
+        let answer = Arc::clone(&answer);
+        async move { Ok::<_, Infallible>(answer.answer(request, peer).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_FIELDS)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%peer, %cause, "connection ended early");
+    }
+}
