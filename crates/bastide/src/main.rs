@@ -1,1 +1,39 @@
-fn main() {}
+//! The command line and the wiring.
+//!
+//! `main` parses, every verb answers, `outcome` turns the answer into an exit code. The wiring of the gateway is in `wire` and `serve`.
+
+mod assess;
+mod cli;
+mod configured;
+mod connect;
+mod host;
+mod lock;
+mod outcome;
+mod screen;
+mod serve;
+mod sources;
+mod state;
+mod trial;
+mod verb;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // The helper that starts a server must find the process as it was executed: no thread, no descriptor.
+    if std::env::args_os().nth(1).is_some_and(|first| first == sandbox::ARGUMENT) {
+        sandbox::enter();
+    }
+    let cli = cli::Cli::parse();
+    let runtime = match cli.runtime() {
+        Ok(runtime) => runtime,
+        Err(source) => return outcome::Failure::system("the runtime cannot be started").because(&source).report(&cli.common),
+    };
+    let ended = runtime.block_on(cli.run());
+    // Work on other threads, such as a read of standard input, must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
