@@ -1,16 +1,69 @@
-//! Stands in until its builder is done.
+//! `connect`: MCP on standard input and output, carried to the gateway over its local socket.
+//!
+//! What clients launch. It holds no token: who it is, the gateway sees for itself; which agent it is, it says.
 
+use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::wire::Configured;
+use gateway::local::Hello;
 use std::process::ExitCode;
+use std::time::Duration;
+use terms::{Name, ServerName};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
-/// None yet.
+/// Where to, and as whom.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// One server under its own names; without it all of them, as `server__tool`
+    #[arg(long, value_name = "NAME")]
+    server: Option<ServerName>,
+    /// Which agent this is: its roles are those of `agent:NAME`
+    #[arg(long = "as", value_name = "AGENT", default_value = "local")]
+    agent: Name,
+}
 
-/// Refuses.
+/// Carries lines both ways until either side ends.
 ///
 /// # Errors
-/// Always.
-pub async fn run(_: &Args, _: &Common) -> Result<ExitCode, Failure> {
-    Err(Failure::system("this verb is not wired yet"))
+/// [`Failure`] when no gateway listens: there is no other way to a server.
+pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
+    let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
+    let path = configured.loaded.file.state.join("bastide.sock");
+    let stream = UnixStream::connect(&path).await.map_err(|cause| {
+        Failure::system(format!("no gateway listens at {}", path.display())).because(&cause).next("bastide serve")
+    })?;
+    let hello = Hello { bastide: 1, agent: args.agent.clone(), server: args.server.clone() };
+    let (mut from, mut to) = stream.into_split();
+    let mut line = serde_json::to_vec(&hello)?;
+    line.push(b'\n');
+    to.write_all(&line).await?;
+    let up = async {
+        let mut input = tokio::io::stdin();
+        let copied = tokio::io::copy(&mut input, &mut to).await;
+        let _ = to.shutdown().await;
+        copied
+    };
+    let down = async {
+        let mut output = tokio::io::stdout();
+        let mut piece = vec![0_u8; 64 * 1024];
+        loop {
+            let length = from.read(&mut piece).await?;
+            let Some(read) = piece.get(..length).filter(|read| !read.is_empty()) else { break };
+            output.write_all(read).await?;
+            output.flush().await?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    tokio::pin!(up);
+    tokio::pin!(down);
+    tokio::select! {
+        ended = &mut down => ended?,
+        ended = &mut up => {
+            ended?;
+            // The client has said all; what the gateway still answers is passed on.
+            let _ = tokio::time::timeout(Duration::from_secs(5), down).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }

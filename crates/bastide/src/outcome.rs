@@ -117,7 +117,7 @@ impl Failure {
 }
 
 fn sources(error: &dyn Error) -> Vec<String> {
-    std::iter::successors(error.source(), |error| error.source()).take(16).map(ToString::to_string).collect()
+    std::iter::successors(error.source(), |error: &&dyn Error| (*error).source()).take(16).map(ToString::to_string).collect()
 }
 
 impl fmt::Display for Failure {

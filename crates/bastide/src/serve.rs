@@ -1,16 +1,171 @@
-//! Stands in until its builder is done.
+//! `serve`: runs the gateway until it is told to end.
 
+use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::wire::{Configured, Wired, user_name, wire};
+use gateway::front::Front;
+use gateway::gate::Gate;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use transport::http::Limits;
+use transport::local::Listener;
 
-/// None yet.
+/// How long open calls and streams are given at the end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How it runs.
 #[derive(clap::Args, Debug)]
-pub struct Args {}
+pub struct Args {
+    /// Log what is less than a warning too: error, warn, info, debug
+    #[arg(long, value_name = "LEVEL", default_value = "warn")]
+    log: tracing::Level,
+}
 
-/// Refuses.
+/// Serves until SIGTERM or SIGINT; SIGHUP reloads.
 ///
 /// # Errors
-/// Always.
-pub async fn run(_: &Args, _: &Common) -> Result<ExitCode, Failure> {
-    Err(Failure::system("this verb is not wired yet"))
+/// [`Failure`] when it cannot start.
+pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
+    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_max_level(args.log).init();
+    let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
+    let wired = Arc::new(wire(&configured).await?);
+    let served = serving(&configured, &wired, common).await;
+    wired.close().await;
+    served
+}
+
+async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -> Result<ExitCode, Failure> {
+    let file = &configured.loaded.file;
+    let gate = &wired.gate;
+    announce(configured, wired);
+    let listen = &file.listen;
+    let data = bind(listen.data.address, "listen.data.address").await?;
+    let socket = Listener::bind(&file.state.join("bastide.sock"), &[]).await.map_err(|cause| Failure::caused(&cause))?;
+    let admin = crate::acts::open(configured, wired).await?;
+    let bounds = gate.snapshot().bounds;
+    let limits = Limits { connections: bounds.connections, header: bounds.header };
+    let front = Arc::new(Front::new(Arc::clone(gate)));
+    let answered = data.local_addr()?;
+    let socket_path = socket.path().to_owned();
+    let serving = tokio::spawn(transport::http::serve(data, limits, front, gate.ending.clone()));
+    let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, Arc::new(user_name)));
+    let house = tokio::spawn(housekeeping(Arc::clone(wired)));
+    let ready = serde_json::json!({
+        "ready": true,
+        "data": format!("http://{answered}/mcp"),
+        "admin": format!("http://{}", admin.address()),
+        "socket": socket_path,
+    });
+    crate::outcome::say(&format!("{ready}\n"))?;
+    if !common.json {
+        eprintln!("tools {}/mcp   {} servers   ready", gate.snapshot().listen.base, gate.snapshot().servers.len());
+    }
+    until_told(&configured.path, wired).await?;
+    drain(gate).await;
+    for task in [serving, local, house] {
+        if tokio::time::timeout(DRAIN, task).await.is_err() {
+            tracing::warn!("something was still open at the end");
+        }
+    }
+    admin.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn bind(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|cause| {
+        Failure::system(format!("{key}: {address} cannot be listened on")).because(&cause).next("end what listens there, or choose another port")
+    })
+}
+
+/// Says what is weaker than it could be: nothing of it is silent.
+fn announce(configured: &Configured, wired: &Wired) {
+    for line in configured.loaded.warning_lines(&configured.name()).lines() {
+        eprintln!("! {line}");
+    }
+    for capability in sandbox::capabilities().gaps() {
+        eprintln!("! sandbox: {}", capability.detail);
+    }
+    if let Some(fault) = &wired.lock_fault {
+        eprintln!("! lock: {fault}. No server starts until it is signed: bastide lock");
+    }
+    if wired.vault.is_none() {
+        eprintln!("! vault: locked. Servers that need a credential are refused");
+    }
+    for risk in &configured.loaded.risks {
+        eprintln!("! accepted risk: {} at {} until {} ({})", risk.entry.control.id(), risk.server, risk.entry.until, risk.entry.reason);
+    }
+    if wired.recovery.torn_bytes > 0 {
+        crate::acts::recovered(wired);
+    }
+}
+
+/// Waits for the end; reloads on the way.
+async fn until_told(path: &std::path::Path, wired: &Arc<Wired>) -> Result<(), Failure> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = wired.gate.ending.cancelled() => return Ok(()),
+            _ = hangup.recv() => match reload(path.to_owned(), wired) {
+                Ok(()) => eprintln!("configuration reloaded"),
+                Err(cause) => eprintln!("! the configuration was not reloaded, the last one stays in force\n{cause}"),
+            },
+        }
+    }
+}
+
+/// Puts the file as it is now in force, all of it or nothing.
+///
+/// # Errors
+/// [`Failure`]; the last good configuration then stays.
+pub fn reload(path: PathBuf, wired: &Wired) -> Result<(), Failure> {
+    let configured = Configured::read(Some(&path), &*wired.clock)?;
+    let before = wired.gate.snapshot();
+    let (snapshot, fault) = configured.snapshot(&wired.lock_key.verifying_key(), &*wired.clock)?;
+    if snapshot.listen.base != before.listen.base {
+        return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
+    }
+    if let Some(fault) = fault {
+        tracing::warn!(%fault, "the lock cannot be used");
+    }
+    wired.gate.servers.learn();
+    wired.gate.servers.forget_aside();
+    wired.gate.replace(Arc::new(snapshot));
+    Ok(())
+}
+
+/// Lets calls end, then ends everything.
+async fn drain(gate: &Arc<Gate>) {
+    let until = tokio::time::Instant::now() + DRAIN.mul_f32(0.6);
+    while gate.calls.count() > 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    gate.ending.cancel();
+    gate.calls.stop(gateway::calls::Stop::Cancelled, |_| true);
+    let sessions = gate.sessions.end(|_| true);
+    let leaving = sessions.iter().map(|session| gate.leave(session));
+    let _ = tokio::time::timeout(DRAIN.mul_f32(0.3), futures_util::future::join_all(leaving)).await;
+    gate.servers.cut(None);
+}
+
+/// What is done now and then: sessions and tokens that nobody uses any more are let go.
+async fn housekeeping(wired: Arc<Wired>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(60));
+    loop {
+        tokio::select! {
+            () = wired.gate.ending.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        wired.gate.sweep(Duration::from_secs(30 * 60)).await;
+        if let Err(cause) = wired.tokens().forget(wired.clock.utc()).await {
+            tracing::warn!(%cause, "ended tokens could not be forgotten");
+        }
+    }
 }

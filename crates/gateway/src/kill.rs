@@ -38,6 +38,23 @@ impl Gate {
         Ended { sessions: sessions.len(), calls }
     }
 
+    /// Lets go of the servers of a session that has ended.
+    pub async fn leave(&self, session: &Arc<Session>) {
+        self.servers.leave(session).await;
+    }
+
+    /// Ends sessions that nobody used for `idle` and that have nothing under way.
+    pub async fn sweep(self: &Arc<Self>, idle: std::time::Duration) {
+        let now = self.clock.instant();
+        let unused = |session: &Session| {
+            now.since(session.used()) > idle && session.flying() == 0 && session.streams.listening() == 0
+        };
+        for session in self.sessions.end(unused) {
+            self.servers.leave(&session).await;
+        }
+        self.metrics.sessions.set(i64::try_from(self.sessions.count()).unwrap_or(i64::MAX));
+    }
+
     /// Ends one session in peace.
     pub(crate) async fn end_session(self: &Arc<Self>, session: &Arc<Session>) {
         self.sessions.end(|other| other.id == session.id);

@@ -1,0 +1,125 @@
+//! What is executed behind a command line: the file that starts, and the package tree that it runs from.
+
+use gateway::doors::Contents;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use store::{Fingerprint, fingerprint, tree_digest};
+use supply::{Content, Digest};
+
+/// Programs that read other programs.
+const INTERPRETERS: [&str; 8] = ["node", "nodejs", "python", "python3", "deno", "bun", "ruby", "perl"];
+/// Programs that fetch what they run, so that nothing could be pinned.
+const FETCHERS: [&str; 6] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv"];
+/// Programs that run whatever they are told.
+const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "fish", "env"];
+
+/// Looks contents up in the file system; what did not change since is not read again.
+#[derive(Default)]
+pub struct FileContents {
+    known: Mutex<HashMap<PathBuf, (Fingerprint, Digest, u64)>>,
+}
+
+impl Contents for FileContents {
+    fn of(&self, command: &[String]) -> Result<Content, String> {
+        let (program, arguments) = command.split_first().ok_or("`run` is empty")?;
+        let path = sandbox::program_lookup(program).map_err(|cause| cause.to_string())?;
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if FETCHERS.contains(&name) {
+            return Err(format!("`{name}` fetches what it runs, so nothing can be pinned: install the package and name its executable in `run`"));
+        }
+        if SHELLS.contains(&name) {
+            return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
+        }
+        let real = real(&path)?;
+        let (digest, _) = self.digest(&real)?;
+        let shown = path.to_string_lossy().into_owned();
+        match self.root(&path, &real, arguments)? {
+            None => Ok(Content::Executable { path: shown, digest, arguments: arguments.to_vec() }),
+            Some(root) => {
+                let (tree, files) = self.digest(&root)?;
+                let root = root.to_string_lossy().into_owned();
+                Ok(Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files })
+            }
+        }
+    }
+}
+
+impl FileContents {
+    fn digest(&self, path: &Path) -> Result<(Digest, u64), String> {
+        let now = fingerprint(path).map_err(|cause| cause.to_string())?;
+        if let Some((_, digest, entries)) = self.known.lock().get(path).filter(|(known, ..)| *known == now) {
+            return Ok((*digest, *entries));
+        }
+        let tree = tree_digest(path).map_err(|cause| cause.to_string())?;
+        let digest = Digest::from_bytes(*tree.digest.as_bytes());
+        let entries = u64::try_from(tree.entries).unwrap_or(u64::MAX);
+        self.known.lock().insert(path.to_owned(), (tree.fingerprint, digest, entries));
+        Ok((digest, entries))
+    }
+
+    /// The package tree: of the script that an interpreter is given, else of the program itself.
+    fn root(&self, path: &Path, resolved: &Path, arguments: &[String]) -> Result<Option<PathBuf>, String> {
+        let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let interpreter = INTERPRETERS.iter().any(|known| {
+            stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
+        });
+        if interpreter && let Some(script) = arguments.iter().find(|argument| !argument.starts_with('-')) {
+            let script = Path::new(script);
+            if script.is_absolute() && script.is_file() {
+                let script = real(script)?;
+                return Ok(Some(package(&script).unwrap_or(script)));
+            }
+        }
+        Ok(environment(path).or_else(|| package(resolved)))
+    }
+}
+
+fn real(path: &Path) -> Result<PathBuf, String> {
+    std::fs::canonicalize(path).map_err(|cause| format!("{}: {cause}", path.display()))
+}
+
+/// The outermost `node_modules` that a file is in, or the Python environment.
+fn package(file: &Path) -> Option<PathBuf> {
+    let mut root = PathBuf::new();
+    for part in file.components() {
+        root.push(part);
+        if part == Component::Normal("node_modules".as_ref()) {
+            return Some(root);
+        }
+    }
+    environment(file)
+}
+
+/// The Python virtual environment that a file is in.
+fn environment(file: &Path) -> Option<PathBuf> {
+    file.ancestors().skip(1).take(4).find(|folder| folder.join("pyvenv.cfg").is_file()).map(Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fetches_or_obeys_is_refused() {
+        for program in ["env", "sh"] {
+            let refused = FileContents::default().of(&[program.to_owned(), "x".to_owned()]);
+            assert!(refused.is_err(), "{program}");
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_is_another_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let modules = folder.path().join("node_modules/server");
+        std::fs::create_dir_all(&modules).unwrap();
+        let script = modules.join("index.js");
+        std::fs::write(&script, "1").unwrap();
+        let contents = FileContents::default();
+        let command = ["/bin/cat".to_owned(), script.to_string_lossy().into_owned()];
+        let node = ["/usr/bin/env".to_owned()];
+        assert!(contents.of(&node).is_err());
+        assert!(matches!(contents.of(&command).unwrap(), Content::Executable { .. }));
+        assert_eq!(package(&script).unwrap(), folder.path().join("node_modules"));
+    }
+}

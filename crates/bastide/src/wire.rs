@@ -1,0 +1,272 @@
+//! Puts the parts together, without logic of its own.
+
+use crate::contents::FileContents;
+use crate::host::{SystemClock, SystemEntropy};
+use crate::outcome::Failure;
+use audit::{Journal, LogKey};
+use config::{Access, Facts, Loaded, Locked};
+use gateway::doors::Credentials;
+use gateway::gate::{Gate, Parts};
+use gateway::snapshot::Snapshot;
+use identity::token::{Issuer, SigningKey, Verifier};
+use identity::{Revocations, Tokens};
+use policy::CedarSource;
+use response::Switch;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use store::journal::{FileJournal, Options};
+use store::{Signer, Sqlite, Store};
+use terms::{Clock, Entropy, Name};
+use vault::{Unlock, Vault};
+
+/// The name of the log in its checkpoints.
+const ORIGIN: &str = "bastide/audit";
+/// The lock, beside the configuration.
+pub const LOCK: &str = "bastide.lock";
+/// The largest lock or policy file that is read.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// The file and where it is.
+pub struct Configured {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says.
+    pub loaded: Loaded,
+}
+
+impl Configured {
+    /// Finds, reads and checks the configuration.
+    ///
+    /// # Errors
+    /// [`Failure`]: all problems at once.
+    pub fn read(explicit: Option<&Path>, clock: &dyn Clock) -> Result<Self, Failure> {
+        let environment = std::env::var_os("BASTIDE_CONFIG").map(PathBuf::from);
+        let folder = configuration_folder();
+        let path = config::find(explicit, environment.as_deref(), folder.as_deref()).map_err(|cause| {
+            Failure::usage(&cause).next("`bastide init` writes a first one")
+        })?;
+        let path = std::path::absolute(&path).map_err(|cause| Failure::caused(&cause))?;
+        let bytes = std::fs::read(&path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let source = config::Source {
+            path: &path,
+            bytes: &bytes,
+            home: home.as_deref(),
+            user: user_name(rustix::process::getuid().as_raw()),
+            now: clock.utc(),
+            facts: facts(&path),
+        };
+        let loaded = config::load(&source)?;
+        Ok(Self { path, loaded })
+    }
+
+    /// The name that places are shown with.
+    pub fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// The folder that lock and policies stand in.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or_else(|| Path::new("/"))
+    }
+
+    /// The Cedar files beside it, in the order of their names.
+    ///
+    /// # Errors
+    /// [`Failure`] when one cannot be read: half a set is never used.
+    pub fn cedar(&self) -> Result<Vec<CedarSource>, Failure> {
+        let folder = self.folder().join("policies");
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(cause) => return Err(Failure::usage(format!("{} cannot be read", folder.display())).because(&cause)),
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "cedar") {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        let read = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
+            let file = path.file_name().map(|name| format!("policies/{}", name.to_string_lossy())).unwrap_or_default();
+            Ok(CedarSource { file, text })
+        };
+        paths.into_iter().map(read).collect()
+    }
+
+    /// The snapshot of this moment, with the lock verified by `key`.
+    ///
+    /// # Errors
+    /// [`Failure`] when policies or constraints cannot be used.
+    pub fn snapshot(&self, key: &ed25519_dalek::VerifyingKey, clock: &dyn Clock) -> Result<(Snapshot, Option<supply::Error>), Failure> {
+        let (locked, fault) = match self.lock(key) {
+            Ok(lock) => (Locked::Read(lock), None),
+            Err(fault) => (Locked::Unverified, Some(fault)),
+        };
+        let snapshot = config::snapshot(&self.loaded, &self.name(), self.cedar()?, &locked, clock.utc()).map_err(Failure::usage)?;
+        Ok((snapshot, fault))
+    }
+
+    /// The lock beside it.
+    ///
+    /// # Errors
+    /// [`supply::Error`] when it is missing, unsigned, or not what was signed.
+    pub fn lock(&self, key: &ed25519_dalek::VerifyingKey) -> Result<supply::Lock, supply::Error> {
+        let path = self.folder().join(LOCK);
+        let small = std::fs::metadata(&path).is_ok_and(|facts| facts.len() <= MOST_BYTES);
+        let bytes = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        supply::Lock::read(&bytes, key)
+    }
+}
+
+/// The user's configuration folder of the product.
+pub fn configuration_folder() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"))).map(|base| base.join("bastide"))
+}
+
+fn facts(path: &Path) -> Option<Facts> {
+    let file = std::fs::metadata(path).ok()?;
+    let folder = std::fs::metadata(path.parent()?).ok()?;
+    Some(Facts {
+        file: Access::of_mode(file.mode()),
+        folder: Access::of_mode(folder.mode()),
+        owner: file.uid(),
+        own: rustix::process::getuid().as_raw(),
+    })
+}
+
+/// The name of a user of this host, from `/etc/passwd`.
+pub fn user_name(uid: u32) -> Option<Name> {
+    let table = std::fs::read_to_string("/etc/passwd").ok()?;
+    let row = table.lines().find(|row| row.split(':').nth(2).and_then(|field| field.parse::<u32>().ok()) == Some(uid))?;
+    Name::new(row.split(':').next()?).ok()
+}
+
+/// The parts of a running gateway, and what the acts of operators work on.
+pub struct Wired {
+    /// The gateway.
+    pub gate: Arc<Gate>,
+    /// The embedded database.
+    pub store: Arc<Store>,
+    /// The log.
+    pub journal: Arc<FileJournal>,
+    /// The kill switch.
+    pub switch: Arc<Switch>,
+    /// The built-in issuer.
+    pub issuer: Arc<Issuer>,
+    /// What was revoked.
+    pub revocations: Arc<dyn Revocations>,
+    /// The vault, where it could be opened.
+    pub vault: Option<Arc<Vault>>,
+    /// The key that signs the lock.
+    pub lock_key: ed25519_dalek::SigningKey,
+    /// Why the lock cannot be used, if it cannot.
+    pub lock_fault: Option<supply::Error>,
+    /// What the log found when it was opened.
+    pub recovery: store::journal::Recovery,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The key that signs the lock, made on first use.
+///
+/// # Errors
+/// [`Failure`] when it cannot be read.
+pub async fn lock_key(store: &Store, entropy: &dyn Entropy) -> Result<ed25519_dalek::SigningKey, Failure> {
+    let seed = store.key(Signer::Lock, entropy).await?;
+    Ok(ed25519_dalek::SigningKey::from_bytes(seed.open()))
+}
+
+/// Opens the vault with the key file of the state folder.
+///
+/// # Errors
+/// [`Failure`] when it stays locked.
+pub async fn open_vault(store: &Arc<Store>, entropy: &dyn Entropy) -> Result<Vault, Failure> {
+    let key = store.vault_keyfile(entropy).await?;
+    Ok(Vault::open(Arc::clone(store) as Arc<dyn vault::Chest>, &Unlock::Keyfile(key), entropy).await?)
+}
+
+/// Opens the state and puts a gateway together on it.
+///
+/// # Errors
+/// [`Failure`]: nothing runs after one.
+pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let file = &configured.loaded.file;
+    let store = Arc::new(Sqlite::open(&file.state).await?);
+    let lock_key = lock_key(&store, &*entropy).await?;
+    let (snapshot, lock_fault) = configured.snapshot(&lock_key.verifying_key(), &*clock)?;
+
+    let audit_seed = store.key(Signer::Audit, &*entropy).await?;
+    let log = LogKey::from_seed(ORIGIN, audit_seed)?;
+    let folder = store.folder().sub("audit")?;
+    let (journal, recovery) = FileJournal::open(&folder, log, &Options::new(Arc::clone(&clock)))?;
+    let journal = Arc::new(journal);
+
+    let issuer_seed = store.key(Signer::Issuer, &*entropy).await?;
+    let issuer = Issuer::new(snapshot.listen.base.clone(), SigningKey::from_seed(&issuer_seed));
+    let revocations: Arc<dyn Revocations> = Arc::clone(&store) as Arc<dyn Revocations>;
+    let keys = vec![issuer.public().clone()];
+    let verifier = Verifier::new(snapshot.listen.base.clone(), keys, Arc::clone(&revocations));
+
+    let vault = match open_vault(&store, &*entropy).await {
+        Ok(vault) => Some(Arc::new(vault)),
+        Err(cause) => {
+            tracing::error!(%cause, "the vault stays locked: servers that need a credential are refused");
+            None
+        }
+    };
+    let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
+    let gate = Gate::new(Parts {
+        snapshot: Arc::new(snapshot),
+        clock: Arc::clone(&clock),
+        entropy: Arc::clone(&entropy),
+        journal: Arc::clone(&journal) as Arc<dyn Journal>,
+        epochs: Arc::clone(switch.epochs()),
+        tokens: Arc::new(verifier),
+        meters: Arc::new(policy::MemoryMeters::default()),
+        vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
+        contents: Arc::new(FileContents::default()),
+    });
+    Ok(Wired {
+        gate,
+        store,
+        journal,
+        switch,
+        issuer: Arc::new(issuer),
+        revocations,
+        vault,
+        lock_key,
+        lock_fault,
+        recovery,
+        clock,
+        entropy,
+    })
+}
+
+impl Wired {
+    /// Who holds which token.
+    pub fn tokens(&self) -> Arc<dyn Tokens> {
+        Arc::clone(&self.store) as Arc<dyn Tokens>
+    }
+
+    /// Ends the log with its closing checkpoint, then the database.
+    pub async fn close(&self) {
+        let journal = Arc::clone(&self.journal);
+        match tokio::task::spawn_blocking(move || journal.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(cause)) => tracing::error!(%cause, "the log could not be closed"),
+            Err(cause) => tracing::error!(%cause, "the log could not be closed"),
+        }
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,271 @@
+//! The file, the lock and the policies as one immutable snapshot for the gateway.
+
+use crate::file::{self, Action as Chosen, Argument, File};
+use crate::load::Loaded;
+use gateway::snapshot::{
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Unpinned,
+};
+use guards::schema::{Compiled, SchemaBounds};
+use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use supply::{Definition, Kind, Lock, Pin, ServerPin};
+use terms::{Action, Class, ServerName, Utc};
+
+/// Why no snapshot could be made: sentences for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfit {
+    /// The policies do not compile.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Policy(Vec<policy::Problem>),
+    /// A constraint of a tool cannot be checked.
+    #[error("tools.{tool}.arguments.{argument}: {cause}")]
+    Constraint {
+        /// The key of the tool.
+        tool: String,
+        /// The argument.
+        argument: String,
+        /// Why.
+        cause: String,
+    },
+    /// The screens cannot be built.
+    #[error("the content screens cannot be built: {0}")]
+    Screens(#[from] detect::Error),
+}
+
+/// What the lock said when it was read.
+pub enum Locked {
+    /// It holds these pins.
+    Read(Lock),
+    /// It is missing, unsigned or not what was signed.
+    Unverified,
+}
+
+/// Builds the snapshot. `cedar` are the policies beside the file.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
+    let file = &loaded.file;
+    let policy = policy::Engine::compile(crate::sources::sources(loaded, name, cedar)).map_err(Unfit::Policy)?;
+    let mut servers = BTreeMap::new();
+    for (name, entry) in &file.servers {
+        servers.insert(name.clone(), Arc::new(server(file, name, entry, locked, now)?));
+    }
+    let rules = detect::Rules::built_in()?;
+    Ok(Snapshot {
+        digest: hex::encode(loaded.digest),
+        bounds: bounds(&file.bounds),
+        listen: listen(&file.listen),
+        policy: Arc::new(policy),
+        servers,
+        inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+    })
+}
+
+fn bounds(bounds: &file::Bounds) -> Bounds {
+    let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+    Bounds {
+        message: usize::try_from(bounds.message.bytes()).unwrap_or(usize::MAX),
+        result: usize::try_from(bounds.result.bytes()).unwrap_or(usize::MAX),
+        nesting: count(bounds.nesting),
+        streams: count(bounds.streams),
+        inflight: count(bounds.inflight),
+        connections: count(bounds.connections),
+        header: bounds.header.duration(),
+        body: bounds.body.duration(),
+        idle: bounds.idle.duration(),
+        write: bounds.write.duration(),
+    }
+}
+
+/// The listener's own address in every form that a loopback client may write it, and what the file adds.
+pub fn listen(listen: &file::Listen) -> Listen {
+    let address = listen.data.address;
+    let port = address.port();
+    let mut hosts = vec![address.to_string()];
+    if address.ip().is_loopback() {
+        hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
+    }
+    let mut origins: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
+    hosts.extend(listen.data.hosts.iter().cloned());
+    origins.extend(listen.data.origins.iter().map(|origin| origin.origin().ascii_serialization()));
+    Listen { base: format!("http://{address}"), hosts, origins }
+}
+
+fn actions(inspect: &file::Inspect) -> detect::Actions {
+    let secrets = action(inspect.secrets.action);
+    detect::Actions::default()
+        .with(Class::Secret, secrets)
+        .with(Class::Financial, action(inspect.financial.action))
+        .with(Class::Pii, action(inspect.pii.action))
+        .with(Class::Injection, action(inspect.injection.action))
+        .with(Class::Leak, action(inspect.errors.action))
+}
+
+fn action(chosen: Chosen) -> Action {
+    match chosen {
+        Chosen::Flag | Chosen::Fence | Chosen::Strip | Chosen::Tokenise => Action::Flag,
+        Chosen::Redact => Action::Redact,
+        Chosen::Mask => Action::Mask,
+        Chosen::Block => Action::Block,
+    }
+}
+
+fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked, now: Utc) -> Result<Server, Unfit> {
+    let carrier = match &entry.url {
+        Some(url) => Carrier::Remote(Remote {
+            url: url.clone(),
+            bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
+            pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
+        }),
+        None => Carrier::Run(Run {
+            command: entry.run.clone(),
+            env: entry.env.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
+            secrets: entry.secrets.iter().map(|(name, reference)| (name.as_str().to_owned(), reference.to_string())).collect(),
+            instances: match entry.instances {
+                file::Instances::Session => Instances::Session,
+                file::Instances::Shared => Instances::Shared,
+            },
+            idle: entry.idle.duration(),
+            restart: Restart { delay: entry.restart.delay.duration(), most: entry.restart.most, within: entry.restart.within.duration() },
+            memory: entry.sandbox.memory.bytes(),
+            processes: u64::from(entry.sandbox.processes),
+            files: u64::from(entry.sandbox.files),
+        }),
+    };
+    let pinned = match locked {
+        Locked::Unverified => Err(Unpinned::Unverified),
+        Locked::Read(lock) => match lock.servers.get(name) {
+            None => Err(Unpinned::Unapproved),
+            Some(pin) if !pin.is_current(now) => Err(Unpinned::Unapproved),
+            Some(pin) if !same_way(pin, &carrier) => Err(Unpinned::Changed),
+            Some(pin) => Ok(pinned(file, name, entry, pin)?),
+        },
+    };
+    Ok(Server {
+        name: name.clone(),
+        carrier,
+        call: entry.call.duration(),
+        trust: entry.trust(),
+        clearance: entry.clearance(),
+        digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
+        pinned,
+    })
+}
+
+/// Whether the pin was made for what the file says now, as far as the file alone tells.
+fn same_way(pin: &ServerPin, carrier: &Carrier) -> bool {
+    match (&pin.content, carrier) {
+        (supply::Content::Remote { url, spki }, Carrier::Remote(remote)) => *url == remote.url.as_str() && *spki == remote.pins,
+        (supply::Content::Executable { arguments, .. } | supply::Content::Tree { arguments, .. }, Carrier::Run(run)) => {
+            run.command.split_first().is_some_and(|(_, rest)| rest == arguments.as_slice())
+        }
+        (supply::Content::Remote { .. }, Carrier::Run(_))
+        | (supply::Content::Executable { .. } | supply::Content::Tree { .. }, Carrier::Remote(_)) => false,
+    }
+}
+
+fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin) -> Result<Pinned, Unfit> {
+    let mut tools = Vec::new();
+    for one in usable(pin, Kind::Tool) {
+        tools.push(tool(file, name, entry, one)?);
+    }
+    let plain = |one: &Pin| Item {
+        name: one.name.clone(),
+        shown: one.shown_as.clone(),
+        definition: object(&one.definition),
+        input: None,
+        output: None,
+        constraints: Constraints::default(),
+        operation: None,
+        label: entry.label(),
+    };
+    let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
+    Ok(Pinned {
+        pin: pin.clone(),
+        capabilities: object(&pin.capabilities),
+        instructions: pin.instructions.clone(),
+        tools: Table::new(tools),
+        prompts: Table::new(usable(pin, Kind::Prompt).map(plain)),
+        templates: Table::new(usable(pin, Kind::Template).map(template)),
+    })
+}
+
+/// What was not put aside when it was approved.
+fn usable(pin: &ServerPin, kind: Kind) -> impl Iterator<Item = &Pin> {
+    pin.of(kind).iter().filter(|one| one.aside.is_none())
+}
+
+fn object(definition: &Definition) -> Map<String, Value> {
+    match serde_json::from_str(definition.as_str()) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
+fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Result<Item, Unfit> {
+    let definition = object(&pin.definition);
+    let key = file::ToolKey { server: server.clone(), tool: pin.name.clone() };
+    let rule = file.tools.get(&key);
+    let compiled = |name: &str| {
+        definition.get(name).map(|schema| Compiled::new(schema, &SchemaBounds::default()).map_err(|cause| cause.to_string()))
+    };
+    let constraints = match rule {
+        None => Constraints::default(),
+        Some(rule) => constraints(&key, &rule.arguments)?,
+    };
+    Ok(Item {
+        name: pin.name.clone(),
+        shown: pin.shown_as.clone(),
+        input: compiled("inputSchema"),
+        output: compiled("outputSchema"),
+        constraints,
+        operation: rule.and_then(|rule| rule.operation),
+        label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        definition,
+    })
+}
+
+fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> Result<Constraints, Unfit> {
+    let unfit = |argument: &str, cause: String| Unfit::Constraint { tool: key.to_string(), argument: argument.to_owned(), cause };
+    let mut all = BTreeMap::new();
+    for (name, argument) in arguments {
+        let format = match &argument.format {
+            None => None,
+            Some(format) => {
+                let known = Format::named(format);
+                Some(known.ok_or_else(|| unfit(name, format!("`{format}` is no format; date, email, hostname, ipv4, ipv6 and uuid are")))?)
+            }
+        };
+        let constraint = Constraint {
+            kind: argument.kind.map(kind),
+            minimum: argument.minimum.clone(),
+            maximum: argument.maximum.clone(),
+            one_of: argument.one_of.clone(),
+            min_length: argument.min_length,
+            max_length: argument.max_length,
+            pattern: argument.pattern.clone(),
+            format,
+            text: if argument.text.is_some() { Text::Free } else { Text::Bounded },
+            guard: None,
+        };
+        all.insert(name.clone(), constraint);
+    }
+    Constraints::compile(all).map_err(|mut errors| match errors.pop() {
+        Some((argument, cause)) => unfit(&argument, cause.to_string()),
+        None => unfit("-", "it cannot be checked".to_owned()),
+    })
+}
+
+fn kind(kind: file::JsonType) -> JsonKind {
+    match kind {
+        file::JsonType::String => JsonKind::String,
+        file::JsonType::Integer => JsonKind::Integer,
+        file::JsonType::Number => JsonKind::Number,
+        file::JsonType::Boolean => JsonKind::Boolean,
+        file::JsonType::Array => JsonKind::Array,
+        file::JsonType::Object => JsonKind::Object,
+    }
+}

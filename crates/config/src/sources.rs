@@ -1,0 +1,68 @@
+//! Roles as the decision point takes them, each entry with its place.
+
+use crate::file::{Entry, Role};
+use crate::load::Loaded;
+use policy::{CedarSource, Limits, Place, Rate, RoleSource, ServerEntries, Sources, Unit};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use terms::{Name, ServerName};
+
+/// The sources of the one policy set: the roles of the file, and the Cedar files beside it.
+pub fn sources(loaded: &Loaded, file: &str, cedar: Vec<CedarSource>) -> Sources {
+    let file: Arc<str> = file.into();
+    let place = |path: &[&str]| {
+        let found = loaded.place(path);
+        Place::new(Arc::clone(&file), found.line, found.column)
+    };
+    let roles = loaded.file.roles.iter().map(|(name, role)| source(name, role, &place)).collect();
+    Sources { servers: loaded.file.servers.keys().cloned().collect(), roles, cedar }
+}
+
+fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSource {
+    let mut source = RoleSource::new(name.clone(), place(&["roles", name.as_str()]));
+    source.clearance = role.clearance;
+    source.members = role
+        .members
+        .iter()
+        .enumerate()
+        .map(|(at, member)| policy::Entry::new(member.to_string(), place(&["roles", name.as_str(), "members", &at.to_string()])))
+        .collect();
+    source.allow = entries(name, "allow", &role.allow, place);
+    source.grant = entries(name, "grant", &role.grant, place);
+    let asked: BTreeMap<ServerName, Vec<Entry>> = role.ask.iter().map(|(server, ask)| (server.clone(), ask.tools.clone())).collect();
+    source.ask = entries(name, "ask", &asked, place);
+    source.limits = Limits {
+        calls: role.limits.calls.and_then(|rate| {
+            let unit = match rate.per {
+                crate::unit::Unit::Second => Unit::Second,
+                crate::unit::Unit::Minute => Unit::Minute,
+                crate::unit::Unit::Hour => Unit::Hour,
+                crate::unit::Unit::Day => Unit::Day,
+                crate::unit::Unit::Session => return None,
+            };
+            Some(Rate { most: u32::try_from(rate.count).unwrap_or(u32::MAX), unit })
+        }),
+        ..Limits::default()
+    };
+    source
+}
+
+fn entries(
+    role: &Name,
+    key: &str,
+    by_server: &BTreeMap<ServerName, Vec<Entry>>,
+    place: &dyn Fn(&[&str]) -> Place,
+) -> Vec<ServerEntries> {
+    let path = |server: &ServerName, at: Option<usize>| match at {
+        None => place(&["roles", role.as_str(), key, server.as_str()]),
+        Some(at) => place(&["roles", role.as_str(), key, server.as_str(), &at.to_string()]),
+    };
+    by_server
+        .iter()
+        .map(|(server, list)| ServerEntries {
+            server: server.clone(),
+            place: path(server, None),
+            entries: list.iter().enumerate().map(|(at, entry)| policy::Entry::new(entry.to_string(), path(server, Some(at)))).collect(),
+        })
+        .collect()
+}
