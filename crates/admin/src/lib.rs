@@ -1,1 +1,28 @@
-//! the closed list of administrative acts; API and console over it
+//! Everything administrative: the closed list of acts, the one function that performs them, and the API over it.
+//!
+//! Read `act.rs` and `perform.rs` first. The API (`api`) and the command line only build an [`Act`] and hand it to [`perform`]; what is only looked at comes
+//! from `view`. What the binary provides comes in as [`Admin`].
+//!
+//! An agent's token cannot be offered here: operators are known by the socket's credentials or by the key of this installation.
+
+mod act;
+mod answer;
+mod api;
+pub mod client;
+mod error;
+mod guard;
+mod key;
+mod listen;
+mod operator;
+mod perform;
+mod view;
+
+pub use act::{Act, Gravity, TokenWish};
+pub use answer::{Answer, Cut, Handed, Revoked};
+pub use api::{OPENAPI, router};
+pub use error::{Error, Fault};
+pub use key::Key;
+pub use listen::{serve_local, serve_tcp};
+pub use operator::{Operator, Way};
+pub use perform::{Admin, Pending, Reload, Reloaded, Side, perform};
+pub use view::{Held, ServerView, SessionView, StatusView, servers, sessions, status};

@@ -1,0 +1,165 @@
+//! The closed list of administrative acts.
+
+use crate::Error;
+use response::Scope;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+use terms::{Name, Secret, ServerName, TokenId};
+use vault::Address;
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+
+/// How much an act weighs: what must be there before it is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gravity {
+    /// Stops something: applied at once, recorded beside it, never kept from being applied by a log that cannot be written.
+    Stop,
+    /// Changes what is: recorded before it is applied.
+    Plain,
+    /// Opens what was closed, or gives a right: recorded before it is applied; where second people are demanded, they are demanded here.
+    Grave,
+}
+
+/// What a token shall be good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenWish {
+    /// The agent it speaks for.
+    pub agent: Name,
+    /// The user it speaks for.
+    pub user: Option<Name>,
+    /// The servers it reaches; none: every one that the principal's roles reach.
+    pub servers: Option<Vec<ServerName>>,
+    /// The tools it is narrowed to; empty: whatever the roles allow.
+    pub tools: Vec<String>,
+    /// How long it lives: 1 s to 24 h.
+    pub life: Duration,
+}
+
+/// One administrative deed. A new variant is a new thought: its gravity, its name and its parameters are exhaustive matches.
+#[derive(Debug)]
+pub enum Act {
+    /// Stop a scope, at once.
+    Kill {
+        /// What.
+        scope: Scope,
+        /// Why.
+        reason: String,
+    },
+    /// Let go on what was stopped.
+    Release {
+        /// What.
+        scope: Scope,
+        /// Why.
+        reason: String,
+    },
+    /// Issue a token.
+    TokenIssue(TokenWish),
+    /// Take a token back, and end its sessions.
+    TokenRevoke {
+        /// Which.
+        id: TokenId,
+    },
+    /// Read the configuration anew.
+    Reload,
+    /// Let a server that died too often start again.
+    ServerRelease {
+        /// Which.
+        server: ServerName,
+    },
+    /// Put a credential into the vault.
+    SecretPut {
+        /// What it is called.
+        address: Address,
+        /// What it is.
+        value: Secret<Vec<u8>>,
+    },
+    /// Take a credential out of the vault.
+    SecretRemove {
+        /// What it is called.
+        address: Address,
+    },
+}
+
+impl Act {
+    /// How much it weighs.
+    pub const fn gravity(&self) -> Gravity {
+        match self {
+            Self::Kill { .. } | Self::TokenRevoke { .. } => Gravity::Stop,
+            Self::SecretRemove { .. } | Self::ServerRelease { .. } => Gravity::Plain,
+            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } => Gravity::Grave,
+        }
+    }
+
+    /// Its name in records.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Kill { .. } => "kill",
+            Self::Release { .. } => "release",
+            Self::TokenIssue(_) => "token.issue",
+            Self::TokenRevoke { .. } => "token.revoke",
+            Self::Reload => "reload",
+            Self::ServerRelease { .. } => "server.release",
+            Self::SecretPut { .. } => "secret.put",
+            Self::SecretRemove { .. } => "secret.remove",
+        }
+    }
+
+    /// Its parameters for the record, without secrets.
+    pub fn parameters(&self) -> Map<String, Value> {
+        let value = match self {
+            Self::Kill { scope, reason } | Self::Release { scope, reason } => json!({ "scope": scope, "reason": reason }),
+            Self::TokenIssue(wish) => json!({
+                "agent": wish.agent,
+                "user": wish.user,
+                "servers": wish.servers,
+                "tools": wish.tools,
+                "life_seconds": wish.life.as_secs(),
+            }),
+            Self::TokenRevoke { id } => json!({ "id": id }),
+            Self::Reload => json!({}),
+            Self::ServerRelease { server } => json!({ "server": server }),
+            Self::SecretPut { address, value: _ } | Self::SecretRemove { address } => json!({ "address": address }),
+        };
+        match value {
+            Value::Object(members) => members,
+            _ => Map::new(),
+        }
+    }
+
+    /// Refuses what nobody could read in the record later.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Kill { reason, .. } | Self::Release { reason, .. } => {
+                let good = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control);
+                if good { Ok(()) } else { Err(Error::Reason) }
+            }
+            Self::TokenIssue(_)
+            | Self::TokenRevoke { .. }
+            | Self::Reload
+            | Self::ServerRelease { .. }
+            | Self::SecretPut { .. }
+            | Self::SecretRemove { .. } => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_among_the_parameters() {
+        let act = Act::SecretPut { address: "vault:github/token".parse().unwrap(), value: Secret::new(b"hunter2".to_vec()) };
+        assert_eq!(Value::Object(act.parameters()), json!({ "address": "vault:github/token" }));
+        assert!(!format!("{act:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_kill_needs_a_reason() {
+        for (reason, good) in [("drill", true), ("", false), ("  ", false), ("a\nb", false), (&"x".repeat(1_001), false)] {
+            let act = Act::Kill { scope: Scope::All, reason: reason.to_owned() };
+            assert_eq!(act.check().is_ok(), good, "{reason}");
+        }
+    }
+}

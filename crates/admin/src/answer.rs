@@ -1,0 +1,79 @@
+//! What an act gives back.
+
+use crate::Reloaded;
+use response::Scope;
+use serde::{Serialize, Serializer};
+use terms::{Secret, ServerName, TokenId, Utc};
+use vault::{Address, Listing};
+
+/// The answer of an act. The shapes of tokens and kills are part of the contract.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// Of a kill or a release.
+    Cut(Cut),
+    /// Of a token that was issued.
+    Handed(Handed),
+    /// Of a token that was taken back.
+    Revoked(Revoked),
+    /// Of a reload.
+    Reloaded(Reloaded),
+    /// Of a server that may start again.
+    ServerReleased {
+        /// Which.
+        server: ServerName,
+    },
+    /// Of a credential that was put.
+    Kept(Listing),
+    /// Of a credential that was removed.
+    Removed {
+        /// Which.
+        address: Address,
+    },
+}
+
+/// What a kill or a release did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cut {
+    /// What it means.
+    pub scope: Scope,
+    /// Sessions that it ended.
+    pub ended_sessions: usize,
+    /// Calls under way that it ended.
+    pub ended_calls: usize,
+    /// From the act to its end, in milliseconds.
+    pub ms: u64,
+}
+
+/// A token, shown once.
+#[derive(Debug, Serialize)]
+pub struct Handed {
+    /// The token.
+    #[serde(serialize_with = "reveal")]
+    pub token: Secret<String>,
+    /// Its id.
+    pub id: TokenId,
+    /// When it ends.
+    #[serde(serialize_with = "as_text")]
+    pub expires_at: Utc,
+}
+
+/// A token that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Revoked {
+    /// Which.
+    pub id: TokenId,
+    /// When.
+    #[serde(serialize_with = "as_text")]
+    pub at: Utc,
+    /// Sessions that ended with it.
+    pub ended_sessions: usize,
+}
+
+fn reveal<S: Serializer>(token: &Secret<String>, out: S) -> Result<S::Ok, S::Error> {
+    out.serialize_str(token.open())
+}
+
+fn as_text<S: Serializer>(at: &Utc, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_str(at)
+}

@@ -1,0 +1,78 @@
+//! The bodies of requests.
+
+use crate::{Error, TokenWish};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+use terms::{Name, Secret, ServerName};
+use zeroize::Zeroizing;
+
+/// Reads a body.
+///
+/// # Errors
+/// [`Error::Request`]; the text says where, never what stood there.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(bytes).map_err(|cause| match cause.classify() {
+        serde_json::error::Category::Data => Error::Request("the body does not have the members that this path takes".to_owned()),
+        _ => Error::Request(format!("the body is not JSON (line {}, column {})", cause.line(), cause.column())),
+    })
+}
+
+/// Reads a name in a path.
+///
+/// # Errors
+/// [`Error::Request`].
+pub(super) fn name<T: FromStr<Err: Display>>(text: &str) -> Result<T, Error> {
+    text.parse().map_err(|cause: T::Err| Error::Request(cause.to_string()))
+}
+
+/// Of `kill` and `release`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reasoned {
+    pub(super) scope: String,
+    pub(super) reason: String,
+}
+
+/// Of a token.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Token {
+    agent: Name,
+    user: Option<Name>,
+    servers: Option<Vec<ServerName>>,
+    #[serde(default)]
+    tools: Vec<String>,
+    life_seconds: u64,
+}
+
+impl From<Token> for TokenWish {
+    fn from(body: Token) -> Self {
+        let Token { agent, user, servers, tools, life_seconds } = body;
+        Self { agent, user, servers, tools, life: Duration::from_secs(life_seconds) }
+    }
+}
+
+/// Of a credential.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Credential {
+    address: vault::Address,
+    value: String,
+}
+
+impl Credential {
+    /// The value, decoded.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when it is not base64.
+    pub(super) fn open(self) -> Result<(vault::Address, Secret<Vec<u8>>), Error> {
+        let text = Zeroizing::new(self.value);
+        let value = STANDARD.decode(text.as_bytes()).map_err(|_| Error::Request("the value is not base64".to_owned()))?;
+        Ok((self.address, Secret::new(value)))
+    }
+}

@@ -1,0 +1,108 @@
+//! The two ways in: the admin socket, and the admin listener.
+
+use crate::guard::{Guard, guarded};
+use crate::{Admin, Key, Operator, Way, router};
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use terms::Name;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use transport::local::Listener;
+
+/// Connections at once, of one way in.
+const CONNECTIONS: usize = 64;
+/// The longest time until the head of a request is complete.
+const HEADER: Duration = Duration::from_secs(10);
+const HEAD_BYTES: usize = 16 * 1024;
+const HEAD_FIELDS: usize = 64;
+/// How long open connections may finish after `stop`.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Serves the admin socket until `stop`. Whoever may open it is an operator, called `owner`: the socket lets in only the gateway's own account.
+pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, stop: CancellationToken) {
+    let router = router(admin);
+    let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(pair) => pair,
+            Err(cause) => {
+                tracing::warn!(%cause, "accept failed");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let operator = Operator { name: owner.clone(), way: Way::Socket { uid: peer.uid } };
+        let router = router.clone().layer(Extension(operator));
+        let stop = stop.clone();
+        tracker.spawn(async move {
+            connection(stream, router, stop).await;
+            drop(permit);
+        });
+    }
+    tracker.close();
+    let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
+}
+
+/// Serves the admin listener until `stop`: the key is demanded for all but `/metrics`, `/health` and `/ready`.
+///
+/// # Errors
+/// Those of the system, when the listener has no address.
+pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener, key: Arc<Key>, owner: Name, stop: CancellationToken) -> std::io::Result<()> {
+    let router = guarded(admin, Guard::new(key, owner, listener.local_addr()?));
+    let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(cause) => {
+                tracing::warn!(%cause, "accept failed");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let (router, stop) = (router.clone(), stop.clone());
+        tracker.spawn(async move {
+            connection(stream, router, stop).await;
+            drop(permit);
+        });
+    }
+    tracker.close();
+    let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
+    Ok(())
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, stop: CancellationToken) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_FIELDS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.as_mut().await
+        }
+    };
+    if let Err(cause) = ended {
+        tracing::debug!(%cause, "connection ended early");
+    }
+}
