@@ -3,6 +3,7 @@
 //! `main` parses, every verb answers, `outcome` turns the answer into an exit code. The wiring of the gateway is in `wire` and `serve`.
 
 mod assess;
+mod canary;
 mod cli;
 mod configured;
 mod connect;
@@ -26,6 +27,9 @@ fn main() -> ExitCode {
     // The helper that starts a server must find the process as it was executed: no thread, no descriptor.
     if std::env::args_os().nth(1).is_some_and(|first| first == sandbox::ARGUMENT) {
         sandbox::enter();
+    }
+    if std::env::args_os().nth(1).is_some_and(|first| first == canary::VERB) {
+        return canary::run();
     }
     let cli = cli::Cli::parse();
     let runtime = match cli.runtime() {

@@ -1,0 +1,108 @@
+//! Probes of the group `access` that need no canary.
+
+use super::ground::{B, Ground};
+use super::steps::{Finding, Probed, Steps};
+use config::Entry;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+/// A tool that nobody offers.
+const NOBODY: &str = "bastide-assess-nobody__nothing";
+/// Tools that are called at most.
+const MOST_TOOLS: usize = 20;
+/// How often each of two answers is timed.
+const TIMES: usize = 15;
+/// How far two medians may lie apart.
+const APART: Duration = Duration::from_millis(5);
+
+/// What a principal without a role may do.
+pub async fn deny_by_default(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut agent = ground.agent(B).await?;
+    for (method, list) in [
+        ("tools/list", "tools"),
+        ("prompts/list", "prompts"),
+        ("resources/templates/list", "resourceTemplates"),
+        ("resources/list", "resources"),
+    ] {
+        let names = agent.names(method, list).await?;
+        steps.none(format!("asked `{method}` as a principal that no role names"), &names);
+    }
+    let tools = ground.pinned_tools();
+    let mut ran = Vec::new();
+    let mut references = Vec::new();
+    for tool in tools.iter().take(MOST_TOOLS) {
+        let reply = agent.call(tool, json!({})).await?;
+        match reply.reference() {
+            Some(reference) if !reply.ran() => references.push(reference),
+            _ => ran.push(tool.clone()),
+        }
+    }
+    let called = tools.len().min(MOST_TOOLS);
+    steps.none(format!("called {called} of {} pinned tools; looked for those that were not refused", tools.len()), &ran);
+    for method in ["prompts/get", "resources/read"] {
+        let params = if method == "prompts/get" { json!({"name": NOBODY}) } else { json!({"uri": "bastide://nobody/nothing"}) };
+        let reply = agent.ask(method, params).await?;
+        steps.note(format!("asked `{method}`"), "refused", reply.said(), !reply.ran());
+    }
+    let mut sent = Vec::new();
+    for reference in &references {
+        let records = ground.records_of(reference, 1).await?;
+        if records.iter().any(|record| record.get("kind").and_then(serde_json::Value::as_str) == Some("intent")) {
+            sent.push(reference.clone());
+        }
+    }
+    steps.none(format!("looked in the log for intents among {} refused calls", references.len()), &sent);
+    let wild: Vec<String> = ground
+        .file()
+        .roles
+        .iter()
+        .flat_map(|(role, rules)| {
+            rules
+                .allow
+                .iter()
+                .filter(|(_, entries)| entries.contains(&Entry::Everything))
+                .map(move |(server, _)| format!("{role} on {server}"))
+        })
+        .collect();
+    steps.none("looked for roles that may use everything of a server", &wild);
+    agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// Whether a hidden name differs from an unknown one.
+pub async fn filtered_discovery(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut agent = ground.agent(B).await?;
+    let names = agent.names("tools/list", "tools").await?;
+    steps.none("asked `tools/list` as a principal that no role names", &names);
+    let Some(hidden) = ground.pinned_tools().into_iter().next() else {
+        steps.note("looked for a pinned tool", "one", "none is pinned, so that none can be hidden", true);
+        agent.close().await;
+        return Ok(Finding::Judged);
+    };
+    let (mut faces, mut spent) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    for _ in 0..TIMES {
+        for ((tool, faces), spent) in [hidden.as_str(), NOBODY].into_iter().zip(&mut faces).zip(&mut spent) {
+            let began = Instant::now();
+            let reply = agent.call(tool, json!({})).await?;
+            spent.push(began.elapsed());
+            faces.push(reply.face());
+        }
+    }
+    let [hidden_faces, unknown_faces] = &faces;
+    let same = hidden_faces.iter().chain(unknown_faces).all(|face| Some(face) == unknown_faces.first());
+    let first = |faces: &[String]| faces.first().map_or_else(String::new, |face| face.chars().take(200).collect());
+    let found =
+        if same { "equal but for id and reference".to_owned() } else { format!("{} and {}", first(hidden_faces), first(unknown_faces)) };
+    steps.note("compared the answers for a hidden tool and for a name that nobody offers", "equal but for id and reference", found, same);
+    let [hidden_spent, unknown_spent] = spent.map(median);
+    let apart = hidden_spent.abs_diff(unknown_spent);
+    let found = format!("{hidden_spent:.1?} and {unknown_spent:.1?}");
+    steps.note(format!("compared the median times of {TIMES} of each"), format!("less than {APART:?} apart"), found, apart < APART);
+    agent.close().await;
+    Ok(Finding::Judged)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,177 @@
+//! Probes that need the built-in canary among the configured servers.
+
+use super::agent::Agent;
+use super::ground::{A, CanaryServer, Ground};
+use super::secrets::{holds, search};
+use super::steps::{Finding, Probed, Steps, Trouble};
+use crate::canary;
+use crate::host::SystemEntropy;
+use base64::Engine as _;
+use serde_json::{Value, json};
+use terms::Entropy as _;
+
+/// The canary, and an agent that may use it.
+pub struct Reached {
+    /// The canary.
+    pub server: CanaryServer,
+    /// Probe a, its session open.
+    pub agent: Agent,
+}
+
+impl Reached {
+    /// Opens a session that reaches the canary.
+    ///
+    /// # Errors
+    /// [`Trouble`] that says what to add to the configuration.
+    pub async fn find(ground: &Ground) -> Result<Self, Trouble> {
+        const DID: &str = "looked for the canary server";
+        ground.running()?;
+        let Some(server) = ground.canary() else {
+            let add = "none is configured; add `servers: { canary: { run: [/path/to/bastide, __canary], secrets: { CANARY_SECRET: vault:canary/secret } } }`, \
+                a role with `members: [\"agent:probe/a\"]` and `allow: { canary: [echo, add, read_mail, leak, stop] }`, then run `bastide lock`";
+            return Err(Trouble::new(DID, add));
+        };
+        let mut agent = ground.agent(A).await?;
+        let names = agent.names("tools/list", "tools").await?;
+        if !names.contains(&format!("{}__echo", server.name)) {
+            let why = format!(
+                "`{}` is configured, but agent:{A} may not use its tool echo: name it in a role, and run `bastide lock`",
+                server.name
+            );
+            return Err(Trouble::new(DID, why));
+        }
+        Ok(Self { server, agent })
+    }
+
+    /// Calls a tool of the canary.
+    ///
+    /// # Errors
+    /// [`Trouble`] when the gateway does not answer.
+    pub async fn call(&mut self, tool: &str, arguments: Value) -> Result<super::agent::Reply, Trouble> {
+        let name = format!("{}__{tool}", self.server.name);
+        self.agent.call(&name, arguments).await
+    }
+}
+
+/// A server that gives its own credential away.
+pub async fn isolation(ground: &Ground, steps: &mut Steps) -> Probed {
+    let first = Reached::find(ground).await?;
+    let Some(place) = first.server.secret.clone() else {
+        return Err(Trouble::new("looked for the credential of the canary", "its entry has no `secrets: { CANARY_SECRET: vault:… }`"));
+    };
+    let mut bytes = [0_u8; 24];
+    SystemEntropy.fill(&mut bytes);
+    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "Zq";
+    let value = base64::engine::general_purpose::STANDARD.encode(&secret);
+    let did = "gave the canary a credential made for this run";
+    ground.operate(did, "/api/v1/secrets", &json!({"address": format!("vault:{place}"), "value": value})).await?;
+    // A new session gets a process that was started with the new credential.
+    let mut agent = first.agent;
+    agent.close().await;
+    let mut reached = Reached::find(ground).await?;
+    let reply = reached.call("leak", json!({})).await?;
+    let answered = reply.status == 200 && (reply.ran() || reply.code().is_some());
+    steps.note(
+        "called a tool that returns the credential in three encodings",
+        "an answer without it, or a refusal",
+        reply.said(),
+        answered,
+    );
+    let known = reply.text().contains("no credential was given");
+    steps.note("looked whether the canary had the credential", "it had", if known { "it was given none" } else { "it had" }, !known);
+    let forms = canary::encodings(&secret);
+    for (encoding, form) in &forms {
+        let found = reply.text().contains(form.as_str());
+        steps.note(
+            format!("looked for the credential in the answer, {encoding}"),
+            "nowhere",
+            if found { "there" } else { "nowhere" },
+            !found,
+        );
+    }
+    let needles: Vec<Vec<u8>> = forms.into_iter().map(|(_, form)| form.into_bytes()).collect();
+    let reference =
+        ground.recorded(1, |record| record.get("tool").and_then(Value::as_str).is_some_and(|tool| tool.ends_with("leak"))).await?;
+    steps.note("looked for the call in the log", "on record", format!("{} records", reference.len()), !reference.is_empty());
+    let files = ground.state_files();
+    let (searched, total, hits) = tokio::task::spawn_blocking(move || search(&files, &needles))
+        .await
+        .map_err(|fault| Trouble::new("searched the state folder", fault))?;
+    steps.none(format!("looked for every form in {searched} files of the state folder, {total} bytes"), &hits);
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// Arguments that do not fit.
+pub async fn argument_schemas(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut reached = Reached::find(ground).await?;
+    let good = reached.call("echo", json!({"text": "assessment"})).await?;
+    steps.note("called echo with a text", "it runs", good.said(), good.ran());
+    let cases = [
+        ("a number for a text", "echo", json!({"text": 5})),
+        ("no argument", "echo", json!({})),
+        ("an unknown argument beside it", "echo", json!({"text": "x", "more": true})),
+        ("a text that is too long", "echo", json!({"text": "x".repeat(5_000)})),
+        ("a fraction for an integer", "add", json!({"a": 1.5, "b": 2})),
+        ("a list instead of arguments", "add", json!([1, 2])),
+    ];
+    let mut references = Vec::new();
+    for (what, tool, arguments) in cases {
+        let reply = reached.call(tool, arguments).await?;
+        let code = reply.code().unwrap_or_default();
+        let ok = !reply.ran()
+            && (code.starts_with("access.argument-schemas/")
+                || code.starts_with("transport.strict-messages/")
+                || reply.message().get("error").is_some());
+        steps.note(format!("called {tool} with {what}"), "refused by its schema", reply.said(), ok);
+        references.extend(reply.reference());
+    }
+    let mut sent = Vec::new();
+    for reference in &references {
+        let records = ground.records_of(reference, 1).await?;
+        if records.iter().any(|record| record.get("kind").and_then(Value::as_str) == Some("intent")) {
+            sent.push(reference.clone());
+        }
+    }
+    steps.none(format!("looked in the log for intents among {} refused calls", references.len()), &sent);
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// A result that holds a key.
+pub async fn secrets_in_results(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut reached = Reached::find(ground).await?;
+    let key = canary::fakes().key;
+    let reply = reached.call("read_mail", json!({})).await?;
+    let found = holds(reply.text().as_bytes(), key.as_bytes());
+    let answered = reply.ran() || reply.code().is_some_and(|code| code.starts_with("data."));
+    steps.note("called a tool whose result holds a fake key", "an answer, or a refusal of group data", reply.said(), answered);
+    steps.note("looked for the key in the answer", "nowhere", if found { "there" } else { "nowhere" }, !found);
+    let records =
+        ground.recorded(2, |record| record.get("tool").and_then(Value::as_str).is_some_and(|tool| tool.ends_with("read_mail"))).await?;
+    let told: Vec<String> = records.iter().filter(|record| record.to_string().contains(&key)).map(|_| "a record".to_owned()).collect();
+    steps.none(format!("looked for the key in {} records of the call", records.len()), &told);
+    let kinds: Vec<String> = records
+        .iter()
+        .filter_map(|record| record.get("obligations")?.as_array())
+        .flatten()
+        .filter(|obligation| obligation.get("class").and_then(Value::as_str) == Some("secret"))
+        .filter_map(|obligation| Some(format!("{} {}", obligation.get("action")?.as_str()?, obligation.get("kind")?.as_str()?)))
+        .collect();
+    let acted = !kinds.is_empty() && kinds.iter().all(|kind| !kind.starts_with("flag"));
+    steps.note(
+        "looked what the record says was found",
+        "a secret, taken out",
+        if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(", ") },
+        acted,
+    );
+    let events: Vec<&str> = records.iter().filter_map(|record| record.get("event")?.as_str()).collect();
+    steps.note(
+        "looked for the event",
+        "data.secret",
+        if events.is_empty() { "none".to_owned() } else { events.join(", ") },
+        events.contains(&"data.secret"),
+    );
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}

@@ -1,0 +1,253 @@
+//! Probes of the group `audit`.
+
+use super::canaries::Reached;
+use super::ground::{B, Ground};
+use super::steps::{Finding, Probed, Steps, Trouble};
+use audit::read::{self, Folder, Live, Node};
+use audit::verify::Against;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io;
+use store::journal::LogFolder;
+
+/// Fields that a record of a refused call has.
+const REFUSED: [&str; 8] = ["id", "kind", "time", "request", "principal", "session", "method", "decision"];
+/// Fields that the records of a call that ran have together.
+const RAN: [&str; 14] = [
+    "id",
+    "kind",
+    "time",
+    "request",
+    "principal",
+    "session",
+    "server",
+    "method",
+    "tool",
+    "arguments",
+    "digest",
+    "decision",
+    "result",
+    "latency",
+];
+/// Where in the first record of the oldest segment a byte is turned: behind the header and the head of the frame.
+const WITHIN_RECORD: usize = 4096 + 40 + 8;
+
+/// Whether calls are on record.
+pub async fn calls(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut agent = ground.agent(B).await?;
+    let refused = agent.call("bastide-assess-nobody__nothing", json!({"text": "assessment"})).await?;
+    let reference = refused
+        .reference()
+        .ok_or_else(|| Trouble::new("made a call that is refused", format!("the answer {} has no reference", refused.said())))?;
+    let records = ground.records_of(&reference, 1).await?;
+    steps.note("looked for the refused call in the log", "one record", records.len(), records.len() == 1);
+    steps.none("looked for fields that its record lacks", &missing(&records, &REFUSED));
+    let who = records.first().and_then(|record| record.pointer("/principal/agent")?.as_str()).unwrap_or("nobody");
+    steps.equal("read for whom it was", B, who);
+    agent.close().await;
+
+    let mut reached = match Reached::find(ground).await {
+        Ok(reached) => reached,
+        Err(trouble) => {
+            steps.note("made a call that runs", "on record", trouble.why, false);
+            return Ok(Finding::Judged);
+        }
+    };
+    let mark = format!("assessment-{}", ground.now().nanos());
+    let ran = reached.call("echo", json!({"text": mark})).await?;
+    steps.note("made a call that runs", "it runs", ran.said(), ran.ran());
+    let of_mark = |record: &Value| record.pointer("/arguments/text").and_then(Value::as_str) == Some(&mark);
+    let first = ground.recorded(1, of_mark).await?;
+    let request = first.first().and_then(|record| record.get("request")?.as_str()).unwrap_or_default().to_owned();
+    let records = ground.records_of(&request, 2).await?;
+    let outcomes = records.iter().filter(|record| record.get("kind").and_then(Value::as_str) == Some("outcome")).count();
+    steps.note(
+        "looked for the call in the log",
+        "intent and one outcome",
+        format!("{} records, {outcomes} outcome", records.len()),
+        records.len() == 2 && outcomes == 1,
+    );
+    steps.none("looked for fields that its records lack", &missing(&records, &RAN));
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// The fields of `wanted` that none of `records` has.
+fn missing(records: &[Value], wanted: &[&str]) -> Vec<String> {
+    wanted
+        .iter()
+        .filter(|field| !records.iter().any(|record| record.get(**field).is_some_and(|value| !value.is_null())))
+        .map(|field| (*field).to_owned())
+        .collect()
+}
+
+/// A log with one byte turned, read as if it had been written so.
+struct Turned {
+    log: LogFolder,
+    file: String,
+    at: usize,
+}
+
+impl Folder for Turned {
+    fn walk(&self) -> io::Result<Vec<Node>> {
+        self.log.walk()
+    }
+
+    fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = self.log.read(path, most)?;
+        if path == self.file
+            && let Some(byte) = bytes.get_mut(self.at)
+        {
+            *byte ^= 1;
+        }
+        Ok(bytes)
+    }
+
+    fn start(&self, path: &str, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut start = self.log.start(path, bytes)?;
+        if path == self.file
+            && let Some(byte) = start.get_mut(self.at)
+        {
+            *byte ^= 1;
+        }
+        Ok(start)
+    }
+
+    fn live(&self) -> Live {
+        self.log.live()
+    }
+}
+
+/// The log as it is, and as it would be with a byte turned. Needs no running gateway.
+pub async fn chain(ground: &Ground, steps: &mut Steps) -> Probed {
+    let log = ground.log();
+    let whole = verify(log.clone()).await?;
+    let found = whole
+        .problems
+        .first()
+        .map_or_else(|| format!("{} records, no problem", whole.records), |problem| format!("{}: {}", problem.file, problem.what));
+    steps.note("verified the whole log", "no problem", found, whole.ok);
+    let covered = whole
+        .checkpoint
+        .as_ref()
+        .map_or_else(|| "none".to_owned(), |checkpoint| format!("{} records, {}", checkpoint.size, checkpoint.time));
+    steps.note("looked for a signed checkpoint", "one", covered, whole.checkpoint.is_some());
+    let segment = read::segments(&log).map_err(|fault| Trouble::new("listed the log", fault))?.first().copied().unwrap_or(0);
+    let file = audit::segment::path(segment);
+    for (what, file, at) in [
+        ("in a record", file, WITHIN_RECORD),
+        ("in the checkpoint", read::CHECKPOINT.to_owned(), 20),
+        ("in the key", read::KEY.to_owned(), 30),
+    ] {
+        let report = verify(Turned { log: log.clone(), file, at }).await?;
+        let found = report.problems.first().map_or_else(|| "nothing".to_owned(), |problem| format!("{}: {}", problem.file, problem.what));
+        steps.note(
+            format!("verified it with one byte turned {what}"),
+            "the place is named",
+            found,
+            !report.ok && !report.problems.is_empty(),
+        );
+    }
+    Ok(Finding::Judged)
+}
+
+async fn verify(folder: impl Folder + Send + 'static) -> Result<audit::Report, Trouble> {
+    let verified = tokio::task::spawn_blocking(move || audit::verify(&folder, &Against::default())).await;
+    verified.map_err(|fault| Trouble::new("verified the log", fault))
+}
+
+/// Whether attacks leave events.
+pub async fn events(ground: &Ground, steps: &mut Steps) -> Probed {
+    let stranger = ground.stranger()?;
+    let reply = stranger.with(Some("bastide-static-key-0123456789abcdef")).initialize("/mcp").await?;
+    steps.note("presented a forged token", "401", reply.said(), reply.status == 401);
+    let of = |name: &'static str| move |record: &Value| record.get("event").and_then(Value::as_str) == Some(name);
+    for name in ["identity.token-refused"] {
+        let found = ground.recorded(1, of(name)).await?;
+        steps.note(format!("looked for the event {name}"), "on record", found.len(), !found.is_empty());
+    }
+    let all: Vec<Value> = ground.records().await?.into_iter().filter(|record| record.get("event").is_some()).collect();
+    let kinds: BTreeSet<&str> = all.iter().filter_map(|record| record.get("event")?.as_str()).collect();
+    let bare = |record: &&Value| {
+        record.get("severity").is_none() || !record.get("mitre").and_then(Value::as_array).is_some_and(|ids| ids.iter().any(technique))
+    };
+    let lacking: BTreeSet<String> = all.iter().filter(bare).filter_map(|record| record.get("event")?.as_str()).map(str::to_owned).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    steps.none(
+        format!("looked for events of this run without severity or technique, among {}", kinds.join(", ")),
+        &lacking.into_iter().collect::<Vec<_>>(),
+    );
+    Ok(Finding::Judged)
+}
+
+/// Whether `id` has the form of a technique of ATT&CK or ATLAS.
+fn technique(id: &Value) -> bool {
+    let Some(number) = id.as_str().and_then(|id| id.strip_prefix("AML.").unwrap_or(id).strip_prefix('T')) else { return false };
+    let (main, sub) = number.split_once('.').unwrap_or((number, "001"));
+    let digits = |text: &str, length: usize| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(main, 4) && digits(sub, 3)
+}
+
+/// Whether one id joins all records of a call.
+pub async fn correlation(ground: &Ground, steps: &mut Steps) -> Probed {
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
+    let mut agent = ground.agent(B).await?;
+    let refused = agent.call_in("bastide-assess-nobody__nothing", json!({}), &parent).await?;
+    let reference = refused.reference().unwrap_or_default();
+    let records = ground.records_of(&reference, 1).await?;
+    let traced = |record: &Value| record.pointer("/trace/parent").and_then(Value::as_str).is_some_and(|found| found.contains(TRACE));
+    steps.note(
+        "made a refused call within a trace",
+        "its record has the trace",
+        if records.iter().any(traced) { "it has" } else { "it has not" },
+        records.iter().any(traced),
+    );
+    agent.close().await;
+    let mut reached = match Reached::find(ground).await {
+        Ok(reached) => reached,
+        Err(trouble) => {
+            steps.note("made a call that runs within a trace", "one id in intent and outcome", trouble.why, false);
+            return Ok(Finding::Judged);
+        }
+    };
+    let mark = format!("correlation-{}", ground.now().nanos());
+    let tool = format!("{}__echo", reached.server.name);
+    let ran = reached.agent.call_in(&tool, json!({"text": mark}), &parent).await?;
+    steps.note("made a call that runs within a trace", "it runs", ran.said(), ran.ran());
+    let first = ground.recorded(1, |record| record.pointer("/arguments/text").and_then(Value::as_str) == Some(&mark)).await?;
+    let request = first.first().and_then(|record| record.get("request")?.as_str()).unwrap_or_default().to_owned();
+    let records = ground.records_of(&request, 2).await?;
+    let kinds: BTreeSet<&str> = records.iter().filter_map(|record| record.get("kind")?.as_str()).collect();
+    let kinds: Vec<&str> = kinds.into_iter().collect();
+    steps.note(format!("joined its records by {request}"), "intent, outcome", kinds.join(", "), kinds == ["intent", "outcome"]);
+    steps.note(
+        "looked for the trace in them",
+        "in each",
+        records.iter().filter(|record| traced(record)).count(),
+        !records.is_empty() && records.iter().all(traced),
+    );
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn techniques_have_their_form() {
+        for good in ["T1552", "T1550.001", "AML.T0010", "AML.T0011.002"] {
+            assert!(technique(&json!(good)), "{good}");
+        }
+        for bad in ["", "1552", "T155", "T1552.1", "AML.1234", "TA0001"] {
+            assert!(!technique(&json!(bad)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_missing_when_no_record_has_it() {
+        let records = [json!({"id": 1, "kind": null}), json!({"time": 1})];
+        assert_eq!(missing(&records, &["id", "kind", "time", "tool"]), ["kind", "tool"]);
+    }
+}

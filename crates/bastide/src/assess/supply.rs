@@ -1,0 +1,108 @@
+//! Probes of the group `supply`.
+
+use super::ground::{A, Ground};
+use super::steps::{Finding, Probed, Steps};
+use serde_json::{Value, json};
+use std::time::Duration;
+use terms::Control;
+
+/// Programs that fetch what they run.
+const FETCHERS: [&str; 7] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "deno"];
+
+struct Row {
+    name: String,
+    state: String,
+    pinned: Option<Value>,
+    held: Vec<String>,
+}
+
+async fn rows(ground: &Ground) -> Result<Vec<Row>, super::steps::Trouble> {
+    let servers = ground.view("asked how the servers stand", "/api/v1/servers").await?;
+    let list = servers.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let held = |row: &Value| {
+        let items = row.get("held").and_then(Value::as_array).cloned().unwrap_or_default();
+        items.iter().map(|item| format!("{} {}", text(item, "name"), text(item, "why"))).collect()
+    };
+    let pinned = |row: &Value| row.get("pinned").filter(|pinned| pinned.is_object()).cloned();
+    Ok(list.iter().map(|row| Row { name: text(row, "name"), state: text(row, "state"), pinned: pinned(row), held: held(row) }).collect())
+}
+
+/// What is not approved is not reached.
+pub async fn allowlist(ground: &Ground, steps: &mut Steps) -> Probed {
+    let rows = rows(ground).await?;
+    let unverified: Vec<String> = rows.iter().filter(|row| row.state == "unverified").map(|row| row.name.clone()).collect();
+    steps.none("asked for servers whose lock has no good signature", &unverified);
+    let open: Vec<String> = rows
+        .iter()
+        .filter(|row| row.state != "approved" && row.state != "aside" && row.state != "unverified")
+        .map(|row| format!("{} {}", row.name, row.state))
+        .collect();
+    steps.none(format!("asked for servers without a current approval, among {}", rows.len()), &open);
+    let configured: Vec<String> = ground.servers().iter().map(ToString::to_string).collect();
+    let mut known: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
+    known.sort();
+    steps.note(
+        "compared the running servers with the configuration",
+        "the same",
+        format!("{} and {}", known.len(), configured.len()),
+        known == configured,
+    );
+    let mut agent = ground.agent(A).await?;
+    let unknown = agent.call("bastide-assess-nobody__nothing", json!({})).await?;
+    steps.note("called a server that is not approved", "it does not exist", unknown.said(), !unknown.ran());
+    let token = ground.issue(A, Duration::from_secs(120), None).await?;
+    let reply = ground.stranger()?.with(Some(&token.text)).initialize("/mcp/bastide-assess-nobody").await?;
+    steps.note("opened a session on it", "401 or 404", reply.said(), reply.status == 401 || reply.status == 404);
+    agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// Every server is pinned, and none floats.
+pub async fn pinning(ground: &Ground, steps: &mut Steps) -> Probed {
+    let rows = rows(ground).await?;
+    let accepted: Vec<String> = ground
+        .loaded()
+        .risks
+        .iter()
+        .filter(|risk| risk.entry.control == Control::SupplyPinning && risk.ends > ground.now())
+        .map(|risk| risk.server.to_string())
+        .collect();
+    let unpinned: Vec<String> = rows.iter().filter(|row| row.pinned.is_none()).map(|row| format!("{} {}", row.name, row.state)).collect();
+    steps.none(format!("asked for servers without a pinned content and definitions, among {}", rows.len()), &unpinned);
+    let definitions: u64 = rows.iter().filter_map(|row| row.pinned.as_ref()?.get("tools")?.as_u64()).sum();
+    steps.note("counted the pinned tools", "at least one of each server with tools", definitions, rows.is_empty() || definitions > 0);
+    let floating: Vec<String> =
+        ground.file().servers.iter().filter(|(_, server)| floats(&server.run)).map(|(name, _)| name.to_string()).collect();
+    steps.none("looked for start commands that fetch what they run, or name a floating version", &floating);
+    let held: Vec<String> = rows.iter().flat_map(|row| row.held.iter().map(move |item| format!("{}: {item}", row.name))).collect();
+    steps.note(
+        "asked what is put aside until someone looks",
+        "what differs from its pin",
+        if held.is_empty() { "nothing differs".to_owned() } else { held.join(", ") },
+        true,
+    );
+    steps.none("looked for servers whose changed definitions are taken at once", &accepted);
+    let only_accepted = unpinned.is_empty() && floating.is_empty() && !accepted.is_empty();
+    Ok(if only_accepted { Finding::Accepted } else { Finding::Judged })
+}
+
+fn floats(run: &[String]) -> bool {
+    let Some((program, arguments)) = run.split_first() else { return false };
+    let program = program.rsplit('/').next().unwrap_or_default();
+    FETCHERS.contains(&program) || arguments.iter().any(|argument| argument.ends_with("@latest") || argument.ends_with(":latest"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fetches_floats() {
+        let run = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        for command in [&["npx", "-y", "x"][..], &["/usr/bin/uvx", "x"], &["/opt/run", "image:latest"]] {
+            assert!(floats(&run(command)), "{command:?}");
+        }
+        assert!(!floats(&run(&["/opt/ledger/mcp-ledger"])) && !floats(&[]));
+    }
+}
