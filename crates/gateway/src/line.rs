@@ -87,6 +87,10 @@ async fn admission(gate: &Arc<Gate>, trail: &mut Trail, arrival: Arrival) -> Res
 
 /// The rest of it, and the lower row for everything that comes back.
 async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, reply: &mut Reply) {
+    if authorized.prefers_stream() {
+        reply.bind(authorized.session());
+        reply.stream();
+    }
     let sent = caught(departure(gate, trail, authorized)).await.unwrap_or_else(|| Err(trail.fell()));
     let mut forwarded = match sent {
         Ok(forwarded) => forwarded,

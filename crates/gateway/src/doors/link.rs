@@ -17,6 +17,13 @@ use transport::upstream::http::{Answers, UpstreamHead, Wire};
 /// Notes of one call that may wait for its client.
 const NOTES: usize = 64;
 
+/// How often the stream of one call is resumed.
+const RESUMES: u32 = 20;
+/// Until it is resumed, where the server does not say.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+/// The longest that a server may make us wait.
+const RETRY_MOST: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Why nothing more comes of an exchange with a server.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -60,6 +67,8 @@ pub enum Incoming {
     Note(Notification),
     /// A question that belongs to the call.
     Question(Request),
+    /// The server closed the stream of the call and lets it be resumed: the next look resumes it.
+    Parted,
 }
 
 /// One MCP session with one server.
@@ -106,7 +115,7 @@ enum Over {
 
 enum Way {
     Pipe { notes: mpsc::Receiver<Incoming>, done: oneshot::Receiver<Response> },
-    Http(Box<Answers>),
+    Http { answers: Box<Answers>, resumed: u32, ended: Option<transport::upstream::Fault> },
 }
 
 /// What a frame outside every call was.
@@ -194,7 +203,7 @@ impl Link {
                 let session = session.lock().clone();
                 let answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), number > 1)).await?;
                 self.learn(&answers);
-                Way::Http(Box::new(answers))
+                Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
             }
         };
         Ok(InFlight { link: Arc::clone(self), id: number, way, over: Over::No })
@@ -230,7 +239,7 @@ impl Link {
         loop {
             match flight.next().await? {
                 Incoming::Response(response) => return Ok(response),
-                Incoming::Note(_) => {}
+                Incoming::Note(_) | Incoming::Parted => {}
                 Incoming::Question(question) => self.decline(&question.id, question.method).await?,
             }
         }
@@ -297,6 +306,16 @@ impl Link {
                 wire.open_stream(head(session.as_deref(), authorization.as_ref(), true), None).await.ok()
             }
         }
+    }
+
+    /// The rest of a stream that ended before its response, from the last event on; `None` where it cannot be resumed.
+    async fn resume(&self, ended: &Answers, before: u32) -> Option<Answers> {
+        let Carrier::Http { wire, authorization, session } = &self.carrier else { return None };
+        let last = ended.last_event().filter(|_| before < RESUMES)?.clone();
+        let wait = ended.retry().unwrap_or(RETRY).min(RETRY_MOST);
+        tokio::time::sleep(wait).await;
+        let session = session.lock().clone();
+        wire.open_stream(head(session.as_deref(), authorization.as_ref(), true), Some(&last)).await.ok()
     }
 
     /// Parses a frame of the server's.
@@ -430,11 +449,37 @@ impl InFlight {
                     response = done => response.map(Incoming::Response).map_err(|_| Broken::Gone),
                 }
             }
-            Way::Http(answers) => match answers.next().await {
-                None => Err(Broken::Wire(transport::upstream::Fault::NoResponse)),
-                Some(Err(fault)) => Err(Broken::Wire(fault)),
-                Some(Ok(frame)) => self.link.parse(frame).and_then(|message| own(message, self.id)),
-            },
+            Way::Http { answers, resumed, ended } => {
+                if let Some(why) = ended.take() {
+                    match self.link.resume(answers, *resumed).await {
+                        Some(again) => {
+                            **answers = again;
+                            *resumed += 1;
+                        }
+                        None => {
+                            self.over = Over::Yes;
+                            return Err(Broken::Wire(why));
+                        }
+                    }
+                }
+                match answers.next().await {
+                    Some(Ok(frame)) => self.link.parse(frame).and_then(|message| own(message, self.id)),
+                    // A server may close the stream of a call and let it be resumed (MCP 2025-11-25, Resumability).
+                    broken => {
+                        let why = match broken {
+                            Some(Err(fault)) => fault,
+                            _ => transport::upstream::Fault::NoResponse,
+                        };
+                        match answers.last_event() {
+                            Some(_) => {
+                                *ended = Some(why);
+                                Ok(Incoming::Parted)
+                            }
+                            None => Err(Broken::Wire(why)),
+                        }
+                    }
+                }
+            }
         };
         if matches!(next, Ok(Incoming::Response(_)) | Err(_)) {
             self.over = Over::Yes;

@@ -3,10 +3,12 @@
 //! What a verdict asks for today is a clearance, which `screen` holds the answer to; approvals join here.
 
 use super::decide::Decided;
+use super::parse::Intake;
 use super::resolve::Target;
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::trail::{Stage, Trail};
+use mcp::Message;
 use std::sync::Arc;
 use terms::Operation;
 
@@ -33,6 +35,13 @@ impl Authorized {
 
     pub(super) fn session(&self) -> &Arc<Session> {
         self.decided.inspected().resolved().admitted().session()
+    }
+
+    /// Whether its answer is to be a stream from the first byte on.
+    pub(super) fn prefers_stream(&self) -> bool {
+        let resolved = self.decided.inspected().resolved();
+        let asked = matches!(resolved.admitted().parsed().intake(), Intake::Message(Message::Request(_)));
+        asked && !matches!(resolved.target(), Target::Initialize) && resolved.admitted().parsed().prefers_stream()
     }
 
     pub(super) fn effect(&self) -> Effect {

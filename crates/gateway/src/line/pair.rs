@@ -27,6 +27,8 @@ pub(super) enum Answer {
     Note(Notification),
     /// A question on the way.
     Question(Request),
+    /// The server lets go of the stream for a while.
+    Parted,
     /// Nothing: it was taken note of.
     Accepted,
     /// A stream.
@@ -66,6 +68,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     Ok(Incoming::Response(response)) => Answer::Response(response),
                     Ok(Incoming::Note(note)) => Answer::Note(note),
                     Ok(Incoming::Question(question)) => Answer::Question(question),
+                    Ok(Incoming::Parted) => Answer::Parted,
                     Err(broken) => return Err(lost(trail, &broken)),
                 },
                 () = ended.cancelled() => return Err(trail.refuse(Code::ServerUnavailable)),

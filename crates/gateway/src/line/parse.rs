@@ -47,6 +47,13 @@ impl Parsed {
     pub(super) fn intake(&self) -> &Intake {
         &self.intake
     }
+
+    /// Whether the client would rather have a stream than one piece: it lists that first.
+    pub(super) fn prefers_stream(&self) -> bool {
+        let Source::Http(http) = &self.identified.framed().arrival().source else { return false };
+        let first = http.head.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).and_then(|value| value.split([',', ';']).next());
+        first.is_some_and(|range| range.trim().eq_ignore_ascii_case("text/event-stream"))
+    }
 }
 
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identified) -> Result<Parsed, Halt> {

@@ -72,8 +72,10 @@ impl Reply {
             }
             Outlet::Http(answer) => {
                 if let (Some(id), Some(session)) = (self.stream, &self.session) {
-                    if let Outgoing::Message { text, .. } = &outgoing {
-                        session.streams.send(Some(id), text);
+                    match &outgoing {
+                        Outgoing::Message { text, .. } => session.streams.send(Some(id), text),
+                        Outgoing::Parted => session.streams.part(id),
+                        _ => {}
                     }
                     if last == Last::Yes {
                         session.streams.finish(id);
@@ -93,7 +95,7 @@ fn line(outgoing: Outgoing) -> Option<Bytes> {
     match outgoing {
         Outgoing::Message { text, .. } => Some(text),
         Outgoing::Bare { text, .. } => (!text.is_empty()).then_some(text),
-        Outgoing::Accepted | Outgoing::Opened(_) | Outgoing::Ended | Outgoing::Silent => None,
+        Outgoing::Accepted | Outgoing::Opened(_) | Outgoing::Ended | Outgoing::Parted | Outgoing::Silent => None,
     }
 }
 
@@ -105,7 +107,7 @@ fn response(outgoing: Outgoing) -> Response<Body> {
             }
             response.header(CONTENT_TYPE, "application/json")
         }),
-        Outgoing::Accepted | Outgoing::Silent => respond(StatusCode::ACCEPTED, Body::empty(), |response| response),
+        Outgoing::Accepted | Outgoing::Parted | Outgoing::Silent => respond(StatusCode::ACCEPTED, Body::empty(), |response| response),
         Outgoing::Ended => respond(StatusCode::NO_CONTENT, Body::empty(), |response| response),
         Outgoing::Opened(subscriber) => events(subscriber),
         Outgoing::Bare { text, status, fate, challenge } => respond(code(status), Body::whole(text), |mut response| {

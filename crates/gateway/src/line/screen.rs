@@ -46,6 +46,8 @@ pub(super) enum Release {
     Opened(mpsc::Receiver<Bytes>),
     /// See [`Answer::Ended`].
     Ended,
+    /// See [`Answer::Parted`].
+    Parted,
     /// See [`Answer::Cancelled`].
     Cancelled,
 }
@@ -62,6 +64,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &Forward
         Answer::Opened(subscriber) => Release::Opened(subscriber),
         Answer::Ended => Release::Ended,
         Answer::Cancelled => Release::Cancelled,
+        Answer::Parted => Release::Parted,
         Answer::Own(result) => own(gate, trail, forwarded, result)?,
         Answer::Response(response) => response_of(gate, trail, forwarded, &response)?,
         Answer::Note(note) => note_of(gate, trail, forwarded, &note),

@@ -56,6 +56,8 @@ pub(super) enum Outgoing {
         /// The challenge of a 401.
         challenge: Option<String>,
     },
+    /// Nothing, and the stream is let go of: the client comes back for the rest.
+    Parted,
     /// Nothing.
     Silent,
 }
@@ -75,6 +77,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Release::Interim(text) => {
             return Ok(Settled { outgoing: Outgoing::Message { text, status: 200, session: None }, last: Last::No });
         }
+        Release::Parted => return Ok(Settled { outgoing: Outgoing::Parted, last: Last::No }),
         Release::Dropped => return Ok(Settled { outgoing: Outgoing::Silent, last: Last::No }),
         Release::Accepted => Outgoing::Accepted,
         Release::Opened(subscriber) => Outgoing::Opened(subscriber),

@@ -117,6 +117,15 @@ impl Streams {
         }
     }
 
+    /// Lets go of the client that listens on a stream; it may resume it.
+    pub fn part(&self, stream: StreamId) {
+        if let Self::Events(events) = self
+            && let Some(stream) = events.lock().open.get_mut(&stream.0)
+        {
+            stream.sink = None;
+        }
+    }
+
     /// Ends a stream; what was kept stays for a while.
     pub fn finish(&self, stream: StreamId) {
         if let Self::Events(events) = self {
@@ -216,7 +225,7 @@ fn event(stream: u64, number: u64, message: &[u8]) -> Bytes {
 
 /// An event with an id and no data, from which a client can resume before anything was said.
 fn priming(stream: u64, number: u64) -> Bytes {
-    format!("id: {stream}-{number}\ndata:\n\n").into()
+    format!("id: {stream}-{number}\nretry: 1000\ndata:\n\n").into()
 }
 
 #[cfg(test)]

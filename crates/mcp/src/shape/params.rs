@@ -83,6 +83,8 @@ static FORM: Shape = Shape::Object(&[
         "requestedSchema",
         &Shape::Object(&[
             may("$schema", &Shape::Text),
+            TITLE,
+            DESCRIPTION,
             must("type", &Shape::Choice(&["object"])),
             must("properties", &Shape::Map(&PRIMITIVE)),
             may("required", &Shape::List(&Shape::Text)),
