@@ -105,11 +105,11 @@ async fn status(State(admin): Shared) -> Result<Json<view::StatusView>, Error> {
 }
 
 async fn sessions(State(admin): Shared) -> Result<Response, Error> {
-    Ok(shown("sessions", view::sessions(&admin)?).into_response())
+    Ok(shown("sessions", view::sessions(admin.gate()?)).into_response())
 }
 
 async fn servers(State(admin): Shared) -> Result<Response, Error> {
-    Ok(shown("servers", view::servers(&admin)?).into_response())
+    Ok(shown("servers", view::servers(admin.gate()?)).into_response())
 }
 
 async fn server_release(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {

@@ -2,6 +2,7 @@
 
 use crate::{Admin, Error};
 use audit::State;
+use gateway::gate::Gate;
 use gateway::snapshot::{Carrier, Server, Unpinned};
 use response::Stop;
 use serde::Serialize;
@@ -111,16 +112,11 @@ pub fn status(admin: &Admin) -> Result<StatusView, Error> {
 }
 
 /// The open sessions, oldest first.
-///
-/// # Errors
-/// [`Error::NotRunning`].
-pub fn sessions(admin: &Admin) -> Result<Vec<SessionView>, Error> {
-    let gate = admin.gate()?;
+pub fn sessions(gate: &Gate) -> Vec<SessionView> {
     let now = gate.clock.instant();
     let mut all = gate.sessions.list();
     all.sort_by_key(|session| (session.opened, session.id));
-    Ok(all
-        .iter()
+    all.iter()
         .map(|session| SessionView {
             id: session.id,
             agent: session.principal.agent.clone(),
@@ -131,15 +127,11 @@ pub fn sessions(admin: &Admin) -> Result<Vec<SessionView>, Error> {
             calls: session.call_count(),
             flying: session.flying(),
         })
-        .collect())
+        .collect()
 }
 
 /// The servers, by name.
-///
-/// # Errors
-/// [`Error::NotRunning`].
-pub fn servers(admin: &Admin) -> Result<Vec<ServerView>, Error> {
-    let gate = admin.gate()?;
+pub fn servers(gate: &Gate) -> Vec<ServerView> {
     let view = |server: &Server| ServerView {
         name: server.name.clone(),
         carrier: match server.carrier {
@@ -156,5 +148,5 @@ pub fn servers(admin: &Admin) -> Result<Vec<ServerView>, Error> {
         pinned: server.pinned.as_ref().ok().map(|pinned| ServerRow::of(&server.name, &pinned.pin)),
         held: gate.servers.put_aside(&server.name).into_iter().map(|(name, why)| Held { name, why }).collect(),
     };
-    Ok(gate.snapshot().servers.values().map(|server| view(server)).collect())
+    gate.snapshot().servers.values().map(|server| view(server)).collect()
 }

@@ -2,20 +2,22 @@
 //!
 //! `main` parses, every verb answers, `outcome` turns the answer into an exit code. The wiring of the gateway is in `wire` and `serve`.
 
+mod acts;
 mod assess;
 mod canary;
 mod cli;
-mod configured;
 mod connect;
+mod contents;
+mod desk;
 mod host;
 mod lock;
 mod outcome;
 mod screen;
 mod serve;
 mod sources;
-mod state;
 mod trial;
 mod verb;
+mod wire;
 
 use clap::Parser as _;
 use std::process::ExitCode;

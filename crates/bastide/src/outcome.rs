@@ -98,11 +98,6 @@ impl Failure {
         self
     }
 
-    /// Whose it is.
-    pub const fn fault(&self) -> Fault {
-        self.fault
-    }
-
     /// Says it on standard error, in the form that was asked for, and gives the exit code.
     pub fn report(&self, common: &Common) -> ExitCode {
         let mut err = anstream::stderr().lock();
@@ -196,6 +191,6 @@ mod tests {
         let error = std::io::Error::other("the disk is gone");
         let failure = Failure::system("the file cannot be read").because(&error).next("bastide doctor");
         assert_eq!(failure.to_string(), "the file cannot be read\n  because  the disk is gone\n  next     bastide doctor");
-        assert_eq!((failure.fault().code(), Failure::usage("x").fault().code(), Failure::no("x").fault().code()), (3, 2, 1));
+        assert_eq!([failure, Failure::usage("x"), Failure::no("x")].map(|failure| failure.fault.code()), [3, 2, 1]);
     }
 }

@@ -1,0 +1,209 @@
+//! Where a verb does its work: at the running gateway over the admin socket, else on the state itself.
+
+use crate::acts::{SOCKET, account, admin};
+use crate::outcome::Failure;
+use crate::wire::{Configured, Wired, wire};
+use admin::client::{self, Client};
+use admin::{Act, Admin, Fault, Operator, Side, TokenWish, Way, perform};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use response::Scope;
+use serde_json::{Value, json};
+use terms::{Secret, ServerName, TokenId};
+use vault::Address;
+
+/// The running gateway, or the state.
+pub enum Desk {
+    /// A gateway runs.
+    Running(Client),
+    /// None runs: this process has the state until [`Desk::close`].
+    Stopped(Box<State>),
+}
+
+/// The state, in this process.
+pub struct State {
+    wired: Wired,
+    admin: Admin,
+    operator: Operator,
+}
+
+impl From<client::Error> for Failure {
+    fn from(error: client::Error) -> Self {
+        match error {
+            client::Error::Refused { fault: Fault::Usage, message } => Self::usage(message),
+            client::Error::Refused { fault: Fault::System, message } => Self::system(message),
+            error => Self::caused(&error),
+        }
+    }
+}
+
+impl From<admin::Error> for Failure {
+    fn from(error: admin::Error) -> Self {
+        match error.fault() {
+            Fault::Usage => Self::usage(error.sentence()),
+            Fault::System => Self::caused(&error),
+        }
+    }
+}
+
+/// The gateway that runs on the state of `configured`, if one does.
+///
+/// # Errors
+/// [`Failure`] when the socket is there and cannot be used.
+pub async fn running(configured: &Configured) -> Result<Option<Client>, Failure> {
+    Ok(Client::find(&configured.loaded.file.state.join(SOCKET)).await?)
+}
+
+impl Desk {
+    /// The desk for `configured`.
+    ///
+    /// # Errors
+    /// [`Failure`] when neither a gateway answers nor the state can be had.
+    pub async fn open(configured: &Configured) -> Result<Self, Failure> {
+        if let Some(client) = running(configured).await? {
+            return Ok(Self::Running(client));
+        }
+        let wired = wire(configured).await?;
+        let snapshot = wired.gate.snapshot();
+        let side = Side::Stopped {
+            policy: snapshot.policy.clone(),
+            servers: snapshot.servers.keys().cloned().collect(),
+            base: snapshot.listen.base.clone(),
+        };
+        let admin = admin(&wired, side);
+        let operator = Operator { name: account()?, way: Way::CommandLine };
+        Ok(Self::Stopped(Box::new(State { wired, admin, operator })))
+    }
+
+    /// Lets go of the state; call it whatever came before.
+    pub async fn close(self) {
+        match self {
+            Self::Running(_) => {}
+            Self::Stopped(state) => state.wired.close().await,
+        }
+    }
+
+    /// Does `work` at the desk of `configured`, and closes it.
+    ///
+    /// # Errors
+    /// [`Failure`]: that of the desk, else that of `work`.
+    pub async fn at<T>(configured: &Configured, work: impl AsyncFnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let desk = Self::open(configured).await?;
+        let done = work(&desk).await;
+        desk.close().await;
+        done
+    }
+
+    /// Whether a gateway runs.
+    pub const fn is_running(&self) -> bool {
+        match self {
+            Self::Running(_) => true,
+            Self::Stopped(_) => false,
+        }
+    }
+
+    /// Performs `act`; gives the answer as the API prints it.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn perform(&self, act: Act) -> Result<Value, Failure> {
+        match self {
+            Self::Running(client) => send(client, act).await,
+            Self::Stopped(state) => Ok(serde_json::to_value(perform(&state.admin, &state.operator, act).await?)?),
+        }
+    }
+
+    /// All tokens, newest first.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn tokens(&self) -> Result<Vec<Value>, Failure> {
+        match self {
+            Self::Running(client) => listed(client, "tokens").await,
+            Self::Stopped(state) => array(serde_json::to_value(state.admin.tokens.list().await?)?),
+        }
+    }
+
+    /// What the vault holds, without values.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn secrets(&self) -> Result<Vec<Value>, Failure> {
+        match self {
+            Self::Running(client) => listed(client, "secrets").await,
+            Self::Stopped(state) => {
+                let vault = state.admin.vault.as_ref().ok_or_else(|| Failure::system("the vault is locked").next("bastide doctor"))?;
+                array(serde_json::to_value(vault.list())?)
+            }
+        }
+    }
+
+    /// The servers as they stand.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn servers(&self) -> Result<Vec<Value>, Failure> {
+        match self {
+            Self::Running(client) => listed(client, "servers").await,
+            Self::Stopped(state) => array(serde_json::to_value(admin::servers(&state.wired.gate))?),
+        }
+    }
+
+    /// The open sessions; without a gateway there are none.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn sessions(&self) -> Result<Vec<Value>, Failure> {
+        match self {
+            Self::Running(client) => listed(client, "sessions").await,
+            Self::Stopped(_) => Ok(Vec::new()),
+        }
+    }
+}
+
+/// The list `name` of the API.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn listed(client: &Client, name: &str) -> Result<Vec<Value>, Failure> {
+    let mut answer: Value = client.get(&format!("/api/v1/{name}")).await?;
+    array(answer.get_mut(name).map(Value::take).unwrap_or_default())
+}
+
+fn array(value: Value) -> Result<Vec<Value>, Failure> {
+    match value {
+        Value::Array(items) => Ok(items),
+        _ => Err(Failure::system("the gateway's answer cannot be read")),
+    }
+}
+
+/// The request that an act is over the API.
+async fn send(client: &Client, act: Act) -> Result<Value, Failure> {
+    let reasoned = |scope: Scope, reason: String| json!({ "scope": scope, "reason": reason });
+    let answer = match act {
+        Act::Kill { scope, reason } => client.post("/api/v1/kill", &reasoned(scope, reason)).await,
+        Act::Release { scope, reason } => client.post("/api/v1/release", &reasoned(scope, reason)).await,
+        Act::TokenIssue(TokenWish { agent, user, servers, tools, life }) => {
+            let body = json!({ "agent": agent, "user": user, "servers": servers, "tools": tools, "life_seconds": life.as_secs() });
+            client.post("/api/v1/tokens", &body).await
+        }
+        Act::TokenRevoke { id } => client.delete(&token_path(id)).await,
+        Act::Reload => client.post("/api/v1/reload", &json!({})).await,
+        Act::ServerRelease { server } => client.post(&release_path(&server), &json!({})).await,
+        Act::SecretPut { address, value } => client.post("/api/v1/secrets", &credential(&address, &value)).await,
+        Act::SecretRemove { address } => client.delete(&format!("/api/v1/secrets/{}/{}", address.server, address.name)).await,
+    };
+    Ok(answer?)
+}
+
+fn token_path(id: TokenId) -> String {
+    format!("/api/v1/tokens/{id}")
+}
+
+fn release_path(server: &ServerName) -> String {
+    format!("/api/v1/servers/{server}/release")
+}
+
+fn credential(address: &Address, value: &Secret<Vec<u8>>) -> Value {
+    json!({ "address": address, "value": STANDARD.encode(value.open()) })
+}

@@ -1,0 +1,217 @@
+//! What is looked at.
+
+use super::Finding;
+use crate::desk::{Desk, listed, running};
+use crate::outcome::{Common, Failure};
+use crate::sources::{self, Lock};
+use crate::verb::audit::FOLDER;
+use crate::verb::{configured, member};
+use crate::wire::Configured;
+use admin::client::Client;
+use audit::read::Folder as _;
+use audit::verify::{Against, verify};
+use sandbox::Standing as Confined;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::Duration;
+use store::journal::LogFolder;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// Logs up to this size are verified here; larger ones by `audit verify`.
+const MOST_LOG: u64 = 512 << 20;
+/// How long a listener may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks at everything, in the order in which one thing needs another.
+pub(super) async fn all(common: &Common) -> Vec<Finding> {
+    let configured = match configured(common) {
+        Ok(configured) => configured,
+        Err(failure) => return vec![Finding::problem("config", failure.to_string()).next("bastide init   writes a first one")],
+    };
+    let mut found = vec![Finding::ok("config", configured.path.display().to_string())];
+    found.extend(configured.loaded.warning_lines(&configured.name()).lines().map(|line| Finding::note("config", line)));
+    policy(&configured, &mut found);
+    state(&configured, &mut found);
+    lock(&configured, &mut found);
+    gateway(&configured, &mut found).await;
+    log(&configured, &mut found);
+    confinement(&mut found);
+    for risk in &configured.loaded.risks {
+        let detail = format!("accepted: {} at {} until {} ({})", risk.entry.control.id(), risk.entry.scope, risk.entry.until, risk.entry.reason);
+        found.push(Finding::note("risk", detail));
+    }
+    found
+}
+
+fn policy(configured: &Configured, found: &mut Vec<Finding>) {
+    match sources::policy(configured) {
+        Err(failure) => found.push(Finding::problem("policy", failure.to_string()).next("bastide policy check")),
+        Ok(engine) => {
+            found.push(Finding::ok("policy", format!("{} rules in {} roles", engine.len(), engine.role_names().count())));
+            let notices = engine.check(&sources::inventory(configured));
+            found.extend(notices.iter().map(|notice| Finding::note("policy", notice.to_string())));
+        }
+    }
+}
+
+fn state(configured: &Configured, found: &mut Vec<Finding>) {
+    let path = &configured.loaded.file.state;
+    let shown = path.display();
+    let finding = match path.symlink_metadata() {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
+            Finding::note("state", format!("{shown} is not there yet; the first verb that needs it makes it"))
+        }
+        Err(cause) => Finding::problem("state", format!("{shown} cannot be read: {cause}")),
+        Ok(about) if !about.is_dir() => Finding::problem("state", format!("{shown} is not a folder")),
+        Ok(about) if about.uid() != rustix::process::geteuid().as_raw() => {
+            Finding::problem("state", format!("{shown} belongs to user {}", about.uid()))
+        }
+        Ok(about) if about.mode() & 0o077 != 0 => {
+            Finding::problem("state", format!("{shown} can be reached by others (mode {:o})", about.mode() & 0o777)).next(format!("chmod 700 '{shown}'"))
+        }
+        Ok(_) => Finding::ok("state", format!("{shown} (0700)")),
+    };
+    found.push(finding);
+}
+
+fn lock(configured: &Configured, found: &mut Vec<Finding>) {
+    let servers = &configured.loaded.file.servers;
+    match sources::lock(configured) {
+        Err(failure) => found.push(Finding::problem("lock", failure.to_string())),
+        Ok(Lock::Broken(why)) => found.push(Finding::problem("lock", format!("{why}: no server starts")).next("bastide lock")),
+        Ok(Lock::Absent) if servers.is_empty() => found.push(Finding::note("lock", "no server is configured yet")),
+        Ok(Lock::Absent) => found.push(Finding::problem("lock", "nothing was approved yet: no server starts").next("bastide lock")),
+        Ok(Lock::Read(lock)) => {
+            let open: Vec<&str> = servers.keys().filter(|name| !lock.servers.contains_key(*name)).map(terms::ServerName::as_str).collect();
+            found.push(match open.as_slice() {
+                [] => Finding::ok("lock", format!("signed; all {} servers are approved", servers.len())),
+                open => Finding::problem("lock", format!("not approved: {}", open.join(", "))).next("bastide lock"),
+            });
+        }
+    }
+}
+
+/// The gateway that runs, its listeners, its vault; else the vault of the state.
+async fn gateway(configured: &Configured, found: &mut Vec<Finding>) {
+    match running(configured).await {
+        Err(failure) => found.push(Finding::problem("gateway", failure.to_string())),
+        Ok(Some(client)) => {
+            let status: Result<Value, _> = client.get("/api/v1/status").await;
+            match status {
+                Ok(status) => standing(&status, found),
+                Err(cause) => found.push(Finding::problem("gateway", format!("it does not say how it is: {cause}")).next("bastide serve")),
+            }
+            listener("data", configured.loaded.file.listen.data.address, found).await;
+            listener("admin", configured.loaded.file.listen.admin.address, found).await;
+            credentials(configured, held(&client).await, found);
+        }
+        Ok(None) => {
+            found.push(Finding::note("gateway", "it does not run").next("bastide serve"));
+            // Only a state that is there is looked at: looking does not make one.
+            if configured.loaded.file.state.is_dir() {
+                credentials(configured, Desk::at(configured, async |desk| desk.secrets().await).await, found);
+            }
+        }
+    }
+}
+
+async fn held(client: &Client) -> Result<Vec<Value>, Failure> {
+    listed(client, "secrets").await
+}
+
+fn standing(status: &Value, found: &mut Vec<Finding>) {
+    found.push(Finding::ok("gateway", format!("runs at {}, {} sessions", member(status, "data"), status["sessions"])));
+    found.push(match member(status, "audit") {
+        "healthy" => Finding::ok("audit", "takes records"),
+        "nearly-full" => Finding::note("audit", "takes records; the volume is nearly full").next("make room on the volume of the state folder"),
+        state => Finding::problem("audit", format!("takes no records ({state}): every call is refused")).next("make room, or restart the gateway"),
+    });
+    for stop in status["stops"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let detail = format!("{} is stopped: {}", member(stop, "scope"), supply::visible(member(stop, "reason")));
+        found.push(Finding::note("kill", detail).next("bastide release"));
+    }
+}
+
+/// Whether each credential that a server needs is in the vault.
+fn credentials(configured: &Configured, held: Result<Vec<Value>, Failure>, found: &mut Vec<Finding>) {
+    let held = match held {
+        Err(failure) => return found.push(Finding::problem("vault", failure.to_string())),
+        Ok(held) => held,
+    };
+    let held: BTreeSet<&str> = held.iter().map(|one| member(one, "address")).collect();
+    found.push(Finding::ok("vault", format!("open, {} entries", held.len())));
+    for (name, server) in &configured.loaded.file.servers {
+        let bearer = server.auth.as_ref().and_then(|auth| auth.bearer.as_ref());
+        for reference in server.secrets.values().chain(bearer) {
+            if !held.contains(format!("vault:{reference}").as_str()) {
+                found.push(Finding::problem("vault", format!("{name} needs {reference}, which is not there")).next(format!("bastide secret put {reference}")));
+            }
+        }
+    }
+}
+
+async fn listener(name: &'static str, address: SocketAddr, found: &mut Vec<Finding>) {
+    let asked = tokio::time::timeout(PATIENCE, health(address)).await;
+    found.push(match asked {
+        Ok(Ok(line)) if line.contains(" 200") => Finding::ok(name, format!("{address} answers")),
+        Ok(Ok(line)) => Finding::problem(name, format!("{address} answers something else: {}", supply::visible(&line))),
+        Ok(Err(cause)) => Finding::problem(name, format!("{address} cannot be reached: {cause}")),
+        Err(_) => Finding::problem(name, format!("{address} does not answer within {} s", PATIENCE.as_secs())),
+    });
+}
+
+/// The first line that `/health` answers.
+async fn health(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).await?;
+    let mut bytes = Vec::new();
+    stream.take(4096).read_to_end(&mut bytes).await?;
+    Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned())
+}
+
+fn log(configured: &Configured, found: &mut Vec<Finding>) {
+    let path = configured.loaded.file.state.join(FOLDER);
+    if !path.is_dir() {
+        return found.push(Finding::note("log", "there is none yet"));
+    }
+    if size(&path).is_none_or(|bytes| bytes > MOST_LOG) {
+        return found.push(Finding::note("log", "it is too large to be verified here").next("bastide audit verify"));
+    }
+    let folder = LogFolder::new(path);
+    let report = verify(&folder, &Against::default());
+    found.push(if report.ok {
+        Finding::ok("log", format!("{} records verify", report.records))
+    } else {
+        Finding::problem("log", format!("{} problems", report.problems.len())).next("bastide audit verify")
+    });
+    if let (audit::Live::Stopped, Some(bytes)) = (folder.live(), report.checkpoint.as_ref().map(|point| point.size))
+        && bytes < report.records
+    {
+        found.push(Finding::note("log", "its last writer did not close it").next("the next start takes care of it"));
+    }
+}
+
+fn size(path: &Path) -> Option<u64> {
+    let mut bytes = 0_u64;
+    for node in LogFolder::new(path).walk().ok()? {
+        if let audit::Sort::File { bytes: more, .. } = node.sort {
+            bytes = bytes.saturating_add(more);
+        }
+    }
+    Some(bytes)
+}
+
+/// What confines a local server here, and, as plainly, what does not.
+fn confinement(found: &mut Vec<Finding>) {
+    for one in sandbox::capabilities().all {
+        found.push(match one.standing {
+            Confined::Holds => Finding::ok("sandbox", one.detail),
+            Confined::Partly => Finding::note("sandbox", format!("in part: {}", one.detail)),
+            Confined::NotBuilt | Confined::Unavailable => Finding::note("sandbox", format!("not confined: {}", one.detail)),
+        });
+    }
+}

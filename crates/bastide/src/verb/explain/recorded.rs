@@ -1,0 +1,233 @@
+//! A call that was: read from the log, with the lines that would decide it now.
+
+use super::{line, lines, near};
+use crate::outcome::{Common, Failure};
+use crate::screen::{Mark, plain};
+use crate::sources;
+use crate::verb::audit::{FOLDER, records, reference};
+use crate::verb::member;
+use crate::wire::Configured;
+use audit::read::Query;
+use audit::show;
+use policy::{Explanation, Facts, Subject};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use store::journal::LogFolder;
+use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
+
+/// The order of the line, as records have it.
+const STAGES: [&str; 13] = [
+    "accept", "identify", "parse", "admit", "resolve", "inspect", "decide", "enforce", "record", "forward", "pair", "screen", "settle",
+];
+
+/// Explains the one record or call that begins with `start`.
+pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Result<ExitCode, Failure> {
+    let wanted = reference(start).map_err(|cause| Failure::usage(cause).next("bastide audit show"))?;
+    let folder = configured.loaded.file.state.join(FOLDER);
+    if !folder.is_dir() {
+        return Err(Failure::no("there is no audit log yet"));
+    }
+    let query = Query { reference: Some(wanted), ..Query::default() };
+    let calls = show::join(&records(&LogFolder::new(folder), &query)?);
+    let call = match calls.as_slice() {
+        [] => return Err(Failure::no(format!("no call and no record begins with `{start}`")).next("bastide audit show --since 24h")),
+        [one] => one,
+        many => {
+            let ids = many.iter().take(10).map(|call| id(call).to_owned()).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("more than one begins with `{start}`: {ids}")).next("write more of it"));
+        }
+    };
+    let answer = answer(call, configured);
+    common.answer(&answer, said)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn id(call: &Value) -> &str {
+    match member(call, "request") {
+        "" => call.pointer("/records/0/id").and_then(Value::as_str).unwrap_or_default(),
+        request => request,
+    }
+}
+
+fn at<'a>(call: &'a Value, pointer: &str) -> &'a str {
+    call.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Everything that is said, as data.
+fn answer(call: &Value, configured: &Configured) -> Value {
+    let code = Code::ALL.iter().find(|code| code.to_string() == at(call, "/decision/code"));
+    let again = sources::policy(configured).ok().and_then(|engine| decide(call, &engine));
+    let passed: Vec<&str> = STAGES.into_iter().filter(|stage| call.pointer(&format!("/latency/{stage}")).is_some()).collect();
+    json!({
+        "reference": id(call),
+        "verdict": at(call, "/decision/verdict"),
+        "time": member(call, "time"),
+        "agent": at(call, "/principal/agent"),
+        "user": at(call, "/principal/user"),
+        "session": at(call, "/session/id"),
+        "server": member(call, "server"),
+        "method": member(call, "method"),
+        "tool": member(call, "tool"),
+        "act": call.get("act"),
+        "event": call.get("event"),
+        "code": at(call, "/decision/code"),
+        "control": at(call, "/decision/control"),
+        "because": code.map(|code| code.message().replace(" {}", "")),
+        "cause": at(call, "/detail/cause"),
+        "reason": at(call, "/facts/reason"),
+        "policies": call.pointer("/decision/policies"),
+        "obligations": call.get("obligations"),
+        "status": at(call, "/result/status"),
+        "passed": passed,
+        "sent": sent(call),
+        "now": again.as_ref().map(|again| json!({ "decided": lines(again), "near": near(again), "roles": again.roles })),
+        "next": code.map(|code| next(*code, call)),
+        "records": call.get("records"),
+    })
+}
+
+/// Whether anything left for the server: an intent stands in the log.
+fn sent(call: &Value) -> bool {
+    let records = call["records"].as_array().map(Vec::as_slice).unwrap_or_default();
+    records.iter().any(|record| member(record, "kind") == "intent")
+}
+
+/// What the person can do.
+fn next(code: Code, call: &Value) -> String {
+    let tool = format!("{}__{}", member(call, "server"), member(call, "tool"));
+    let agent = at(call, "/principal/agent");
+    match code {
+        Code::Denied | Code::Unknown => format!("to see what would allow it: bastide explain --as agent:{agent} {tool}"),
+        Code::Killed => "bastide   shows what is stopped;  bastide release   lets go".to_owned(),
+        Code::NotApproved | Code::PinChanged => "bastide lock".to_owned(),
+        Code::LockUnverified => "bastide lock --check".to_owned(),
+        Code::VaultAbsent | Code::VaultLocked | Code::SandboxUnavailable => "bastide doctor".to_owned(),
+        Code::TokenInvalid | Code::TokenMissing | Code::TokenScope => "bastide token issue".to_owned(),
+        _ => code.next().to_owned(),
+    }
+}
+
+/// The decision as it would fall now, on what the record says that it read.
+fn decide(call: &Value, engine: &policy::Engine) -> Option<Explanation> {
+    let principal = Principal {
+        agent: Name::new(at(call, "/principal/agent")).ok()?,
+        user: Name::new(at(call, "/principal/user")).ok(),
+        workload: Workload::Remote,
+        authenticated: Authenticated::Token { id: TokenId::from_bits(0) },
+    };
+    let name = member(call, "tool");
+    let (server, name) = match member(call, "server") {
+        "" => name.split_once("__")?,
+        server => (server, name),
+    };
+    let server = ServerName::new(server).ok()?;
+    let subject = match member(call, "method") {
+        "tools/call" => Subject::Tool(name),
+        "prompts/get" => Subject::Prompt(name),
+        "resources/read" => Subject::Resource(name),
+        _ => return None,
+    };
+    let mut facts = Facts::new(&principal, &server, subject);
+    facts.operation = [Operation::Read, Operation::Write, Operation::Delete].into_iter().find(|one| one.as_str() == member(call, "operation"));
+    let labels = [Label::Public, Label::Internal, Label::Confidential, Label::Restricted];
+    facts.label = labels.into_iter().find(|one| one.as_str() == at(call, "/facts/label"));
+    Some(engine.explain(&facts))
+}
+
+/// The same for people.
+fn said(answer: &Value) -> String {
+    let mut out = String::new();
+    let verdict = member(answer, "verdict");
+    let what = match (member(answer, "server"), member(answer, "tool")) {
+        ("", "") => member(answer, "method").to_owned(),
+        ("", tool) => plain(tool, 120),
+        (server, "") => format!("{server} {}", member(answer, "method")),
+        (server, tool) => format!("{server}__{}", plain(tool, 120)),
+    };
+    if let Some(act) = answer.get("act").filter(|act| !act.is_null()) {
+        let _ = writeln!(out, "{} {} by {} at {}", Mark::Note.sign(), member(act, "name"), plain(member(act, "operator"), 120), member(answer, "time"));
+    } else {
+        let sign = if verdict.is_empty() { Mark::Note.sign() } else { Mark::of_verdict(verdict).sign() };
+        let word = if verdict.is_empty() { member(answer, "event") } else { verdict };
+        let user = match member(answer, "user") {
+            "" => String::new(),
+            user => format!(", user {user}"),
+        };
+        let session = member(answer, "session");
+        let _ = writeln!(out, "{sign} {word} at {}  {what}  agent {}{user}, session {session}", member(answer, "time"), member(answer, "agent"));
+    }
+    let mut line = |name: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(out, "  {name:<9} {text}");
+        }
+    };
+    if !member(answer, "code").is_empty() {
+        line("because", &format!("{}: {}", member(answer, "code"), member(answer, "because")));
+    }
+    line("", &plain(member(answer, "cause"), 512));
+    if verdict == "changed" || answer["obligations"].is_array() {
+        let did = |one: &Value| format!("{} {} {}:{}", member(one, "action"), one["count"], member(one, "class"), plain(member(one, "kind"), 40));
+        let list = answer["obligations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        line("changed", &list.iter().map(did).collect::<Vec<_>>().join(", "));
+    }
+    let recorded = answer["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
+    for rule in rules(answer, recorded) {
+        line("rule", &rule);
+    }
+    if verdict == "refused" {
+        for one in answer.pointer("/now/near").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter().take(3) {
+            line("near", &format!("{}   {}", super::line(one), member(one, "why")));
+        }
+    }
+    let passed = answer["passed"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let (Some(last), false) = (passed.last().and_then(Value::as_str), verdict.is_empty()) {
+        let sent = if answer["sent"] == true { "It was sent" } else { "Nothing was sent" };
+        let status = member(answer, "status");
+        line("checked", &format!("accept to {last}.  {sent}.  Ended: {status}"));
+    }
+    line("next", member(answer, "next"));
+    let parts = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let parts: Vec<String> = parts.iter().map(|part| format!("{} {} (index {})", member(part, "kind"), member(part, "id"), part["index"])).collect();
+    line("record", &parts.join(", "));
+    out
+}
+
+/// The lines that the record names: with their text where they stand in the configuration now.
+fn rules(answer: &Value, recorded: &[Value]) -> Vec<String> {
+    let now = answer.pointer("/now/decided").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let shown = |id: &Value| {
+        let id = id.as_str().unwrap_or_default();
+        match now.iter().find(|rule| member(rule, "id") == id) {
+            Some(rule) => line(rule),
+            None => format!("{id}   (the configuration does not decide by it now)"),
+        }
+    };
+    recorded.iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_words_of_people() {
+        let answer = json!({
+            "reference": "C-000000000001", "verdict": "refused", "time": "t", "agent": "codex", "user": "", "session": "S-1",
+            "server": "ledger", "method": "tools/call", "tool": "query", "code": "access.deny-by-default/denied",
+            "because": Code::Denied.message(), "policies": [], "passed": ["accept", "decide"], "sent": false, "status": "refused",
+            "now": { "near": [{ "place": "bastide.yaml:9", "effect": "allow", "text": "get_*", "why": "it speaks of another name, 3 edits away" }] },
+            "next": "ask", "records": [{ "index": 4, "id": "R-1", "kind": "decision" }],
+        });
+        let text = said(&answer);
+        for part in ["refused at t  ledger__query  agent codex", "access.deny-by-default/denied", "bastide.yaml:9  allow get_*", "Nothing was sent", "R-1 (index 4)"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_peers_name_cannot_move_the_cursor() {
+        let answer = json!({ "verdict": "refused", "server": "", "tool": "x\u{1b}[2J", "records": [] });
+        assert!(!said(&answer).replace("\u{1b}[31m", "").replace("\u{1b}[39m", "").contains('\u{1b}'));
+    }
+}

@@ -1,0 +1,164 @@
+//! A call that never was: decided as the gateway would, as far as that can be told without making it.
+
+use super::{line, lines, near};
+use crate::host::SystemClock;
+use crate::outcome::{Common, Failure, NO};
+use crate::screen::{Mark, plain};
+use crate::sources;
+use crate::verb::member;
+use crate::wire::Configured;
+use gateway::snapshot::{Item, Server, Snapshot, Unpinned};
+use policy::{Explanation, Facts, Subject};
+use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use terms::{Authenticated, Clock as _, Code, Name, Principal, ServerName, TokenId, Workload};
+
+/// What cannot be told without the call.
+const UNCHECKED: [&str; 4] =
+    ["what the screens find in the arguments and in the result", "rate limits", "kills in force", "what a token narrows its holder to"];
+
+/// Decides `tool` for `agent`, and says by which line.
+pub(super) fn run(
+    agent: &Name,
+    user: Option<&Name>,
+    tool: &str,
+    arguments: Option<&str>,
+    configured: &Configured,
+    common: &Common,
+) -> Result<ExitCode, Failure> {
+    let snapshot = sources::snapshot(configured, SystemClock::new().utc())?;
+    let (server, name) = split(tool, &snapshot)?;
+    let arguments = match arguments {
+        None => None,
+        Some(text) => match serde_json::from_str(text) {
+            Ok(Value::Object(members)) => Some(members),
+            Ok(_) | Err(_) => return Err(Failure::usage("the arguments are not one JSON object")),
+        },
+    };
+    let principal = Principal {
+        agent: agent.clone(),
+        user: user.cloned(),
+        workload: Workload::Remote,
+        authenticated: Authenticated::Token { id: TokenId::from_bits(0) },
+    };
+    let item = item(server, name);
+    let mut facts = Facts::new(&principal, &server.name, Subject::Tool(name));
+    if let Ok(item) = &item {
+        facts.operation = item.operation;
+        facts.label = Some(item.label);
+    }
+    let explanation = snapshot.policy.explain(&facts);
+    let fault = fault(item, &explanation, arguments.as_ref());
+    let answer = answer(&principal, server, name, &explanation, fault.as_ref(), arguments.is_some());
+    common.answer(&answer, said)?;
+    Ok(if fault.is_none() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+}
+
+/// The server and its own name of the tool.
+fn split<'a>(tool: &'a str, snapshot: &'a Snapshot) -> Result<(&'a Server, &'a str), Failure> {
+    let wrong = || Failure::usage(format!("`{}` is not written server__tool", plain(tool, 80)));
+    let (server, name) = tool.split_once("__").filter(|(_, name)| !name.is_empty()).ok_or_else(wrong)?;
+    let known = ServerName::new(server).ok().and_then(|server| snapshot.servers.get(&server));
+    let known = known.ok_or_else(|| Failure::usage(format!("there is no server `{}`", plain(server, 40))).next("bastide server list"))?;
+    Ok((known, name))
+}
+
+/// The approved tool, or why there is none that may be used.
+fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
+    match &server.pinned {
+        Err(Unpinned::Unapproved) => Err(Code::NotApproved),
+        Err(Unpinned::Unverified) => Err(Code::LockUnverified),
+        Err(Unpinned::Changed) => Err(Code::PinChanged),
+        Ok(pinned) => pinned.tools.own(name).or_else(|| pinned.tools.shown(&format!("{}__{name}", server.name))).ok_or(Code::Unknown),
+    }
+}
+
+/// Why it would be refused.
+struct Fault {
+    code: Code,
+    detail: Option<String>,
+}
+
+/// The first fault in the order of the line: what is not visible does not exist, then the arguments, then the decision.
+fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: Option<&Map<String, Value>>) -> Option<Fault> {
+    let only = |code: Code| Some(Fault { code, detail: None });
+    let item = match item {
+        Ok(item) => item,
+        Err(code) => return only(code),
+    };
+    if let Some(code) = explanation.verdict.code() {
+        return only(code);
+    }
+    let arguments = arguments?;
+    let value = Value::Object(arguments.clone());
+    match &item.input {
+        Some(Err(cause)) => return Some(Fault { code: Code::SchemaFault, detail: Some(cause.clone()) }),
+        Some(Ok(schema)) => {
+            if let Err(mismatch) = schema.check(&value) {
+                return Some(Fault { code: Code::ArgumentMismatch, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) });
+            }
+        }
+        None => {}
+    }
+    match item.constraints.check(arguments) {
+        Ok(_) => None,
+        Err(mismatch) => Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) }),
+    }
+}
+
+fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Explanation, fault: Option<&Fault>, arguments: bool) -> Value {
+    let mut unchecked: Vec<&str> = UNCHECKED.to_vec();
+    if !arguments {
+        unchecked.insert(0, "the arguments: none were given");
+    }
+    json!({
+        "allowed": fault.is_none(),
+        "agent": principal.agent,
+        "user": principal.user,
+        "server": server.name,
+        "tool": name,
+        "roles": explanation.roles,
+        "code": fault.map(|fault| fault.code),
+        "control": fault.map(|fault| fault.code.control().id()),
+        "because": fault.map(|fault| fault.code.message().replace(" {}", "")),
+        "detail": fault.and_then(|fault| fault.detail.as_deref()),
+        "next": fault.map(|fault| fault.code.next()),
+        "decided": lines(explanation),
+        "near": near(explanation),
+        "not_checked": unchecked,
+    })
+}
+
+fn said(answer: &Value) -> String {
+    let allowed = answer["allowed"] == true;
+    let (sign, word) = if allowed { (Mark::Good.sign(), "would be allowed") } else { (Mark::Bad.sign(), "would be refused") };
+    let mut out = format!("{sign} {word}  {}__{}  agent {}", member(answer, "server"), plain(member(answer, "tool"), 120), member(answer, "agent"));
+    if !member(answer, "user").is_empty() {
+        let _ = write!(out, ", user {}", member(answer, "user"));
+    }
+    out.push('\n');
+    let mut row = |name: &str, text: &str| {
+        if !text.is_empty() {
+            let _ = writeln!(out, "  {name:<12} {text}");
+        }
+    };
+    if !allowed {
+        row("because", &format!("{}: {}", member(answer, "code"), member(answer, "because")));
+        row("", member(answer, "detail"));
+    }
+    let roles = super::super::joined(answer, "roles");
+    row("roles", if roles.is_empty() { "none" } else { &roles });
+    for rule in answer["decided"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        row("decided by", &line(rule));
+    }
+    if !allowed {
+        for one in answer["near"].as_array().map(Vec::as_slice).unwrap_or_default().iter().take(3) {
+            row("near", &format!("{}   {}", line(one), member(one, "why")));
+        }
+        row("next", member(answer, "next"));
+    }
+    row("not checked", &super::super::joined(answer, "not_checked"));
+    out
+}

@@ -1,0 +1,70 @@
+//! `policy`: the rules, as sentences and as Cedar, and what is odd about them.
+
+use super::configured;
+use crate::outcome::{Common, Failure};
+use crate::screen::Mark;
+use crate::sources;
+use clap::Subcommand;
+use serde_json::json;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// What is done with the rules.
+#[derive(Subcommand, Debug)]
+pub enum Verb {
+    /// Compile the rules and say what can never take effect
+    #[command(after_help = "Example:\n  bastide policy check --as-text")]
+    Check(Check),
+}
+
+/// In which form.
+#[derive(clap::Args, Debug)]
+pub struct Check {
+    /// Print the rules as plain sentences
+    #[arg(long)]
+    as_text: bool,
+    /// Print the compiled Cedar policies, each with the line that it comes from
+    #[arg(long, conflicts_with = "as_text")]
+    as_cedar: bool,
+}
+
+/// Does it. The answer is no when the rules do not compile; what is odd is a warning.
+///
+/// # Errors
+/// [`Failure`] with every problem.
+pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
+    let Verb::Check(args) = verb;
+    let configured = configured(common)?;
+    let engine = sources::policy(&configured)?;
+    let notices = engine.check(&sources::inventory(&configured));
+    let print = match (args.as_text, args.as_cedar) {
+        (true, _) => Some(("text", engine.as_text())),
+        (_, true) => Some(("cedar", engine.as_cedar())),
+        (false, false) => None,
+    };
+    let list: Vec<_> = notices
+        .iter()
+        .map(|notice| json!({ "place": notice.place.to_string(), "what": notice.what, "message": notice.to_string() }))
+        .collect();
+    let mut answer = json!({
+        "ok": true,
+        "rules": engine.len(),
+        "roles": engine.role_names().collect::<Vec<_>>(),
+        "digest": engine.digest_hex(),
+        "notices": list,
+    });
+    if let (Some((name, text)), Some(object)) = (&print, answer.as_object_mut()) {
+        object.insert((*name).to_owned(), json!(text));
+    }
+    common.answer(&answer, |_| match &print {
+        Some((_, text)) => text.clone(),
+        None => {
+            let mut out = format!("{} {} rules in {} roles compile.\n", Mark::Good.sign(), engine.len(), engine.role_names().count());
+            for notice in &notices {
+                let _ = writeln!(out, "{} {notice}", Mark::Note.sign());
+            }
+            out
+        }
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
