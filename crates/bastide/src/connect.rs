@@ -30,9 +30,9 @@ pub struct Args {
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let path = configured.loaded.file.state.join("bastide.sock");
-    let stream = UnixStream::connect(&path).await.map_err(|cause| {
-        Failure::system(format!("no gateway listens at {}", path.display())).because(&cause).next("bastide serve")
-    })?;
+    let stream = UnixStream::connect(&path)
+        .await
+        .map_err(|cause| Failure::system(format!("no gateway listens at {}", path.display())).because(&cause).next("bastide serve"))?;
     let hello = Hello { bastide: 1, agent: args.agent.clone(), server: args.server.clone() };
     let (mut from, mut to) = stream.into_split();
     let mut line = serde_json::to_vec(&hello)?;

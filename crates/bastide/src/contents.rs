@@ -26,7 +26,9 @@ impl Contents for FileContents {
         let path = sandbox::program_lookup(program).map_err(|cause| cause.to_string())?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if FETCHERS.contains(&name) {
-            return Err(format!("`{name}` fetches what it runs, so nothing can be pinned: install the package and name its executable in `run`"));
+            return Err(format!(
+                "`{name}` fetches what it runs, so nothing can be pinned: install the package and name its executable in `run`"
+            ));
         }
         if SHELLS.contains(&name) {
             return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
@@ -62,7 +64,8 @@ impl FileContents {
     fn root(&self, path: &Path, resolved: &Path, arguments: &[String]) -> Result<Option<PathBuf>, String> {
         let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let interpreter = INTERPRETERS.iter().any(|known| {
-            stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
+            stem == *known
+                || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
         });
         if interpreter && let Some(script) = arguments.iter().find(|argument| !argument.starts_with('-')) {
             let script = Path::new(script);

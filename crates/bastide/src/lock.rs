@@ -199,7 +199,6 @@ fn reviewer() -> Name {
     named.or_else(|| Name::new("operator").ok()).unwrap_or_else(|| std::process::abort())
 }
 
-
 /// Writes the whole file beside the old one, then takes its place.
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
@@ -218,7 +217,8 @@ async fn record(wired: &Wired, answer: &Answer) -> Result<(), Failure> {
         "added": answer.lock.added.len(), "changed": answer.lock.changed, "removed": answer.lock.removed,
     }))?;
     let operator = reviewer();
-    record.act = Some(Act { operator: operator.as_str(), name: "lock", parameters: Object::new(&parameters).ok(), outcome: Some("signed") });
+    record.act =
+        Some(Act { operator: operator.as_str(), name: "lock", parameters: Object::new(&parameters).ok(), outcome: Some("signed") });
     let ticket = audit::Journal::append_reserved(&*wired.journal, record.encode());
     ticket.await.map_err(|cause| Failure::caused(&cause))?;
     Ok(())

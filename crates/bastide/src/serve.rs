@@ -77,7 +77,9 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
 
 async fn bind(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|cause| {
-        Failure::system(format!("{key}: {address} cannot be listened on")).because(&cause).next("end what listens there, or choose another port")
+        Failure::system(format!("{key}: {address} cannot be listened on"))
+            .because(&cause)
+            .next("end what listens there, or choose another port")
     })
 }
 

@@ -43,9 +43,8 @@ impl Configured {
     pub fn read(explicit: Option<&Path>, clock: &dyn Clock) -> Result<Self, Failure> {
         let environment = std::env::var_os("BASTIDE_CONFIG").map(PathBuf::from);
         let folder = configuration_folder();
-        let path = config::find(explicit, environment.as_deref(), folder.as_deref()).map_err(|cause| {
-            Failure::usage(&cause).next("`bastide init` writes a first one")
-        })?;
+        let path = config::find(explicit, environment.as_deref(), folder.as_deref())
+            .map_err(|cause| Failure::usage(&cause).next("`bastide init` writes a first one"))?;
         let path = std::path::absolute(&path).map_err(|cause| Failure::caused(&cause))?;
         let bytes = std::fs::read(&path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
@@ -237,20 +236,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::new(FileContents::default()),
     });
-    Ok(Wired {
-        gate,
-        store,
-        journal,
-        switch,
-        issuer: Arc::new(issuer),
-        revocations,
-        vault,
-        lock_key,
-        lock_fault,
-        recovery,
-        clock,
-        entropy,
-    })
+    Ok(Wired { gate, store, journal, switch, issuer: Arc::new(issuer), revocations, vault, lock_key, lock_fault, recovery, clock, entropy })
 }
 
 impl Wired {

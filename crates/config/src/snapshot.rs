@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use supply::{Definition, Kind, Lock, Pin, ServerPin};
-use terms::{Action, Class, ServerName, Utc};
+use terms::{Action, Class, Control, ServerName, Utc};
 
 /// Why no snapshot could be made: sentences for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,10 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     let policy = policy::Engine::compile(crate::sources::sources(loaded, name, cedar)).map_err(Unfit::Policy)?;
     let mut servers = BTreeMap::new();
     for (name, entry) in &file.servers {
-        servers.insert(name.clone(), Arc::new(server(file, name, entry, locked, now)?));
+        let mut server = server(file, name, entry, locked, now)?;
+        let accepted = loaded.risks.iter().filter(|risk| risk.server == *name && risk.entry.control == Control::SupplyPinning);
+        server.takes_changes = accepted.map(|risk| risk.ends).max();
+        servers.insert(name.clone(), Arc::new(server));
     }
     let rules = detect::Rules::built_in()?;
     Ok(Snapshot {
@@ -150,6 +153,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         call: entry.call.duration(),
         trust: entry.trust(),
         clearance: entry.clearance(),
+        takes_changes: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
         pinned,
     })
@@ -209,9 +213,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
     let definition = object(&pin.definition);
     let key = file::ToolKey { server: server.clone(), tool: pin.name.clone() };
     let rule = file.tools.get(&key);
-    let compiled = |name: &str| {
-        definition.get(name).map(|schema| Compiled::new(schema, &SchemaBounds::default()).map_err(|cause| cause.to_string()))
-    };
+    let compiled =
+        |name: &str| definition.get(name).map(|schema| Compiled::new(schema, &SchemaBounds::default()).map_err(|cause| cause.to_string()));
     let constraints = match rule {
         None => Constraints::default(),
         Some(rule) => constraints(&key, &rule.arguments)?,

@@ -47,12 +47,7 @@ fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSou
     source
 }
 
-fn entries(
-    role: &Name,
-    key: &str,
-    by_server: &BTreeMap<ServerName, Vec<Entry>>,
-    place: &dyn Fn(&[&str]) -> Place,
-) -> Vec<ServerEntries> {
+fn entries(role: &Name, key: &str, by_server: &BTreeMap<ServerName, Vec<Entry>>, place: &dyn Fn(&[&str]) -> Place) -> Vec<ServerEntries> {
     let path = |server: &ServerName, at: Option<usize>| match at {
         None => place(&["roles", role.as_str(), key, server.as_str()]),
         Some(at) => place(&["roles", role.as_str(), key, server.as_str(), &at.to_string()]),

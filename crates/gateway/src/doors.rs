@@ -442,7 +442,8 @@ impl Servers {
         let Ok(pinned) = &server.pinned else { return Ok(()) };
         let offered = fetch::offered(link, pinned.pin.content.clone()).await?;
         let judgement = supply::judge(&pinned.pin, &offered);
-        let differing = state.aside.set(&judgement);
+        let accepted = server.takes_changes.is_some_and(|end| gate.clock.utc() < end);
+        let differing = if accepted { aside::differing(&judgement) } else { state.aside.set(&judgement) };
         if !differing.is_empty() {
             crate::event::changed(gate, &server.name, &differing);
         }

@@ -6,7 +6,7 @@ use guards::schema::Compiled;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Label, Operation, ServerName, Trust};
+use terms::{Label, Operation, ServerName, Trust, Utc};
 
 /// The configuration of one moment.
 pub struct Snapshot {
@@ -89,7 +89,9 @@ pub struct Server {
     pub clearance: Label,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
-    /// What was approved of it; `None` until `lock` has seen it.
+    /// Until when the operator takes changed definitions at once, as an accepted risk.
+    pub takes_changes: Option<Utc>,
+    /// What was approved of it, or why nothing may be used.
     pub pinned: Result<Pinned, Unpinned>,
 }
 

@@ -66,6 +66,11 @@ impl Aside {
     }
 }
 
+/// Everything that differs from what was approved, as `kind/name` and the reason.
+pub(super) fn differing(judgement: &Judgement) -> Vec<(String, String)> {
+    judgement.aside().map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned())).collect()
+}
+
 /// Why a definition is not used, in one word.
 fn reason(status: Status) -> &'static str {
     match status {
