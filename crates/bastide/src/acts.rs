@@ -118,9 +118,8 @@ pub fn account() -> Result<Name, Failure> {
 /// The key in the file at `path`, made on first use.
 fn key(path: &std::path::Path, entropy: &dyn Entropy) -> Result<Key, Failure> {
     match read_private(path)? {
-        Some(file) => Key::read(&file).ok_or_else(|| {
-            Failure::system(format!("`{}` holds no key", path.display())).next("remove it: the next start makes a new one")
-        }),
+        Some(file) => Key::read(&file)
+            .ok_or_else(|| Failure::system(format!("`{}` holds no key", path.display())).next("remove it: the next start makes a new one")),
         None => {
             let (key, file) = Key::draw(entropy);
             write_private(path, &file, entropy)?;

@@ -9,7 +9,13 @@ use std::process::ExitCode;
 ///
 /// Without a verb it prints the state in five lines.
 #[derive(Parser, Debug)]
-#[command(name = "bastide", version, propagate_version = true, max_term_width = 110, after_help = "Example:\n  bastide init && bastide lock && bastide serve")]
+#[command(
+    name = "bastide",
+    version,
+    propagate_version = true,
+    max_term_width = 110,
+    after_help = "Example:\n  bastide init && bastide lock && bastide serve"
+)]
 pub struct Cli {
     /// What every verb takes.
     #[command(flatten)]
@@ -69,7 +75,9 @@ enum Verb {
     #[command(subcommand)]
     Policy(verb::policy::Verb),
     /// Say what became of a call and why, or what would become of one
-    #[command(after_help = "Examples:\n  bastide explain C-7K3M9\n  bastide explain --as agent:codex ledger__query '{\"sql\":\"select 1\"}'")]
+    #[command(
+        after_help = "Examples:\n  bastide explain C-7K3M9\n  bastide explain --as agent:codex ledger__query '{\"sql\":\"select 1\"}'"
+    )]
     Explain(verb::explain::Args),
     /// The audit log: show, verify, prove, export
     #[command(subcommand)]

@@ -143,7 +143,16 @@ macro_rules! system {
         })*
     };
 }
-system!(audit::Error, identity::Error, response::Error, store::journal::Error, supply::Error, vault::Error, serde_json::Error, std::io::Error);
+system!(
+    audit::Error,
+    identity::Error,
+    response::Error,
+    store::journal::Error,
+    supply::Error,
+    vault::Error,
+    serde_json::Error,
+    std::io::Error
+);
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {

@@ -19,8 +19,7 @@ const LOCK_KEY: &str = "keys/lock.pem";
 /// [`Failure`] with every problem.
 pub fn policy(configured: &Configured) -> Result<Engine, Failure> {
     let sources = config::sources(&configured.loaded, &configured.name(), configured.cedar()?);
-    Engine::compile(sources)
-        .map_err(|problems| Failure::usage(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
+    Engine::compile(sources).map_err(|problems| Failure::usage(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
 /// How the lock stands.

@@ -46,7 +46,13 @@ impl Configured {
         let path = config::find(explicit, environment.as_deref(), folder.as_deref())
             .map_err(|cause| Failure::usage(&cause).next("`bastide init` writes a first one"))?;
         let path = std::path::absolute(&path).map_err(|cause| Failure::caused(&cause))?;
-        let bytes = std::fs::read(&path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
+        let bytes = std::fs::read(&path).map_err(|cause| {
+            let failure = Failure::usage(format!("{} cannot be read", path.display())).because(&cause);
+            match cause.kind() {
+                std::io::ErrorKind::NotFound => failure.next("`bastide init` writes a first one"),
+                _ => failure,
+            }
+        })?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let source = config::Source {
             path: &path,
@@ -123,10 +129,10 @@ impl Configured {
     }
 }
 
-/// The user's configuration folder of the product.
+/// The user's configuration folder, which the product's own is in.
 pub fn configuration_folder() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"))).map(|base| base.join("bastide"))
+    base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))
 }
 
 fn facts(path: &Path) -> Option<Facts> {

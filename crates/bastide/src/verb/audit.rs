@@ -162,8 +162,7 @@ pub fn records(folder: &LogFolder, query: &Query) -> Result<Vec<Entry>, Failure>
 }
 
 fn shown(args: &Show, common: &Common) -> Result<ExitCode, Failure> {
-    let query =
-        Query { since: args.stretch.since, until: args.stretch.until, reference: args.reference.clone(), kinds: args.kind.clone() };
+    let query = Query { since: args.stretch.since, until: args.stretch.until, reference: args.reference.clone(), kinds: args.kind.clone() };
     let mut entries = records(&folder(None, common)?, &query)?;
     if let Some(start) = &args.session {
         let start = start.to_ascii_uppercase();
@@ -212,7 +211,10 @@ fn said(report: &Report) -> String {
             fact("authentic", Mark::Good, &text);
         }
         (Some(covered), KeyFrom::Folder) => {
-            let text = format!("{} records, checkpoint of {}; the key is the folder's own: give --key to know whose it is", report.records, covered.time);
+            let text = format!(
+                "{} records, checkpoint of {}; the key is the folder's own: give --key to know whose it is",
+                report.records, covered.time
+            );
             fact("authentic", Mark::Note, &text);
         }
         (None, _) => fact("authentic", Mark::Bad, "no good checkpoint"),

@@ -61,7 +61,8 @@ fn near(explanation: &Explanation) -> Vec<Value> {
         Miss::Role(role) => format!("the caller is not in the role {role}"),
         Miss::Kind => "it speaks of something else at this server".to_owned(),
     };
-    let shown = |one: &Near| json!({ "place": one.rule.place.short(), "effect": one.rule.effect.as_str(), "text": one.rule.text, "why": why(one) });
+    let shown =
+        |one: &Near| json!({ "place": one.rule.place.short(), "effect": one.rule.effect.as_str(), "text": one.rule.text, "why": why(one) });
     explanation.near.iter().map(shown).collect()
 }
 

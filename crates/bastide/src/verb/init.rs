@@ -1,10 +1,10 @@
 //! `init`: a first configuration, and a state folder of our own.
 
 use crate::acts::account;
+use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::verb::shell::schema_text;
 use crate::wire::{Configured, configuration_folder};
-use crate::host::SystemClock;
 use config::{Profile, init_text};
 use serde_json::json;
 use std::fmt::Write as _;

@@ -112,7 +112,9 @@ fn value(args: &Put) -> Result<Secret<Vec<u8>>, Failure> {
     let value = Secret::new(bytes);
     match value.open().len() {
         0 => Err(Failure::usage("the value is empty")),
-        length if u64::try_from(length).unwrap_or(u64::MAX) > LONGEST => Err(Failure::usage(format!("a value has at most {LONGEST} bytes"))),
+        length if u64::try_from(length).unwrap_or(u64::MAX) > LONGEST => {
+            Err(Failure::usage(format!("a value has at most {LONGEST} bytes")))
+        }
         _ => Ok(value),
     }
 }

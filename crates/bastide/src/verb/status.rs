@@ -4,9 +4,9 @@ use super::{audit, configured, member};
 use crate::desk::running;
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::wire::Configured;
 use ::audit::read::Query;
 use ::audit::show;
-use crate::wire::Configured;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -73,24 +73,42 @@ fn day(configured: &Configured) -> Result<Value, Failure> {
 fn said(answer: &Value, configured: &Configured) -> String {
     let gateway = answer.get("gateway").filter(|gateway| !gateway.is_null());
     let first = match gateway {
-        Some(gateway) => format!("runs at {}: {} sessions, {} calls under way", member(gateway, "data"), gateway["sessions"], gateway["calls"]),
+        Some(gateway) => {
+            format!("runs at {}: {} sessions, {} calls under way", member(gateway, "data"), gateway["sessions"], gateway["calls"])
+        }
         None => "does not run   bastide serve".to_owned(),
     };
     let day = &answer["day"];
     let second = format!("{} allowed, {} changed, {} held, {} refused", day["allowed"], day["changed"], day["held"], day["refused"]);
     let third = match gateway {
-        Some(gateway) => format!("{} of {} may be used   audit {}, vault {}", gateway["usable"], gateway["servers"], member(gateway, "audit"), member(gateway, "vault")),
+        Some(gateway) => format!(
+            "{} of {} may be used   audit {}, vault {}",
+            gateway["usable"],
+            gateway["servers"],
+            member(gateway, "audit"),
+            member(gateway, "vault")
+        ),
         None => format!("{} configured in {}", answer["servers"], configured.path.display()),
     };
     let stops = gateway.and_then(|gateway| gateway["stops"].as_array()).map(Vec::as_slice).unwrap_or_default();
     let fourth = match stops {
         [] => "nothing".to_owned(),
-        stops => stops.iter().map(|stop| format!("{} ({})", member(stop, "scope"), supply::visible(member(stop, "reason")))).collect::<Vec<_>>().join(", "),
+        stops => stops
+            .iter()
+            .map(|stop| format!("{} ({})", member(stop, "scope"), supply::visible(member(stop, "reason"))))
+            .collect::<Vec<_>>()
+            .join(", "),
     };
     let risks = answer["risks"].as_array().map(Vec::as_slice).unwrap_or_default();
     let fifth = match risks.iter().min_by_key(|risk| member(risk, "until").to_owned()) {
         None => "none accepted".to_owned(),
-        Some(next) => format!("{} accepted, the next ends on {}: {} at {}", risks.len(), member(next, "until"), member(next, "control"), member(next, "where")),
+        Some(next) => format!(
+            "{} accepted, the next ends on {}: {} at {}",
+            risks.len(),
+            member(next, "until"),
+            member(next, "control"),
+            member(next, "where")
+        ),
     };
     format!("gateway   {first}\n24 hours  {second}\nservers   {third}\nstopped   {fourth}\nrisks     {fifth}\n")
 }

@@ -78,7 +78,8 @@ pub async fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         Verb::Show(which) => common.answer(unique(&desk.tokens().await?, "id", &which.id)?, shown),
         Verb::Revoke(which) => {
             let tokens = desk.tokens().await?;
-            let id: TokenId = member(unique(&tokens, "id", &which.id)?, "id").parse().map_err(|_| Failure::system("the id cannot be read"))?;
+            let id: TokenId =
+                member(unique(&tokens, "id", &which.id)?, "id").parse().map_err(|_| Failure::system("the id cannot be read"))?;
             let answer = desk.perform(Act::TokenRevoke { id }).await?;
             common.answer(&answer, |answer| format!("Token {id} is no longer good; {} sessions ended with it.\n", answer["ended_sessions"]))
         }

@@ -41,7 +41,8 @@ pub(super) async fn all(common: &Common) -> Vec<Finding> {
     log(&configured, &mut found);
     confinement(&mut found);
     for risk in &configured.loaded.risks {
-        let detail = format!("accepted: {} at {} until {} ({})", risk.entry.control.id(), risk.entry.scope, risk.entry.until, risk.entry.reason);
+        let detail =
+            format!("accepted: {} at {} until {} ({})", risk.entry.control.id(), risk.entry.scope, risk.entry.until, risk.entry.reason);
         found.push(Finding::note("risk", detail));
     }
     found
@@ -71,7 +72,8 @@ fn state(configured: &Configured, found: &mut Vec<Finding>) {
             Finding::problem("state", format!("{shown} belongs to user {}", about.uid()))
         }
         Ok(about) if about.mode() & 0o077 != 0 => {
-            Finding::problem("state", format!("{shown} can be reached by others (mode {:o})", about.mode() & 0o777)).next(format!("chmod 700 '{shown}'"))
+            Finding::problem("state", format!("{shown} can be reached by others (mode {:o})", about.mode() & 0o777))
+                .next(format!("chmod 700 '{shown}'"))
         }
         Ok(_) => Finding::ok("state", format!("{shown} (0700)")),
     };
@@ -127,8 +129,11 @@ fn standing(status: &Value, found: &mut Vec<Finding>) {
     found.push(Finding::ok("gateway", format!("runs at {}, {} sessions", member(status, "data"), status["sessions"])));
     found.push(match member(status, "audit") {
         "healthy" => Finding::ok("audit", "takes records"),
-        "nearly-full" => Finding::note("audit", "takes records; the volume is nearly full").next("make room on the volume of the state folder"),
-        state => Finding::problem("audit", format!("takes no records ({state}): every call is refused")).next("make room, or restart the gateway"),
+        "nearly-full" => {
+            Finding::note("audit", "takes records; the volume is nearly full").next("make room on the volume of the state folder")
+        }
+        state => Finding::problem("audit", format!("takes no records ({state}): every call is refused"))
+            .next("make room, or restart the gateway"),
     });
     for stop in status["stops"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let detail = format!("{} is stopped: {}", member(stop, "scope"), supply::visible(member(stop, "reason")));
@@ -148,7 +153,10 @@ fn credentials(configured: &Configured, held: Result<Vec<Value>, Failure>, found
         let bearer = server.auth.as_ref().and_then(|auth| auth.bearer.as_ref());
         for reference in server.secrets.values().chain(bearer) {
             if !held.contains(format!("vault:{reference}").as_str()) {
-                found.push(Finding::problem("vault", format!("{name} needs {reference}, which is not there")).next(format!("bastide secret put {reference}")));
+                found.push(
+                    Finding::problem("vault", format!("{name} needs {reference}, which is not there"))
+                        .next(format!("bastide secret put {reference}")),
+                );
             }
         }
     }

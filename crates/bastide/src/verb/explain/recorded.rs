@@ -17,9 +17,8 @@ use store::journal::LogFolder;
 use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
 
 /// The order of the line, as records have it.
-const STAGES: [&str; 13] = [
-    "accept", "identify", "parse", "admit", "resolve", "inspect", "decide", "enforce", "record", "forward", "pair", "screen", "settle",
-];
+const STAGES: [&str; 13] =
+    ["accept", "identify", "parse", "admit", "resolve", "inspect", "decide", "enforce", "record", "forward", "pair", "screen", "settle"];
 
 /// Explains the one record or call that begins with `start`.
 pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Result<ExitCode, Failure> {
@@ -129,7 +128,8 @@ fn decide(call: &Value, engine: &policy::Engine) -> Option<Explanation> {
         _ => return None,
     };
     let mut facts = Facts::new(&principal, &server, subject);
-    facts.operation = [Operation::Read, Operation::Write, Operation::Delete].into_iter().find(|one| one.as_str() == member(call, "operation"));
+    facts.operation =
+        [Operation::Read, Operation::Write, Operation::Delete].into_iter().find(|one| one.as_str() == member(call, "operation"));
     let labels = [Label::Public, Label::Internal, Label::Confidential, Label::Restricted];
     facts.label = labels.into_iter().find(|one| one.as_str() == at(call, "/facts/label"));
     Some(engine.explain(&facts))
@@ -146,7 +146,14 @@ fn said(answer: &Value) -> String {
         (server, tool) => format!("{server}__{}", plain(tool, 120)),
     };
     if let Some(act) = answer.get("act").filter(|act| !act.is_null()) {
-        let _ = writeln!(out, "{} {} by {} at {}", Mark::Note.sign(), member(act, "name"), plain(member(act, "operator"), 120), member(answer, "time"));
+        let _ = writeln!(
+            out,
+            "{} {} by {} at {}",
+            Mark::Note.sign(),
+            member(act, "name"),
+            plain(member(act, "operator"), 120),
+            member(answer, "time")
+        );
     } else {
         let sign = if verdict.is_empty() { Mark::Note.sign() } else { Mark::of_verdict(verdict).sign() };
         let word = if verdict.is_empty() { member(answer, "event") } else { verdict };
@@ -155,7 +162,12 @@ fn said(answer: &Value) -> String {
             user => format!(", user {user}"),
         };
         let session = member(answer, "session");
-        let _ = writeln!(out, "{sign} {word} at {}  {what}  agent {}{user}, session {session}", member(answer, "time"), member(answer, "agent"));
+        let _ = writeln!(
+            out,
+            "{sign} {word} at {}  {what}  agent {}{user}, session {session}",
+            member(answer, "time"),
+            member(answer, "agent")
+        );
     }
     let mut line = |name: &str, text: &str| {
         if !text.is_empty() {
@@ -167,7 +179,8 @@ fn said(answer: &Value) -> String {
     }
     line("", &plain(member(answer, "cause"), 512));
     if verdict == "changed" || answer["obligations"].is_array() {
-        let did = |one: &Value| format!("{} {} {}:{}", member(one, "action"), one["count"], member(one, "class"), plain(member(one, "kind"), 40));
+        let did =
+            |one: &Value| format!("{} {} {}:{}", member(one, "action"), one["count"], member(one, "class"), plain(member(one, "kind"), 40));
         let list = answer["obligations"].as_array().map(Vec::as_slice).unwrap_or_default();
         line("changed", &list.iter().map(did).collect::<Vec<_>>().join(", "));
     }
@@ -188,7 +201,8 @@ fn said(answer: &Value) -> String {
     }
     line("next", member(answer, "next"));
     let parts = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let parts: Vec<String> = parts.iter().map(|part| format!("{} {} (index {})", member(part, "kind"), member(part, "id"), part["index"])).collect();
+    let parts: Vec<String> =
+        parts.iter().map(|part| format!("{} {} (index {})", member(part, "kind"), member(part, "id"), part["index"])).collect();
     line("record", &parts.join(", "));
     out
 }
@@ -220,7 +234,13 @@ mod tests {
             "next": "ask", "records": [{ "index": 4, "id": "R-1", "kind": "decision" }],
         });
         let text = said(&answer);
-        for part in ["refused at t  ledger__query  agent codex", "access.deny-by-default/denied", "bastide.yaml:9  allow get_*", "Nothing was sent", "R-1 (index 4)"] {
+        for part in [
+            "refused at t  ledger__query  agent codex",
+            "access.deny-by-default/denied",
+            "bastide.yaml:9  allow get_*",
+            "Nothing was sent",
+            "R-1 (index 4)",
+        ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
     }

@@ -97,14 +97,19 @@ fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: O
         Some(Err(cause)) => return Some(Fault { code: Code::SchemaFault, detail: Some(cause.clone()) }),
         Some(Ok(schema)) => {
             if let Err(mismatch) = schema.check(&value) {
-                return Some(Fault { code: Code::ArgumentMismatch, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) });
+                return Some(Fault {
+                    code: Code::ArgumentMismatch,
+                    detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)),
+                });
             }
         }
         None => {}
     }
     match item.constraints.check(arguments) {
         Ok(_) => None,
-        Err(mismatch) => Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) }),
+        Err(mismatch) => {
+            Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) })
+        }
     }
 }
 
@@ -134,7 +139,8 @@ fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Expl
 fn said(answer: &Value) -> String {
     let allowed = answer["allowed"] == true;
     let (sign, word) = if allowed { (Mark::Good.sign(), "would be allowed") } else { (Mark::Bad.sign(), "would be refused") };
-    let mut out = format!("{sign} {word}  {}__{}  agent {}", member(answer, "server"), plain(member(answer, "tool"), 120), member(answer, "agent"));
+    let mut out =
+        format!("{sign} {word}  {}__{}  agent {}", member(answer, "server"), plain(member(answer, "tool"), 120), member(answer, "agent"));
     if !member(answer, "user").is_empty() {
         let _ = write!(out, ", user {}", member(answer, "user"));
     }
