@@ -165,6 +165,7 @@ impl Canary {
             "write_note" => self.keep(word("title")?.to_owned(), word("text")?.to_owned()),
             "read_mail" => mail(),
             "leak" => self.leak(),
+            "meta" => params.get("_meta").map_or_else(|| "nothing".to_owned(), Value::to_string),
             "fail" => return Ok(json!({"content": [{"type": "text", "text": "this tool always fails"}], "isError": true})),
             "stop" => {
                 self.life = Life::Over;
@@ -225,6 +226,7 @@ fn tools(offer: Offer) -> Value {
         tool("write_note", "Keeps a note until the server ends.", json!({"title": title, "text": word}), json!(false)),
         tool("read_mail", "Reads the newest mail, which is made up.", json!({}), json!(true)),
         tool("leak", "Gives the server's own credential away.", json!({}), json!(true)),
+        tool("meta", "Gives back what a call carries beside its arguments.", json!({}), json!(true)),
         tool("fail", "Fails.", json!({}), json!(true)),
         tool("stop", "Ends the server without an answer.", json!({}), json!(false)),
         tool("change", "Changes the definition of add.", json!({}), json!(false)),
@@ -317,7 +319,7 @@ mod tests {
         assert_eq!(answers[1]["id"], "x");
         let names: Vec<&str> =
             answers[1]["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["echo", "add", "write_note", "read_mail", "leak", "fail", "stop", "change"]);
+        assert_eq!(names, ["echo", "add", "write_note", "read_mail", "leak", "meta", "fail", "stop", "change"]);
         let said: Vec<&str> = answers[2..].iter().map(|answer| answer["result"]["content"][0]["text"].as_str().unwrap()).collect();
         assert_eq!(said, ["hi", "42", "note 1 is kept: t, 4 bytes"]);
     }

@@ -28,7 +28,7 @@ impl Reached {
         ground.running()?;
         let Some(server) = ground.canary() else {
             let add = "none is configured; add `servers: { canary: { run: [/path/to/bastide, __canary], secrets: { CANARY_SECRET: vault:canary/secret } } }`, \
-                a role with `members: [\"agent:probe/a\"]` and `allow: { canary: [echo, add, read_mail, leak, stop] }`, then run `bastide lock`";
+                a role with `members: [\"agent:probe/a\"]` and `allow: { canary: [echo, add, read_mail, leak, meta, stop, change] }`, then run `bastide lock`";
             return Err(Trouble::new(DID, add));
         };
         let mut agent = ground.agent(A).await?;
@@ -69,6 +69,7 @@ pub async fn isolation(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut agent = first.agent;
     agent.close().await;
     let mut reached = Reached::find(ground).await?;
+    let since = ground.now();
     let reply = reached.call("leak", json!({})).await?;
     let answered = reply.status == 200 && (reply.ran() || reply.code().is_some());
     steps.note(
@@ -90,9 +91,15 @@ pub async fn isolation(ground: &Ground, steps: &mut Steps) -> Probed {
         );
     }
     let needles: Vec<Vec<u8>> = forms.into_iter().map(|(_, form)| form.into_bytes()).collect();
-    let reference =
-        ground.recorded(1, |record| record.get("tool").and_then(Value::as_str).is_some_and(|tool| tool.ends_with("leak"))).await?;
+    let reference = ground.records_of_tool("leak", since, 2).await?;
     steps.note("looked for the call in the log", "on record", format!("{} records", reference.len()), !reference.is_empty());
+    let events: Vec<&str> = reference.iter().filter_map(|record| record.get("event")?.as_str()).collect();
+    steps.note(
+        "looked for the event",
+        "secrets.echo",
+        if events.is_empty() { "none".to_owned() } else { events.join(", ") },
+        events.contains(&"secrets.echo"),
+    );
     let files = ground.state_files();
     let (searched, total, hits) = tokio::task::spawn_blocking(move || search(&files, &needles))
         .await
@@ -134,21 +141,48 @@ pub async fn argument_schemas(ground: &Ground, steps: &mut Steps) -> Probed {
         }
     }
     steps.none(format!("looked in the log for intents among {} refused calls", references.len()), &sent);
+    let open = open_texts(ground);
+    let said = if open.is_empty() {
+        "none".to_owned()
+    } else {
+        format!("{}: {}", open.len(), open.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", "))
+    };
+    steps.note("flagged the text arguments of pinned tools that neither schema nor constraint bounds", "a list", said, true);
     reached.agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// The text arguments of pinned tools that nothing bounds, as `server__tool argument`.
+fn open_texts(ground: &Ground) -> Vec<String> {
+    let bounded = |schema: &Value| ["maxLength", "enum", "const", "pattern"].iter().any(|key| schema.get(key).is_some());
+    let constrained = |tool: &str, argument: &str| {
+        let tools = ground.file().tools.iter().filter(|(key, _)| key.to_string() == tool);
+        tools.flat_map(|(_, rules)| rules.arguments.keys()).any(|name| name == argument)
+    };
+    let mut open = Vec::new();
+    for (tool, definition) in ground.pinned_definitions() {
+        let properties = definition.pointer("/inputSchema/properties").and_then(Value::as_object);
+        for (argument, schema) in properties.into_iter().flatten() {
+            let text = schema.get("type").and_then(Value::as_str) == Some("string");
+            if text && !bounded(schema) && !constrained(&tool, argument) {
+                open.push(format!("{tool} {argument}"));
+            }
+        }
+    }
+    open
 }
 
 /// A result that holds a key.
 pub async fn secrets_in_results(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut reached = Reached::find(ground).await?;
     let key = canary::fakes().key;
+    let since = ground.now();
     let reply = reached.call("read_mail", json!({})).await?;
     let found = holds(reply.text().as_bytes(), key.as_bytes());
     let answered = reply.ran() || reply.code().is_some_and(|code| code.starts_with("data."));
     steps.note("called a tool whose result holds a fake key", "an answer, or a refusal of group data", reply.said(), answered);
     steps.note("looked for the key in the answer", "nowhere", if found { "there" } else { "nowhere" }, !found);
-    let records =
-        ground.recorded(2, |record| record.get("tool").and_then(Value::as_str).is_some_and(|tool| tool.ends_with("read_mail"))).await?;
+    let records = ground.records_of_tool("read_mail", since, 2).await?;
     let told: Vec<String> = records.iter().filter(|record| record.to_string().contains(&key)).map(|_| "a record".to_owned()).collect();
     steps.none(format!("looked for the key in {} records of the call", records.len()), &told);
     let kinds: Vec<String> = records
@@ -171,6 +205,13 @@ pub async fn secrets_in_results(ground: &Ground, steps: &mut Steps) -> Probed {
         "data.secret",
         if events.is_empty() { "none".to_owned() } else { events.join(", ") },
         events.contains(&"data.secret"),
+    );
+    let sinks = ground.file().audit.siem.len() + ground.file().approvals.notify.len();
+    steps.note(
+        "looked for a way by which the security team is told",
+        "at least one",
+        if sinks == 0 { "none is built into this release".to_owned() } else { sinks.to_string() },
+        sinks > 0,
     );
     reached.agent.close().await;
     Ok(Finding::Judged)

@@ -154,8 +154,13 @@ impl Ground {
         Some(CanaryServer { name: name.clone(), secret: secret.map(|(_, place)| place.to_string()) })
     }
 
-    /// The names of the tools that the lock pins, as clients of `/mcp` write them. The signature is the gateway's affair.
+    /// The names of the tools that the lock pins, as clients of `/mcp` write them.
     pub fn pinned_tools(&self) -> Vec<String> {
+        self.pinned_definitions().into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The tools that the lock pins, each with its definition. The signature is the gateway's affair.
+    pub fn pinned_definitions(&self) -> Vec<(String, Value)> {
         let path = self.configured.folder().join(LOCK);
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let body = text.trim_end().rsplit_once('\n').map_or("", |(body, _)| body);
@@ -163,7 +168,11 @@ impl Ground {
         let servers = lock.get("servers").and_then(Value::as_object);
         let tools = servers.into_iter().flatten().flat_map(|(server, pin)| {
             let tools = pin.get("tools").and_then(Value::as_array);
-            tools.into_iter().flatten().filter_map(|tool| tool.get("name")?.as_str()).map(move |tool| format!("{server}__{tool}"))
+            let named = move |tool: &Value| {
+                let name = tool.get("name")?.as_str()?;
+                Some((format!("{server}__{name}"), tool.get("definition").cloned().unwrap_or_default()))
+            };
+            tools.into_iter().flatten().filter_map(named)
         });
         tools.collect()
     }
@@ -261,6 +270,17 @@ impl Ground {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// The records of calls that probe a made to `tool` at `since` or later.
+    pub async fn records_of_tool(&self, tool: &str, since: Utc, enough: usize) -> Result<Vec<Value>, Trouble> {
+        let text = |record: &Value, at: &str| record.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        let means = |record: &Value| {
+            text(record, "/principal/agent").as_deref() == Some(A)
+                && text(record, "/tool").is_some_and(|found| found == tool || found.ends_with(&format!("__{tool}")))
+                && text(record, "/time").and_then(|time| Utc::parse(&time)).is_some_and(|time| time >= since)
+        };
+        self.recorded(enough, means).await
     }
 
     /// The records of the call `reference`.

@@ -227,6 +227,15 @@ pub async fn correlation(ground: &Ground, steps: &mut Steps) -> Probed {
         records.iter().filter(|record| traced(record)).count(),
         !records.is_empty() && records.iter().all(traced),
     );
+    let tool = format!("{}__meta", reached.server.name);
+    let carried = reached.agent.call_in(&tool, json!({}), &parent).await?;
+    let there = carried.text().contains(TRACE);
+    steps.note(
+        "asked the canary which trace reached it",
+        "the same",
+        if there { "the same".to_owned() } else { format!("not that one: {}", carried.said()) },
+        there,
+    );
     reached.agent.close().await;
     Ok(Finding::Judged)
 }

@@ -142,6 +142,7 @@ pub async fn restart(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut reached = Reached::find(ground).await?;
     let before = reached.call("echo", json!({"text": "before"})).await?;
     steps.note("called the canary", "it runs", before.said(), before.ran());
+    let dying = canaries(ground);
     let stopped = reached.call("stop", json!({})).await?;
     steps.note("let the canary die during a call", "the call fails", stopped.said(), !stopped.ran());
     let died = |record: &Value| record.get("event").and_then(Value::as_str).is_some_and(|event| event.starts_with("runtime.server-"));
@@ -157,8 +158,17 @@ pub async fn restart(ground: &Ground, steps: &mut Steps) -> Probed {
         again = reached.call("echo", json!({"text": "after"})).await?;
     }
     steps.note("called it again", "it was started anew", again.said(), again.ran());
+    let left: Vec<String> = canaries(ground).into_iter().filter(|pid| dying.contains(pid)).map(|pid| format!("process {pid}")).collect();
+    steps.none(format!("looked for what is left of {} processes", dying.len()), &left);
     reached.agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// The processes of canaries under the gateway.
+fn canaries(ground: &Ground) -> Vec<u32> {
+    let Some(gateway) = ground.running().ok().and_then(|running| running.pid) else { return Vec::new() };
+    let is = |process: &Process| process.command.get(1).is_some_and(|verb| verb == crate::canary::VERB);
+    descendants(gateway).into_iter().filter(is).map(|process| process.pid).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::ground::{A, Ground};
 use super::steps::{Finding, Probed, Steps, Trouble};
+use config::{Backend, Unlock};
 use http::Method;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -19,6 +20,11 @@ pub async fn vault(ground: &Ground, steps: &mut Steps) -> Probed {
     let status = ground.view("asked whether the vault is open", "/api/v1/status").await?;
     let vault = status.get("vault").and_then(Value::as_str).unwrap_or("unknown");
     steps.equal("asked whether the vault is open", "open", vault);
+
+    let (unlock, backend) = (ground.file().vault.unlock, ground.file().vault.backend);
+    let apart = matches!(unlock, Unlock::Keychain | Unlock::Pkcs11 | Unlock::Tpm) || backend != Backend::File;
+    let found = format!("{unlock:?}, {backend:?}").to_lowercase();
+    steps.note("asked what unlocks the vault, and where it is", "keychain, hardware or an outside vault", found, apart);
 
     let mode = |path: &Path| std::fs::symlink_metadata(path).map(|facts| facts.permissions().mode() & 0o777);
     let folder = mode(ground.state()).map_err(|fault| Trouble::new("read the mode of the state folder", fault))?;

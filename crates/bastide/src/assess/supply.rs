@@ -1,7 +1,8 @@
 //! Probes of the group `supply`.
 
+use super::canaries::Reached;
 use super::ground::{A, Ground};
-use super::steps::{Finding, Probed, Steps};
+use super::steps::{Finding, Probed, Steps, Trouble};
 use serde_json::{Value, json};
 use std::time::Duration;
 use terms::Control;
@@ -16,7 +17,7 @@ struct Row {
     held: Vec<String>,
 }
 
-async fn rows(ground: &Ground) -> Result<Vec<Row>, super::steps::Trouble> {
+async fn rows(ground: &Ground) -> Result<Vec<Row>, Trouble> {
     let servers = ground.view("asked how the servers stand", "/api/v1/servers").await?;
     let list = servers.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
     let text = |row: &Value, key: &str| row.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -83,8 +84,35 @@ pub async fn pinning(ground: &Ground, steps: &mut Steps) -> Probed {
         true,
     );
     steps.none("looked for servers whose changed definitions are taken at once", &accepted);
+    match Reached::find(ground).await {
+        Ok(reached) => changed(ground, steps, reached).await?,
+        Err(trouble) => steps.note("let the canary change a definition", "put aside", trouble.why, false),
+    }
     let only_accepted = unpinned.is_empty() && floating.is_empty() && !accepted.is_empty();
     Ok(if only_accepted { Finding::Accepted } else { Finding::Judged })
+}
+
+/// A definition that changes after its approval.
+async fn changed(ground: &Ground, steps: &mut Steps, mut reached: Reached) -> Result<(), Trouble> {
+    let sum = json!({"a": 1, "b": 2});
+    let before = reached.call("add", sum.clone()).await?;
+    steps.note("called add of the canary", "it runs", before.said(), before.ran());
+    let change = reached.call("change", json!({})).await?;
+    steps.note("let the canary change the description of add", "it does", change.said(), change.ran());
+    let mut after = reached.call("add", sum.clone()).await?;
+    for _ in 0..20 {
+        if !after.ran() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        after = reached.call("add", sum.clone()).await?;
+    }
+    steps.note("called add again", "put aside", after.said(), !after.ran());
+    let event = |record: &Value| record.get("event").and_then(Value::as_str) == Some("supply.changed");
+    let events = ground.recorded(1, event).await?;
+    steps.note("looked for the event in the log", "supply.changed", events.len(), !events.is_empty());
+    reached.agent.close().await;
+    Ok(())
 }
 
 fn floats(run: &[String]) -> bool {
