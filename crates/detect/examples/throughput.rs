@@ -1,5 +1,7 @@
 //! Prints microseconds a KiB for texts of several sorts.
 
+#![allow(clippy::disallowed_methods, reason = "what is printed is time")]
+
 use detect::{Budget, Channel, Engine, Rules, Scratch};
 use std::time::Instant;
 

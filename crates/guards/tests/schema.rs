@@ -1,6 +1,7 @@
 //! What schemas from strangers can and cannot do.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what is bounded is time")]
 
 use guards::Error;
 use guards::schema::{Compiled, SchemaBounds};

@@ -1,6 +1,7 @@
 //! What a decision costs. Run with `--release -- --ignored --nocapture`: the figures of a debug build say nothing.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what is measured is time")]
 
 use policy::{CedarSource, Engine, Entry, Facts, Place, RoleSource, ServerEntries, Sources, Subject};
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! Shows that the compiler, and not care, keeps the line whole.
 //!
 //! In a copy of the gateway's crate each stage of `line.rs` is taken out of a copy of its function (`let next = state;` instead of the call), each is
-//! called twice with the same state, and each state is built by hand in a sibling file. rustc must refuse every single one of them: with E0308,
-//! E0382 and E0451. One `cargo check` a kind; a mutant that is not refused is a fault.
+//! called twice with the same state, and in a sibling file each state is built by hand, cloned, made by default, and each of its fields read. rustc
+//! must refuse every single one of them: with E0308, E0382, E0451, E0277 and E0616. One `cargo check` a kind; a mutant that is not refused is a fault.
 
 use crate::{cargo, target};
 use anyhow::{Context as _, bail, ensure};
@@ -42,11 +42,19 @@ pub fn all(root: &Path) -> anyhow::Result<()> {
         copy.write("line.rs", &mutated)?;
         copy.check(kind, &marks, Some(code))?;
     }
-    let (forged, marks) = forge(&stages);
     copy.write("line.rs", &format!("mod forged;\n{}", after_inner(&text)))?;
-    copy.write("line/forged.rs", &forged)?;
-    copy.check("forged", &marks, Some("E0451"))?;
-    println!("prove: {} calls of {} stages: none can be left out, used twice or forged", calls.len(), stages.len());
+    for (kind, code, write) in
+        [("forged", "E0451", literal as fn(&str, &State) -> Vec<String>), ("copied", "E0277", copied), ("opened", "E0616", opened)]
+    {
+        let (forged, marks) = forge(&stages, kind, write);
+        copy.write("line/forged.rs", &forged)?;
+        copy.check(kind, &marks, Some(code))?;
+    }
+    println!(
+        "prove: {} calls of {} stages: none can be left out or used twice, no state forged, copied or opened",
+        calls.len(),
+        stages.len()
+    );
     Ok(())
 }
 
@@ -165,10 +173,15 @@ fn states(text: &str) -> Vec<State> {
         }
         let fields = body.split('}').next().unwrap_or_default();
         let fields =
-            split_fields(fields).iter().filter_map(|field| field.split_once(':')).map(|(name, _)| name.trim().to_owned()).collect();
+            split_fields(fields).iter().filter_map(|field| field.split_once(':')).map(|(name, _)| field_name(name).to_owned()).collect();
         found.push(State { name, fields });
     }
     found
+}
+
+/// The name of a field without `pub` or `pub(…)` before it.
+fn field_name(declared: &str) -> &str {
+    declared.split_whitespace().next_back().unwrap_or_default()
 }
 
 /// Splits at the commas that are not inside brackets.
@@ -247,18 +260,37 @@ fn function(text: &str, at: usize) -> Option<(usize, usize)> {
     Some((from, to))
 }
 
-fn forge(stages: &[(String, Vec<State>)]) -> (String, Vec<Mark>) {
-    let (mut text, mut marks) = ("//! States made by hand.\n#![allow(dead_code, unreachable_code)]\n".to_owned(), Vec::new());
+/// The sibling file: what `write` makes of each state, one line an attempt.
+fn forge(stages: &[(String, Vec<State>)], kind: &str, write: fn(&str, &State) -> Vec<String>) -> (String, Vec<Mark>) {
+    let (mut text, mut marks) = ("//! States misused.\n#![allow(dead_code, unreachable_code)]\n".to_owned(), Vec::new());
     for (stage, states) in stages {
         for state in states {
-            let fields = state.fields.iter().map(|field| format!("{field}: loop {{}}")).collect::<Vec<_>>().join(", ");
-            let from = text.lines().count() + 1;
-            let name = &state.name;
-            let _ = writeln!(text, "fn forge_{stage}_{name}() {{ let _ = super::{stage}::{name} {{ {fields} }}; }}");
-            marks.push(Mark { from, to: from, what: format!("{stage}::{name} forged"), file: "forged.rs" });
+            for (number, attempt) in write(stage, state).iter().enumerate() {
+                let from = text.lines().count() + 1;
+                let _ = writeln!(text, "fn {kind}_{stage}_{}_{number}() {{ {attempt} }}", state.name.to_lowercase());
+                marks.push(Mark { from, to: from, what: format!("{stage}::{} {kind}: {attempt}", state.name), file: "forged.rs" });
+            }
         }
     }
     (text, marks)
+}
+
+/// The state, built by hand.
+fn literal(stage: &str, state: &State) -> Vec<String> {
+    let fields = state.fields.iter().map(|field| format!("{field}: loop {{}}")).collect::<Vec<_>>().join(", ");
+    vec![format!("let _ = super::{stage}::{} {{ {fields} }};", state.name)]
+}
+
+/// The state, out of another one or out of nothing.
+fn copied(stage: &str, state: &State) -> Vec<String> {
+    let name = &state.name;
+    vec![format!("let _ = <super::{stage}::{name} as Clone>::clone;"), format!("let _ = <super::{stage}::{name} as Default>::default;")]
+}
+
+/// Each field of the state, read from outside.
+fn opened(stage: &str, state: &State) -> Vec<String> {
+    let read = |field: &String| format!("let state: &super::{stage}::{} = loop {{}}; let _ = &state.{field};", state.name);
+    state.fields.iter().map(read).collect()
 }
 
 /// A copy of the gateway's crate in a workspace of its own, which shares the build folder.
@@ -375,7 +407,7 @@ mod tests {
 
     #[test]
     fn states_and_their_fields_are_found() {
-        let file = "/// Doc.\npub struct Recorded {\n    /// Of the call.\n    authorized: Authorized,\n    map: HashMap<u8, u8>,\n}\n\
+        let file = "/// Doc.\npub struct Recorded {\n    /// Of the call.\n    pub(super) authorized: Authorized,\n    map: HashMap<u8, u8>,\n}\n\
             pub(super) async fn run(gate: &Gate, authorized: Authorized) -> Result<Recorded, Refusal> {\n";
         assert_eq!(states(file), [State { name: "Recorded".into(), fields: vec!["authorized".into(), "map".into()] }]);
         assert!(returned(file, "Recorded") && !returned(file, "Authorized"));

@@ -434,6 +434,7 @@ mod tests {
     /// Prints what a use of a remembered token costs: `cargo test --release -- --ignored --nocapture`.
     #[test]
     #[ignore = "a measurement"]
+    #[allow(clippy::disallowed_methods, reason = "what is printed is time")]
     fn cost_of_a_remembered_token() {
         let (verifier, _) = verifier();
         let token = token();

@@ -40,8 +40,16 @@ const IMPURE: [&str; 16] = [
     "async-nats",
 ];
 
-/// The methods that `clippy.toml` of a pure crate must ban.
-const BANS: [&str; 2] = ["std::time::SystemTime::now", "std::time::Instant::now"];
+/// What `clippy.toml` of a pure crate must ban, among more.
+const BANS: [&str; 7] = [
+    "std::time::SystemTime::now",
+    "std::time::Instant::now",
+    "std::fs::File",
+    "std::fs::read",
+    "std::fs::write",
+    "std::net::TcpStream",
+    "std::process::Command",
+];
 
 /// The faults of every crate's arrows, sentence and bans.
 pub fn check(root: &Path, metadata: &Metadata) -> anyhow::Result<Vec<String>> {
@@ -72,7 +80,11 @@ pub fn check(root: &Path, metadata: &Metadata) -> anyhow::Result<Vec<String>> {
         if layer.ring <= 1 {
             let folder = package.manifest_path.parent().context("a manifest lies in a folder")?;
             let bans = std::fs::read_to_string(folder.join("clippy.toml")).unwrap_or_default();
-            faults.extend(BANS.iter().filter(|ban| !bans.contains(**ban)).map(|ban| format!("{name}: clippy.toml does not ban {ban}")));
+            faults.extend(
+                BANS.iter()
+                    .filter(|ban| !bans.contains(&format!("\"{ban}\"")))
+                    .map(|ban| format!("{name}: clippy.toml does not ban {ban}")),
+            );
             faults.extend(impure_sources(name, &folder.join("src"))?);
         }
     }
