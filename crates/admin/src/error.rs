@@ -76,9 +76,7 @@ impl Error {
             | Self::NotRunning
             | Self::Configuration(_)
             | Self::Response(response::Error::Scope | response::Error::NotStopped(_))
-            | Self::Identity(
-                identity::Error::Life | identity::Error::Nowhere | identity::Error::Pattern(_) | identity::Error::TooLong,
-            )
+            | Self::Identity(identity::Error::Life | identity::Error::Nowhere | identity::Error::Pattern(_) | identity::Error::TooLong)
             | Self::Vault(
                 vault::Error::Absent(_) | vault::Error::Name | vault::Error::TooLong(_) | vault::Error::Full(_) | vault::Error::Conflict(_),
             ) => Fault::Usage,

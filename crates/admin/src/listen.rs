@@ -59,7 +59,13 @@ pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, sto
 ///
 /// # Errors
 /// Those of the system, when the listener has no address.
-pub async fn serve_tcp(admin: Arc<Admin>, listener: TcpListener, key: Arc<Key>, owner: Name, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve_tcp(
+    admin: Arc<Admin>,
+    listener: TcpListener,
+    key: Arc<Key>,
+    owner: Name,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let router = guarded(admin, Guard::new(key, owner, listener.local_addr()?));
     let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     loop {

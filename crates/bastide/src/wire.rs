@@ -44,7 +44,7 @@ impl Configured {
         let environment = std::env::var_os("BASTIDE_CONFIG").map(PathBuf::from);
         let folder = configuration_folder();
         let path = config::find(explicit, environment.as_deref(), folder.as_deref())
-            .map_err(|cause| Failure::usage(&cause).next("`bastide init` writes a first one"))?;
+            .map_err(|cause| Failure::usage(cause).next("`bastide init` writes a first one"))?;
         let path = std::path::absolute(&path).map_err(|cause| Failure::caused(&cause))?;
         let bytes = std::fs::read(&path).map_err(|cause| {
             let failure = Failure::usage(format!("{} cannot be read", path.display())).because(&cause);

@@ -192,7 +192,7 @@ fn verified(args: &Verify, common: &Common) -> Result<ExitCode, Failure> {
         std::fs::read_to_string(path).map_err(|cause| Failure::usage(format!("`{}` cannot be read", path.display())).because(&cause))
     };
     let key = args.key.as_ref().map(text).transpose()?;
-    let key = key.map(|line| VerifierKey::parse(&line).map_err(|cause| Failure::usage(cause))).transpose()?;
+    let key = key.map(|line| VerifierKey::parse(&line).map_err(Failure::usage)).transpose()?;
     let against = Against { key, checkpoint: args.checkpoint.as_ref().map(text).transpose()? };
     let report = verify(&folder(args.dir.as_deref(), common)?, &against);
     common.answer(&report, said)?;

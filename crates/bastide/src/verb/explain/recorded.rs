@@ -57,7 +57,9 @@ fn at<'a>(call: &'a Value, pointer: &str) -> &'a str {
 fn answer(call: &Value, configured: &Configured) -> Value {
     let code = Code::ALL.iter().find(|code| code.to_string() == at(call, "/decision/code"));
     let again = sources::policy(configured).ok().and_then(|engine| decide(call, &engine));
-    let passed: Vec<&str> = STAGES.into_iter().filter(|stage| call.pointer(&format!("/latency/{stage}")).is_some()).collect();
+    // Every message is settled, so that says nothing about how far it came.
+    let timed = |stage: &&str| *stage != "settle" && call.pointer(&format!("/latency/{stage}")).is_some();
+    let passed: Vec<&str> = STAGES.into_iter().filter(timed).collect();
     json!({
         "reference": id(call),
         "verdict": at(call, "/decision/verdict"),
@@ -94,10 +96,16 @@ fn sent(call: &Value) -> bool {
 
 /// What the person can do.
 fn next(code: Code, call: &Value) -> String {
-    let tool = format!("{}__{}", member(call, "server"), member(call, "tool"));
+    let tool = match member(call, "server") {
+        "" => plain(member(call, "tool"), 80),
+        server => format!("{server}__{}", plain(member(call, "tool"), 80)),
+    };
     let agent = at(call, "/principal/agent");
     match code {
-        Code::Denied | Code::Unknown => format!("to see what would allow it: bastide explain --as agent:{agent} {tool}"),
+        Code::Denied | Code::Unknown if tool.contains("__") => {
+            format!("to see what would allow it: bastide explain --as agent:{agent} {tool}")
+        }
+        Code::Unknown => "no server offers this name; `bastide server list` shows what there is".to_owned(),
         Code::Killed => "bastide   shows what is stopped;  bastide release   lets go".to_owned(),
         Code::NotApproved | Code::PinChanged => "bastide lock".to_owned(),
         Code::LockUnverified => "bastide lock --check".to_owned(),
@@ -197,7 +205,7 @@ fn said(answer: &Value) -> String {
     if let (Some(last), false) = (passed.last().and_then(Value::as_str), verdict.is_empty()) {
         let sent = if answer["sent"] == true { "It was sent" } else { "Nothing was sent" };
         let status = member(answer, "status");
-        line("checked", &format!("accept to {last}.  {sent}.  Ended: {status}"));
+        line("checked", &format!("accept to {last}.  {sent}.  It ended: {status}"));
     }
     line("next", member(answer, "next"));
     let parts = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -129,11 +129,27 @@ fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Expl
         "control": fault.map(|fault| fault.code.control().id()),
         "because": fault.map(|fault| fault.code.message().replace(" {}", "")),
         "detail": fault.and_then(|fault| fault.detail.as_deref()),
-        "next": fault.map(|fault| fault.code.next()),
+        "next": fault.map(|fault| next(fault.code, principal, server, name, explanation)),
         "decided": lines(explanation),
         "near": near(explanation),
         "not_checked": unchecked,
     })
+}
+
+/// The narrowest change that would alter it: one exact name, in a role that the caller has.
+fn next(code: Code, principal: &Principal, server: &Server, name: &str, explanation: &Explanation) -> String {
+    let server = &server.name;
+    let name = plain(name, 120);
+    match (code, explanation.roles.first()) {
+        (Code::Denied, Some(role)) => {
+            format!("add \"{name}\" to allow.{server} of the role {role}: it opens this one tool to all of its members")
+        }
+        (Code::Denied, None) => format!("make agent:{} a member of a role that has allow: {{ {server}: [\"{name}\"] }}", principal.agent),
+        (Code::NotApproved | Code::PinChanged, _) => "bastide lock".to_owned(),
+        (Code::LockUnverified, _) => "bastide lock --check".to_owned(),
+        (Code::Unknown, _) => format!("bastide server show {server}"),
+        (code, _) => code.next().to_owned(),
+    }
 }
 
 fn said(answer: &Value) -> String {
