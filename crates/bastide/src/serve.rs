@@ -2,7 +2,7 @@
 
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
-use crate::wire::{Configured, Wired, user_name, wire};
+use crate::wire::{Configured, Wired, reconcile, user_name, wire};
 use gateway::front::Front;
 use gateway::gate::Gate;
 use std::path::PathBuf;
@@ -42,6 +42,12 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let file = &configured.loaded.file;
     let gate = &wired.gate;
     announce(configured, wired);
+    if !wired.recovery.clean {
+        let count = reconcile(wired).await?;
+        if count > 0 {
+            eprintln!("! audit: {count} calls were under way when the last gateway ended; what became of them cannot be told");
+        }
+    }
     let listen = &file.listen;
     let data = bind(listen.data.address, "listen.data.address").await?;
     let socket = Listener::bind(&file.state.join("bastide.sock"), &[]).await.map_err(|cause| Failure::caused(&cause))?;

@@ -245,6 +245,43 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
     Ok(Wired { gate, store, journal, switch, issuer: Arc::new(issuer), revocations, vault, lock_key, lock_fault, recovery, clock, entropy })
 }
 
+/// Gives every intent of a gateway that ended unclean its outcome: what became of it cannot be told.
+///
+/// # Errors
+/// [`Failure`] when the log cannot be read or written: then no call is taken.
+pub async fn reconcile(wired: &Wired) -> Result<u64, Failure> {
+    use audit::record::{Kind, Outcome, Status};
+    let folder = store::journal::LogFolder::new(wired.store.folder().sub("audit")?);
+    let query = audit::read::Query { since: None, until: None, reference: None, kinds: vec![Kind::Intent, Kind::Outcome] };
+    let mut open = std::collections::BTreeMap::new();
+    audit::read::records(&folder, &query, |entry| {
+        if let Ok(record) = serde_json::from_slice::<serde_json::Value>(&entry.body)
+            && let Some(request) = record.get("request").and_then(serde_json::Value::as_str)
+        {
+            if record.get("kind").and_then(serde_json::Value::as_str) == Some("intent") {
+                open.insert(request.to_owned(), record);
+            } else {
+                open.remove(request);
+            }
+        }
+        std::ops::ControlFlow::Continue(())
+    })?;
+    let mut count = 0;
+    for (request, intent) in &open {
+        let id = terms::RecordId::new(&*wired.entropy);
+        let mut record = audit::Record::new(id, Kind::Outcome, wired.clock.utc(), wired.clock.instant());
+        record.request = request.parse().ok();
+        let word = |key: &str| intent.get(key).and_then(serde_json::Value::as_str);
+        (record.server, record.method, record.tool) = (word("server"), word("method"), word("tool"));
+        record.result = Some(Outcome { status: Status::Unclear, size: None, digest: None, label: None });
+        record.event = Some("audit.outcome-unknown");
+        record.severity = Some(audit::record::Severity::Medium);
+        wired.journal.append(record.encode()).await.map_err(|cause| Failure::caused(&cause))?;
+        count += 1;
+    }
+    Ok(count)
+}
+
 impl Wired {
     /// Who holds which token.
     pub fn tokens(&self) -> Arc<dyn Tokens> {

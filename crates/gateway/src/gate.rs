@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
-use audit::Journal;
+use audit::{Journal, Unavailable};
 use identity::token::Verifier;
 use policy::Meters;
 use response::Epochs;
@@ -90,6 +90,14 @@ impl Gate {
     /// The configuration of this moment. A call takes it once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// Makes a record durable, or says that it is not: a log that takes too long counts as one that failed.
+    pub(crate) async fn keep(&self, record: Vec<u8>) -> Result<(), Unavailable> {
+        match tokio::time::timeout(self.journal.limit(), self.journal.append(record)).await {
+            Ok(kept) => kept.map(|_| ()),
+            Err(_) => Err(Unavailable::Slow),
+        }
     }
 
     /// Puts another configuration in force, for calls that start from now on.

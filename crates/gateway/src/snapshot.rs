@@ -87,6 +87,8 @@ pub struct Server {
     pub trust: Trust,
     /// The highest label that may be sent to it.
     pub clearance: Label,
+    /// The label of what it returns, unless a tool says otherwise.
+    pub label: Label,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Until when the operator takes changed definitions at once, as an accepted risk.

@@ -44,7 +44,7 @@ impl Framed {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Framed, Halt> {
     let snapshot = gate.snapshot();
     if gate.epochs.all_stopped() {
-        return Err(trail.refuse(Code::Killed));
+        return Err(trail.status(503, Code::Killed));
     }
     let (endpoint, verb) = match &arrival.source {
         Source::Local(local) => (local.endpoint.clone(), Verb::Post),

@@ -37,6 +37,7 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     match resolved.target() {
         Target::Tool(..) | Target::Prompt(..) => resolved.params()?.get("arguments"),
         Target::Completion(..) => resolved.params()?.get("argument"),
+        Target::Reply(..) => resolved.reply(),
         Target::Initialize
         | Target::Ping
         | Target::List(..)
@@ -45,7 +46,6 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
         | Target::Resources(..)
         | Target::NoResources
         | Target::Subscription(..)
-        | Target::Reply(..)
         | Target::Cancel(_)
         | Target::Noted(_)
         | Target::Dropped

@@ -1,7 +1,6 @@
 //! Stage 9: the intent is on record. What may change something waits until it is durable; what only reads is waited for in `settle`.
 
 use super::enforce::{Authorized, Effect};
-use super::parse::Intake;
 use super::resolve::Target;
 use crate::calls::Call;
 use crate::gate::Gate;
@@ -9,7 +8,6 @@ use crate::halt::Halt;
 use crate::session::Session;
 use crate::trail::{Intended, Stage, Trail};
 use audit::Ticket;
-use mcp::{Message, Outcome};
 use std::sync::Arc;
 use terms::Code;
 
@@ -22,6 +20,11 @@ pub struct Recorded {
 impl Recorded {
     pub(super) fn authorized(&self) -> &Authorized {
         &self.authorized
+    }
+
+    /// The ticket of an intent that was not waited for.
+    pub(super) fn take_intent(&mut self) -> Option<Ticket> {
+        self.intent.take()
     }
 
     /// What it is about.
@@ -44,25 +47,14 @@ impl Recorded {
         self.authorized.effect() == Effect::Reads
     }
 
-    /// The result of a client's reply to a question, canonical; `None` when it is an error.
+    /// The result of a client's reply to a question, canonical; `None` when it is an error or not what the question asks for.
     pub(crate) fn reply_result(&self) -> Option<Vec<u8>> {
-        let Intake::Message(Message::Response(response)) = self.authorized.decided().inspected().resolved().admitted().parsed().intake()
-        else {
-            return None;
-        };
-        match response.outcome() {
-            Outcome::Result(result) => {
-                let mut text = Vec::with_capacity(result.raw().len());
-                result.canonical(&mut text);
-                Some(text)
-            }
-            Outcome::Error { .. } => None,
-        }
-    }
-
-    /// The ticket of an intent that was not waited for.
-    pub(super) fn take_intent(&mut self) -> Option<Ticket> {
-        self.intent.take()
+        let Target::Reply(_, method, _) = self.target() else { return None };
+        let result = self.authorized.decided().inspected().resolved().reply()?;
+        mcp::check_result(*method, result, super::forward::REVISION).ok()?;
+        let mut text = Vec::with_capacity(result.raw().len());
+        result.canonical(&mut text);
+        Some(text)
     }
 }
 
@@ -75,7 +67,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, authorized: Authorized) 
             Some(ticket)
         }
         Effect::Changes => {
-            let kept = gate.journal.append(trail.intent(gate)).await;
+            let kept = gate.keep(trail.intent(gate)).await;
             kept.map_err(|cause| {
                 trail.cause(&cause);
                 trail.refuse(Code::RecordUnavailable)

@@ -13,7 +13,7 @@ use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
-use mcp::{Id, Message, Method, Node, Notification, Request, Revision};
+use mcp::{Id, Message, Method, Node, Notification, Outcome, Request, Revision};
 use std::sync::Arc;
 
 /// What a message is about.
@@ -108,6 +108,17 @@ impl Resolved {
         self.admitted.parsed().identified().framed().snapshot()
     }
 
+    /// The result of a client's reply, where it is one.
+    pub(super) fn reply(&self) -> Option<Node<'_>> {
+        match self.admitted.parsed().intake() {
+            Intake::Message(Message::Response(response)) => match response.outcome() {
+                Outcome::Result(result) => Some(result),
+                Outcome::Error { .. } => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The params, where there are any.
     pub(super) fn params(&self) -> Option<Node<'_>> {
         match self.admitted.parsed().intake() {
@@ -130,6 +141,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
     trail.passed(gate, Stage::Resolve);

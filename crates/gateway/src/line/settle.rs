@@ -99,16 +99,13 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
     };
     let intent = forwarded.recorded_mut().take_intent();
     trail.passed(gate, Stage::Settle);
-    let outcome = gate.journal.append(trail.outcome(gate));
-    let kept = match intent {
-        // The log keeps the order in which it was given records: when the outcome is durable, so is the intent before it.
-        Some(intent) => {
-            drop(intent);
-            outcome.await
-        }
-        None => outcome.await,
+    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is the intent before it.
+    drop(intent);
+    let record = match trail.intended {
+        Intended::Yes => trail.outcome(gate),
+        Intended::No => trail.decision(gate),
     };
-    kept.map_err(|cause| {
+    gate.keep(record).await.map_err(|cause| {
         trail.cause(&cause);
         trail.refuse(Code::RecordUnavailable)
     })?;
@@ -123,7 +120,7 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    let kept = gate.journal.append(record).await;
+    let kept = gate.keep(record).await;
     count(gate, trail);
     let halt = match kept {
         Ok(_) => halt,
