@@ -1,14 +1,15 @@
 //! Where a verb does its work: at the running gateway over the admin socket, else on the state itself.
 
 use crate::acts::{SOCKET, account, admin};
-use crate::outcome::Failure;
-use crate::wire::{Configured, Wired, wire};
+use crate::outcome::{Common, Failure};
+use crate::wire::{Configured, Wired, configuration_folder, wire};
 use admin::client::{self, Client};
 use admin::{Act, Admin, Fault, Operator, Side, TokenWish, Way, perform};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use response::Scope;
 use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use terms::{Secret, ServerName, TokenId};
 use vault::Address;
 
@@ -54,6 +55,26 @@ pub async fn running(configured: &Configured) -> Result<Option<Client>, Failure>
     Ok(Client::find(&configured.loaded.file.state.join(SOCKET)).await?)
 }
 
+/// The gateway that runs on the state which a file names that is otherwise broken: what stops must not wait for its mending.
+pub async fn despite(common: &Common) -> Option<Client> {
+    let environment = std::env::var_os("BASTIDE_CONFIG").map(PathBuf::from);
+    let path = config::find(common.config.as_deref(), environment.as_deref(), configuration_folder().as_deref()).ok()?;
+    let text = std::fs::read_to_string(path).ok()?;
+    let state = state_of(&text, std::env::var_os("HOME").map(PathBuf::from).as_deref())?;
+    Client::find(&state.join(SOCKET)).await.ok().flatten()
+}
+
+/// The folder after `state:` at the start of a line, else the default one.
+fn state_of(text: &str, home: Option<&Path>) -> Option<PathBuf> {
+    let written = text.lines().find_map(|line| line.strip_prefix("state:"));
+    let written = written.map(|rest| rest.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']));
+    let path = Path::new(written.unwrap_or("~/.local/state/bastide"));
+    match path.strip_prefix("~") {
+        Ok(rest) => Some(home?.join(rest)),
+        Err(_) => path.is_absolute().then(|| path.to_owned()),
+    }
+}
+
 impl Desk {
     /// The desk for `configured`.
     ///
@@ -88,7 +109,15 @@ impl Desk {
     /// # Errors
     /// [`Failure`]: that of the desk, else that of `work`.
     pub async fn at<T>(configured: &Configured, work: impl AsyncFnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
-        let desk = Self::open(configured).await?;
+        Self::open(configured).await?.finish(work).await
+    }
+
+    /// Does `work` here, and closes it.
+    ///
+    /// # Errors
+    /// [`Failure`] of `work`.
+    pub async fn finish<T>(self, work: impl AsyncFnOnce(&Self) -> Result<T, Failure>) -> Result<T, Failure> {
+        let desk = self;
         let done = work(&desk).await;
         desk.close().await;
         done
@@ -206,4 +235,23 @@ fn release_path(server: &ServerName) -> String {
 
 fn credential(address: &Address, value: &Secret<Vec<u8>>) -> Value {
     json!({ "address": address, "value": STANDARD.encode(value.open()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_is_found_in_a_file_that_does_not_load() {
+        let home = Some(Path::new("/home/ana"));
+        for (text, expected) in [
+            ("profile: lokal\nstate: /srv/bastide   # here\n", Some("/srv/bastide")),
+            ("state: \"/srv/b\"\n", Some("/srv/b")),
+            ("state: ~/x\n", Some("/home/ana/x")),
+            ("servers:\n  state: /no\n", Some("/home/ana/.local/state/bastide")),
+            ("state: here\n", None),
+        ] {
+            assert_eq!(state_of(text, home).as_deref(), expected.map(Path::new), "{text}");
+        }
+    }
 }

@@ -78,10 +78,16 @@ fn a_reload_takes_the_file_whole_or_not_at_all() {
     let world = World::with().allow("[echo]").start();
     let (status, _) = ask(&world, "POST", "/api/v1/reload", &key(&world), "");
     assert_eq!(status, 200);
+    let mut agent = world.agent();
     world.edit("allow: {", "alow: {");
     let (status, body) = ask(&world, "POST", "/api/v1/reload", &key(&world), "");
     assert!(status == 400 && body.contains("did you mean"), "{body}");
-    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    assert_eq!(
+        world.json(&["kill", "--all", "--reason", "the file is broken"])["ended_sessions"],
+        1,
+        "a broken file kept a kill from being thrown"
+    );
 }
 
 #[test]

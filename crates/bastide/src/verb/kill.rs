@@ -1,7 +1,7 @@
 //! `kill` and `release`.
 
 use super::{configured, member, unique};
-use crate::desk::Desk;
+use crate::desk::{Desk, despite};
 use crate::outcome::{Common, Failure};
 use admin::Act;
 use response::{Member, Scope};
@@ -62,18 +62,27 @@ async fn session(text: &str, desk: &Desk) -> Result<SessionId, Failure> {
     member(unique(&sessions, "id", text)?, "id").parse().map_err(|_| Failure::system("the id cannot be read"))
 }
 
+/// The desk, also where the file is broken and a gateway still runs on the last good one.
+async fn desk(common: &Common) -> Result<Desk, Failure> {
+    match configured(common) {
+        Ok(configured) => Desk::open(&configured).await,
+        Err(failure) => despite(common).await.map(Desk::Running).ok_or(failure),
+    }
+}
+
 /// Stops, at once.
 ///
 /// # Errors
 /// [`Failure`].
 pub async fn kill(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
-    let configured = configured(common)?;
     let reason = args.reason.clone();
-    let (answer, running) = Desk::at(&configured, async |desk| {
-        let scope = args.what.scope(desk).await?;
-        Ok((desk.perform(Act::Kill { scope, reason }).await?, desk.is_running()))
-    })
-    .await?;
+    let (answer, running) = desk(common)
+        .await?
+        .finish(async |desk| {
+            let scope = args.what.scope(desk).await?;
+            Ok((desk.perform(Act::Kill { scope, reason }).await?, desk.is_running()))
+        })
+        .await?;
     common.answer(&answer, |cut| {
         let gateway = if running { "" } else { "No gateway runs: it is in force from the next start on.\n" };
         format!("{}{gateway}", stopped(cut))
@@ -86,13 +95,14 @@ pub async fn kill(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 /// # Errors
 /// [`Failure`].
 pub async fn release(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
-    let configured = configured(common)?;
     let reason = args.reason.clone();
-    let answer = Desk::at(&configured, async |desk| {
-        let scope = args.what.scope(desk).await?;
-        desk.perform(Act::Release { scope, reason }).await
-    })
-    .await?;
+    let answer = desk(common)
+        .await?
+        .finish(async |desk| {
+            let scope = args.what.scope(desk).await?;
+            desk.perform(Act::Release { scope, reason }).await
+        })
+        .await?;
     common.answer(&answer, |cut| format!("{} is released.\n", member(cut, "scope")))?;
     Ok(ExitCode::SUCCESS)
 }
