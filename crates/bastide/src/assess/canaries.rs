@@ -10,6 +10,9 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use terms::Entropy as _;
 
+/// Found where only a canary could show it.
+pub const NO_CANARY: &str = "no canary server can be used; `bastide assess --control secrets.isolation` says how to add one";
+
 /// The canary, and an agent that may use it.
 pub struct Reached {
     /// The canary.

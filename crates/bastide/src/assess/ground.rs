@@ -35,8 +35,6 @@ pub const SERVE: &str = "no gateway runs on this configuration; start one with `
 pub struct Running {
     /// The way of its operators.
     pub admin: admin::client::Client,
-    /// Where agents find it, without a path.
-    pub data: String,
     /// Its process, where the kernel could tell.
     pub pid: Option<u32>,
     client: egress::Client,
@@ -307,7 +305,7 @@ impl Running {
         let client = egress::Egress::new().client(target).map_err(|fault| Trouble::new(DID, fault))?;
         let peer = UnixStream::connect(socket).await.and_then(|stream| stream.peer_cred());
         let pid = peer.ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        Ok(Some(Self { admin, data: data.to_owned(), pid, client }))
+        Ok(Some(Self { admin, pid, client }))
     }
 }
 
