@@ -12,6 +12,7 @@ mod desk;
 mod host;
 mod lock;
 mod outcome;
+mod passphrase;
 mod screen;
 mod serve;
 mod sources;

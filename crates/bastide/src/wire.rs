@@ -18,7 +18,7 @@ use std::sync::Arc;
 use store::journal::{FileJournal, Options};
 use store::{Signer, Sqlite, Store};
 use terms::{Clock, Entropy, Name};
-use vault::{Unlock, Vault};
+use vault::{Stretch, Unlock, Vault};
 
 /// The name of the log in its checkpoints.
 const ORIGIN: &str = "bastide/audit";
@@ -190,13 +190,19 @@ pub async fn lock_key(store: &Store, entropy: &dyn Entropy) -> Result<ed25519_da
     Ok(ed25519_dalek::SigningKey::from_bytes(seed.open()))
 }
 
-/// Opens the vault with the key file of the state folder.
+/// Opens the vault with what the configuration names: the key file of the state folder, or a passphrase.
 ///
 /// # Errors
 /// [`Failure`] when it stays locked.
-pub async fn open_vault(store: &Arc<Store>, entropy: &dyn Entropy) -> Result<Vault, Failure> {
-    let key = store.vault_keyfile(entropy).await?;
-    Ok(Vault::open(Arc::clone(store) as Arc<dyn vault::Chest>, &Unlock::Keyfile(key), entropy).await?)
+pub async fn open_vault(configured: &Configured, store: &Arc<Store>, entropy: &dyn Entropy) -> Result<Vault, Failure> {
+    let unlock = match configured.loaded.file.vault.unlock {
+        config::Unlock::Passphrase => Unlock::Passphrase(crate::passphrase::ask()?, Stretch::default()),
+        config::Unlock::Keyfile => Unlock::Keyfile(store.vault_keyfile(entropy).await?),
+        config::Unlock::Keychain | config::Unlock::Pkcs11 | config::Unlock::Tpm => {
+            return Err(Failure::usage("vault.unlock: only `keyfile` and `passphrase` are built"));
+        }
+    };
+    Ok(Vault::open(Arc::clone(store) as Arc<dyn vault::Chest>, &unlock, entropy).await?)
 }
 
 /// Opens the state and puts a gateway together on it.
@@ -223,7 +229,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
     let keys = vec![issuer.public().clone()];
     let verifier = Verifier::new(snapshot.listen.base.clone(), keys, Arc::clone(&revocations));
 
-    let vault = match open_vault(&store, &*entropy).await {
+    let vault = match open_vault(configured, &store, &*entropy).await {
         Ok(vault) => Some(Arc::new(vault)),
         Err(cause) => {
             tracing::error!(%cause, "the vault stays locked: servers that need a credential are refused");

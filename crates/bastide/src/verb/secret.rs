@@ -3,10 +3,10 @@
 use super::{configured, member};
 use crate::desk::Desk;
 use crate::outcome::{Common, Failure};
+use crate::passphrase::Quiet;
 use crate::screen::table;
 use admin::Act;
 use clap::Subcommand;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
@@ -116,26 +116,6 @@ fn value(args: &Put) -> Result<Secret<Vec<u8>>, Failure> {
             Err(Failure::usage(format!("a value has at most {LONGEST} bytes")))
         }
         _ => Ok(value),
-    }
-}
-
-/// A terminal that does not show what is typed, until this is dropped.
-struct Quiet(Termios);
-
-impl Quiet {
-    fn new() -> Result<Self, Failure> {
-        let stdin = std::io::stdin();
-        let before = tcgetattr(&stdin).map_err(|cause| Failure::caused(&cause))?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&stdin, OptionalActions::Flush, &quiet).map_err(|cause| Failure::caused(&cause))?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
 }
 
