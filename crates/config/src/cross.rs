@@ -166,6 +166,11 @@ fn roles(checks: &mut Checks<'_>) {
                 checks.warn(&["roles", name, "allow", server.as_str()], message);
             }
         }
+        if role.limits.calls.is_some_and(|rate| rate.per.span().is_none()) {
+            let message = "calls per session are known but not counted in this release; write a rate per s, min, h or d";
+            let problem = checks.problem(&["roles", name, "limits", "calls"], Fault::NotBuilt, message, None);
+            checks.problems.push(problem);
+        }
         if role.limits.calls.is_some_and(|rate| rate.count == 0) {
             checks.misfit(&["roles", name, "limits", "calls"], "a limit of 0 calls allows none; remove the role's `allow` instead");
         }

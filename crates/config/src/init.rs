@@ -54,7 +54,7 @@ pub fn init_text(profile: Profile, user: &Name, servers: &[Starter]) -> String {
     if servers.is_empty() {
         out.push_str(
             "#   files:\n\
-             #     run: [npx, -y, \"@modelcontextprotocol/server-filesystem@2026.8.31\", /home/ana/work]\n\
+             #     run: [node, /opt/mcp/node_modules/@modelcontextprotocol/server-filesystem/dist/index.js, /home/ana/work]\n\
              #     sandbox: { write: [/home/ana/work] }\n\
              #   github:\n\
              #     url: https://mcp.example.com/mcp\n\

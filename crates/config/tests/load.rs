@@ -191,6 +191,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("listen: { admin: { address: 127.0.0.1:8420 } }", "both listeners have the address"),
         ("listen: { data: { hosts: [\"a/b\"] } }", "a host is a name or an address"),
         ("listen: { data: { origins: [\"https://a.example/x\"] } }", "an origin is a scheme"),
+        ("roles: { r: { limits: { calls: 9/session } } }", "calls per session are known but not counted"),
         ("bounds: { inflight: 0 }", "bounds.inflight must be more than nothing"),
         ("people: [{ name: ana, may: [view] }, { name: ana, may: [kill] }]", "ana is here twice"),
         ("people: [{ may: [view] }]", "people[0] needs the key \"name\""),
