@@ -40,8 +40,8 @@ impl Reply {
         if let Ok(whole) = serde_json::from_str(&text) {
             return whole;
         }
-        let events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
-        events.filter(|message| message.get("result").is_some() || message.get("error").is_some()).next_back().unwrap_or(Value::Null)
+        let mut events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data:")?.trim()).ok());
+        events.rfind(|message| message.get("result").is_some() || message.get("error").is_some()).unwrap_or(Value::Null)
     }
 
     /// Its bytes as text.
