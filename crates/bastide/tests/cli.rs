@@ -36,7 +36,7 @@ impl Home {
 
     fn new() -> Self {
         let home = Self::empty();
-        let text = CONFIG.replace("{root}", &home.path("").display().to_string().trim_end_matches('/').to_owned());
+        let text = CONFIG.replace("{root}", home.path("").display().to_string().trim_end_matches('/'));
         fs::write(home.path("bastide.yaml"), text).unwrap();
         fs::set_permissions(home.path("bastide.yaml"), fs::Permissions::from_mode(0o600)).unwrap();
         home
