@@ -14,6 +14,10 @@ const FETCHERS: [&str; 6] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv"];
 /// Programs that run whatever they are told.
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "fish", "env"];
 
+/// Keeps Python from writing compiled modules into the tree that was approved. They count in its digest like every other file, since Python
+/// would run what anyone else put there.
+const STEADY_PYTHON: [(&str, &str); 1] = [("PYTHONDONTWRITEBYTECODE", "1")];
+
 /// Looks contents up in the file system; what did not change since is not read again.
 #[derive(Default)]
 pub struct FileContents {
@@ -43,6 +47,13 @@ impl Contents for FileContents {
                 let root = root.to_string_lossy().into_owned();
                 Ok(Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files })
             }
+        }
+    }
+
+    fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
+        match content {
+            Content::Tree { root, .. } if is_environment(Path::new(root)) => &STEADY_PYTHON,
+            Content::Tree { .. } | Content::Executable { .. } | Content::Remote { .. } => &[],
         }
     }
 }
@@ -96,7 +107,11 @@ fn package(file: &Path) -> Option<PathBuf> {
 
 /// The Python virtual environment that a file is in.
 fn environment(file: &Path) -> Option<PathBuf> {
-    file.ancestors().skip(1).take(4).find(|folder| folder.join("pyvenv.cfg").is_file()).map(Path::to_path_buf)
+    file.ancestors().skip(1).take(4).find(|folder| is_environment(folder)).map(Path::to_path_buf)
+}
+
+fn is_environment(folder: &Path) -> bool {
+    folder.join("pyvenv.cfg").is_file()
 }
 
 #[cfg(test)]
@@ -124,5 +139,22 @@ mod tests {
         assert!(contents.of(&node).is_err());
         assert!(matches!(contents.of(&command).unwrap(), Content::Executable { .. }));
         assert_eq!(package(&script).unwrap(), folder.path().join("node_modules"));
+    }
+
+    #[test]
+    fn a_python_environment_is_pinned_whole_and_kept_from_writing_into_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for made in ["bin", "lib/__pycache__"] {
+            std::fs::create_dir_all(root.join(made)).unwrap();
+        }
+        std::fs::write(root.join("pyvenv.cfg"), "").unwrap();
+        std::fs::copy("/bin/cat", root.join("bin/server")).unwrap();
+        let contents = FileContents::default();
+        let command = [root.join("bin/server").to_string_lossy().into_owned()];
+        let before = contents.of(&command).unwrap();
+        assert_eq!(contents.steadying(&before), [("PYTHONDONTWRITEBYTECODE", "1")]);
+        std::fs::write(root.join("lib/__pycache__/server.cpython-313.pyc"), "hidden").unwrap();
+        assert_ne!(contents.of(&command).unwrap(), before);
     }
 }

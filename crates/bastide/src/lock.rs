@@ -148,7 +148,7 @@ async fn look(args: &Args, wired: &Wired, signed: &Lock) -> Vec<Look> {
     let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
     let mut looks = Vec::new();
     for (name, server) in snapshot.servers.iter().filter(|(name, _)| args.server.as_ref().is_none_or(|only| only == *name)) {
-        let outcome = match fetch(&wired.gate, server, &*contents).await {
+        let outcome = match fetch(&wired.gate, server, &contents).await {
             Err(cause) => Err(cause.to_string()),
             Ok(fetched) => match fetched.check() {
                 Err(cause) => Err(cause.to_string()),

@@ -41,6 +41,9 @@ pub trait Contents: Send + Sync {
     /// # Errors
     /// A sentence for the record when it cannot be read.
     fn of(&self, command: &[String]) -> Result<supply::Content, String>;
+
+    /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
+    fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
 }
 
 /// Where credentials come from.
@@ -360,8 +363,8 @@ impl Servers {
     ) -> Result<Arc<Link>, Closed> {
         let link = match &server.carrier {
             Carrier::Run(run) => {
-                self.verify(snapshot, server, run)?;
-                local::start(self, gate, session, server, run, state).await?
+                let steadying = self.verify(server, run).await?;
+                local::start(self, gate, session, server, run, steadying, state).await?
             }
             Carrier::Remote(remote) => self.dial(snapshot, server, remote, state)?,
         };
@@ -383,12 +386,14 @@ impl Servers {
         Ok(link)
     }
 
-    /// What would be executed is what the lock says.
-    fn verify(&self, snapshot: &Snapshot, server: &Server, run: &Run) -> Result<(), Closed> {
+    /// What would be executed is what the lock says. Gives the variables that keep it so.
+    async fn verify(&self, server: &Server, run: &Run) -> Result<Steadying, Closed> {
         let Ok(pinned) = &server.pinned else { return Err(Closed::Content("nothing was approved".to_owned())) };
-        let found = self.contents.of(&run.command).map_err(Closed::Content)?;
-        let _ = snapshot;
-        if found == pinned.pin.content { Ok(()) } else { Err(Closed::Content(format!("found {found}, approved {}", pinned.pin.content))) }
+        let found = content_of(&self.contents, run).await?;
+        if found != pinned.pin.content {
+            return Err(Closed::Content(format!("found {found}, approved {}", pinned.pin.content)));
+        }
+        Ok(self.contents.steadying(&found))
     }
 
     fn dial(&self, snapshot: &Snapshot, server: &Server, remote: &Remote, state: &State) -> Result<Arc<Link>, Closed> {
@@ -443,7 +448,8 @@ impl Servers {
         let offered = fetch::offered(link, pinned.pin.content.clone()).await?;
         let judgement = supply::judge(&pinned.pin, &offered);
         let accepted = server.takes_changes.is_some_and(|end| gate.clock.utc() < end);
-        let differing = if accepted { aside::differing(&judgement) } else { state.aside.set(&judgement) };
+        let told = link.told();
+        let differing = if accepted { aside::differing(&judgement, told) } else { state.aside.set(&judgement, told) };
         if !differing.is_empty() {
             crate::event::changed(gate, &server.name, &differing);
         }
@@ -457,6 +463,16 @@ impl Servers {
             link.end();
         }
     }
+}
+
+/// Variables that a server gets beyond those of its entry.
+type Steadying = &'static [(&'static str, &'static str)];
+
+/// What would be executed, looked up where reading a large tree holds nobody up.
+async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<supply::Content, Closed> {
+    let (contents, command) = (Arc::clone(contents), run.command.clone());
+    let found = tokio::task::spawn_blocking(move || contents.of(&command)).await;
+    found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)
 }
 
 /// An echo screen that knows no credential; without any, building it cannot fail.
@@ -499,6 +515,10 @@ pub(crate) fn limits(snapshot: &Snapshot) -> mcp::Bounds {
         ..mcp::Bounds::default()
     }
 }
+
+/// Every ability that a client may have, as [`capabilities`] prints them: what a server is told when it is looked at to be approved, since some
+/// offer more to who can do more.
+const ABILITIES: &[u8] = br#"{"sampling":{},"roots":{"listChanged":true},"elicitation":{"form":{},"url":{}}}"#;
 
 /// What we say that we can do: what the client can and policy lets this server ask.
 fn capabilities(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Vec<u8> {

@@ -26,6 +26,15 @@ impl From<Kind> for Sort {
     }
 }
 
+/// What a server was told that its client can do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Everything that a client can, as when it was approved.
+    All,
+    /// Less.
+    Fewer,
+}
+
 /// The definitions of one server that are aside, and why.
 #[derive(Default)]
 pub(super) struct Aside {
@@ -40,12 +49,17 @@ impl Aside {
     }
 
     /// Takes over a judgement; gives what was not aside for the same reason before, as `kind/name` and the reason.
-    pub(super) fn set(&self, judgement: &Judgement) -> Vec<(String, String)> {
+    ///
+    /// A server that was told of fewer abilities may offer less: what it then leaves out stays as it was.
+    pub(super) fn set(&self, judgement: &Judgement, told: Told) -> Vec<(String, String)> {
         let before = self.held.load_full();
         let mut held = BTreeMap::new();
         let mut fresh = Vec::new();
         for (item, status) in judgement.aside() {
             let key = (Sort::from(item.kind), item.name.clone());
+            if told == Told::Fewer && status == Status::Removed && before.get(&key) != Some(&status) {
+                continue;
+            }
             if before.get(&key) != Some(&status) {
                 fresh.push((format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned()));
             }
@@ -67,8 +81,9 @@ impl Aside {
 }
 
 /// Everything that differs from what was approved, as `kind/name` and the reason.
-pub(super) fn differing(judgement: &Judgement) -> Vec<(String, String)> {
-    judgement.aside().map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned())).collect()
+pub(super) fn differing(judgement: &Judgement, told: Told) -> Vec<(String, String)> {
+    let left_out = |status| told == Told::Fewer && status == Status::Removed;
+    judgement.aside().filter(|(_, status)| !left_out(*status)).map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned())).collect()
 }
 
 /// Why a definition is not used, in one word.

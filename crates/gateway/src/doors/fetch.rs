@@ -1,7 +1,7 @@
 //! What a server offers right now, to be compared with what was approved, or to be approved.
 
 use super::link::refused;
-use super::{Broken, Closed, Contents, Link, Servers};
+use super::{Broken, Closed, Contents, Link, Servers, content_of};
 use crate::gate::Gate;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Node, Outcome};
@@ -91,23 +91,32 @@ fn malformed() -> Broken {
 /// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`.
 ///
 /// # Errors
-/// [`Closed`].
-pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &dyn Contents) -> Result<Fetched, Closed> {
+/// [`Closed`]; [`Closed::Content`] for a local server, too, that changes what would be approved by running.
+pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Contents>) -> Result<Fetched, Closed> {
     let servers: &Servers = &gate.servers;
-    let content = match &server.carrier {
-        Carrier::Run(run) => contents.of(&run.command).map_err(Closed::Content)?,
-        Carrier::Remote(remote) => Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() },
-    };
     let state = servers.state(server);
-    let link = match &server.carrier {
-        Carrier::Run(run) => super::local::start(servers, gate, None, server, run, &state).await?,
-        Carrier::Remote(remote) => servers.dial(&gate.snapshot(), server, remote, &state)?,
+    let (content, link) = match &server.carrier {
+        Carrier::Run(run) => {
+            let content = content_of(contents, run).await?;
+            let steadying = contents.steadying(&content);
+            (content, super::local::start(servers, gate, None, server, run, steadying, &state).await?)
+        }
+        Carrier::Remote(remote) => {
+            let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
+            (content, servers.dial(&gate.snapshot(), server, remote, &state)?)
+        }
     };
     let asked = async {
-        link.open(b"{}").await?;
+        link.open(super::ABILITIES).await?;
         offered(&link, content).await
     };
     let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));
     link.leave().await;
-    Ok(outcome?)
+    let fetched = outcome?;
+    if let Carrier::Run(run) = &server.carrier
+        && content_of(contents, run).await? != fetched.content
+    {
+        return Err(Closed::Content("it changes its own files by running: let it write elsewhere".to_owned()));
+    }
+    Ok(fetched)
 }

@@ -1,5 +1,6 @@
 //! One MCP session with one server: requests out under our own ids, what comes back sorted to whom it belongs.
 
+use super::aside::Told;
 use super::pipe::Pipe;
 use crate::calls::Call;
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, R
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use terms::{CallId, ServerName};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +85,7 @@ pub struct Link {
     bounds: mcp::Bounds,
     /// What the server said that it can do.
     capabilities: Mutex<Option<Document>>,
+    told: AtomicBool,
     /// Ends with the link.
     pub ended: CancellationToken,
 }
@@ -155,6 +157,7 @@ impl Link {
             strays: AtomicU32::new(0),
             bounds,
             capabilities: Mutex::new(None),
+            told: AtomicBool::new(false),
             ended: CancellationToken::new(),
         })
     }
@@ -172,6 +175,11 @@ impl Link {
     /// Whether the server declared a capability.
     pub fn can(&self, capability: &str) -> bool {
         self.capabilities.lock().as_ref().is_some_and(|all| all.root().get(capability).is_some())
+    }
+
+    /// What the server was told of our abilities.
+    pub(super) fn told(&self) -> Told {
+        if self.told.load(Ordering::Relaxed) { Told::All } else { Told::Fewer }
     }
 
     /// What the server declared, with its name and instructions: the result of its handshake.
@@ -264,6 +272,7 @@ impl Link {
         if !result.get("protocolVersion").is_some_and(|revision| revision.is_text(Revision::R2025_11_25.as_str())) {
             return Err(Broken::Revision);
         }
+        self.told.store(capabilities == super::ABILITIES, Ordering::Relaxed);
         let handshake = Document::parse(result.raw_bytes(), &self.bounds).map_err(Broken::Malformed)?;
         *self.capabilities.lock() = Some(handshake);
         let mut frame = Vec::with_capacity(64);
