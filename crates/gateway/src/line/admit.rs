@@ -73,6 +73,12 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let entry =
         gate.calls.enter(trail.id, &session, now, bound).ok_or_else(|| trail.refuse_with(Code::BoundInflight, Hole::Most(bound as u64)))?;
     let mut place = Place { entry, flying: None };
+    if let Intake::Message(Message::Notification(notification)) = parsed.intake()
+        && notification.method == Method::Initialized
+    {
+        // Here and not later: the next line of a local client may be read before the task of this one runs.
+        session.ready();
+    }
     if let Intake::Message(Message::Request(request)) = parsed.intake() {
         match session.fly(request.id.clone(), place.entry.call()) {
             Flight::Entered => place.flying = Some(request.id.clone()),

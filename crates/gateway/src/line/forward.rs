@@ -96,10 +96,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             gate.servers.set_level(&session, *level).await;
             Way::Own(Some(b"{}".to_vec()))
         }
-        Target::Noted(Method::Initialized) => {
-            session.ready();
-            Way::Accepted
-        }
+        Target::Noted(Method::Initialized) => Way::Accepted,
         Target::Noted(_) => {
             gate.servers.roots_changed(&session).await;
             Way::Accepted
