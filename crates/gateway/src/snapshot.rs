@@ -132,6 +132,8 @@ pub struct Run {
     pub restart: Restart,
     /// Bytes of memory it may use.
     pub memory: u64,
+    /// Processor cores it may use at once.
+    pub cores: u32,
     /// Processes it may have.
     pub processes: u64,
     /// Files it may have open.

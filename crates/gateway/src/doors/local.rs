@@ -80,6 +80,7 @@ fn spec(servers: &Servers, run: &Run, steadying: Steadying) -> Result<Spec, Clos
         spec.env.seal(name, Secret::new(text.to_owned()))?;
     }
     spec.limits.memory_bytes = Some(run.memory);
+    spec.limits.cpu_cores = Some(f64::from(run.cores));
     spec.limits.processes = u32::try_from(run.processes).unwrap_or(u32::MAX);
     spec.limits.files = run.files;
     Ok(spec)
