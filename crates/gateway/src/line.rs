@@ -61,7 +61,11 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
         Ok(authorized) => {
             let session = Arc::clone(authorized.session());
             let gate = Arc::clone(gate);
-            tokio::spawn(async move { action(&gate, &mut trail, authorized, &mut reply).await });
+            let opens = authorized.opens();
+            let acting = tokio::spawn(async move { action(&gate, &mut trail, authorized, &mut reply).await });
+            if opens {
+                drop(acting.await);
+            }
             Taken::Understood(Some(session))
         }
         Err(halt) => {

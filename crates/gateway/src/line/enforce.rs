@@ -8,7 +8,7 @@ use super::resolve::Target;
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::trail::{Stage, Trail};
-use mcp::Message;
+use mcp::{Message, Method};
 use std::sync::Arc;
 use terms::Operation;
 
@@ -42,6 +42,11 @@ impl Authorized {
         let resolved = self.decided.inspected().resolved();
         let asked = matches!(resolved.admitted().parsed().intake(), Intake::Message(Message::Request(_)));
         asked && !matches!(resolved.target(), Target::Initialize) && resolved.admitted().parsed().prefers_stream()
+    }
+
+    /// Whether the messages after it are judged by what it does: a client may send them without waiting.
+    pub(super) fn opens(&self) -> bool {
+        matches!(self.decided.inspected().resolved().target(), Target::Noted(Method::Initialized))
     }
 
     pub(super) fn effect(&self) -> Effect {
