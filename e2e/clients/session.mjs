@@ -1,10 +1,10 @@
-// Drives one legacy session of the TypeScript SDK from a plan on standard input; plan and answer as in session.py.
+// Drives one legacy session of the TypeScript SDK; steps and answers as in session.py, of which it knows `list` and `call`.
 //
 // Usage: session.mjs http URL [TOKEN] | session.mjs stdio COMMAND [ARGUMENT...]
 
 import { createRequire } from 'node:module';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
-import { readFileSync } from 'node:fs';
 
 const from = createRequire(`${process.env.BASTIDE_PEERS}/node/package.json`);
 const load = (name) => import(pathToFileURL(from.resolve(name)).href);
@@ -28,10 +28,9 @@ async function step(client, plan) {
     }
 }
 
-const plan = JSON.parse(readFileSync(0, 'utf8'));
+const say = (answer) => console.log(JSON.stringify(answer));
 const client = new Client({ name: 'e2e-typescript', version: '1.0.0' }, { versionNegotiation: { mode: 'legacy' } });
 await client.connect(transport(process.argv.slice(2)));
-const steps = [];
-for (const entry of plan) steps.push(await step(client, entry));
-console.log(JSON.stringify({ server: client.getServerVersion()?.name ?? null, steps }));
+say({ server: client.getServerVersion()?.name ?? null });
+for await (const line of createInterface({ input: process.stdin })) say(await step(client, JSON.parse(line)));
 await client.close();

@@ -4,11 +4,13 @@
 //! `BASTIDE_REQUIRE_EXTERNAL` is `1`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use testkit::{World, run};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use testkit::{Running, World, run};
 
 /// The installed peers.
 #[derive(Clone, Debug)]
@@ -39,6 +41,22 @@ pub enum Way {
     },
     /// A launched command.
     Stdio(Vec<String>),
+}
+
+/// Whether a client can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Able {
+    /// It samples, fills forms in and has a root.
+    Yes,
+    /// It only asks.
+    No,
+}
+
+/// A client's session that takes steps, until dropped.
+#[derive(Debug)]
+pub struct Driven {
+    running: Running,
+    log: PathBuf,
 }
 
 /// What one step of a plan gave.
@@ -96,32 +114,48 @@ impl Peers {
         command.env("BASTIDE_PEERS", &self.folder).env("PATH", format!("{}:{}:{path}", bin.display(), self.node("")))
     }
 
-    /// Drives `client` along `plan`, a list of `{"list": true}` and `{"call": NAME, "arguments": {…}}`.
+    /// Drives `client` along `plan`, a list of steps as in `clients/session.py`.
     ///
     /// Panics when the client ends badly: a refusal is an answer, and never its end.
     pub fn drive(&self, client: Client, way: &Way, home: &Path, plan: &Value) -> Vec<Step> {
+        let steps = plan.as_array().expect("a list of steps");
         if client == Client::Inspector {
-            return plan.as_array().into_iter().flatten().map(|step| self.inspect(way, home, step)).collect();
+            return steps.iter().map(|step| self.inspect(way, home, step)).collect();
         }
+        let mut driven = self.session(client, Able::No, way, home);
+        steps.iter().map(|step| driven.step(step)).collect()
+    }
+
+    /// A session that is driven step by step, with the Python or the TypeScript SDK.
+    pub fn session(&self, client: Client, able: Able, way: &Way, home: &Path) -> Driven {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-        let mut command = if client == Client::Python {
-            let mut command = Command::new(self.python("python"));
-            command.arg(scripts.join("session.py"));
-            command
-        } else {
-            let mut command = Command::new(self.folder.join("node/node_modules/node/bin/node"));
-            command.arg(scripts.join("session.mjs"));
-            command
+        let mut command = match client {
+            Client::Python => {
+                let mut command = Command::new(self.python("python"));
+                command.arg(scripts.join("session.py"));
+                command
+            }
+            Client::TypeScript => {
+                let mut command = Command::new(self.folder.join("node/node_modules/node/bin/node"));
+                command.arg(scripts.join("session.mjs"));
+                command
+            }
+            Client::Inspector => panic!("the inspector's command line has a session a call"),
         };
+        if able == Able::Yes {
+            command.arg("able");
+        }
         match way {
             Way::Http { url, token } => command.arg("http").arg(url).args(token),
             Way::Stdio(words) => command.arg("stdio").args(words),
         };
-        let output = run(self.prepare(&mut command).env("HOME", home), plan.to_string().as_bytes());
-        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(output.status.success(), "{client:?} over {way:?}: {}\n{said}{wrong}", output.status);
-        let answer: Value = serde_json::from_str(said.trim()).unwrap_or_else(|fault| panic!("{fault}: {said}{wrong}"));
-        answer["steps"].as_array().expect("steps").iter().cloned().map(Step).collect()
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let log = home.join(format!("{client:?}-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let running = Running::start(self.prepare(&mut command).env("HOME", home), &log);
+        let driven = Driven { running, log };
+        let server = driven.line();
+        assert!(server["server"].is_string(), "{client:?} over {way:?}: {server}");
+        driven
     }
 
     fn inspect(&self, way: &Way, home: &Path, step: &Value) -> Step {
@@ -129,13 +163,18 @@ impl Peers {
         command.arg("--cli");
         match way {
             Way::Http { url, token } => {
-                command.arg(url);
+                command.args([url, "--transport", "http"]);
                 if let Some(token) = token {
                     command.arg("--header").arg(format!("Authorization: Bearer {token}"));
                 }
             }
             Way::Stdio(words) => {
-                command.args(words);
+                // Arguments of the server's would be taken for the inspector's own.
+                let (program, arguments) = words.split_first().expect("a command");
+                let file = home.join("inspector.json");
+                let entry = json!({"mcpServers": {"one": {"command": program, "args": arguments}}});
+                std::fs::write(&file, entry.to_string()).expect("a folder that can be written");
+                command.arg("--config").arg(file).args(["--server", "one"]);
             }
         }
         if let Some(name) = step["call"].as_str() {
@@ -151,14 +190,14 @@ impl Peers {
         let said = String::from_utf8_lossy(&output.stdout);
         let Ok(result) = serde_json::from_str::<Value>(said.trim()) else {
             let wrong = format!("{}{said}", String::from_utf8_lossy(&output.stderr));
-            return Step(serde_json::json!({"fault": {"code": output.status.code(), "message": wrong}}));
+            return Step(json!({"fault": {"code": output.status.code(), "message": wrong}}));
         };
         if let Some(tools) = result["tools"].as_array() {
-            return Step(serde_json::json!({"tools": tools.iter().map(|tool| &tool["name"]).collect::<Vec<_>>()}));
+            return Step(json!({"tools": tools.iter().map(|tool| &tool["name"]).collect::<Vec<_>>()}));
         }
         let blocks = result["content"].as_array().into_iter().flatten();
         let text: Vec<_> = blocks.filter_map(|block| block["text"].as_str()).collect();
-        Step(serde_json::json!({"error": result["isError"] == true, "text": text, "meta": result["_meta"]}))
+        Step(json!({"error": result["isError"] == true, "text": text, "meta": result["_meta"]}))
     }
 }
 
@@ -173,6 +212,20 @@ impl Way {
         let command = world.command(&["connect", "--as", "tester", "--server", server]);
         let words = std::iter::once(command.get_program()).chain(command.get_args());
         Self::Stdio(words.map(|word| word.to_string_lossy().into_owned()).collect())
+    }
+}
+
+impl Driven {
+    /// Takes a step and waits for what it gives.
+    pub fn step(&mut self, step: &Value) -> Step {
+        writeln!(self.running.stdin(), "{step}").expect("a client that reads");
+        Step(self.line())
+    }
+
+    fn line(&self) -> Value {
+        let wrong = || std::fs::read_to_string(&self.log).unwrap_or_default();
+        let line = self.running.line(Duration::from_secs(60)).unwrap_or_else(|| panic!("the client ended: {}", wrong()));
+        serde_json::from_str(&line).unwrap_or_else(|fault| panic!("{fault}: {line}{}", wrong()))
     }
 }
 
@@ -195,6 +248,11 @@ impl Step {
     /// The refusal's code, where the gateway refused.
     pub fn refused(&self) -> Option<&str> {
         self.0["meta"]["dev.bastide/refusal"]["code"].as_str()
+    }
+
+    /// The reference that the refusal is found by.
+    pub fn reference(&self) -> Option<&str> {
+        self.0["meta"]["dev.bastide/refusal"]["reference"].as_str()
     }
 }
 

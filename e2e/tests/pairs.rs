@@ -3,13 +3,14 @@
 
 use e2e::{Client, Peers, Step, Way};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::path::Path;
 use testkit::{Setup, World};
 
 const CLIENTS: [Client; 3] = [Client::Python, Client::TypeScript, Client::Inspector];
 
-/// A made-up key in the form that a screen must find.
-const KEY: &str = "ghp_q7Zt3LwXc9Rb2Vn5Kd8Js1Hf4Gm6Py0Aa3Ue";
+/// A made-up key in the form that a screen must find, its check digits included.
+const KEY: &str = "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";
 
 fn home(world: &World) -> std::path::PathBuf {
     world.path("home")
@@ -29,19 +30,59 @@ fn both_ways(peers: &Peers, world: &World, client: Client, server: &str, plan: &
     }
 }
 
-/// The same answer for a forbidden name and for one that nobody offers; which of the two it was is for the audit.
-fn unseen(step: &Step) {
-    assert!(!step.good(), "{step:?}");
-    assert!(!step.text().contains("denied") && !step.0.to_string().contains("policy"), "{step:?}");
+/// What clients were refused: the code in the record of each reference.
+#[derive(Default)]
+struct Refused(RefCell<Vec<(String, &'static str, &'static str)>>);
+
+impl Refused {
+    /// `tool` may not be used, and the answer is the one to a name that nobody offers: which of the two it was is for the audit. The inspector
+    /// looks a name up in the list before it calls, so that nothing arrives.
+    fn unseen(&self, client: Client, tool: &'static str, step: &Step) {
+        if client == Client::Inspector {
+            assert!(step.0["fault"]["message"].as_str().is_some_and(|said| said.contains("tool_not_found")), "{step:?}");
+            return;
+        }
+        assert_eq!(step.refused(), Some("access.filtered-discovery/unknown"), "{step:?}");
+        assert!(!step.good() && !step.text().contains("denied") && !step.0.to_string().contains("policy"), "{step:?}");
+        self.note(tool, step, "access.deny-by-default/denied");
+    }
+
+    /// An argument of `tool` is outside what the operator allows.
+    fn outside(&self, tool: &'static str, step: &Step) {
+        assert_eq!(step.refused(), Some("access.argument-schemas/constraint"), "{step:?}");
+        assert!(!step.good(), "{step:?}");
+        self.note(tool, step, "access.argument-schemas/constraint");
+    }
+
+    fn note(&self, tool: &'static str, step: &Step, code: &'static str) {
+        let reference = step.reference().unwrap().to_owned();
+        assert!(step.text().contains(&reference), "{step:?}");
+        self.0.borrow_mut().push((reference, tool, code));
+    }
+
+    /// Every refused call has its record under its reference, every one of the allowed `calls` of `tool` a record with its outcome, and the log
+    /// proves whole.
+    fn recorded(self, world: &World, tool: &str, calls: usize) {
+        let audit = world.audit();
+        let refused = self.0.into_inner();
+        assert!(!refused.is_empty());
+        for (reference, tool, code) in refused {
+            let found = audit.iter().find(|record| record["request"] == reference).unwrap_or_else(|| panic!("no record of {reference}"));
+            assert_eq!((&found["tool"], &found["decision"]["verdict"]), (&json!(tool), &json!("refused")), "{found}");
+            assert_eq!(found["decision"]["code"], code, "{found}");
+        }
+        let allowed: Vec<_> = audit.iter().filter(|record| record["tool"] == tool && record["decision"]["verdict"] != "refused").collect();
+        assert_eq!(allowed.len(), calls, "{allowed:#?}");
+        for record in allowed {
+            assert_eq!((&record["result"]["status"], &record["principal"]["agent"]), (&json!("ok"), &json!("tester")), "{record}");
+        }
+        assert_eq!(world.verify()["ok"], true);
+    }
 }
 
-fn recorded(world: &World, tool: &str, calls: usize) {
-    let found = world
-        .audit()
-        .iter()
-        .filter(|record| record["tool"] == tool || record["tool"].as_str().is_some_and(|name| name.ends_with(tool)))
-        .count();
-    assert!(found >= calls, "{tool}: {found} records for {calls} calls");
+/// The constraint that `outside` meets: no argument `name` of `tool` beyond 100 characters.
+fn short(setup: Setup, tool: &str, name: &str) -> Setup {
+    setup.section("tools", &format!("{tool}: {{ arguments: {{ {name}: {{ maxLength: 100 }} }} }}"))
 }
 
 #[test]
@@ -49,7 +90,8 @@ fn filesystem_with_every_client() {
     let Some(peers) = Peers::find() else { return };
     let setup = World::with();
     let run = peers.node_server("server-filesystem", &["BOX"]).replace("BOX", "{box}");
-    let world = server(setup, &peers, "files", &run, "[\"read_text_file\", \"list_directory\"]").start();
+    let setup = short(setup, "files__read_text_file", "path");
+    let world = server(setup, &peers, "files", &run, "[read_text_file, list_directory]").start();
     let file = world.path("box/key.txt");
     std::fs::write(&file, format!("token: {KEY}\nplain words\n")).unwrap();
     let path = |file: &Path| file.display().to_string();
@@ -58,7 +100,9 @@ fn filesystem_with_every_client() {
         {"call": "list_directory", "arguments": {"path": path(&world.path("box"))}},
         {"call": "read_text_file", "arguments": {"path": path(&file)}},
         {"call": "write_file", "arguments": {"path": path(&world.path("box/new.txt")), "content": "x"}},
+        {"call": "read_text_file", "arguments": {"path": "x".repeat(101)}},
     ]);
+    let refused = Refused::default();
     for client in CLIENTS {
         both_ways(&peers, &world, client, "files", &plan, |steps| {
             let mut tools = steps[0].tools();
@@ -67,11 +111,13 @@ fn filesystem_with_every_client() {
             assert!(steps[1].text().contains("key.txt"), "{:?}", steps[1]);
             assert!(steps[2].good() && steps[2].text().contains("plain words"), "{:?}", steps[2]);
             assert!(!steps[2].0.to_string().contains(KEY), "the key came through: {:?}", steps[2]);
-            unseen(&steps[3]);
+            assert!(steps[2].text().contains("[redacted"), "{:?}", steps[2]);
+            refused.unseen(client, "write_file", &steps[3]);
+            refused.outside("read_text_file", &steps[4]);
         });
     }
     assert!(!world.path("box/new.txt").exists());
-    recorded(&world, "write_file", 6);
+    refused.recorded(&world, "read_text_file", 6);
     assert!(!world.holds("state", KEY.as_bytes()), "the key lies in the state");
 }
 
@@ -79,7 +125,7 @@ fn filesystem_with_every_client() {
 fn everything_with_every_client() {
     let Some(peers) = Peers::find() else { return };
     let run = peers.node_server("server-everything", &["stdio"]);
-    let world = server(World::with(), &peers, "everything", &run, "[echo, get-sum]").start();
+    let world = server(short(World::with(), "everything__echo", "message"), &peers, "everything", &run, "[echo, get-sum]").start();
     everything(&peers, &world);
 }
 
@@ -91,7 +137,7 @@ fn everything_over_http_with_every_client() {
     let mut command = std::process::Command::new(peers.node("mcp-server-everything"));
     let _server = testkit::Running::start(peers.prepare(&mut command).arg("streamableHttp").env("PORT", port.to_string()), &log);
     listening(port);
-    let world = World::with()
+    let world = short(World::with(), "everything__echo", "message")
         .server("everything", &format!("url: http://127.0.0.1:{port}/mcp"))
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { everything: [echo, get-sum] }")
         .start();
@@ -104,16 +150,20 @@ fn everything(peers: &Peers, world: &World) {
         {"call": "echo", "arguments": {"message": "hi"}},
         {"call": "echo", "arguments": {"message": format!("token: {KEY}")}},
         {"call": "get-env", "arguments": {}},
+        {"call": "echo", "arguments": {"message": "x".repeat(101)}},
     ]);
+    let refused = Refused::default();
     for client in CLIENTS {
         both_ways(peers, world, client, "everything", &plan, |steps| {
             assert_eq!(steps[0].tools().len(), 2, "{:?}", steps[0]);
             assert_eq!(steps[1].text(), "Echo: hi");
             assert!(!steps[2].0.to_string().contains(KEY), "the key came through: {:?}", steps[2]);
-            unseen(&steps[3]);
+            assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: [redacted"), "{:?}", steps[2]);
+            refused.unseen(client, "get-env", &steps[3]);
+            refused.outside("echo", &steps[4]);
         });
     }
-    recorded(world, "get-env", 6);
+    refused.recorded(world, "echo", 12);
 }
 
 #[test]
@@ -132,10 +182,12 @@ fn memory_with_typescript() {
         {"call": "read_graph", "arguments": {}},
         {"call": "delete_entities", "arguments": {"entityNames": ["ana"]}},
     ]);
+    let refused = Refused::default();
     both_ways(&peers, &world, Client::TypeScript, "memory", &plan, |steps| {
         assert!(steps[0].good() && steps[1].text().contains("birds"), "{steps:?}");
-        unseen(&steps[2]);
+        refused.unseen(Client::TypeScript, "delete_entities", &steps[2]);
     });
+    refused.recorded(&world, "read_graph", 2);
 }
 
 #[test]
@@ -155,25 +207,31 @@ fn git_with_python() {
         {"call": "git_status", "arguments": {"repo_path": repository}},
         {"call": "git_commit", "arguments": {"repo_path": repository, "message": "x"}},
     ]);
+    let refused = Refused::default();
     both_ways(&peers, &world, Client::Python, "git", &plan, |steps| {
         assert!(steps[0].good(), "{steps:?}");
-        unseen(&steps[1]);
+        refused.unseen(Client::Python, "git_commit", &steps[1]);
     });
+    refused.recorded(&world, "git_status", 2);
 }
 
 #[test]
 fn time_with_inspector() {
     let Some(peers) = Peers::find() else { return };
     let run = peers.python_server("mcp_server_time", &["--local-timezone", "UTC"]);
-    let world = server(World::with(), &peers, "time", &run, "[get_current_time]").start();
+    let world = server(short(World::with(), "time__get_current_time", "timezone"), &peers, "time", &run, "[get_current_time]").start();
     let plan = json!([
         {"call": "get_current_time", "arguments": {"timezone": "UTC"}},
         {"call": "convert_time", "arguments": {"source_timezone": "UTC", "time": "12:00", "target_timezone": "Asia/Tokyo"}},
+        {"call": "get_current_time", "arguments": {"timezone": "x".repeat(101)}},
     ]);
+    let refused = Refused::default();
     both_ways(&peers, &world, Client::Inspector, "time", &plan, |steps| {
         assert!(steps[0].text().contains("UTC"), "{steps:?}");
-        unseen(&steps[1]);
+        refused.unseen(Client::Inspector, "convert_time", &steps[1]);
+        refused.outside("get_current_time", &steps[2]);
     });
+    refused.recorded(&world, "get_current_time", 2);
 }
 
 fn listening(port: u16) {
