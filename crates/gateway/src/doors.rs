@@ -24,7 +24,7 @@ use policy::Question;
 use sandbox::{Next, RestartPolicy, Supervisor};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use terms::{Code, Name, ServerName};
 use transport::upstream::http as wire;
 use vault::Vault;
@@ -112,6 +112,8 @@ pub struct Servers {
     contents: Arc<dyn Contents>,
     egress: egress::Egress,
     echo: ArcSwapOption<Echo>,
+    /// Whether `echo` knows every credential. While it does not, none is given out: what cannot be searched for could come back.
+    learned: AtomicBool,
     states: Mutex<HashMap<ServerName, Arc<State>>>,
     running: Arc<AtomicUsize>,
 }
@@ -133,6 +135,7 @@ impl Servers {
             contents,
             egress: egress::Egress::new(),
             echo: ArcSwapOption::new(nothing_known()),
+            learned: AtomicBool::new(false),
             states: Mutex::default(),
             running: Arc::default(),
         };
@@ -140,13 +143,18 @@ impl Servers {
         servers
     }
 
-    /// Learns the credentials anew, after one was put in or taken out. A set that cannot be searched for keeps the last one.
+    /// Learns the credentials anew, after one was put in or taken out. When they cannot all be searched for, the last set stays and no credential
+    /// is given out.
     pub fn learn(&self) {
         let Credentials::Open(vault) = &self.credentials else { return };
         let mut known: Vec<(String, Vec<u8>)> = Vec::new();
+        self.learned.store(false, Ordering::Release);
         let read = vault.all_for_echo(&mut |address, value| known.push((address.to_string(), value.to_vec())));
         match (read, Echo::new(known.iter().map(|(name, value)| (name.as_str(), value.as_slice())))) {
-            (Ok(()), Ok(echo)) => self.echo.store(Some(Arc::new(echo))),
+            (Ok(()), Ok(echo)) => {
+                self.echo.store(Some(Arc::new(echo)));
+                self.learned.store(true, Ordering::Release);
+            }
             (Err(cause), _) => tracing::error!(%cause, "the vault's credentials cannot be read for the echo screen"),
             (_, Err(cause)) => tracing::error!(%cause, "the echo screen cannot be built"),
         }
@@ -437,6 +445,9 @@ impl Servers {
         let Credentials::Open(vault) = &self.credentials else {
             return Err(credential(reference, "the vault is locked".to_owned(), Code::VaultLocked));
         };
+        if !self.learned.load(Ordering::Acquire) {
+            return Err(credential(reference, "not every credential of the vault can be read".to_owned(), Code::VaultLocked));
+        }
         let parts = reference.split_once('/').and_then(|(server, name)| Some((ServerName::new(server).ok()?, Name::new(name).ok()?)));
         let (server, name) = parts.ok_or_else(|| credential(reference, "it is not `server/NAME`".to_owned(), Code::VaultAbsent))?;
         vault.lease(&server, &name).map_err(|cause| credential(reference, cause.to_string(), Code::VaultAbsent))

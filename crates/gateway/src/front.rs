@@ -2,7 +2,7 @@
 
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::gate::Gate;
-use crate::line::{self, Reply};
+use crate::line::{self, Action, Reply, Taken};
 use crate::plain;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -31,7 +31,20 @@ impl Answer for Front {
         let (head, body) = request.into_parts();
         let (first, answer) = oneshot::channel();
         let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
-        line::request(&self.gate, arrival, Reply::http(first)).await;
-        answer.await.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
+        let told = match line::request(&self.gate, arrival, Reply::http(first)).await {
+            Taken::Refused | Taken::Malformed => answer.await,
+            Taken::Understood(_, action) => first_of(answer, action).await,
+        };
+        told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
     }
+}
+
+/// The answer as soon as there is one. The action goes on by itself where the answer was only the start of a stream.
+async fn first_of(mut answer: oneshot::Receiver<Response<Body>>, mut action: Action) -> Result<Response<Body>, oneshot::error::RecvError> {
+    tokio::select! {
+        biased;
+        told = &mut answer => return told,
+        () = &mut action => {}
+    }
+    answer.await
 }

@@ -1,6 +1,7 @@
 //! The life of a message, on one page. Each stage takes what only the stage before can make.
 
 mod accept;
+mod action;
 mod admit;
 mod decide;
 mod enforce;
@@ -17,6 +18,7 @@ mod resolve;
 mod screen;
 mod settle;
 
+pub use action::{Action, Turn};
 pub use decide::explain;
 pub(crate) use decide::may_ask;
 pub use enforce::Authorized;
@@ -42,14 +44,15 @@ const PLAIN: Duration = Duration::from_secs(2);
 
 /// What became of a message, for who reads the next one.
 pub enum Taken {
-    /// It was one; it may have opened a session.
-    Understood(Option<Arc<Session>>),
-    /// It was none.
+    /// It was one; it may have opened a session. Its answer comes of the action.
+    Understood(Arc<Session>, Action),
+    /// It was refused, and that was told.
+    Refused,
+    /// It was none, and that was told.
     Malformed,
 }
 
-/// Takes a message through the line. Returns when its answer is under way: what leaves the gateway runs on in a task that the client's
-/// connection does not own, so that every intent has its outcome.
+/// Takes a message through the line as far as nothing has left the gateway.
 pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Taken {
     let peer = match &arrival.source {
         Source::Http(http) => Some(http.peer),
@@ -61,15 +64,12 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
         Ok(authorized) => {
             let session = Arc::clone(authorized.session());
             let gate = Arc::clone(gate);
-            let opens = authorized.opens();
-            let acting = tokio::spawn(async move { action(&gate, &mut trail, authorized, &mut reply).await });
-            if opens {
-                drop(acting.await);
-            }
-            Taken::Understood(Some(session))
+            let turn = if authorized.opens() { Turn::First } else { Turn::Beside };
+            let rest = Box::pin(async move { action(&gate, &mut trail, authorized, &mut reply).await });
+            Taken::Understood(session, Action { rest: Some(rest), turn })
         }
         Err(halt) => {
-            let taken = if halt.is_malformed() { Taken::Malformed } else { Taken::Understood(None) };
+            let taken = if halt.is_malformed() { Taken::Malformed } else { Taken::Refused };
             end(gate, &mut trail, halt, &mut reply).await;
             taken
         }

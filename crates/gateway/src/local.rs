@@ -2,7 +2,7 @@
 
 use crate::arrival::{Arrival, Endpoint, LocalArrival, Source};
 use crate::gate::Gate;
-use crate::line::{self, Reply};
+use crate::line::{self, Reply, Taken, Turn};
 use crate::session::Session;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -105,13 +105,16 @@ async fn connection(gate: Arc<Gate>, stream: UnixStream, peer: LocalPeer, user_o
             })),
         };
         match line::request(&gate, arrival, Reply::line(outlet.clone())).await {
-            line::Taken::Understood(opened) => {
+            Taken::Understood(opened, action) => {
                 faults = 0;
-                if session.is_none() {
-                    session = opened;
+                session.get_or_insert(opened);
+                match action.turn() {
+                    Turn::First => action.await,
+                    Turn::Beside => drop(tokio::spawn(action)),
                 }
             }
-            line::Taken::Malformed => faults += 1,
+            Taken::Refused => faults = 0,
+            Taken::Malformed => faults += 1,
         }
         if faults >= PATIENCE {
             break;

@@ -242,3 +242,11 @@ pub struct Item {
     /// The label of what it returns.
     pub label: Label,
 }
+
+impl Item {
+    /// Whether a tool runs only as a task (MCP 2025-11-25, Tasks), which the gateway does not offer: it is as good as not there.
+    pub(crate) fn needs_task(&self) -> bool {
+        let execution = self.definition.get("execution");
+        execution.and_then(|execution| execution.get("taskSupport")).and_then(serde_json::Value::as_str) == Some("required")
+    }
+}

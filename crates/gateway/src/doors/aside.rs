@@ -83,7 +83,11 @@ impl Aside {
 /// Everything that differs from what was approved, as `kind/name` and the reason.
 pub(super) fn differing(judgement: &Judgement, told: Told) -> Vec<(String, String)> {
     let left_out = |status| told == Told::Fewer && status == Status::Removed;
-    judgement.aside().filter(|(_, status)| !left_out(*status)).map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned())).collect()
+    judgement
+        .aside()
+        .filter(|(_, status)| !left_out(*status))
+        .map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned()))
+        .collect()
 }
 
 /// Why a definition is not used, in one word.

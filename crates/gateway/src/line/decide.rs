@@ -148,7 +148,8 @@ fn closed(trail: &mut Trail, resolved: &Resolved, server: &Server, why: Unpinned
         Unpinned::Unverified => Code::LockUnverified,
         Unpinned::Changed => Code::PinChanged,
     };
-    if resolved.snapshot().policy.servers_of(principal).contains(&server.name) { trail.refuse(code) } else { hide(trail, code) }
+    let named = resolved.admitted().parsed().identified().scope().is_none_or(|scope| scope.reaches(&server.name));
+    if named && resolved.snapshot().policy.servers_of(principal).contains(&server.name) { trail.refuse(code) } else { hide(trail, code) }
 }
 
 fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {

@@ -50,7 +50,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, framed: Framed) -> Result<Iden
             let audience = framed.snapshot().listen.resource(framed.endpoint());
             let verified = gate.tokens.verify(token, &audience, gate.clock.utc()).map_err(|fault| {
                 trail.cause(&fault);
-                trail.challenge(401, Some("invalid_token"), Code::TokenInvalid)
+                trail.challenge(401, Some("invalid_token"), fault.code())
             })?;
             (Arc::new(verified.principal.clone()), Some(verified))
         }

@@ -79,7 +79,7 @@ pub(super) fn page(
         for item in table(pinned, listing).iter() {
             let (subject, sort) = subject(item, listing);
             let put_aside = gate.servers.is_aside(&server.name, sort, &item.name);
-            if put_aside || !decide::shows(snapshot, session, scope, server, subject) {
+            if put_aside || item.needs_task() || !decide::shows(snapshot, session, scope, server, subject) {
                 continue;
             }
             if passed >= position + PAGE {

@@ -15,6 +15,7 @@ use crate::trail::{Stage, Trail};
 use guards::Mismatch;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request, Revision};
 use std::sync::Arc;
+use terms::ServerName;
 
 /// What a message is about.
 pub enum Target {
@@ -193,15 +194,22 @@ fn asked(gate: &Gate, trail: &mut Trail, snapshot: &Snapshot, session: &Session,
                 Err(_) => None,
             });
             trail.subject = Some(bounded(&name));
-            found.map_or(Target::Absent, |(server, item)| {
-                trail.subject = Some(item.name.clone());
-                Target::Prompt(server, item)
-            })
+            match found {
+                Some((server, item)) => {
+                    trail.subject = Some(item.name.clone());
+                    Target::Prompt(server, item)
+                }
+                None => missing(snapshot, named(&session.endpoint, &name)),
+            }
         }
-        Method::ReadResource => address(trail, snapshot, session, &text("uri").unwrap_or_default())
-            .map_or(Target::Absent, |(server, uri)| Target::Resource(server, uri)),
-        Method::Subscribe | Method::Unsubscribe => address(trail, snapshot, session, &text("uri").unwrap_or_default())
-            .map_or(Target::Absent, |(server, uri)| Target::Subscription(server, uri, request.method)),
+        Method::ReadResource | Method::Subscribe | Method::Unsubscribe => {
+            let uri = text("uri").unwrap_or_default();
+            match (address(trail, snapshot, session, &uri), request.method) {
+                (Some((server, own)), Method::ReadResource) => Target::Resource(server, own),
+                (Some((server, own)), method) => Target::Subscription(server, own, method),
+                (None, _) => missing(snapshot, located(&session.endpoint, &uri)),
+            }
+        }
         Method::ListResources => resources(gate, trail, snapshot, session, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, request)),
@@ -240,7 +248,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
         Err(_) => None,
     });
     trail.subject = Some(bounded(name));
-    let Some((server, item)) = found else { return Target::Absent };
+    let Some((server, item)) = found else { return missing(snapshot, named(&session.endpoint, name)) };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
     trail.label = Some(item.label);
@@ -267,6 +275,33 @@ fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {
     match item.constraints.check(members) {
         Ok(_) => Fit::Fits,
         Err(mismatch) => Fit::Constraint(mismatch),
+    }
+}
+
+/// The server that a name is at.
+fn named(endpoint: &Endpoint, name: &str) -> Option<ServerName> {
+    match endpoint {
+        Endpoint::Server(server) => Some(server.clone()),
+        Endpoint::All => mcp::split_qualified(name).map(|(server, _)| server),
+    }
+}
+
+/// The server that an address is at.
+fn located(endpoint: &Endpoint, uri: &str) -> Option<ServerName> {
+    match endpoint {
+        Endpoint::Server(server) => Some(server.clone()),
+        Endpoint::All => mcp::unwrap_address(uri).map(|(server, _)| server),
+    }
+}
+
+/// What stands for a name that no pin has: a server of which nothing may be used, or nothing.
+fn missing(snapshot: &Snapshot, server: Option<ServerName>) -> Target {
+    match server.and_then(|name| snapshot.servers.get(&name)) {
+        Some(server) => match &server.pinned {
+            Ok(_) => Target::Absent,
+            Err(why) => Target::Closed(Arc::clone(server), *why),
+        },
+        None => Target::Absent,
     }
 }
 
@@ -342,10 +377,18 @@ fn completion(trail: &mut Trail, snapshot: &Snapshot, session: &Session, params:
                 Ok(pinned) => Some(&pinned.prompts),
                 Err(_) => None,
             });
-            found.map_or(Target::Absent, |(server, item)| Target::Completion(server, Reference::Prompt(item.name.clone())))
+            match found {
+                Some((server, item)) => Target::Completion(server, Reference::Prompt(item.name.clone())),
+                None => missing(snapshot, named(&session.endpoint, &name)),
+            }
         }
-        "ref/resource" => address(trail, snapshot, session, &text("uri"))
-            .map_or(Target::Absent, |(server, uri)| Target::Completion(server, Reference::Template(uri))),
+        "ref/resource" => {
+            let uri = text("uri");
+            match address(trail, snapshot, session, &uri) {
+                Some((server, own)) => Target::Completion(server, Reference::Template(own)),
+                None => missing(snapshot, located(&session.endpoint, &uri)),
+            }
+        }
         _ => Target::Absent,
     }
 }

@@ -10,6 +10,7 @@ use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
+use crate::session::Ability;
 use crate::snapshot::Server;
 use crate::trail::{Returned, Stage, Trail};
 use bytes::Bytes;
@@ -35,6 +36,8 @@ pub(super) enum Release {
         code: i64,
         /// The screened sentence.
         message: String,
+        /// The screened data, one JSON value.
+        data: Option<Vec<u8>>,
     },
     /// A message on the way, printed whole.
     Interim(Bytes),
@@ -99,12 +102,26 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, response: 
             returned(trail, if failed { "error" } else { "ok" }, &text);
             Ok(Release::Result(text))
         }
-        Outcome::Error { code, message, .. } => {
+        Outcome::Error { code, message, data } => {
             let text = screened_text(gate, trail, forwarded, &message)?;
+            let data = match data.filter(|data| code == mcp::URL_ELICITATION_REQUIRED && sends_elsewhere(forwarded, *data)) {
+                Some(data) => Some(clean(gate, trail, forwarded, data, Edits::new(), Channel::Result)?),
+                None => None,
+            };
             returned(trail, "error", text.as_bytes());
-            Ok(Release::Fault { code: passable(code), message: text })
+            let code = if data.is_some() { code } else { passable(code) };
+            Ok(Release::Fault { code, message: text, data })
         }
     }
+}
+
+/// Whether an error may send the client to pages first: it is a question in another form, and goes where questions go.
+fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
+    let session = forwarded.session();
+    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
+    let asks = super::resolve::server(forwarded.target())
+        .is_some_and(|server| decide::may_ask(snapshot, &session.principal, server, policy::Question::Elicitation));
+    asks && session.abilities.url == Ability::Declared && mcp::check_elicitations(data, REVISION).is_ok()
 }
 
 /// A server's codes that mean to a client what the server meant; others would be read as ours.

@@ -91,9 +91,9 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
             let opened = matches!(forwarded.target(), super::resolve::Target::Initialize).then(|| forwarded.session().key.clone());
             Outgoing::Message { text: text.into(), status: 200, session: opened }
         }
-        Release::Fault { code, message } => {
+        Release::Fault { code, message, data } => {
             let mut text = Vec::with_capacity(message.len() + 96);
-            mcp::print_error(&mut text, trail.client_id.as_ref(), code, &message, None);
+            mcp::print_error(&mut text, trail.client_id.as_ref(), code, &message, data.as_deref());
             Outgoing::Message { text: text.into(), status: 200, session: None }
         }
     };

@@ -168,7 +168,7 @@ impl Trail {
                 Code::ServerMalformed => Some(("transport.server-malformed", Severity::High, &["T1190"])),
                 Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
                 Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
-                Code::Killed => Some(("response.stopped", Severity::Medium, &[])),
+                Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
                 Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
                 Code::IsolationEcho | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
                 Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),

@@ -19,7 +19,7 @@ pub trait Handle: Send {
     /// Makes everything written so far durable.
     ///
     /// # Errors
-    /// Those of the file system; what was written since the last success is then lost.
+    /// Those of the file system; what was written since the last success is then lost. A file that was removed is one.
     fn sync(&mut self) -> io::Result<()>;
 }
 
@@ -113,7 +113,9 @@ impl Handle for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        // Bytes in a file without a name are durable for nobody.
+        if rustix::fs::fstat(&*self)?.st_nlink == 0 { Err(io::ErrorKind::NotFound.into()) } else { Ok(()) }
     }
 }
 

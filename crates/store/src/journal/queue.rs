@@ -57,6 +57,11 @@ pub(super) struct Work {
     pub(super) closing: bool,
 }
 
+/// Records of one batch from which on it pays to wait for more.
+const CROWD: usize = 4;
+/// How long that is: well under one commit.
+const GATHER: Duration = Duration::from_micros(60);
+
 impl Queue {
     pub(super) fn new(options: &Options) -> Self {
         Self {
@@ -116,8 +121,9 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Waits for work, at most `span`.
-    pub(super) fn take(&self, span: Duration) -> Work {
+    /// Waits for work, at most `span`. Where the last batch had `last` records and that is a crowd, others are on their way: a moment more makes one
+    /// commit of many.
+    pub(super) fn take(&self, span: Duration, last: usize) -> Work {
         let mut inner = self.lock();
         inner.busy = None;
         let until = Instant::now() + span;
@@ -125,6 +131,12 @@ impl Queue {
             let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else { break };
             inner.sleeping = true;
             inner = self.wake.wait_timeout(inner, rest).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if last >= CROWD && !inner.closing && inner.items.len() < last {
+            inner.sleeping = false;
+            drop(inner);
+            std::thread::sleep(GATHER);
+            inner = self.lock();
         }
         inner.sleeping = false;
         inner.bytes = 0;

@@ -55,8 +55,10 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn run(mut self) -> Result<(), Error> {
         let end = End(Arc::clone(&self.queue));
+        let mut last = 0;
         loop {
-            let Work { items, retain, closing } = self.queue.take(self.pause());
+            let Work { items, retain, closing } = self.queue.take(self.pause(), last);
+            last = items.len();
             self.queue.begin(self.options.clock.utc());
             self.look();
             if self.failed && self.tried.elapsed() >= self.options.retry {
