@@ -16,6 +16,8 @@ pub const INVALID_PARAMS: i64 = -32602;
 pub const INTERNAL_ERROR: i64 = -32603;
 /// MCP, revisions with a handshake: no such resource.
 pub const RESOURCE_NOT_FOUND: i64 = -32002;
+/// MCP 2025-11-25: pages must be visited first, which `data.elicitations` lists.
+pub const URL_ELICITATION_REQUIRED: i64 = -32042;
 /// MCP 2026-07-28: a header does not say what the body says.
 pub const HEADER_MISMATCH: i64 = -32020;
 /// MCP 2026-07-28: the client lacks a capability.

@@ -33,7 +33,7 @@ pub use definition::{Definition, definitions};
 pub use document::{Document, Edits, Kind, Member, Node};
 pub use fault::{
     About, CAPABILITY_MISSING, Fate, Fault, HEADER_MISMATCH, INTERNAL_ERROR, INVALID_PARAMS, INVALID_REQUEST, LIMITED, METHOD_NOT_FOUND,
-    PARSE_ERROR, REFUSED, RESOURCE_NOT_FOUND, REVISION_UNSUPPORTED, UNAVAILABLE,
+    PARSE_ERROR, REFUSED, RESOURCE_NOT_FOUND, REVISION_UNSUPPORTED, UNAVAILABLE, URL_ELICITATION_REQUIRED,
 };
 pub use id::Id;
 pub use message::{Message, Notification, Outcome, Request, Response, parse_message};
@@ -43,5 +43,5 @@ pub use print::{
     REFUSAL_KEY, canonical_call, print_call_params, print_error, print_notification, print_refusal, print_request, print_result,
 };
 pub use revision::{Era, Revision};
-pub use shape::check_result;
+pub use shape::{check_elicitations, check_result};
 pub use view::{CallTool, Complete, GetPrompt, Initialize, LogMessage, Progress, ReadResource, Reference};

@@ -111,3 +111,12 @@ pub fn check_result(method: Method, result: Node<'_>, revision: Revision) -> Res
         Err(row) => Err(Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response)),
     }
 }
+
+/// Checks that `data` is that of the error [`crate::URL_ELICITATION_REQUIRED`] in `revision`.
+///
+/// # Errors
+/// As [`check_result`].
+pub fn check_elicitations(data: Node<'_>, revision: Revision) -> Result<(), Fault> {
+    check::check(&params::ELICITATIONS, data, revision)
+        .map_err(|row| Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response))
+}

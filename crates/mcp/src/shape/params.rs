@@ -101,6 +101,9 @@ static PAGE_OF_URL: Shape = Shape::Object(&[
     TASK_WISH,
 ]);
 
+/// The `data` of the error [`crate::URL_ELICITATION_REQUIRED`].
+pub(super) static ELICITATIONS: Shape = Shape::Object(&[must("elicitations", &Shape::List(&PAGE_OF_URL))]);
+
 const TITLE: Field = may("title", &Shape::Text);
 const DESCRIPTION: Field = may("description", &Shape::Text);
 const CHOICES: Shape = Shape::List(&Shape::Object(&[must("const", &Shape::Text), must("title", &Shape::Text)]));
