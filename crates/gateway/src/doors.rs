@@ -221,12 +221,15 @@ impl Servers {
     pub(crate) async fn send(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<InFlight, Closed> {
         let call = Arc::clone(recorded.call());
         let session = recorded.session();
-        let link = self.link(gate, session, server).await?;
+        let link = self.way(gate, recorded, server).await?;
         let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await;
+        if sent.as_ref().is_err_and(session_lost) {
+            link.end();
+        }
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                let link = self.link(gate, session, server).await?;
+                let link = self.way(gate, recorded, server).await?;
                 link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await
             }
             other => other,
@@ -301,6 +304,17 @@ impl Servers {
     /// How many local processes run.
     pub fn running(&self) -> usize {
         self.running.load(Ordering::Relaxed)
+    }
+
+    /// The link for a call. Opening one compares anew, so that what changed since the call was allowed is not called either.
+    async fn way(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Arc<Link>, Closed> {
+        let link = self.link(gate, recorded.session(), server).await?;
+        let aside = match recorded.target() {
+            Target::Tool(_, item, _) => self.is_aside(&server.name, Sort::Tool, &item.name),
+            Target::Prompt(_, item) => self.is_aside(&server.name, Sort::Prompt, &item.name),
+            _ => false,
+        };
+        if aside { Err(Closed::Content("the definition changed".to_owned())) } else { Ok(link) }
     }
 
     async fn link(&self, gate: &Arc<Gate>, session: &Arc<Session>, server: &Arc<Server>) -> Result<Arc<Link>, Closed> {
