@@ -32,6 +32,12 @@ impl Checks<'_> {
         self.problems.push(problem);
     }
 
+    /// Notes that a credential stands where it must not.
+    fn exposed(&mut self, path: &[&str], message: impl Into<String>) {
+        let problem = self.problem(path, Fault::Exposed, message, None);
+        self.problems.push(problem);
+    }
+
     /// Notes that a server is named that there is not.
     fn no_server(&mut self, path: &[&str], name: &ServerName) {
         let near = nearest(name.as_str(), self.file.servers.keys().map(ServerName::as_str));

@@ -37,6 +37,8 @@ pub enum Fault {
     NotBuilt,
     /// Values that do not fit together, or name what there is not.
     Misfit,
+    /// A credential stands where it must not: the line is not shown.
+    Exposed,
     /// The file itself may not be trusted.
     File,
     /// Worth knowing; the file is taken.
@@ -90,9 +92,13 @@ impl Problems {
         self.list.iter().map(|problem| format!("{}\n", self.line(problem))).collect()
     }
 
-    /// Each problem with its source line and a caret under what is meant.
+    /// Each problem with its source line and a caret under what is meant; without the line where it holds a credential.
     pub fn carets(&self) -> String {
-        self.list.iter().map(|problem| caret(&self.line(problem), problem.place, &self.text)).collect()
+        let shown = |problem: &Problem| match problem.fault {
+            Fault::Exposed => format!("{}\n", self.line(problem)),
+            _ => caret(&self.line(problem), problem.place, &self.text),
+        };
+        self.list.iter().map(shown).collect()
     }
 
     fn line(&self, problem: &Problem) -> String {

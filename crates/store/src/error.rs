@@ -49,6 +49,9 @@ pub enum Error {
     /// The operator's: the file is another program's database.
     #[error("`{}` is not a state database of ours", .0.display())]
     ForeignDatabase(PathBuf),
+    /// The operator's: there are keys, and the database that they belong to is gone or empty.
+    #[error("the database `{}` is gone; restore it from a backup, or take the folder `keys` away to begin anew", .0.display())]
+    DatabaseGone(PathBuf),
     /// The operator's: a key that was in use is gone.
     #[error("the key `{}` is gone; restore it from a backup", .0.display())]
     KeyGone(PathBuf),

@@ -3,7 +3,7 @@
 //! They are not sealed by the vault: records must be signed and tokens judged while it is locked. Each is mode 0600 in a folder of mode 0700; the database remembers the public half.
 
 use crate::folder::{read_private, write_private};
-use crate::{Error, Store};
+use crate::{Error, Folder, Store};
 use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::spki::der::pem::LineEnding;
 use ed25519_dalek::pkcs8::{DecodePrivateKey, EncodePrivateKey};
@@ -34,6 +34,13 @@ impl Signer {
             Self::Lock => "lock",
         }
     }
+}
+
+/// Whether any key was made in `folder`.
+pub(crate) fn any(folder: &Folder) -> Result<bool, Error> {
+    let path = folder.sub(FOLDER)?;
+    let mut entries = std::fs::read_dir(&path).map_err(Error::file(&path))?;
+    Ok(entries.next().is_some())
 }
 
 impl Store {

@@ -7,7 +7,7 @@ mod tokens;
 mod trees;
 
 use crate::folder::reserve;
-use crate::{Error, Folder};
+use crate::{Error, Folder, keys};
 use identity::Memory;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -16,6 +16,7 @@ use std::time::Duration;
 use terms::Utc;
 
 const FILE: &str = "state.db";
+const LOG: &str = "state.db-wal";
 const READERS: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -35,10 +36,13 @@ impl Sqlite {
     /// Takes the state folder at `state`, made when it is not there, and opens the database in it, brought to this release's schema.
     ///
     /// # Errors
-    /// Those of [`Folder::take`]; [`Error::Newer`], [`Error::ForeignDatabase`], [`Error::Damaged`], [`Error::Database`].
+    /// Those of [`Folder::take`]; [`Error::DatabaseGone`], [`Error::Newer`], [`Error::ForeignDatabase`], [`Error::Damaged`], [`Error::Database`].
     pub async fn open(state: &Path) -> Result<Store, Error> {
         let folder = Folder::take(state)?;
         let path = folder.path().join(FILE);
+        if is_empty(&path) && is_empty(&folder.path().join(LOG)) && keys::any(&folder)? {
+            return Err(Error::DatabaseGone(path));
+        }
         reserve(&path)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
@@ -74,6 +78,11 @@ impl Store {
     pub(crate) fn writer(&self) -> &SqlitePool {
         &self.writer
     }
+}
+
+/// Whether nothing was ever written there. With revocations and kills in it, a database must not begin anew beside keys that go on.
+fn is_empty(path: &Path) -> bool {
+    path.metadata().map_or(true, |found| found.len() == 0)
 }
 
 fn to_column(at: Utc) -> i64 {

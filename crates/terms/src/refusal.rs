@@ -48,7 +48,7 @@ impl fmt::Display for Hole {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => out.write_str("-"),
-            Self::Argument(Argument(place)) if place.is_empty() => out.write_str("the whole"),
+            Self::Argument(Argument(place)) if place.is_empty() => out.write_str("list"),
             Self::Argument(Argument(place)) => write!(out, "`{place}`"),
             Self::Most(most) => write!(out, "{most}"),
         }

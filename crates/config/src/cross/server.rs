@@ -47,11 +47,11 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
         other => checks.misfit(&of("url"), format!("the scheme {other:?} is not read here; write https:")),
     }
     if !url.username().is_empty() || url.password().is_some() {
-        checks.misfit(&of("url"), "a credential does not belong in a URL; use `auth: { bearer: vault:server/NAME }`");
+        checks.exposed(&of("url"), "a credential does not belong in a URL; use `auth: { bearer: vault:server/NAME }`");
     }
     let secret = url.query_pairs().find(|(key, _)| sounds_secret(key)).map(|(key, _)| key.into_owned());
     if let Some(key) = secret {
-        checks.misfit(&of("url"), format!("the parameter {key:?} looks like a credential, which does not belong in a URL; use `auth`"));
+        checks.exposed(&of("url"), format!("the parameter {key:?} looks like a credential, which does not belong in a URL; use `auth`"));
     }
     let present =
         |key: &str| checks.root.member("servers").and_then(|all| all.node.member(name)).is_some_and(|one| one.node.member(key).is_some());

@@ -248,7 +248,9 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
         Err(_) => None,
     });
     trail.subject = Some(bounded(name));
-    let Some((server, item)) = found else { return missing(snapshot, named(&session.endpoint, name)) };
+    let Some((server, item)) = found.filter(|(_, item)| !item.needs_task()) else {
+        return missing(snapshot, named(&session.endpoint, name));
+    };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
     trail.label = Some(item.label);
