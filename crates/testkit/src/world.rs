@@ -106,6 +106,33 @@ impl World {
         text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|fault| panic!("{fault}: {line}"))).collect()
     }
 
+    /// The record of the message that was refused under `reference`. Panics when there is none.
+    pub fn record(&self, reference: &str) -> Value {
+        let found = self.audit().into_iter().find(|record| record["request"] == reference);
+        found.unwrap_or_else(|| panic!("not on record: {reference}"))
+    }
+
+    /// Starts the gateway on a state that it must not take; gives its exit code. Panics when it still runs after 10 s.
+    pub fn serve_in_vain(&self) -> Option<i32> {
+        let mut gateway = Running::start(&mut self.command(&["serve", "--json"]), &self.path("serve.log"));
+        gateway.wait(Duration::from_secs(10))
+    }
+
+    /// Replaces `from` by `to`, of the same length, in the embedded database; gives how often it stood there. The gateway must be stopped.
+    pub fn tamper(&self, from: &str, to: &str) -> usize {
+        assert_eq!(from.len(), to.len(), "a page of the database keeps its layout");
+        assert!(self.gateway.is_none(), "the gateway runs");
+        let path = self.state().join("state.db");
+        let mut bytes = std::fs::read(&path).expect("a database");
+        let places: Vec<_> =
+            bytes.windows(from.len()).enumerate().filter(|(_, window)| *window == from.as_bytes()).map(|(at, _)| at).collect();
+        for at in &places {
+            bytes[*at..at + to.len()].copy_from_slice(to.as_bytes());
+        }
+        std::fs::write(path, bytes).expect("a database");
+        places.len()
+    }
+
     /// The answer of `bastide audit verify`, whatever it is.
     pub fn verify(&self) -> Value {
         let output = process::run(self.command(&["audit", "verify"]).arg("--json"), b"");

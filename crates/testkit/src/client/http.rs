@@ -64,6 +64,11 @@ impl Http {
         Self { address, path: path.into(), token: token.map(str::to_owned), session: None, patience: Duration::from_secs(30), next: 0 }
     }
 
+    /// The same agent at another path.
+    pub fn at(&self, path: &str) -> Self {
+        Self { path: path.into(), ..self.clone() }
+    }
+
     /// Opens a legacy session: `initialize`, then `notifications/initialized`.
     pub fn open(&mut self) -> Answer {
         let hello = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "testkit", "version": "1"}});

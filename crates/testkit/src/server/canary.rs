@@ -18,7 +18,7 @@ pub struct Canary {
 /// A secret of each kind that screens look for. None is real.
 const LEAKS: [(&str, &str); 6] = [
     ("aws", "aws_access_key_id = AKIAQ7XJ2V5TN3KD6WRB\naws_secret_access_key = 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"),
-    ("github", "token: ghp_q7Zt3LwXc9Rb2Vn5Kd8Js1Hf4Gm6Py0Aa3Ue"),
+    ("github", "token: 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"),
     ("url", "postgres://ledger:Vq3mXw9tRb@db.example.com:5432/ledger"),
     ("card", "card 4111 1111 1111 1111, 12/29"),
     ("person", "Jane Doe, jane.doe@example.com, +1 202 555 0143, SSN 536-90-4399"),
