@@ -30,7 +30,8 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] when it cannot start.
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
-    tracing_subscriber::fmt().json().with_writer(std::io::stderr).with_max_level(args.log).init();
+    // What cannot be logged must not end the thread that logs it, as it would by default on a full disk.
+    tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(std::io::stderr).with_max_level(args.log).init();
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let wired = Arc::new(wire(&configured).await?);
     let served = serving(&configured, &wired, common).await;
@@ -41,6 +42,8 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -> Result<ExitCode, Failure> {
     let file = &configured.loaded.file;
     let gate = &wired.gate;
+    // A file that may not grow is a fault of that write, which refuses; by default this signal would end the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     announce(configured, wired);
     if !wired.recovery.clean {
         let count = reconcile(wired).await?;
@@ -122,11 +125,17 @@ async fn until_told(path: &std::path::Path, wired: &Arc<Wired>) -> Result<(), Fa
             _ = interrupt.recv() => return Ok(()),
             () = wired.gate.ending.cancelled() => return Ok(()),
             _ = hangup.recv() => match reload(path.to_owned(), wired) {
-                Ok(()) => eprintln!("configuration reloaded"),
-                Err(cause) => eprintln!("! the configuration was not reloaded, the last one stays in force\n{cause}"),
+                Ok(()) => told("configuration reloaded"),
+                Err(cause) => told(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
             },
         }
     }
+}
+
+/// Says something on standard error, if that takes it.
+fn told(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Puts the file as it is now in force, all of it or nothing.

@@ -157,6 +157,17 @@ pub struct Trail {
     pub(crate) intended: Intended,
 }
 
+/// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
+pub(crate) fn is_traceparent(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let mut next = |length: usize| {
+        let digits = |part: &&str| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        parts.next().filter(digits)
+    };
+    let some = |id: Option<&str>| id.is_some_and(|id| id.bytes().any(|byte| byte != b'0'));
+    next(2) == Some("00") && some(next(32)) && some(next(16)) && next(2).is_some() && parts.next().is_none()
+}
+
 /// Whether an intent stands in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Intended {
@@ -228,7 +239,7 @@ impl Trail {
                 self.client_id = Some(request.id.clone());
                 let meta = request.params().and_then(|params| params.get("_meta"));
                 let parent = meta.and_then(|meta| meta.get("traceparent")).and_then(mcp::Node::text);
-                self.trace = parent.filter(|parent| parent.len() <= 128).map(std::borrow::Cow::into_owned);
+                self.trace = parent.filter(|parent| is_traceparent(parent)).map(std::borrow::Cow::into_owned);
             }
             Message::Notification(notification) => self.method = Some(notification.method.as_str()),
             Message::Response(_) => self.method = Some("response"),

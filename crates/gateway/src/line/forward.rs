@@ -11,7 +11,7 @@ use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::Session;
 use crate::snapshot::Server;
-use crate::trail::{Stage, Trail};
+use crate::trail::{Stage, Trail, is_traceparent};
 use mcp::{Id, Method, Node, Revision, json};
 use response::CallScope;
 use std::sync::Arc;
@@ -190,9 +190,11 @@ pub(crate) fn print(recorded: &Recorded, call: terms::CallId, id: &Id) -> Vec<u8
     if meta.is_some_and(|meta| meta.get("progressToken").is_some()) {
         id.write(kept.key("progressToken"));
     }
-    for name in ["traceparent", "tracestate"] {
-        if let Some(text) = meta.and_then(|meta| meta.get(name)).and_then(Node::text) {
-            kept.text(name, &text);
+    let text = |name: &str| meta.and_then(|meta| meta.get(name)).and_then(Node::text);
+    if let Some(parent) = text("traceparent").filter(|parent| is_traceparent(parent)) {
+        kept.text("traceparent", &parent);
+        if let Some(state) = text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
+            kept.text("tracestate", &state);
         }
     }
     kept.text("dev.bastide/request", &call.to_string());
