@@ -2,3 +2,5 @@
 
 mod calls;
 mod chain;
+mod correlation;
+mod events;

@@ -1,0 +1,4 @@
+//! Stopping, and showing what holds.
+
+mod compliance;
+mod kill_switch;

@@ -1,0 +1,208 @@
+//! `response.kill-switch`: one act stops a session, a principal, a server or everything, at once; it stays stopped until it is released.
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use testkit::{Http, Response, World};
+
+/// From the act to the last byte; the promise is a second, the rest is the machine that runs the test.
+const MOST: Duration = Duration::from_secs(2);
+const STOPPED: &str = "response.kill-switch/stopped";
+
+#[test]
+fn a_session_ends_with_its_stream_and_its_calls() {
+    let world = World::new();
+    let before = sessions(&world);
+    let mut agent = world.agent();
+    let session = sessions(&world).difference(&before).next().unwrap().clone();
+    let mut other = world.agent();
+    let flight = Flight::begin(&world, &agent);
+    let (answer, taken) = kill(&world, &["--session", &session]);
+    assert_eq!((&answer["ended_sessions"], &answer["ended_calls"]), (&json!(1), &json!(1)), "{answer}");
+    flight.ends_by(taken);
+    let ping = agent.request("ping", json!({}));
+    assert_eq!(agent.post(&ping, &[]).status, 404);
+    assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi", "another session was stopped");
+    let acts: Vec<Value> = world.audit().into_iter().filter(|record| record["act"]["name"] == "kill").collect();
+    assert!(acts.iter().any(|record| record["act"]["parameters"]["reason"] == "tested"), "{acts:#?}");
+}
+
+#[test]
+fn a_principal_stays_stopped_over_a_restart_until_it_is_released() {
+    let mut world = World::with()
+        .role("tester", "members: [\"agent:tester\", \"agent:other\"]\nclearance: restricted\nallow: { canary: [\"*\"] }")
+        .start();
+    let agent = world.agent();
+    let token = agent.token.clone();
+    let mut other = world.client("agent:other", "/mcp");
+    other.open();
+    let flight = Flight::begin(&world, &agent);
+    let (_, taken) = kill(&world, &["--principal", "agent:tester"]);
+    flight.ends_by(taken);
+    assert!(!opens(&Http::new(world.data(), "/mcp", token.as_deref())));
+    assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi", "another principal was stopped");
+    world.crash();
+    world.serve();
+    assert!(!opens(&Http::new(world.data(), "/mcp", token.as_deref())), "the restart released it");
+    other.session = None;
+    other.open();
+    assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    release(&world, &["--principal", "agent:tester"]);
+    let mut again = Http::new(world.data(), "/mcp", token.as_deref());
+    again.open();
+    assert_eq!(again.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn a_server_stays_stopped_over_a_restart_until_it_is_released() {
+    let mut world = World::with()
+        .remote("second", "")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], second: [\"*\"] }")
+        .start();
+    let mut agent = world.agent();
+    let flight = Flight::call(&world, &agent);
+    let (answer, taken) = kill(&world, &["--server", "canary"]);
+    assert_eq!(answer["ended_calls"], 1, "{answer}");
+    flight.ends_by(taken);
+    let before = world.journal().len();
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).refused(), STOPPED);
+    assert_eq!(agent.call("second__echo", json!({"text": "hi"})).text(), "hi", "another server was stopped");
+    world.stop();
+    world.serve();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).refused(), STOPPED, "the restart released it");
+    assert_eq!(world.journal().len(), before, "it was reached");
+    release(&world, &["--server", "canary"]);
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn everything_stays_stopped_over_a_restart_until_it_is_released() {
+    let mut world = World::new();
+    let agent = world.agent();
+    let flight = Flight::begin(&world, &agent);
+    let (answer, taken) = kill(&world, &["--all"]);
+    assert_eq!(answer["ended_sessions"], 1, "{answer}");
+    flight.ends_by(taken);
+    let before = world.journal().len();
+    let token = agent.token.clone();
+    assert!(!opens(&Http::new(world.data(), "/mcp", token.as_deref())));
+    let mut local = world.connect(&[]);
+    local.line(&json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}).to_string());
+    assert!(local.read().is_none_or(|answer| answer.get("result").is_none()), "the local socket was left open");
+    world.crash();
+    world.serve();
+    assert!(!opens(&Http::new(world.data(), "/mcp", token.as_deref())), "the restart released it");
+    assert_eq!(world.journal().len(), before, "a server was reached");
+    release(&world, &["--all"]);
+    let mut again = Http::new(world.data(), "/mcp", token.as_deref());
+    again.open();
+    assert_eq!(again.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn a_kill_without_a_running_gateway_is_in_force_from_the_start() {
+    let mut world = World::new();
+    let token = world.token("agent:tester", &[]);
+    world.stop();
+    kill(&world, &["--principal", "agent:tester"]);
+    world.serve();
+    assert!(!opens(&Http::new(world.data(), "/mcp", Some(&token))));
+}
+
+#[test]
+fn a_kill_works_when_nothing_can_be_recorded() {
+    let world = World::new();
+    let agent = world.agent();
+    let flight = Flight::begin(&world, &agent);
+    std::fs::remove_dir_all(world.state().join("audit")).unwrap();
+    let began = Instant::now();
+    world.run(&["kill", "--principal", "agent:tester", "--reason", "tested"]);
+    flight.ends_by(began);
+    assert!(!opens(&Http::new(world.data(), "/mcp", agent.token.as_deref())));
+}
+
+#[test]
+fn an_agent_cannot_release_itself() {
+    let world = World::new();
+    let agent = world.agent();
+    kill(&world, &["--principal", "agent:tester"]);
+    let headers = agent.headers(&[]);
+    for path in ["/api/v1/acts", "/api/v1/release", "/api/v1/kill"] {
+        let response = world.admin().send("POST", path, &headers, br#"{"act":"release","scope":"agent:tester","reason":"mine"}"#);
+        assert!([401, 403, 404, 405].contains(&response.status), "{path}: {}", response.status);
+    }
+    assert!(!opens(&Http::new(world.data(), "/mcp", agent.token.as_deref())));
+}
+
+/// What runs while a kill comes: a standing stream and a call.
+struct Flight {
+    parts: Vec<JoinHandle<(Response, Instant)>>,
+}
+
+impl Flight {
+    fn begin(world: &World, agent: &Http) -> Self {
+        let mut flight = Self::call(world, agent);
+        let listener = agent.clone();
+        flight.parts.push(std::thread::spawn(move || {
+            let session = listener.session.clone().unwrap();
+            let more = [("Mcp-Session-Id", session.as_str()), ("MCP-Protocol-Version", "2025-11-25"), ("Accept", "text/event-stream")];
+            let response = listener.send("GET", "/mcp", &listener.headers(&more), b"");
+            assert_eq!(response.status, 200);
+            (response, Instant::now())
+        }));
+        std::thread::sleep(Duration::from_millis(150));
+        flight
+    }
+
+    fn call(world: &World, agent: &Http) -> Self {
+        let reached = world.reached().len();
+        let mut caller = agent.clone();
+        let call = std::thread::spawn(move || {
+            let message = caller.request("tools/call", json!({"name": "canary__wait", "arguments": {"ms": 25_000}}));
+            (caller.post(&message, &[]), Instant::now())
+        });
+        let end = Instant::now() + Duration::from_secs(10);
+        while world.reached().len() == reached {
+            assert!(Instant::now() < end, "the call is not under way");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Self { parts: vec![call] }
+    }
+
+    /// Nothing of it lives on, and nothing came of it.
+    #[track_caller]
+    fn ends_by(self, act: Instant) {
+        for part in self.parts {
+            let (response, ended) = part.join().unwrap();
+            assert!(ended.duration_since(act) < MOST, "ended after {:?}", ended.duration_since(act));
+            assert!(!String::from_utf8_lossy(&response.body).contains("waited"));
+        }
+    }
+}
+
+/// Kills; gives the answer and when the act began.
+fn kill(world: &World, what: &[&str]) -> (Value, Instant) {
+    let began = Instant::now();
+    let answer = world.json(&[&["kill", "--reason", "tested"], what].concat());
+    assert!(answer["ms"].as_u64().unwrap() < 1_000, "{answer}");
+    (answer, began)
+}
+
+fn release(world: &World, what: &[&str]) {
+    world.json(&[&["release", "--reason", "tested"], what].concat());
+}
+
+fn sessions(world: &World) -> BTreeSet<String> {
+    let list = world.json(&["session", "list"]);
+    list["sessions"].as_array().unwrap().iter().map(|session| session["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Whether a session can be opened.
+fn opens(client: &Http) -> bool {
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params":
+        {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "testkit", "version": "1"}}});
+    let response = client.post(&hello, &[]);
+    response.header("mcp-session-id").is_some() || response.messages().iter().any(|message| message.get("result").is_some())
+}

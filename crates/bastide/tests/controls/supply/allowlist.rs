@@ -1,0 +1,97 @@
+//! `supply.allowlist`: only servers that were approved, by name and exact content, are started or reached.
+
+use serde_json::json;
+use std::fs;
+use testkit::World;
+
+const SECOND: &str =
+    "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/second.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }";
+
+#[test]
+fn what_was_approved_runs() {
+    let world = World::new();
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    assert_eq!(world.json(&["server", "show", "canary"])["state"], "approved");
+}
+
+#[test]
+fn a_server_that_nobody_approved_is_never_started() {
+    let mut world = World::with()
+        .server("second", SECOND)
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], second: [\"*\"] }")
+        .write();
+    world.json(&["lock", "--yes", "--server", "canary"]);
+    world.serve();
+    let mut agent = world.agent();
+    assert!(agent.call("second__echo", json!({"text": "hi"})).is_error());
+    let mut direct = world.client("agent:tester", "/mcp/second");
+    direct.open();
+    assert_eq!(direct.call("echo", json!({"text": "hi"})).refused(), "supply.allowlist/unapproved");
+    assert!(!world.path("box/second.jsonl").exists());
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    assert!(agent.ask("tools/list", json!({})).names().iter().all(|name| name.starts_with("canary__")));
+}
+
+#[test]
+fn a_program_that_was_exchanged_is_not_started() {
+    let mut world = World::new();
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    let program = world.path("bin/canary-server");
+    let mut bytes = fs::read(&program).unwrap();
+    bytes.extend_from_slice(b"\0");
+    fs::remove_file(&program).unwrap();
+    fs::write(&program, bytes).unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let before = world.journal().len();
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).refused(), "supply.pinning/changed");
+    world.stop();
+    world.serve();
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).refused(), "supply.pinning/changed");
+    assert_eq!(world.journal().len(), before, "it was started");
+}
+
+#[test]
+fn other_arguments_are_another_server() {
+    let mut world = World::new();
+    world.stop();
+    let before = world.journal().len();
+    world.edit("canary-server, --notes", "canary-server, --http, --notes");
+    world.serve();
+    let refused = world.agent().call("canary__echo", json!({"text": "hi"}));
+    assert!(refused.is_error(), "{}", refused.0);
+    assert_eq!(world.record(refused.reference())["decision"]["verdict"], "refused");
+    assert_eq!(world.journal().len(), before, "it was started");
+}
+
+#[test]
+fn a_lock_that_is_not_as_it_was_signed_starts_nothing() {
+    let mut world = World::new();
+    world.stop();
+    let path = world.path("bastide.lock");
+    let whole = fs::read_to_string(&path).unwrap();
+    let turned = whole.replacen("Gives a text back.", "Gives a text away.", 1);
+    assert_ne!(whole, turned);
+    let before = world.journal().len();
+    for contents in [Some(turned), Some(String::new()), None] {
+        match &contents {
+            Some(text) => fs::write(&path, text).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        world.serve();
+        let refused = world.agent().call("canary__echo", json!({"text": "hi"}));
+        assert!(["supply.provenance/unverified", "supply.allowlist/unapproved"].contains(&refused.refused()), "{}", refused.0);
+        world.stop();
+    }
+    fs::write(&path, whole).unwrap();
+    world.serve();
+    assert_eq!(world.journal().len(), before, "it was started");
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn a_program_that_cannot_be_read_is_not_started() {
+    let world = World::new();
+    fs::remove_file(world.path("bin/canary-server")).unwrap();
+    assert!(world.agent().call("canary__echo", json!({"text": "hi"})).is_error());
+    assert!(world.reached().is_empty());
+}
