@@ -69,11 +69,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// 16 MiB segments, 64 MiB or 65,536 records waiting, a checkpoint a second, 10 s limit, retry every second.
+    /// 4 MiB segments, 64 MiB or 65,536 records waiting, a checkpoint a second, 10 s limit, retry every second.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
-            segment_bytes: 16 << 20,
+            segment_bytes: 4 << 20,
             queue_bytes: 64 << 20,
             queue_records: 65_536,
             checkpoint_every: Duration::from_secs(1),

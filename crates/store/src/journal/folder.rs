@@ -63,8 +63,10 @@ impl Folder for LogFolder {
     }
 
     fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.file(path)?.take(most + 1).read_to_end(&mut bytes)?;
+        let file = self.file(path)?;
+        let length = file.metadata().map_or(0, |facts| facts.len().min(most));
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
+        file.take(most + 1).read_to_end(&mut bytes)?;
         if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) { Ok(bytes) } else { Err(io::Error::other("it is too large")) }
     }
 
