@@ -83,8 +83,8 @@ pub struct Link {
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
     bounds: mcp::Bounds,
-    /// What the server said that it can do.
-    capabilities: Mutex<Option<Document>>,
+    /// The result of the server's handshake.
+    handshake: Mutex<Option<Document>>,
     told: AtomicBool,
     /// Ends with the link.
     pub ended: CancellationToken,
@@ -156,7 +156,7 @@ impl Link {
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
             bounds,
-            capabilities: Mutex::new(None),
+            handshake: Mutex::new(None),
             told: AtomicBool::new(false),
             ended: CancellationToken::new(),
         })
@@ -174,7 +174,8 @@ impl Link {
 
     /// Whether the server declared a capability.
     pub fn can(&self, capability: &str) -> bool {
-        self.capabilities.lock().as_ref().is_some_and(|all| all.root().get(capability).is_some())
+        let handshake = self.handshake.lock();
+        handshake.as_ref().and_then(|said| said.root().get("capabilities")).is_some_and(|all| all.get(capability).is_some())
     }
 
     /// What the server was told of our abilities.
@@ -184,7 +185,7 @@ impl Link {
 
     /// What the server declared, with its name and instructions: the result of its handshake.
     pub fn handshake(&self) -> Option<Document> {
-        self.capabilities.lock().clone()
+        self.handshake.lock().clone()
     }
 
     /// Sends a request for `owner`. `print` is given our id of it, which is also its progress token.
@@ -274,7 +275,7 @@ impl Link {
         }
         self.told.store(capabilities == super::ABILITIES, Ordering::Relaxed);
         let handshake = Document::parse(result.raw_bytes(), &self.bounds).map_err(Broken::Malformed)?;
-        *self.capabilities.lock() = Some(handshake);
+        *self.handshake.lock() = Some(handshake);
         let mut frame = Vec::with_capacity(64);
         mcp::print_notification(&mut frame, Method::Initialized.as_str(), None);
         self.tell(frame).await
