@@ -148,7 +148,8 @@ fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<
              people:\n  - {{ name: ana, may: [view, approve, operate, audit, kill] }}\n\
              bounds: {{ inflight: 128, connections: 512 }}\n\
              servers:\n  bench:\n    url: http://{server}/mcp\n    revision: \"2025-11-25\"\n\
-             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo] }}\n"
+             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo] }}\n\
+             tools:\n  bench__echo: {{ operation: read }}\n"
         ),
     )?;
     std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600))?;
