@@ -8,7 +8,7 @@
 //! - [`canonical_call`], [`Document::print`] with [`Edits`], and the `print_…` functions are the way out.
 //! - [`Definition`] is a tool, prompt or resource as its server states it; [`name`] and [`address`] say what it is called on our side.
 //!
-//! The rows named throughout are those of the table of strict parsing in the protocol notes. Control: `transport.strict-messages`.
+//! The rows named throughout are those of `docs/strict-parsing.md`. Control: `transport.strict-messages`.
 
 pub mod address;
 pub mod bounds;
