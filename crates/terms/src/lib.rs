@@ -1,6 +1,6 @@
 //! The glossary as types: the nouns that every other crate speaks in.
 //!
-//! Pure and synchronous. What comes from outside (time, chance) enters through the ports in [`port`].
+//! Pure and synchronous. What comes from outside (time, chance) enters through the ports [`Clock`] and [`Entropy`].
 
 mod control;
 mod finding;
