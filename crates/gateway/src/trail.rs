@@ -308,6 +308,13 @@ impl Trail {
         halt
     }
 
+    /// Refuses a head of too many bytes (RFC 6585 §5).
+    pub(crate) fn oversize_head(&mut self, most: usize) -> Halt {
+        let mut halt = self.close(431, Code::BoundSize);
+        halt.refusal.hole = Hole::Most(most as u64);
+        halt
+    }
+
     /// Refuses because a stage panicked: under the control of the stage that was not reached.
     pub(crate) fn fell(&mut self) -> Halt {
         self.cause = Some("a stage of the line panicked".to_owned());

@@ -10,6 +10,7 @@ use crate::trail::{Stage, Trail};
 use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use std::sync::Arc;
 use terms::{Code, ServerName};
+use transport::http::HEAD_BYTES;
 
 /// What arrived, its head accepted.
 pub struct Framed {
@@ -49,7 +50,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     let (endpoint, verb) = match &arrival.source {
         Source::Local(local) => (local.endpoint.clone(), Verb::Post),
         Source::Http(http) => {
-            host(&http.head.headers, http.head.uri.host(), &snapshot.listen, trail)?;
+            size(&http.head, trail)?;
+            let target = http.head.uri.authority().map(http::uri::Authority::as_str);
+            host(&http.head.headers, target, &snapshot.listen, trail)?;
             origin(&http.head.headers, &snapshot.listen, trail)?;
             query(http.head.uri.query(), trail)?;
             let endpoint = endpoint(http.head.uri.path()).ok_or_else(|| trail.status(404, Code::Unknown))?;
@@ -61,10 +64,17 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     Ok(Framed { arrival, endpoint, verb, snapshot })
 }
 
+/// The parser's own bound is on what it has read ahead, which may be twice as much.
+fn size(head: &http::request::Parts, trail: &mut Trail) -> Result<(), Halt> {
+    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let target = head.uri.path().len() + head.uri.query().map_or(0, str::len);
+    if fields + target <= HEAD_BYTES { Ok(()) } else { Err(trail.oversize_head(HEAD_BYTES)) }
+}
+
 /// RFC 9110 §7.2: exactly one Host, and one of ours; an absolute-form target names the same.
 fn host(headers: &HeaderMap, target: Option<&str>, listen: &Listen, trail: &mut Trail) -> Result<(), Halt> {
     let given = one(headers, &HOST).ok_or_else(|| trail.close(400, Code::MessageMalformed))?;
-    let absolute_differs = target.is_some_and(|target| !given.starts_with(target));
+    let absolute_differs = target.is_some_and(|target| !target.eq_ignore_ascii_case(given));
     if absolute_differs || !listen.hosts.iter().any(|host| host.eq_ignore_ascii_case(given)) {
         return Err(trail.close(403, Code::MessageMalformed));
     }

@@ -117,13 +117,13 @@ fn open(gate: &Gate, trail: &mut Trail, parsed: &Parsed, id: Id, params: Node<'_
     let streams = match &framed.arrival().source {
         Source::Http(http) => {
             if http.head.headers.contains_key(&SESSION) {
-                return Err(trail.fault(Fault::of_row(46, Revision::R2025_11_25, Some(id))));
+                return Err(trail.fault(again(id)));
             }
             Streams::events()
         }
         Source::Local(local) => {
             if local.session.is_some() {
-                return Err(trail.fault(Fault::of_row(46, Revision::R2025_11_25, Some(id))));
+                return Err(trail.fault(again(id)));
             }
             Streams::Lines(local.outlet.clone())
         }
@@ -140,6 +140,11 @@ fn open(gate: &Gate, trail: &mut Trail, parsed: &Parsed, id: Id, params: Node<'_
     gate.sessions.add(&session, most).map_err(|_| trail.refuse_with(Code::BoundStreams, Hole::Most(most as u64)))?;
     gate.metrics.sessions.set(i64::try_from(gate.sessions.count()).unwrap_or(i64::MAX));
     Ok(session)
+}
+
+/// The fault of an `initialize` in a session: unlike what comes before `initialized`, not one of order alone.
+fn again(id: Id) -> Fault {
+    Fault { http: 400, ..Fault::of_row(46, Revision::R2025_11_25, Some(id)) }
 }
 
 fn abilities(params: Node<'_>) -> Abilities {

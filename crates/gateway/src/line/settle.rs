@@ -148,7 +148,8 @@ fn shape(gate: &Gate, trail: &Trail, halt: Halt) -> Outgoing {
         Shape::Status { status, fate } => Outgoing::Bare { text: transport_error(trail, &refusal), status, fate, challenge: None },
         Shape::Challenge { status, error } => {
             let challenge = Some(challenge(gate, trail, error));
-            Outgoing::Bare { text: transport_error(trail, &refusal), status, fate: Fate::Keep, challenge }
+            let fate = if status == 401 { Fate::Keep } else { Fate::Close };
+            Outgoing::Bare { text: transport_error(trail, &refusal), status, fate, challenge }
         }
         Shape::Fault(fault) if fault.is_silent() => Outgoing::Accepted,
         Shape::Fault(fault) => Outgoing::Bare { text: fault.body().into(), status: fault.http, fate: fault.fate, challenge: None },
