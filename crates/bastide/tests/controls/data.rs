@@ -1,0 +1,3 @@
+//! What is in the data.
+
+mod secrets;

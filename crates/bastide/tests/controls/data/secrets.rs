@@ -1,0 +1,122 @@
+//! `data.secrets`: keys, tokens and passwords are found on the way in and on the way out.
+
+use serde_json::{Value, json};
+use testkit::World;
+
+/// What the canary's `secret_leak` tells of each sort; none is real.
+const LEAKS: [(&str, &[&str]); 3] = [
+    ("aws", &["AKIAQ7XJ2V5TN3KD6WRB", "qL8vT3nXzR5kWm2YpB7cJd9HfGs1aE4uVx6NoKi0"]),
+    ("github", &["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"]),
+    ("url", &["Vq3mXw9tRb"]),
+];
+
+fn found(record: &Value) -> Vec<(&str, &str)> {
+    let list = record["obligations"].as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().map(|one| (one["class"].as_str().unwrap(), one["action"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn what_a_server_leaks_is_taken_out_and_counted() {
+    let world = World::new();
+    let mut agent = world.agent();
+    for (kind, values) in LEAKS {
+        let answer = agent.call("canary__secret_leak", json!({"kind": kind}));
+        assert!(!answer.is_error(), "{kind}: {}", answer.0);
+        for value in values {
+            assert!(!answer.0.to_string().contains(value), "{kind}: {}", answer.0);
+            assert!(!world.holds("state", value.as_bytes()), "{kind}: it was kept");
+        }
+        let audit = world.audit();
+        let call = audit.iter().rfind(|record| record["tool"] == "secret_leak").unwrap();
+        assert!(found(call).contains(&("secret", "redact")), "{kind}: {call}");
+        assert_eq!(call["decision"]["verdict"], "changed");
+    }
+    let harmless = agent.call("canary__echo", json!({"text": "The token of our esteem is a password to the heart."}));
+    assert_eq!(harmless.text(), "The token of our esteem is a password to the heart.");
+}
+
+#[test]
+fn a_secret_in_arguments_is_not_on_record() {
+    let world = World::new();
+    let secret = "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";
+    world.agent().call("canary__write_note", json!({"name": "n", "text": format!("use {secret}")}));
+    assert_eq!(world.reached()[0]["arguments"]["text"], format!("use {secret}"), "what was decided on is what runs");
+    let audit = world.audit();
+    let call = audit.iter().find(|record| record["tool"] == "write_note").unwrap();
+    assert_eq!(call["arguments"]["name"], "n");
+    assert!(!world.holds("state", secret.as_bytes()), "it was kept");
+    assert!(found(call).contains(&("secret", "flag")), "{call}");
+}
+
+#[test]
+fn encodings_hide_nothing() {
+    let world = World::new();
+    let mut agent = world.agent();
+    for (case, text) in [
+        ("base64", "Z2hwX3E3WnQzTHdYYzlSYjJWbjVLZDhKczFIZjRHbTZQeTN4U29LQg=="),
+        (
+            "percent",
+            "%67%68%70%5F%71%37%5A%74%33%4C%77%58%63%39%52%62%32%56%6E%35%4B%64%38%4A%73%31%48%66%34%47%6D%36%50%79%33%78%53%6F%4B%42",
+        ),
+    ] {
+        let answer = agent.call("canary__echo", json!({"text": text}));
+        assert!(!answer.0.to_string().contains(text), "{case}: {}", answer.0);
+    }
+}
+
+#[test]
+fn where_secrets_are_blocked_neither_side_gets_one() {
+    let world = World::with().section("inspect", "secrets: { action: block }").start();
+    let mut agent = world.agent();
+    let inward = agent.call("canary__echo", json!({"text": "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"}));
+    assert_eq!(inward.refused(), "data.secrets/blocked");
+    assert_eq!(world.record(inward.reference())["decision"]["code"], "data.secrets/blocked");
+    assert!(world.reached().is_empty(), "it went to the server");
+
+    let outward = agent.call("canary__secret_leak", json!({"kind": "aws"}));
+    assert_eq!(outward.refused(), "data.secrets/blocked");
+    assert!(!outward.0.to_string().contains("AKIA"), "{}", outward.0);
+    let record = world.record(outward.reference());
+    assert_eq!((&record["decision"]["code"], &record["result"]["status"]), (&json!("data.secrets/blocked"), &json!("withheld")));
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn where_secrets_are_flagged_they_pass_on_record() {
+    let world = World::with().section("inspect", "secrets: { action: flag }").start();
+    let answer = world.agent().call("canary__secret_leak", json!({"kind": "github"}));
+    assert!(answer.text().contains("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"), "{}", answer.0);
+    let audit = world.audit();
+    let call = audit.iter().find(|record| record["tool"] == "secret_leak").unwrap();
+    assert!(found(call).contains(&("secret", "flag")), "{call}");
+    assert!(!call.to_string().contains("ghp_q7Zt"), "the record holds it: {call}");
+}
+
+#[test]
+fn prompts_resources_and_errors_are_searched_too() {
+    let world = World::new();
+    let mut agent = world.agent();
+    let who = "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";
+    let prompt = agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": {"who": who}}));
+    assert!(prompt.code().is_none() && !prompt.0.to_string().contains(who), "{}", prompt.0);
+    let note = agent.call("canary__write_note", json!({"name": "leak", "text": who}));
+    assert_eq!(note.text(), "written");
+    let read = agent.call("canary__read_note", json!({"name": "leak"}));
+    assert!(!read.is_error() && !read.0.to_string().contains(who), "{}", read.0);
+}
+
+#[test]
+fn what_could_not_be_searched_whole_does_not_pass() {
+    let world = World::new();
+    let mut agent = world.agent();
+    // Six encodings inside one another: deeper than what is looked into.
+    let nested = (0..7).fold("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".to_owned(), |text, _| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::STANDARD.encode(text)
+    });
+    let answer = agent.call("canary__echo", json!({"text": nested}));
+    assert!(answer.is_error(), "it passed unseen: {}", answer.0);
+    assert_eq!(answer.refused(), "intent.input-screening/fault");
+    assert_eq!(world.record(answer.reference())["decision"]["code"], "intent.input-screening/fault");
+    assert!(world.reached().is_empty());
+}

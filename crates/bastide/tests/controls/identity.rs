@@ -1,0 +1,4 @@
+//! Who it is.
+
+mod session_binding;
+mod tokens;

@@ -1,0 +1,7 @@
+//! What is no message of the protocol, or does not come as one should, is refused before any server sees a byte of it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod head;
+mod messages;
+mod names;
