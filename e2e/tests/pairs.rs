@@ -1,5 +1,5 @@
 //! Every client with every server, over HTTP and launched: an allowed call, a forbidden one, and what the audit says of both.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use e2e::{Client, Peers, Step, Way};
 use serde_json::{Value, json};

@@ -120,3 +120,23 @@ pub fn check_elicitations(data: Node<'_>, revision: Revision) -> Result<(), Faul
     check::check(&params::ELICITATIONS, data, revision)
         .map_err(|row| Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bounds::Bounds;
+    use crate::document::Document;
+
+    #[test]
+    fn pages_to_be_visited_first_have_the_shape_of_questions() {
+        let fits = |text: &'static str| {
+            let document = Document::parse(text.as_bytes().into(), &Bounds::default()).unwrap();
+            check_elicitations(document.root(), Revision::R2025_11_25).is_ok()
+        };
+        assert!(fits(r#"{"elicitations":[{"mode":"url","url":"https://example.com","message":"m","elicitationId":"1"}]}"#));
+        assert!(!fits(r#"{"elicitations":[{"mode":"form","message":"m","requestedSchema":{"type":"object","properties":{}}}]}"#));
+        assert!(!fits(r#"{"elicitations":[{"mode":"url","url":"https://example.com","message":"m","elicitationId":"1","more":1}]}"#));
+        assert!(!fits(r#"{"elicitations":{}}"#));
+        assert!(!fits("{}"));
+    }
+}
