@@ -36,6 +36,12 @@ enum Verb {
     Prove,
     /// Installs the real clients and servers for the end-to-end tests.
     Setup,
+    /// Kills the gateway under load at random moments and looks whether anything is missing from its log.
+    Faults {
+        /// How often.
+        #[arg(long, default_value_t = 200)]
+        count: u32,
+    },
     /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`.
     Bench {
         /// Measure the null proxy alone.
@@ -65,6 +71,10 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Codegen { check } => codegen::all(&root, if check { codegen::Mode::Check } else { codegen::Mode::Write })?,
         Verb::Prove => prove::all(&root)?,
         Verb::Setup => setup::install(&root)?,
+        Verb::Faults { count } => {
+            let test = ["test", "--package", "bastide", "--test", "crash", "--", "--nocapture"];
+            done(cargo(&root).args(test).env("BASTIDE_CRASHES", count.to_string()))?;
+        }
         Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,122 @@
+//! `bastide try`, and that it would notice: with each rule loosened in turn it says so.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+#[test]
+fn every_step_is_as_it_must_be_and_its_record_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, story) = play(folder.path());
+    assert_eq!((code, &story["ok"]), (Some(0), &Value::Bool(true)), "{story:#}");
+    assert_eq!(story["audit"]["verified"], true);
+    assert_eq!(story["state"], folder.path().join("state").to_str().unwrap());
+    let steps = story["steps"].as_array().unwrap();
+    assert!(steps.len() >= 8, "{steps:#?}");
+    for step in steps {
+        let reference = step["reference"].as_str().unwrap_or_else(|| panic!("no reference: {step:#}"));
+        let output = bastide(&["audit", "show", "--reference", reference], folder.path());
+        let record: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|fault| panic!("{reference}: {fault}"));
+        assert_eq!(record["request"], reference);
+        let (got, decision) = (step["got"].as_str().unwrap(), &record["decision"]);
+        match got.split_once(':') {
+            Some((verdict @ ("allowed" | "changed"), _)) => assert_eq!(decision["verdict"], verdict, "{record:#}"),
+            // Who may not see a tool is told that there is none; on record a denial looks like a denial.
+            _ if got == "access.filtered-discovery/unknown" => assert_eq!(decision["code"], "access.deny-by-default/denied", "{record:#}"),
+            _ if got.contains('/') => {
+                assert_eq!((&decision["verdict"], &decision["code"]), (&Value::from("refused"), &step["got"]), "{record:#}");
+            }
+            _ if step["name"] == "a killed session" => assert_eq!(decision["verdict"], "refused", "{record:#}"),
+            _ => assert!(["the audit log", "a copy with one bit turned"].contains(&step["name"].as_str().unwrap()), "{step:#}"),
+        }
+    }
+    let records = story["audit"]["records"].as_u64().unwrap();
+    let verified: Value = serde_json::from_slice(&bastide(&["audit", "verify", "--json"], folder.path()).stdout).unwrap();
+    assert_eq!((&verified["ok"], verified["records"].as_u64()), (&Value::Bool(true), Some(records)));
+}
+
+#[test]
+fn a_tool_too_many_is_noticed() {
+    noticed("allow: { sample: [add,", "allow: { sample: [write_note, add,", "a tool that is not allowed");
+}
+
+#[test]
+fn every_tool_allowed_is_noticed() {
+    noticed("allow: { sample: [add, read_mail, leak, change] }", "allow: { sample: [\"*\"] }", "a tool that is not allowed");
+}
+
+#[test]
+fn a_missing_maximum_is_noticed() {
+    noticed("    arguments: { b: { maximum: 1000 } }\n", "", "an argument out of bounds");
+}
+
+#[test]
+fn a_higher_maximum_is_noticed() {
+    noticed("maximum: 1000 }", "maximum: 1000000 }", "an argument out of bounds");
+}
+
+#[test]
+fn keys_let_through_are_noticed() {
+    noticed("secrets: { action: redact }", "secrets: { action: flag }", "secrets in a result");
+}
+
+#[test]
+fn card_numbers_let_through_are_noticed() {
+    noticed("financial: { action: mask }", "financial: { action: flag }", "secrets in a result");
+}
+
+#[test]
+fn addresses_let_through_are_noticed() {
+    noticed("pii: { action: redact }", "pii: { action: flag }", "secrets in a result");
+}
+
+#[test]
+fn definitions_that_may_change_are_noticed() {
+    let risk = "accept_risk:\n  - { control: supply.pinning, where: server/sample, reason: tested, owner: ana, until: 2099-01-01 }\ninspect:";
+    noticed("inspect:", risk, "a definition that changed");
+}
+
+/// With `from` replaced by `to` in the configuration, the step `name` and no other goes wrong, and so does the whole.
+#[track_caller]
+fn noticed(from: &str, to: &str, name: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let config = configuration(folder.path());
+    assert!(config.contains(from), "not in the configuration: {from}\n{config}");
+    let path = folder.path().join("bastide.yaml");
+    std::fs::write(&path, config.replacen(from, to, 1)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, story) = play(folder.path());
+    let wrong: Vec<_> = story["steps"].as_array().unwrap().iter().filter(|step| step["ok"] == false).map(|step| &step["name"]).collect();
+    assert_eq!((code, &story["ok"], wrong), (Some(1), &Value::Bool(false), vec![&Value::from(name)]), "{story:#}");
+}
+
+/// The configuration that `try` writes for `folder`, with nothing else left there.
+fn configuration(folder: &Path) -> String {
+    let (code, _) = play(folder);
+    assert_eq!(code, Some(0));
+    let text = std::fs::read_to_string(folder.join("bastide.yaml")).unwrap();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+    }
+    text
+}
+
+fn play(folder: &Path) -> (Option<i32>, Value) {
+    let mut command = program();
+    let output = testkit::run(command.args(["try", "--json", "--folder"]).arg(folder), b"");
+    let story = serde_json::from_slice(&output.stdout);
+    (output.status.code(), story.unwrap_or_else(|fault| panic!("{fault}: {}", String::from_utf8_lossy(&output.stderr))))
+}
+
+fn bastide(arguments: &[&str], folder: &Path) -> Output {
+    testkit::run(program().args(arguments).arg("--config").arg(folder.join("bastide.yaml")), b"")
+}
+
+fn program() -> Command {
+    let mut command = Command::new(testkit::binary("bastide", "bastide"));
+    command.env("NO_COLOR", "1").env_remove("BASTIDE_CONFIG");
+    command
+}
