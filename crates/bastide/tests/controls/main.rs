@@ -6,3 +6,9 @@
 
 mod access;
 mod audit;
+mod data;
+mod identity;
+mod response;
+mod runtime;
+mod secrets;
+mod supply;
