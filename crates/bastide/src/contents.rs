@@ -15,7 +15,7 @@ const FETCHERS: [&str; 6] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv"];
 const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "fish", "env"];
 
 /// Keeps Python from writing compiled modules into the tree that was approved. They count in its digest like every other file, since Python
-/// would run what anyone else put there.
+/// would run what anyone else put there. Control: `runtime.environment`.
 const STEADY_PYTHON: [(&str, &str); 1] = [("PYTHONDONTWRITEBYTECODE", "1")];
 
 /// Looks contents up in the file system; what did not change since is not read again.
