@@ -1,6 +1,6 @@
 //! `bastide try`, and that it would notice: with each rule loosened in turn it says so.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use serde_json::Value;
 use std::path::Path;
@@ -74,7 +74,8 @@ fn addresses_let_through_are_noticed() {
 
 #[test]
 fn definitions_that_may_change_are_noticed() {
-    let risk = "accept_risk:\n  - { control: supply.pinning, where: server/sample, reason: tested, owner: ana, until: 2099-01-01 }\ninspect:";
+    let risk =
+        "accept_risk:\n  - { control: supply.pinning, where: server/sample, reason: tested, owner: ana, until: 2099-01-01 }\ninspect:";
     noticed("inspect:", risk, "a definition that changed");
 }
 
