@@ -4,7 +4,7 @@ use crate::{cargo, done, prove, setup, tidy};
 use anyhow::Context as _;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 #[derive(Default)]
@@ -28,13 +28,7 @@ pub fn all(root: &Path) -> anyhow::Result<ExitCode> {
     });
     let began = Instant::now();
     println!("== tests");
-    // Doc tests are among what `cargo test` runs; nextest leaves them out.
-    if nextest(root) {
-        tests(&mut tally, cargo(root).args(["nextest", "run", "--locked", "--workspace", "--no-fail-fast"]))?;
-        tests(&mut tally, cargo(root).args(["test", "--locked", "--workspace", "--doc", "--no-fail-fast"]))?;
-    } else {
-        tests(&mut tally, cargo(root).args(["test", "--locked", "--workspace", "--no-fail-fast"]))?;
-    }
+    tests(&mut tally, cargo(root).args(["test", "--locked", "--workspace", "--no-fail-fast"]))?;
     println!("== tests: {:.0} s", began.elapsed().as_secs_f64());
     step(&mut tally, "docs", || {
         done(cargo(root).args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings"))
@@ -55,10 +49,6 @@ fn step(tally: &mut Tally, name: &str, run: impl FnOnce() -> anyhow::Result<()>)
         }
     }
     println!("== {name}: {:.0} s", began.elapsed().as_secs_f64());
-}
-
-fn nextest(root: &Path) -> bool {
-    cargo(root).args(["nextest", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Runs a test command, shows what it says, counts its summary lines. Tests skip themselves by printing a line that begins with `skipped: `.
@@ -96,10 +86,10 @@ fn tests(tally: &mut Tally, command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Passed, failed and skipped of a closing line of libtest or nextest; zeros for any other line.
+/// Passed, failed and skipped of a closing line of libtest; zeros for any other line.
 fn summary(line: &str) -> (u64, u64, u64) {
     let trimmed = line.trim_start();
-    let rest = match trimmed.strip_prefix("test result: ").or_else(|| trimmed.strip_prefix("Summary [")) {
+    let rest = match trimmed.strip_prefix("test result: ") {
         Some(rest) => rest.replace([';', '.', ':'], ","),
         None => return (0, 0, 0),
     };
@@ -107,12 +97,7 @@ fn summary(line: &str) -> (u64, u64, u64) {
         let found = rest.split(',').find_map(|part| part.trim().strip_suffix(word)?.split_whitespace().next_back()?.parse::<u64>().ok());
         found.unwrap_or(0)
     };
-    (count("passed").max(passed_of(&rest)), count("failed"), count("ignored") + count("skipped"))
-}
-
-/// nextest writes `12 passed (1 slow)`.
-fn passed_of(rest: &str) -> u64 {
-    rest.split_once(" passed").and_then(|(before, _)| before.split_whitespace().next_back()?.parse().ok()).unwrap_or(0)
+    (count("passed"), count("failed"), count("ignored"))
 }
 
 #[cfg(test)]
@@ -122,7 +107,6 @@ mod tests {
     #[test]
     fn closing_lines_are_counted() {
         assert_eq!(summary("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.08s"), (12, 0, 1));
-        assert_eq!(summary("     Summary [   0.044s] 4 tests run: 3 passed (1 slow), 1 failed, 2 skipped"), (3, 1, 2));
         assert_eq!(summary("running 3 tests"), (0, 0, 0));
     }
 }
