@@ -21,6 +21,7 @@ use http::HeaderValue;
 use mcp::Method;
 use parking_lot::Mutex;
 use policy::Question;
+use response::Scope;
 use sandbox::{Next, RestartPolicy, Supervisor};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -89,6 +90,9 @@ pub enum Closed {
     /// The configuration cannot be used.
     #[error("the server's entry cannot be used: {0}")]
     Entry(String),
+    /// A kill came while the way was opened.
+    #[error(transparent)]
+    Stopped(#[from] response::Stopped),
 }
 
 impl Closed {
@@ -102,6 +106,7 @@ impl Closed {
             Self::Many => Code::InstanceLimit,
             Self::Credential { code, .. } => *code,
             Self::Content(_) => Code::PinChanged,
+            Self::Stopped(stopped) => stopped.code(),
         }
     }
 }
@@ -125,6 +130,15 @@ pub(crate) struct State {
     supervisor: Mutex<Supervisor>,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
+}
+
+impl State {
+    /// Ends every link.
+    fn cut(&self) {
+        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
+            link.end();
+        }
+    }
 }
 
 impl Servers {
@@ -210,9 +224,12 @@ impl Servers {
         }
     }
 
-    /// Forgets what was put aside of a server, since the lock was signed anew.
+    /// Forgets what was put aside, since the lock may have been signed anew. The links to such a server end, so that the next call compares anew
+    /// what it offers: what still differs is aside again before it is called.
     pub fn forget_aside(&self) {
-        for state in self.states.lock().values() {
+        let states: Vec<Arc<State>> = self.states.lock().values().filter(|state| !state.aside.is_empty()).cloned().collect();
+        for state in states {
+            state.cut();
             state.aside.clear();
         }
     }
@@ -295,9 +312,7 @@ impl Servers {
             .map(|(_, state)| Arc::clone(state))
             .collect();
         for state in states {
-            for link in state.links.lock().drain(..).filter_map(|link| link.upgrade()) {
-                link.end();
-            }
+            state.cut();
         }
     }
 
@@ -309,6 +324,13 @@ impl Servers {
     /// The link for a call. Opening one compares anew, so that what changed since the call was allowed is not called either.
     async fn way(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Arc<Link>, Closed> {
         let link = self.link(gate, recorded.session(), server).await?;
+        if let Err(stopped) = recorded.still_alive(gate) {
+            // A kill of the server ends the links that it finds; this one may have come after it looked.
+            if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
+                link.end();
+            }
+            return Err(Closed::Stopped(stopped));
+        }
         let aside = match recorded.target() {
             Target::Tool(_, item, _) => self.is_aside(&server.name, Sort::Tool, &item.name),
             Target::Prompt(_, item) => self.is_aside(&server.name, Sort::Prompt, &item.name),
@@ -391,6 +413,12 @@ impl Servers {
             Carrier::Remote(remote) => self.dial(snapshot, server, remote, state)?,
         };
         let guard = Unopened(Some(Arc::clone(&link)));
+        {
+            // INVARIANT: a kill finds every link, also one that is still being opened.
+            let mut links = state.links.lock();
+            links.retain(|link| link.strong_count() > 0);
+            links.push(Arc::downgrade(&link));
+        }
         link.open(&capabilities(snapshot, session.map(AsRef::as_ref), server)).await?;
         self.compare(gate, &link, server, state).await?;
         if let Some(session) = session
@@ -399,8 +427,6 @@ impl Servers {
         {
             tell_level(&link, session.level()).await;
         }
-        state.links.lock().retain(|link| link.strong_count() > 0);
-        state.links.lock().push(Arc::downgrade(&link));
         if let Carrier::Remote(_) = &server.carrier {
             local::listen(gate, &link, server, session);
         }
@@ -481,11 +507,15 @@ impl Servers {
         Ok(())
     }
 
+    /// Compares anew after the server said that something changed. A link of which that cannot be done ends.
     pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server) {
         let state = self.state(server);
-        if let Err(cause) = self.compare(gate, link, server, &state).await {
-            tracing::warn!(server = %server.name, %cause, "a changed server could not be compared with its pins");
-            link.end();
+        while link.is_open() && link.changes().begin() {
+            let compared = tokio::time::timeout(OPENING, self.compare(gate, link, server, &state)).await;
+            if let Err(cause) = compared.unwrap_or(Err(Closed::Broken(Broken::Slow))) {
+                tracing::warn!(server = %server.name, %cause, "a changed server could not be compared with its pins");
+                link.end();
+            }
         }
     }
 }

@@ -16,8 +16,10 @@ use std::sync::Arc;
 pub(crate) async fn note(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>, note: Notification) {
     match note.method {
         Method::ToolsChanged | Method::PromptsChanged | Method::ResourcesChanged => {
-            let (gate, link, server) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server));
-            tokio::spawn(async move { gate.servers.compare_again(&gate, &link, &server).await });
+            if link.changes().said() {
+                let (gate, link, server) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server));
+                tokio::spawn(async move { gate.servers.compare_again(&gate, &link, &server).await });
+            }
         }
         Method::ResourceUpdated => {
             let Some(uri) = note.params().and_then(|params| params.get("uri")).and_then(Node::text) else { return };

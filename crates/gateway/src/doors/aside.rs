@@ -74,6 +74,11 @@ impl Aside {
         self.held.load().iter().map(|((_, name), status)| (name.clone(), reason(*status).to_owned())).collect()
     }
 
+    /// Whether nothing is aside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.load().is_empty()
+    }
+
     /// Forgets all.
     pub(super) fn clear(&self) {
         self.held.store(Arc::default());

@@ -86,6 +86,7 @@ pub struct Link {
     /// The result of the server's handshake.
     handshake: Mutex<Option<Document>>,
     told: AtomicBool,
+    changes: Changes,
     /// Ends with the link.
     pub ended: CancellationToken,
 }
@@ -118,6 +119,46 @@ enum Over {
 enum Way {
     Pipe { notes: mpsc::Receiver<Incoming>, done: oneshot::Receiver<Response> },
     Http { answers: Box<Answers>, resumed: u32, ended: Option<transport::upstream::Fault> },
+}
+
+/// What a server says of changes to its lists, as often as it likes, made into one look at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Mutex<Looking>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Looking {
+    /// Nobody looks, and nothing was said since.
+    #[default]
+    No,
+    /// Somebody is to look.
+    Soon,
+    /// Somebody looks.
+    Yes,
+    /// Somebody looks, and is to look again.
+    Again,
+}
+
+impl Changes {
+    /// Notes that something changed. Whether nobody looks yet, so that the caller has to see to it.
+    pub(crate) fn said(&self) -> bool {
+        let mut looking = self.0.lock();
+        let before = *looking;
+        *looking = match before {
+            Looking::No | Looking::Soon => Looking::Soon,
+            Looking::Yes | Looking::Again => Looking::Again,
+        };
+        before == Looking::No
+    }
+
+    /// Begins a look, or ends the last one: whether there is something to look at.
+    pub(crate) fn begin(&self) -> bool {
+        let mut looking = self.0.lock();
+        *looking = match *looking {
+            Looking::Soon | Looking::Again => Looking::Yes,
+            Looking::No | Looking::Yes => Looking::No,
+        };
+        *looking == Looking::Yes
+    }
 }
 
 /// What a frame outside every call was.
@@ -158,6 +199,7 @@ impl Link {
             bounds,
             handshake: Mutex::new(None),
             told: AtomicBool::new(false),
+            changes: Changes::default(),
             ended: CancellationToken::new(),
         })
     }
@@ -181,6 +223,11 @@ impl Link {
     /// What the server was told of our abilities.
     pub(super) fn told(&self) -> Told {
         if self.told.load(Ordering::Relaxed) { Told::All } else { Told::Fewer }
+    }
+
+    /// What the server says of changes to its lists.
+    pub(crate) fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// What the server declared, with its name and instructions: the result of its handshake.
@@ -545,4 +592,22 @@ pub(super) fn refused(method: Method, response: &Response) -> Broken {
         Outcome::Result(_) => 0,
     };
     Broken::Refused { method: method.as_str(), code }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_are_looked_at_one_at_a_time_and_none_is_missed() {
+        let changes = Changes::default();
+        assert!(!changes.begin());
+        assert!(changes.said());
+        assert!((0..1_000).all(|_| !changes.said()));
+        assert!(changes.begin());
+        assert!((0..1_000).all(|_| !changes.said()));
+        assert!(changes.begin());
+        assert!(!changes.begin());
+        assert!(changes.said());
+    }
 }

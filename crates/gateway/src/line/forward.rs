@@ -13,7 +13,6 @@ use crate::session::Session;
 use crate::snapshot::Server;
 use crate::trail::{Stage, Trail, is_traceparent};
 use mcp::{Id, Method, Node, Revision, json};
-use response::CallScope;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::Code;
@@ -133,7 +132,12 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         | Target::Subscription(server, ..) => {
             let server = Arc::clone(server);
             deadline = Instant::now() + server.call;
-            let sent = tokio::time::timeout_at(deadline, gate.servers.send(gate, &recorded, &server)).await;
+            let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, &recorded, &server));
+            let sent = tokio::select! {
+                biased;
+                () = killed(recorded.call()) => return Err(trail.refuse(Code::Killed)),
+                sent = sending => sent,
+            };
             let flight = match sent {
                 Ok(Ok(flight)) => flight,
                 Ok(Err(closed)) => return Err(unavailable(trail, closed)),
@@ -146,12 +150,16 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     Ok(Forwarded { recorded, way, deadline })
 }
 
+/// Waits until an operator's kill ends the call.
+async fn killed(call: &crate::calls::Call) {
+    if call.stopped().await != Stop::Killed {
+        std::future::pending::<()>().await;
+    }
+}
+
 /// No kill that means this call has come since it was admitted.
 fn alive(gate: &Gate, trail: &mut Trail, recorded: &Recorded) -> Result<(), Halt> {
-    let admitted = recorded.authorized().decided().inspected().resolved().admitted();
-    let session = admitted.session();
-    let scope = CallScope { principal: &session.principal, session: Some(session.id), server: admitted.call().server() };
-    gate.epochs.still_alive(admitted.epoch(), &scope).map_err(|stopped| {
+    recorded.still_alive(gate).map_err(|stopped| {
         trail.cause(&stopped);
         trail.refuse(Code::Killed)
     })
@@ -193,7 +201,9 @@ pub(crate) fn print(recorded: &Recorded, call: terms::CallId, id: &Id) -> Vec<u8
     let text = |name: &str| meta.and_then(|meta| meta.get(name)).and_then(Node::text);
     if let Some(parent) = text("traceparent").filter(|parent| is_traceparent(parent)) {
         kept.text("traceparent", &parent);
-        if let Some(state) = text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte))) {
+        if let Some(state) =
+            text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
+        {
             kept.text("tracestate", &state);
         }
     }

@@ -8,6 +8,7 @@ use crate::halt::Halt;
 use crate::session::Session;
 use crate::trail::{Intended, Stage, Trail};
 use audit::Ticket;
+use response::{CallScope, Stopped};
 use std::sync::Arc;
 use terms::Code;
 
@@ -40,6 +41,17 @@ impl Recorded {
     /// The session that it runs in.
     pub(crate) fn session(&self) -> &Arc<Session> {
         self.authorized.decided().inspected().resolved().admitted().session()
+    }
+
+    /// Whether no kill that means it has come since it was admitted.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub(crate) fn still_alive(&self, gate: &Gate) -> Result<(), Stopped> {
+        let admitted = self.authorized.decided().inspected().resolved().admitted();
+        let session = admitted.session();
+        let scope = CallScope { principal: &session.principal, session: Some(session.id), server: admitted.call().server() };
+        gate.epochs.still_alive(admitted.epoch(), &scope)
     }
 
     /// Whether it may be sent again after a server forgot the session: only what changes nothing.
