@@ -13,6 +13,8 @@ pub enum Way {
     },
     /// By the key of this installation, on the admin listener.
     Key,
+    /// By a signal to the gateway's process: an account that may send one.
+    Signal,
     /// By opening the state folder itself, while no gateway runs.
     CommandLine,
 }
@@ -32,6 +34,7 @@ impl fmt::Display for Operator {
         match &self.way {
             Way::Socket { uid } => write!(out, "{} via admin socket, uid {uid}", self.name),
             Way::Key => write!(out, "{} via admin key", self.name),
+            Way::Signal => write!(out, "{} via signal", self.name),
             Way::CommandLine => write!(out, "{} via command line", self.name),
         }
     }

@@ -3,7 +3,7 @@
 use crate::outcome::Failure;
 use crate::serve;
 use crate::wire::{Configured, Wired, user_name};
-use admin::{Admin, Key, Pending, Reload, Reloaded, Side};
+use admin::{Act, Admin, Key, Operator, Pending, Reload, Reloaded, Side, Way, perform};
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal, Record};
 use std::net::SocketAddr;
@@ -101,6 +101,17 @@ pub async fn open(configured: &Configured, wired: &Arc<Wired>) -> Result<Open, F
     let socket = tokio::spawn(admin::serve_local(Arc::clone(&admin), socket, owner.clone(), stop.clone()));
     let listener = tokio::spawn(admin::serve_tcp(admin, listener, key, owner, stop.clone()));
     Ok(Open { address, stop, socket, listener })
+}
+
+/// Reads the configuration anew because a signal asked for it; an act like every other, and on record like them.
+///
+/// # Errors
+/// What is wrong, in sentences; the last good configuration then stays.
+pub async fn reload(path: PathBuf, wired: &Arc<Wired>) -> Result<(), String> {
+    let again = Again { path, wired: Arc::clone(wired) };
+    let admin = admin(wired, Side::Running { gate: Arc::clone(&wired.gate), reload: Arc::new(again) });
+    let operator = Operator { name: account().map_err(|cause| cause.to_string())?, way: Way::Signal };
+    perform(&admin, &operator, Act::Reload).await.map(drop).map_err(|cause| cause.sentence())
 }
 
 /// The name of the account that this process runs under.

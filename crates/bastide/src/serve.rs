@@ -124,7 +124,7 @@ async fn until_told(path: &std::path::Path, wired: &Arc<Wired>) -> Result<(), Fa
             _ = term.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
             () = wired.gate.ending.cancelled() => return Ok(()),
-            _ = hangup.recv() => match reload(path.to_owned(), wired) {
+            _ = hangup.recv() => match crate::acts::reload(path.to_owned(), wired).await {
                 Ok(()) => told("configuration reloaded"),
                 Err(cause) => told(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
             },
