@@ -126,8 +126,8 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, wired: &Wir
     }
     if !args.check {
         let bytes = signed.write(&wired.lock_key)?;
+        record(wired, &answer, &bytes).await?;
         replace(&configured.folder().join(LOCK), &bytes)?;
-        record(wired, &answer).await?;
     }
     common.answer(&answer, summary)?;
     let failed = !answer.failed.is_empty();
@@ -210,11 +210,13 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn record(wired: &Wired, answer: &Answer) -> Result<(), Failure> {
+/// Puts on record what takes the place of the lock, before it does.
+async fn record(wired: &Wired, answer: &Answer, lock: &[u8]) -> Result<(), Failure> {
     use audit::record::{Act, Kind, Object};
     let mut record = audit::Record::new(terms::RecordId::new(&*wired.entropy), Kind::Act, wired.clock.utc(), wired.clock.instant());
     let parameters = serde_json::to_vec(&serde_json::json!({
         "added": answer.lock.added.len(), "changed": answer.lock.changed, "removed": answer.lock.removed,
+        "digest": supply::Digest::of(lock).to_string(),
     }))?;
     let operator = reviewer();
     record.act =
