@@ -87,6 +87,7 @@ impl Configured {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(cause) => return Err(Failure::usage(format!("{} cannot be read", folder.display())).because(&cause)),
         };
+        unwritable(&folder)?;
         let mut paths = Vec::new();
         for entry in entries {
             let path = entry?.path();
@@ -96,6 +97,7 @@ impl Configured {
         }
         paths.sort();
         let read = |path: PathBuf| {
+            unwritable(&path)?;
             let text = std::fs::read_to_string(&path)
                 .map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
             let file = path.file_name().map(|name| format!("policies/{}", name.to_string_lossy())).unwrap_or_default();
@@ -133,6 +135,16 @@ impl Configured {
 pub fn configuration_folder() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     base.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".config")))
+}
+
+/// Refuses what others could change: policies count as much as the configuration.
+fn unwritable(path: &Path) -> Result<(), Failure> {
+    let found = std::fs::metadata(path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
+    if Access::of_mode(found.mode()) == Access::Others {
+        let shown = path.display();
+        return Err(Failure::usage(format!("others may write {shown}")).next(format!("chmod go-w '{shown}'")));
+    }
+    Ok(())
 }
 
 fn facts(path: &Path) -> Option<Facts> {
