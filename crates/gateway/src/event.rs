@@ -3,8 +3,9 @@
 use crate::gate::Gate;
 use audit::Record;
 use audit::record::{Kind, Object, Severity};
+use detect::{Budget, Channel, Scratch};
 use sandbox::Next;
-use terms::{RecordId, ServerName};
+use terms::{Class, RecordId, ServerName};
 
 /// A server offers other definitions than were approved.
 pub(crate) fn changed(gate: &Gate, server: &ServerName, items: &[(String, String)]) {
@@ -25,10 +26,23 @@ pub(crate) fn died(gate: &Gate, server: &ServerName, said: &[Box<str>], next: &N
     };
     let mut detail = Vec::with_capacity(512);
     let mut object = mcp::json::Object::open(&mut detail);
-    let last: Vec<&str> = said.iter().rev().take(5).rev().map(AsRef::as_ref).collect();
-    object.text("stderr", &last.join("\n").chars().take(1024).collect::<String>());
+    object.text("stderr", &last_words(gate, said));
     object.close();
     tell(gate, server, event, severity, &["T1499.004"], &detail);
+}
+
+/// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.
+fn last_words(gate: &Gate, said: &[Box<str>]) -> String {
+    let last: Vec<&str> = said.iter().rev().take(5).rev().map(AsRef::as_ref).collect();
+    let text = last.join("\n");
+    let (snapshot, echo) = (gate.snapshot(), gate.servers.echo());
+    let reports = snapshot.inspect.engine.inspect_parts(&[&text], Channel::Result, &Budget::default(), &mut Scratch::default());
+    let secret = |class| matches!(class, Class::Secret | Class::Echo | Class::Unseen);
+    let held = reports.iter().flat_map(|report| &report.findings).any(|finding| secret(finding.class));
+    if held || echo.as_deref().is_some_and(|echo| echo.find_joined(&last).iter().any(|found| !found.is_empty())) {
+        return "(withheld: it holds a credential)".to_owned();
+    }
+    text.chars().take(1024).collect()
 }
 
 fn tell(gate: &Gate, server: &ServerName, event: &str, severity: Severity, mitre: &[&str], detail: &[u8]) {
