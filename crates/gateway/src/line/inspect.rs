@@ -1,11 +1,11 @@
 //! Stage 6: the facts that a decision may read are gathered. Nothing is judged here.
 
-use super::resolve::{Resolved, Target};
+use super::resolve::{Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
 use crate::trail::{Stage, Trail};
 use detect::Channel;
-use mcp::{Edits, Node};
+use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
 use terms::Class;
 
@@ -77,7 +77,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
         }
         trail.arguments = Some(shown);
     }
-    if let (Some(server), Some(subject)) = (&trail.server, &trail.subject) {
+    blocked = blocked.or_else(|| beside(gate, trail, &resolved));
+    let address = address(&resolved).map(str::to_owned);
+    if let (Some(server), Some(subject)) = (&trail.server, address.as_ref().or(trail.subject.as_ref())) {
         let mut whole = Sha256::new();
         whole.update(b"{\"arguments\":");
         whole.update(if canonical.is_empty() { b"{}".as_slice() } else { &canonical });
@@ -90,6 +92,49 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
     }
     trail.passed(gate, Stage::Inspect);
     Inspected { resolved, blocked, canonical }
+}
+
+/// Looks at what a server is given beside its arguments: the address of a resource, and what stands around an argument to be completed.
+/// Of an address, and of a name that means nothing, the record keeps only what may be kept.
+fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> {
+    let inspect = &resolved.snapshot().inspect;
+    let before: Vec<_> = trail.tally.clone();
+    let mut blocked = None;
+    if let (Target::Completion(..), Some(context)) = (resolved.target(), resolved.params().and_then(|params| params.get("context"))) {
+        blocked = content::screen(inspect, gate.servers.echo().as_deref(), context, Channel::Argument, trail, &mut Edits::new());
+    }
+    if let Some(address) = address(resolved).map(str::to_owned).or_else(|| unknown(resolved, trail)) {
+        let Ok(document) = Document::parse(quoted(&address).into(), &Bounds::default()) else { return Some(Class::Unseen) };
+        let mut edits = Edits::new();
+        let echo = gate.servers.echo();
+        let found = content::screen(inspect, echo.as_deref(), document.root(), Channel::Argument, trail, &mut edits);
+        if found.is_some() {
+            trail.subject = Some("(withheld)".to_owned());
+        } else if !edits.is_empty() {
+            let mut kept = Vec::with_capacity(address.len());
+            document.root().print(&edits, &mut kept);
+            let kept: String = serde_json::from_slice(&kept).unwrap_or_default();
+            trail.subject = Some(kept.chars().take(128).collect());
+        }
+        blocked = blocked.or(found);
+    }
+    for tally in trail.tally.iter_mut().filter(|tally| !before.contains(tally)) {
+        tally.action = terms::Action::Flag;
+    }
+    blocked
+}
+
+/// The server's own address of the resource that a message is about.
+fn address(resolved: &Resolved) -> Option<&str> {
+    match resolved.target() {
+        Target::Resource(_, uri) | Target::Subscription(_, uri, _) | Target::Completion(_, Reference::Template(uri)) => Some(uri),
+        _ => None,
+    }
+}
+
+/// The peer's own word for what is not there.
+fn unknown(resolved: &Resolved, trail: &Trail) -> Option<String> {
+    matches!(resolved.target(), Target::Absent | Target::Closed(..)).then(|| trail.subject.clone()).flatten()
 }
 
 fn quoted(text: &str) -> Vec<u8> {
