@@ -385,7 +385,9 @@ impl Servers {
         match opened {
             Ok(Ok(link)) => Ok(link),
             Ok(Err(closed)) => {
-                if matches!(closed, Closed::Broken(_) | Closed::Start(_)) {
+                // A process that ended by itself was counted by who watches it.
+                let counted = matches!(closed, Closed::Broken(Broken::Gone));
+                if !counted && matches!(closed, Closed::Broken(_) | Closed::Start(_)) {
                     state.supervisor.lock().died(gate.clock.instant());
                 }
                 Err(closed)
