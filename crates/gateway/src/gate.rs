@@ -7,7 +7,7 @@ use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
 use arc_swap::ArcSwap;
-use audit::{Journal, Unavailable};
+use audit::{Journal, Ticket, Unavailable};
 use identity::token::Verifier;
 use policy::Meters;
 use response::Epochs;
@@ -94,7 +94,12 @@ impl Gate {
 
     /// Makes a record durable, or says that it is not: a log that takes too long counts as one that failed.
     pub(crate) async fn keep(&self, record: Vec<u8>) -> Result<(), Unavailable> {
-        match tokio::time::timeout(self.journal.limit(), self.journal.append(record)).await {
+        self.durable(self.journal.append(record)).await
+    }
+
+    /// Waits until a record that was handed over is durable, no longer than the log may take.
+    pub(crate) async fn durable(&self, record: Ticket) -> Result<(), Unavailable> {
+        match tokio::time::timeout(self.journal.limit(), record).await {
             Ok(kept) => kept.map(|_| ()),
             Err(_) => Err(Unavailable::Slow),
         }

@@ -201,6 +201,11 @@ impl Session {
         self.subscriptions.lock().remove(&(server.clone(), uri.to_owned()));
     }
 
+    /// How many resources it is subscribed to.
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions.lock().len()
+    }
+
     /// Whether the client subscribed to this resource.
     pub fn subscribed(&self, server: &ServerName, uri: &str) -> bool {
         self.subscriptions.lock().contains(&(server.clone(), uri.to_owned()))

@@ -37,6 +37,20 @@ impl Drop for Place {
     }
 }
 
+/// A session that was opened for a message that goes no further: nobody will ever hear of it.
+struct Unheard<'a> {
+    gate: &'a Gate,
+    session: Option<Arc<Session>>,
+}
+
+impl Drop for Unheard<'_> {
+    fn drop(&mut self) {
+        if let Some(unheard) = &self.session {
+            self.gate.sessions.end(|session| session.id == unheard.id);
+        }
+    }
+}
+
 impl Admitted {
     pub(super) fn parsed(&self) -> &Parsed {
         &self.parsed
@@ -56,8 +70,9 @@ impl Admitted {
 }
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admitted, Halt> {
+    let mut unheard = Unheard { gate, session: None };
     let session = match opening(&parsed) {
-        Some((id, params)) => open(gate, trail, &parsed, id, params)?,
+        Some((id, params)) => Arc::clone(unheard.session.insert(open(gate, trail, &parsed, id, params)?)),
         None => find(gate, trail, &parsed)?,
     };
     trail.session(&session);
@@ -90,6 +105,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         }
     }
     trail.passed(gate, Stage::Admit);
+    unheard.session = None;
     Ok(Admitted { parsed, place, session, epoch })
 }
 

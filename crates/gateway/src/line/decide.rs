@@ -127,6 +127,7 @@ fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<terms::Lab
             trail.reason = Some("the token does not name it".to_owned());
             Err(hide(trail, Code::TokenScope))
         }
+        Some(code) if !named => Err(hide(trail, code)),
         Some(code @ (Code::Clearance | Code::DecideFault)) => Err(trail.refuse(code)),
         Some(code) if verdict.shows() => Err(trail.refuse(code)),
         Some(code) => Err(hide(trail, code)),
@@ -185,11 +186,15 @@ pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope
 }
 
 /// The servers of the session's endpoint whose resources its principal may list.
-pub(super) fn resource_servers<'a>(snapshot: &'a Snapshot, session: &'a Session) -> impl Iterator<Item = &'a Arc<Server>> {
-    names::servers(snapshot, session).filter(|server| {
+pub(super) fn resource_servers<'a>(
+    snapshot: &'a Snapshot,
+    session: &'a Session,
+    scope: Option<&'a Scope>,
+) -> impl Iterator<Item = &'a Arc<Server>> {
+    names::servers(snapshot, session).filter(move |server| {
         let offers = server.pinned.as_ref().is_ok_and(|pinned| pinned.capabilities.contains_key("resources"));
         let subject = Subject::Method(policy::Method::ResourcesList);
-        offers && snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject)).allows()
+        offers && named(scope, server, subject) && snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject)).allows()
     })
 }
 

@@ -19,6 +19,9 @@ use terms::Code;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// Resources that one session may be subscribed to.
+const SUBSCRIPTIONS: usize = 1024;
+
 /// What was sent, or what we answer ourselves.
 pub struct Forwarded {
     recorded: Recorded,
@@ -83,7 +86,10 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     let snapshot = Arc::clone(resolved.snapshot());
     let mut deadline = Instant::now() + Duration::from_secs(30);
     let way = match resolved.target() {
-        Target::Initialize => Way::Own(Some(lists::initialize(&snapshot, &session))),
+        Target::Initialize => {
+            let scope = resolved.admitted().parsed().identified().scope();
+            Way::Own(Some(lists::initialize(&snapshot, &session, scope)))
+        }
         Target::Ping => Way::Own(Some(b"{}".to_vec())),
         Target::List(listing, position) => {
             let scope = resolved.admitted().parsed().identified().scope();
@@ -130,6 +136,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         | Target::Resources(server, _)
         | Target::Completion(server, _)
         | Target::Subscription(server, ..) => {
+            if let Target::Subscription(_, _, Method::Subscribe) = resolved.target()
+                && session.subscription_count() >= SUBSCRIPTIONS
+            {
+                return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(SUBSCRIPTIONS as u64)));
+            }
             let server = Arc::clone(server);
             deadline = Instant::now() + server.call;
             let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, &recorded, &server));

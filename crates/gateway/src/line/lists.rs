@@ -20,13 +20,13 @@ const PAGE: usize = 200;
 const INSTRUCTIONS: usize = 4096;
 
 /// The answer to `initialize`, from policy and pins.
-pub(super) fn initialize(snapshot: &Snapshot, session: &Session) -> Vec<u8> {
+pub(super) fn initialize(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> Vec<u8> {
     let mut capabilities = Map::new();
     let mut instructions = vec![
         "Calls pass through Bastide, which may refuse them or take things out of answers. A refusal names a reference: tell the user."
             .to_owned(),
     ];
-    for (server, pinned) in visible(snapshot, session) {
+    for (server, pinned) in visible(snapshot, session, scope) {
         for name in ["tools", "prompts", "resources", "completions", "logging"] {
             let Some(stated) = pinned.capabilities.get(name) else { continue };
             let entry = capabilities.entry(name).or_insert_with(|| json!({}));
@@ -55,11 +55,11 @@ pub(super) fn initialize(snapshot: &Snapshot, session: &Session) -> Vec<u8> {
     answer.to_string().into_bytes()
 }
 
-/// The servers that the principal may use anything of, with their pins.
-fn visible<'a>(snapshot: &'a Snapshot, session: &'a Session) -> impl Iterator<Item = (&'a Server, &'a Pinned)> {
+/// The servers that the principal may use anything of and its token reaches, with their pins.
+fn visible<'a>(snapshot: &'a Snapshot, session: &'a Session, scope: Option<&'a Scope>) -> impl Iterator<Item = (&'a Server, &'a Pinned)> {
     let reached = snapshot.policy.servers_of(&session.principal);
     names::servers(snapshot, session)
-        .filter(move |server| reached.contains(&server.name))
+        .filter(move |server| reached.contains(&server.name) && scope.is_none_or(|scope| scope.reaches(&server.name)))
         .filter_map(|server| server.pinned.as_ref().ok().map(|pinned| (&**server, pinned)))
 }
 
@@ -75,7 +75,7 @@ pub(super) fn page(
     let mut shown = Vec::new();
     let mut passed = 0_usize;
     let mut more = false;
-    for (server, pinned) in visible(snapshot, session) {
+    for (server, pinned) in visible(snapshot, session, scope) {
         for item in table(pinned, listing).iter() {
             let (subject, sort) = subject(item, listing);
             let put_aside = gate.servers.is_aside(&server.name, sort, &item.name);

@@ -13,6 +13,7 @@ use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
+use identity::token::Scope;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request, Revision};
 use std::sync::Arc;
 use terms::ServerName;
@@ -136,7 +137,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
-        Intake::Message(Message::Request(request)) => asked(gate, trail, &snapshot, &session, request)?,
+        Intake::Message(Message::Request(request)) => {
+            asked(gate, trail, &snapshot, &session, admitted.parsed().identified().scope(), request)?
+        }
         Intake::Message(Message::Notification(notification)) => noted(notification),
         Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
     };
@@ -174,7 +177,14 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
     }
 }
 
-fn asked(gate: &Gate, trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &Request) -> Result<Target, Halt> {
+fn asked(
+    gate: &Gate,
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    session: &Session,
+    scope: Option<&Scope>,
+    request: &Request,
+) -> Result<Target, Halt> {
     let params = request.params();
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
     Ok(match request.method {
@@ -210,7 +220,7 @@ fn asked(gate: &Gate, trail: &mut Trail, snapshot: &Snapshot, session: &Session,
                 (None, _) => missing(snapshot, located(&session.endpoint, &uri)),
             }
         }
-        Method::ListResources => resources(gate, trail, snapshot, session, request, text("cursor"))?,
+        Method::ListResources => resources(gate, trail, snapshot, session, scope, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, request)),
     })
@@ -350,6 +360,7 @@ fn resources(
     trail: &mut Trail,
     snapshot: &Snapshot,
     session: &Session,
+    scope: Option<&Scope>,
     request: &Request,
     cursor: Option<String>,
 ) -> Result<Target, Halt> {
@@ -360,7 +371,7 @@ fn resources(
             _ => return Err(fault(trail, 62, request)),
         },
     };
-    let mut servers = super::decide::resource_servers(snapshot, session);
+    let mut servers = super::decide::resource_servers(snapshot, session, scope);
     let server = match from {
         None => servers.next(),
         Some(name) => servers.find(|server| server.name == name),

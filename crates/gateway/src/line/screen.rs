@@ -167,11 +167,7 @@ fn check(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(
 /// What is changed in a result before it is screened: addresses are wrapped on `/mcp`, cursors sealed, and no server speaks in our name.
 fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
     let mut edits = Edits::new();
-    if let Some(meta) = result.get("_meta") {
-        for member in meta.members().filter(|member| member.name().starts_with("dev.bastide/")) {
-            edits.remove(member.value.index());
-        }
-    }
+    disown(&mut edits, result);
     let session = forwarded.session();
     let Some(server) = super::resolve::server(forwarded.target()) else { return edits };
     if session.endpoint == Endpoint::All {
@@ -181,6 +177,14 @@ fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
         cursor(gate, forwarded, server, result, &mut edits);
     }
     edits
+}
+
+/// Takes out what stands in our name in the `_meta` of a server's result or params.
+fn disown(edits: &mut Edits, node: Node<'_>) {
+    let members = node.get("_meta").into_iter().flat_map(Node::members);
+    for member in members.filter(|member| member.name().starts_with("dev.bastide/")) {
+        edits.remove(member.value.index());
+    }
 }
 
 /// Wraps every address of a resource that stands where the protocol has one.
@@ -215,7 +219,7 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
     let own = result.get("nextCursor");
     let next = match own.and_then(Node::text) {
         Some(own) => Some(Cursor::Resources { server: server.name.clone(), own: Some(own.into_owned()) }),
-        None => decide::resource_servers(snapshot, session)
+        None => decide::resource_servers(snapshot, session, resolved.admitted().parsed().identified().scope())
             .skip_while(|other| other.name != server.name)
             .nth(1)
             .map(|next| Cursor::Resources { server: next.name.clone(), own: None }),
@@ -279,6 +283,7 @@ fn returned(trail: &mut Trail, status: &'static str, text: &[u8]) {
 fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notification) -> Release {
     let Some(params) = note.params() else { return Release::Dropped };
     let mut edits = Edits::new();
+    disown(&mut edits, params);
     match note.method {
         Method::Progress => {
             let (Some(token), Some(own)) = (forwarded.progress_token(), params.get("progressToken")) else { return Release::Dropped };
@@ -309,6 +314,8 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
 /// The params of a server's question, screened; `None` when they must not go out.
 pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, params: Option<Node<'_>>) -> Option<Vec<u8>> {
     let Some(params) = params else { return Some(b"{}".to_vec()) };
-    let clean = clean(gate, trail, forwarded, params, Edits::new(), Channel::Result);
+    let mut edits = Edits::new();
+    disown(&mut edits, params);
+    let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
     clean.map_err(|_| trail.code = None).ok()
 }

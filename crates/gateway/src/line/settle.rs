@@ -75,6 +75,13 @@ impl Settled {
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, screened: Screened) -> Result<Settled, Halt> {
     let outgoing = match screened.open() {
         Release::Interim(text) => {
+            // What a server says on the way is as much an answer as its last word: nothing of it goes out before the intent is durable.
+            if let Some(intent) = forwarded.recorded_mut().take_intent() {
+                gate.durable(intent).await.map_err(|cause| {
+                    trail.cause(&cause);
+                    trail.refuse(Code::RecordUnavailable)
+                })?;
+            }
             return Ok(Settled { outgoing: Outgoing::Message { text, status: 200, session: None }, last: Last::No });
         }
         Release::Parted => return Ok(Settled { outgoing: Outgoing::Parted, last: Last::No }),
@@ -105,10 +112,14 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    gate.keep(record).await.map_err(|cause| {
+    if let Err(cause) = gate.keep(record).await {
+        if matches!(forwarded.target(), super::resolve::Target::Initialize) {
+            let unheard = forwarded.session().id;
+            gate.sessions.end(|session| session.id == unheard);
+        }
         trail.cause(&cause);
-        trail.refuse(Code::RecordUnavailable)
-    })?;
+        return Err(trail.refuse(Code::RecordUnavailable));
+    }
     count(gate, trail);
     Ok(Settled { outgoing, last: Last::Yes })
 }
