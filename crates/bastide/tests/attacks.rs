@@ -170,3 +170,12 @@ fn sessions_of_a_stopped_principal_do_not_pile_up() {
     let sessions = world.json(&["session", "list"]);
     assert_eq!(sessions, json!({"sessions": []}));
 }
+
+#[test]
+fn a_secret_that_may_pass_is_still_not_on_record() {
+    let world = World::with().section("inspect", "secrets: { action: flag }").start();
+    let secret = "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";
+    world.agent().call("canary__write_note", json!({"name": "n", "text": secret}));
+    assert_eq!(world.reached()[0]["arguments"]["text"], secret);
+    assert!(!world.holds("state", secret.as_bytes()));
+}

@@ -3,11 +3,13 @@
 use super::resolve::{Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
+use crate::snapshot::{Inspect, Snapshot};
 use crate::trail::{Stage, Trail};
 use detect::Channel;
 use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
-use terms::Class;
+use std::sync::Arc;
+use terms::{Action, Class};
 
 /// What arrived, with the facts about it.
 pub struct Inspected {
@@ -67,7 +69,18 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
         let mut edits = Edits::new();
         blocked = content::screen(&snapshot.inspect, gate.servers.echo().as_deref(), arguments, Channel::Argument, trail, &mut edits);
         for tally in trail.tally.iter_mut().skip(before) {
-            tally.action = terms::Action::Flag;
+            tally.action = Action::Flag;
+        }
+        if flagged(snapshot, trail) {
+            // A secret that the configuration lets pass is not let into the log with it.
+            let keeping = Inspect {
+                engine: Arc::clone(&snapshot.inspect.engine),
+                actions: snapshot.inspect.actions.with(Class::Secret, Action::Redact),
+            };
+            let tally = trail.tally.clone();
+            edits = Edits::new();
+            content::screen(&keeping, gate.servers.echo().as_deref(), arguments, Channel::Argument, trail, &mut edits);
+            trail.tally = tally;
         }
         let mut shown = Vec::new();
         if edits.is_empty() {
@@ -94,6 +107,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
     Inspected { resolved, blocked, canonical }
 }
 
+/// Whether a secret was found that is only flagged.
+fn flagged(snapshot: &Snapshot, trail: &Trail) -> bool {
+    snapshot.inspect.actions.of(Class::Secret) == Action::Flag && trail.tally.iter().any(|tally| tally.class == Class::Secret)
+}
+
 /// Looks at what a server is given beside its arguments: the address of a resource, and what stands around an argument to be completed.
 /// Of an address, and of a name that means nothing, the record keeps only what may be kept.
 fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> {
@@ -108,7 +126,7 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
         let mut edits = Edits::new();
         let echo = gate.servers.echo();
         let found = content::screen(inspect, echo.as_deref(), document.root(), Channel::Argument, trail, &mut edits);
-        if found.is_some() {
+        if found.is_some() || flagged(resolved.snapshot(), trail) {
             trail.subject = Some("(withheld)".to_owned());
         } else if !edits.is_empty() {
             let mut kept = Vec::with_capacity(address.len());
@@ -119,7 +137,7 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
         blocked = blocked.or(found);
     }
     for tally in trail.tally.iter_mut().filter(|tally| !before.contains(tally)) {
-        tally.action = terms::Action::Flag;
+        tally.action = Action::Flag;
     }
     blocked
 }
