@@ -10,13 +10,21 @@ use supply::{Content, Digest};
 /// Programs that read other programs.
 const INTERPRETERS: [&str; 8] = ["node", "nodejs", "python", "python3", "deno", "bun", "ruby", "perl"];
 /// Programs that fetch what they run, so that nothing could be pinned.
-const FETCHERS: [&str; 6] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv"];
+const FETCHERS: [&str; 11] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "npm", "pnpm", "yarn", "docker", "podman"];
 /// Programs that run whatever they are told.
-const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "fish", "env"];
+const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "fish", "env", "busybox", "sudo"];
 
 /// Keeps Python from writing compiled modules into the tree that was approved. They count in its digest like every other file, since Python
 /// would run what anyone else put there. Control: `runtime.environment`.
 const STEADY_PYTHON: [(&str, &str); 1] = [("PYTHONDONTWRITEBYTECODE", "1")];
+
+/// Options of interpreters that run code from the command line or load more of it.
+const LOADERS: [&str; 13] =
+    ["-c", "-e", "-r", "-p", "-i", "-E", "--eval", "--print", "--require", "--import", "--loader", "--experimental-loader", "--preload"];
+/// Files that stand at the root of a project.
+const MANIFESTS: [&str; 6] = ["package.json", "pyproject.toml", "setup.py", "deno.json", "Gemfile", "cpanfile"];
+/// Folders that belong to no single server.
+const SHARED: [&str; 9] = ["/", "/tmp", "/var/tmp", "/home", "/root", "/bin", "/usr/bin", "/usr/local/bin", "/opt"];
 
 /// Looks contents up in the file system; what did not change since is not read again.
 #[derive(Default)]
@@ -78,15 +86,38 @@ impl FileContents {
             stem == *known
                 || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
         });
-        if interpreter && let Some(script) = arguments.iter().find(|argument| !argument.starts_with('-')) {
-            let script = Path::new(script);
-            if script.is_absolute() && script.is_file() {
-                let script = real(script)?;
-                return Ok(Some(package(&script).unwrap_or(script)));
-            }
+        if !interpreter {
+            return Ok(environment(path).or_else(|| package(resolved)));
         }
-        Ok(environment(path).or_else(|| package(resolved)))
+        let options = arguments.iter().take_while(|argument| argument.starts_with('-'));
+        if let Some(option) = options.map(|option| option.split('=').next().unwrap_or(option)).find(|option| LOADERS.contains(option)) {
+            return Err(format!("`{stem} {option}` runs code that is in no package: name the server's script by its absolute path"));
+        }
+        let script = arguments.iter().find(|argument| !argument.starts_with('-')).map(Path::new);
+        match script.filter(|script| script.is_absolute() && script.is_file()) {
+            Some(script) => project(&real(script)?).map(Some),
+            None => environment(path).map(Some).ok_or_else(|| {
+                format!("`{stem}` is an interpreter: name the server's script by its absolute path, so that it can be pinned")
+            }),
+        }
     }
+}
+
+/// What a script is run from and may load: its package or environment, the folder of its project's manifest, else its own folder.
+fn project(script: &Path) -> Result<PathBuf, String> {
+    let manifest = |folder: &&Path| MANIFESTS.iter().any(|name| folder.join(name).is_file());
+    let own = script.parent().unwrap_or_else(|| Path::new("/"));
+    let found = package(script).or_else(|| script.ancestors().skip(1).take(4).find(manifest).map(Path::to_path_buf));
+    let root = found.unwrap_or_else(|| own.to_owned());
+    let home = std::env::var_os("HOME").is_some_and(|home| root == Path::new(&home));
+    if home || SHARED.iter().any(|folder| root == Path::new(folder)) {
+        return Err(format!(
+            "{} lies among other things in {}: put the server into a folder of its own, so that it can be pinned",
+            script.display(),
+            root.display()
+        ));
+    }
+    Ok(root)
 }
 
 fn real(path: &Path) -> Result<PathBuf, String> {
@@ -156,5 +187,26 @@ mod tests {
         assert_eq!(contents.steadying(&before), [("PYTHONDONTWRITEBYTECODE", "1")]);
         std::fs::write(root.join("lib/__pycache__/server.cpython-313.pyc"), "hidden").unwrap();
         assert_ne!(contents.of(&command).unwrap(), before);
+    }
+
+    #[test]
+    fn what_a_script_may_load_is_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (script, beside) = (folder.path().join("main.py"), folder.path().join("lib.py"));
+        std::fs::write(&script, "import lib").unwrap();
+        std::fs::write(&beside, "1").unwrap();
+        let command = ["/usr/bin/python3".to_owned(), script.to_string_lossy().into_owned()];
+        if !Path::new("/usr/bin/python3").exists() {
+            return;
+        }
+        let contents = FileContents::default();
+        let before = contents.of(&command).unwrap();
+        std::fs::write(&beside, "22").unwrap();
+        assert_ne!(contents.of(&command).unwrap(), before);
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        for refused in [&["/usr/bin/python3", "-c", "1"][..], &["/usr/bin/python3", "-m", "http.server"], &["/usr/bin/python3", "main.py"]]
+        {
+            assert!(contents.of(&words(refused)).is_err(), "{refused:?}");
+        }
     }
 }
