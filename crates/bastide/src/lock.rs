@@ -128,6 +128,7 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, wired: &Wir
         let bytes = signed.write(&wired.lock_key)?;
         record(wired, &answer, &bytes).await?;
         replace(&configured.folder().join(LOCK), &bytes)?;
+        replace(&configured.latest(), supply::Digest::of(&bytes).to_string().as_bytes())?;
     }
     common.answer(&answer, summary)?;
     let failed = !answer.failed.is_empty();

@@ -122,12 +122,23 @@ impl Configured {
     /// The lock beside it.
     ///
     /// # Errors
-    /// [`supply::Error`] when it is missing, unsigned, or not what was signed.
+    /// [`supply::Error`] when it is missing, unsigned, not what was signed, or not what was signed last.
     pub fn lock(&self, key: &ed25519_dalek::VerifyingKey) -> Result<supply::Lock, supply::Error> {
         let path = self.folder().join(LOCK);
         let small = std::fs::metadata(&path).is_ok_and(|facts| facts.len() <= MOST_BYTES);
         let bytes = if small { std::fs::read(&path).unwrap_or_default() } else { Vec::new() };
-        supply::Lock::read(&bytes, key)
+        let lock = supply::Lock::read(&bytes, key)?;
+        match std::fs::read_to_string(self.latest()) {
+            Ok(digest) if digest.trim() == supply::Digest::of(&bytes).to_string() => Ok(lock),
+            Ok(_) => Err(supply::Error::Superseded),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(lock),
+            Err(_) => Err(supply::Error::Superseded),
+        }
+    }
+
+    /// Where the digest of the lock that was signed last is kept: a lock that was good once is not good for ever.
+    pub fn latest(&self) -> PathBuf {
+        self.loaded.file.state.join("lock.digest")
     }
 }
 

@@ -23,6 +23,9 @@ pub enum Error {
     /// The signature does not fit the bytes.
     #[error("the lock was changed after it was signed")]
     Signature,
+    /// It was signed, and another was signed after it.
+    #[error("the lock is an old one: another was signed after it")]
+    Superseded,
     /// The content is not a lock.
     #[error("the lock cannot be read: {0}")]
     Malformed(String),
@@ -79,6 +82,7 @@ impl Error {
             | Self::Unsigned
             | Self::Key { .. }
             | Self::Signature
+            | Self::Superseded
             | Self::Malformed(_)
             | Self::Version(_)
             | Self::TooLarge { .. }

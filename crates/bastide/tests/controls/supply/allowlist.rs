@@ -95,3 +95,20 @@ fn a_program_that_cannot_be_read_is_not_started() {
     assert!(world.agent().call("canary__echo", json!({"text": "hi"})).is_error());
     assert!(world.reached().is_empty());
 }
+
+#[test]
+fn a_lock_that_was_signed_before_the_last_one_is_not_taken() {
+    let mut world = World::with().server("second", SECOND).write();
+    world.json(&["lock", "--yes"]);
+    let old = fs::read(world.path("bastide.lock")).unwrap();
+    world.edit("second.jsonl", "third.jsonl");
+    world.json(&["lock", "--yes"]);
+    assert_eq!(world.run(&["lock", "--check"]).status.code(), Some(0));
+    world.edit("third.jsonl", "second.jsonl");
+    fs::write(world.path("bastide.lock"), old).unwrap();
+    assert_eq!(world.run(&["lock", "--check"]).status.code(), Some(1));
+    world.serve();
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    agent.open();
+    assert_eq!(agent.call("echo", json!({"text": "hi"})).refused(), "supply.provenance/unverified");
+}
