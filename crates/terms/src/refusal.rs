@@ -108,6 +108,7 @@ codes! {
     VaultLocked: SecretsVault / "locked", Unavailable, "The credentials that this server needs cannot be read.", "Tell the user: `bastide doctor` shows how to unlock the vault.";
     VaultAbsent: SecretsVault / "absent", Unavailable, "A credential that this server needs is not in the vault.", "Tell the user: `bastide doctor` names the `bastide secret put` that is missing.";
     IsolationEcho: SecretsIsolation / "echo", Policy, "The answer held a credential that cannot be taken out of it.", ASK;
+    IsolationArgument: SecretsIsolation / "argument", Policy, "An argument holds a credential that agents do not hold.", ASK;
     UrlToken: SecretsNoUrls / "token", Peer, "A token does not belong in a URL.", "Send it in the Authorization header, and replace the one that was exposed.";
     MessageMalformed: TransportStrictMessages / "malformed", Peer, "The message does not fit the protocol.", "Update the client, or report the reference.";
     ServerMalformed: TransportStrictMessages / "server", Unavailable, "The server's answer does not fit the protocol.", ASK;

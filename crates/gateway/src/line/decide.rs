@@ -34,7 +34,8 @@ impl Decided {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Result<Decided, Halt> {
     let clearance = judge(gate, trail, &inspected)?;
     if let Some(class) = inspected.blocked() {
-        return Err(trail.refuse(blocked(class)));
+        let code = if class == Class::Echo { Code::IsolationArgument } else { blocked(class) };
+        return Err(trail.refuse(code));
     }
     trail.passed(gate, Stage::Decide);
     Ok(Decided { inspected, clearance })

@@ -91,6 +91,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
         trail.arguments = Some(shown);
     }
     blocked = blocked.or_else(|| beside(gate, trail, &resolved));
+    // Agents hold no credential of a server: one that comes from them was got past the gateway, and goes no further.
+    let echoed = trail.tally.iter().any(|tally| tally.class == Class::Echo);
+    blocked = blocked.or(echoed.then_some(Class::Echo));
     let address = address(&resolved).map(str::to_owned);
     if let (Some(server), Some(subject)) = (&trail.server, address.as_ref().or(trail.subject.as_ref())) {
         let mut whole = Sha256::new();

@@ -170,7 +170,7 @@ impl Trail {
                 Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
                 Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
                 Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
-                Code::IsolationEcho | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
+                Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
                 Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
                 _ => None,
             };
