@@ -1,6 +1,7 @@
 //! The closed list of administrative acts.
 
 use crate::Error;
+use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -9,6 +10,11 @@ use vault::Address;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_000;
+
+/// What the names of the assessor's probes begin with.
+const PROBES: &str = "probe/";
+/// The longest that a probe's token lives.
+const LONGEST_PROBE: Duration = Duration::from_secs(300);
 
 /// How much an act weighs: what must be there before it is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +40,8 @@ pub struct TokenWish {
     pub tools: Vec<String>,
     /// How long it lives: 1 s to 24 h.
     pub life: Duration,
+    /// What it is made for. A probe's agent is called `probe/…` and its token lives at most five minutes, so that no agent's work passes for a probe's.
+    pub purpose: Purpose,
 }
 
 /// One administrative deed. A new variant is a new thought: its gravity, its name and its parameters are exhaustive matches.
@@ -115,6 +123,7 @@ impl Act {
                 "servers": wish.servers,
                 "tools": wish.tools,
                 "life_seconds": wish.life.as_secs(),
+                "purpose": wish.purpose,
             }),
             Self::TokenRevoke { id } => json!({ "id": id }),
             Self::Reload => json!({}),
@@ -134,12 +143,14 @@ impl Act {
                 let good = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control);
                 if good { Ok(()) } else { Err(Error::Reason) }
             }
-            Self::TokenIssue(_)
-            | Self::TokenRevoke { .. }
-            | Self::Reload
-            | Self::ServerRelease { .. }
-            | Self::SecretPut { .. }
-            | Self::SecretRemove { .. } => Ok(()),
+            Self::TokenIssue(wish) => match wish.purpose {
+                Purpose::Work => Ok(()),
+                Purpose::Probe if wish.agent.as_str().starts_with(PROBES) && wish.life <= LONGEST_PROBE => Ok(()),
+                Purpose::Probe => Err(Error::Probe),
+            },
+            Self::TokenRevoke { .. } | Self::Reload | Self::ServerRelease { .. } | Self::SecretPut { .. } | Self::SecretRemove { .. } => {
+                Ok(())
+            }
         }
     }
 }
@@ -153,6 +164,16 @@ mod tests {
         let act = Act::SecretPut { address: "vault:github/token".parse().unwrap(), value: Secret::new(b"hunter2".to_vec()) };
         assert_eq!(Value::Object(act.parameters()), json!({ "address": "vault:github/token" }));
         assert!(!format!("{act:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_work_of_an_agent_does_not_pass_for_a_probe() {
+        let wish = |agent: &str, seconds, purpose| {
+            let (agent, life) = (agent.parse().unwrap(), Duration::from_secs(seconds));
+            Act::TokenIssue(TokenWish { agent, user: None, servers: None, tools: Vec::new(), life, purpose }).check().is_ok()
+        };
+        assert!(wish("probe/a", 300, Purpose::Probe) && wish("probe/a", 3_600, Purpose::Work));
+        assert!(!wish("codex", 60, Purpose::Probe) && !wish("probe", 60, Purpose::Probe) && !wish("probe/a", 301, Purpose::Probe));
     }
 
     #[test]

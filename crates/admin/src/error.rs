@@ -23,6 +23,9 @@ pub enum Error {
     /// The operator's: an act that stops or frees needs a reason.
     #[error("a reason is one line of 1 to 1,000 characters")]
     Reason,
+    /// The operator's: a probe's token for something that is no probe.
+    #[error("a token for probing is for an agent called `probe/…` and lives at most five minutes")]
+    Probe,
     /// The operator's: no such server.
     #[error("there is no server `{0}`")]
     NoServer(ServerName),
@@ -70,6 +73,7 @@ impl Error {
         match self {
             Self::Request(_)
             | Self::Reason
+            | Self::Probe
             | Self::NoServer(_)
             | Self::NoToken(_)
             | Self::NoSecret(_)

@@ -259,6 +259,7 @@ async fn issue(admin: &Admin, wish: TokenWish) -> Result<Answer, Error> {
         audiences: endpoints.map(|endpoint| format!("{base}{}", endpoint.path())).collect(),
         scope: TokenScope::new(servers, wish.tools)?,
         life: wish.life,
+        purpose: wish.purpose,
     };
     let issued = admin.issuer.issue(claims, &*admin.clock, &*admin.entropy)?;
     admin.tokens.keep(issued.record).await?;
@@ -282,8 +283,8 @@ async fn revoke(admin: &Admin, id: TokenId) -> Result<Answer, Error> {
 
 /// Ends the sessions that came by the token `id`.
 fn end_sessions(gate: &Arc<Gate>, id: TokenId) -> usize {
-    let by = Authenticated::Token { id };
-    let sessions: Vec<_> = gate.sessions.list().into_iter().filter(|session| session.principal.authenticated == by).collect();
+    let by = |session: &Arc<gateway::session::Session>| session.principal.authenticated.token() == Some(id);
+    let sessions: Vec<_> = gate.sessions.list().into_iter().filter(by).collect();
     sessions.iter().map(|session| gate.cut(&Scope::Session(session.id)).sessions).sum()
 }
 

@@ -47,7 +47,7 @@ Kind {
     Act = "act",
     /// Something that security should know of.
     Event = "event",
-    /// A live proof of a control.
+    /// A live proof of a control: what the assessor's own probes did. [`Record::phase`] says what it would be otherwise.
     Probe = "probe",
 });
 
@@ -184,6 +184,8 @@ pub struct Record<'a> {
     pub id: RecordId,
     /// What it is about.
     pub kind: Kind,
+    /// Of a probe's record: the kind that the same record of anybody else would have.
+    pub phase: Option<Kind>,
     /// Wall-clock time.
     pub time: Utc,
     /// Monotonic time of the process, nanoseconds: orders what the wall clock cannot.
@@ -244,6 +246,7 @@ impl<'a> Record<'a> {
         Self {
             id,
             kind,
+            phase: None,
             time,
             monotonic,
             request: None,
@@ -271,6 +274,14 @@ impl<'a> Record<'a> {
             act: None,
             detail: None,
         }
+    }
+
+    /// The same record as one of a probe: its kind becomes the phase.
+    #[must_use]
+    pub const fn of_probe(mut self) -> Self {
+        self.phase = Some(self.kind);
+        self.kind = Kind::Probe;
+        self
     }
 
     /// The leaf: one JSON object on one line, ready for [`crate::Journal::append`].

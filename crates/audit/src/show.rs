@@ -6,14 +6,17 @@ use std::collections::HashMap;
 
 /// Joins `entries` by request id: one JSON object a call, and one for each record that belongs to none, in the order of their first records.
 ///
-/// A call has the fields of its records, those of later ones winning, `time` of the first and `ended` of the last, and `records`: `[{index, id, kind}]`.
+/// A call has the fields of its records, those of later ones winning, `time` of the first and `ended` of the last, and `records`: `[{index, id, kind, phase?}]`.
 /// What is not JSON is left out.
 pub fn join(entries: &[Entry]) -> Vec<Value> {
     let mut lines: Vec<Map<String, Value>> = Vec::new();
     let mut calls: HashMap<String, usize> = HashMap::new();
     for entry in entries {
         let Ok(Value::Object(mut record)) = serde_json::from_slice(&entry.body) else { continue };
-        let part = serde_json::json!({ "index": entry.index, "id": record.remove("id"), "kind": record.get("kind") });
+        let mut part = serde_json::json!({ "index": entry.index, "id": record.remove("id"), "kind": record.get("kind") });
+        if let (Some(phase), Some(part)) = (record.get("phase"), part.as_object_mut()) {
+            part.insert("phase".to_owned(), phase.clone());
+        }
         let request = record.get("request").and_then(Value::as_str).map(str::to_owned);
         let known = request.as_ref().and_then(|request| calls.get(request)).copied();
         match known.and_then(|at| lines.get_mut(at)) {

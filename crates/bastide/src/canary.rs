@@ -11,7 +11,7 @@ use std::io::{self, BufRead, Read as _, Write};
 use std::process::ExitCode;
 
 /// The hidden verb that runs it.
-pub const VERB: &str = "__canary";
+pub const VERB: &str = gateway::snapshot::CANARY;
 /// The environment variable that holds the credential which `leak` gives away.
 pub const SECRET: &str = "CANARY_SECRET";
 const REVISION: &str = "2025-11-25";
@@ -200,12 +200,21 @@ impl Canary {
 }
 
 /// The forms in which `leak` gives `secret` away, by name.
-pub fn encodings(secret: &str) -> [(&'static str, String); 3] {
+pub fn encodings(secret: &str) -> [(&'static str, String); 7] {
     let hex = secret.bytes().fold(String::with_capacity(2 * secret.len()), |mut hex, byte| {
         hex.extend([char::from_digit(u32::from(byte >> 4), 16), char::from_digit(u32::from(byte & 15), 16)].into_iter().flatten());
         hex
     });
-    [("plain", secret.to_owned()), ("base64", STANDARD.encode(secret)), ("hex", hex)]
+    let percent = hex.as_bytes().chunks(2).map(|pair| format!("%{}", String::from_utf8_lossy(pair))).collect();
+    [
+        ("plain", secret.to_owned()),
+        ("reversed", secret.chars().rev().collect()),
+        ("base64", STANDARD.encode(secret)),
+        ("base64 of a longer text", STANDARD.encode(format!("the key is {secret}, keep it"))),
+        ("HEX", hex.to_ascii_uppercase()),
+        ("percent", percent),
+        ("hex", hex),
+    ]
 }
 
 fn tools(offer: Offer) -> Value {

@@ -281,16 +281,16 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
 pub async fn reconcile(wired: &Wired) -> Result<u64, Failure> {
     use audit::record::{Kind, Outcome, Status};
     let folder = store::journal::LogFolder::new(wired.store.folder().sub("audit")?);
-    let query = audit::read::Query { since: None, until: None, reference: None, kinds: vec![Kind::Intent, Kind::Outcome] };
+    let query = audit::read::Query { since: None, until: None, reference: None, kinds: vec![Kind::Intent, Kind::Outcome, Kind::Probe] };
     let mut open = std::collections::BTreeMap::new();
     audit::read::records(&folder, &query, |entry| {
         if let Ok(record) = serde_json::from_slice::<serde_json::Value>(&entry.body)
             && let Some(request) = record.get("request").and_then(serde_json::Value::as_str)
         {
-            if record.get("kind").and_then(serde_json::Value::as_str) == Some("intent") {
-                open.insert(request.to_owned(), record);
-            } else {
-                open.remove(request);
+            let word = |key: &str| record.get(key).and_then(serde_json::Value::as_str);
+            match word("phase").or(word("kind")) {
+                Some("intent") => drop(open.insert(request.to_owned(), record)),
+                _ => drop(open.remove(request)),
             }
         }
         std::ops::ControlFlow::Continue(())
@@ -305,6 +305,9 @@ pub async fn reconcile(wired: &Wired) -> Result<u64, Failure> {
         record.result = Some(Outcome { status: Status::Unclear, size: None, digest: None, label: None });
         record.event = Some("audit.outcome-unknown");
         record.severity = Some(audit::record::Severity::Medium);
+        if word("kind") == Some("probe") {
+            record = record.of_probe();
+        }
         wired.journal.append(record.encode()).await.map_err(|cause| Failure::caused(&cause))?;
         count += 1;
     }

@@ -504,7 +504,7 @@ impl Servers {
         let told = link.told();
         let differing = if accepted { aside::differing(&judgement, told) } else { state.aside.set(&judgement, told) };
         if !differing.is_empty() {
-            crate::event::changed(gate, &server.name, &differing);
+            crate::event::changed(gate, link, &server.name, &differing);
         }
         Ok(())
     }

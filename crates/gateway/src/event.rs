@@ -1,6 +1,8 @@
 //! Events that no message carries: servers that changed or died.
 
+use crate::doors::Link;
 use crate::gate::Gate;
+use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Kind, Object, Severity};
 use detect::{Budget, Channel, Scratch};
@@ -8,18 +10,18 @@ use sandbox::Next;
 use terms::{Class, RecordId, ServerName};
 
 /// A server offers other definitions than were approved.
-pub(crate) fn changed(gate: &Gate, server: &ServerName, items: &[(String, String)]) {
+pub(crate) fn changed(gate: &Gate, link: &Link, server: &ServerName, items: &[(String, String)]) {
     let mut detail = Vec::with_capacity(64 * items.len() + 32);
     let mut object = mcp::json::Object::open(&mut detail);
     for (name, why) in items.iter().take(100) {
         object.text(name, why);
     }
     object.close();
-    tell(gate, server, "supply.changed", Severity::High, &["T1195.002", "AML.T0010"], &detail);
+    tell(gate, link, server, "supply.changed", Severity::High, &["T1195.002", "AML.T0010"], &detail);
 }
 
 /// A local server ended by itself.
-pub(crate) fn died(gate: &Gate, server: &ServerName, said: &[Box<str>], next: &Next) {
+pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, said: &[Box<str>], next: &Next) {
     let (event, severity) = match next {
         Next::Aside => ("runtime.server-aside", Severity::High),
         Next::Start | Next::Wait(_) => ("runtime.server-died", Severity::Low),
@@ -28,7 +30,7 @@ pub(crate) fn died(gate: &Gate, server: &ServerName, said: &[Box<str>], next: &N
     let mut object = mcp::json::Object::open(&mut detail);
     object.text("stderr", &last_words(gate, said));
     object.close();
-    tell(gate, server, event, severity, &["T1499.004"], &detail);
+    tell(gate, link, server, event, severity, &["T1499.004"], &detail);
 }
 
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.
@@ -45,13 +47,19 @@ fn last_words(gate: &Gate, said: &[Box<str>]) -> String {
     text.chars().take(1024).collect()
 }
 
-fn tell(gate: &Gate, server: &ServerName, event: &str, severity: Severity, mitre: &[&str], detail: &[u8]) {
+fn tell(gate: &Gate, link: &Link, server: &ServerName, event: &str, severity: Severity, mitre: &[&str], detail: &[u8]) {
     let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());
     record.server = Some(server.as_str());
     record.event = Some(event);
     record.severity = Some(severity);
     record.mitre = mitre;
     record.detail = Object::new(detail).ok();
-    tracing::warn!(%server, event, "a security event");
+    match link.occasion {
+        Occasion::Work => tracing::warn!(%server, event, "a security event"),
+        Occasion::Probe => {
+            record = record.of_probe();
+            tracing::info!(%server, event, "a probe made the canary do this");
+        }
+    }
     drop(gate.journal.append(record.encode()));
 }

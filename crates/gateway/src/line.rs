@@ -85,7 +85,7 @@ async fn admission(gate: &Arc<Gate>, trail: &mut Trail, arrival: Arrival) -> Res
     let resolved = resolve::run(gate, trail, admitted)?;
     let inspected = inspect::run(gate, trail, resolved);
     let decided = decide::run(gate, trail, inspected)?;
-    let authorized = enforce::run(gate, trail, decided);
+    let authorized = enforce::run(gate, trail, decided)?;
     Ok(authorized)
 }
 

@@ -22,6 +22,8 @@ pub struct Metrics {
     pub settled: Family<Outcome, Counter>,
     /// Messages that were allowed and left as they were; a counter of its own, since it is on every call's way.
     pub allowed: Counter,
+    /// Messages of probes, which are counted nowhere else.
+    pub probes: Counter,
     /// Frames of servers that were dropped.
     pub strays: Counter,
     /// Sessions open now.
@@ -32,13 +34,15 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("bastide");
         let settled = Family::<Outcome, Counter>::default();
+        let probes = Counter::default();
         let strays = Counter::default();
         let sessions = Gauge::default();
         registry.register("messages", "Messages that were settled, by verdict and control", settled.clone());
+        registry.register("probes", "Messages of the assessor's probes, which no other counter holds", probes.clone());
         registry.register("strays", "Frames of servers that belonged to nothing and were dropped", strays.clone());
         registry.register("sessions", "Sessions that are open", sessions.clone());
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, strays, sessions }
+        Self { registry, settled, allowed, probes, strays, sessions }
     }
 }
 

@@ -140,6 +140,16 @@ pub struct Run {
     pub files: u64,
 }
 
+/// The hidden verb of the program under which it is the canary of the assessor's probes.
+pub const CANARY: &str = "__canary";
+
+impl Run {
+    /// Whether it is the built-in canary: what the assessor's probes may make misbehave.
+    pub(crate) fn is_canary(&self) -> bool {
+        self.command.get(1).is_some_and(|verb| verb == CANARY)
+    }
+}
+
 /// How many processes a local server has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instances {

@@ -155,6 +155,7 @@ pub struct Trail {
     pub(crate) returned: Option<Returned>,
     pub(crate) notes: u32,
     pub(crate) intended: Intended,
+    pub(crate) occasion: Occasion,
 }
 
 /// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
@@ -166,6 +167,15 @@ pub(crate) fn is_traceparent(text: &str) -> bool {
     };
     let some = |id: Option<&str>| id.is_some_and(|id| id.bytes().any(|byte| byte != b'0'));
     next(2) == Some("00") && some(next(32)) && some(next(16)) && next(2).is_some() && parts.next().is_none()
+}
+
+/// On whose account something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// Somebody's work, or an attack.
+    Work,
+    /// A probe of the assessor. Only a token says so that an operator asked for as a probe's.
+    Probe,
 }
 
 /// Whether an intent stands in the log.
@@ -207,6 +217,7 @@ impl Trail {
             returned: None,
             notes: 0,
             intended: Intended::No,
+            occasion: Occasion::Work,
         }
     }
 
@@ -224,6 +235,9 @@ impl Trail {
     /// Notes who sends it.
     pub(crate) fn principal(&mut self, principal: &Arc<Principal>) {
         self.principal = Some(Arc::clone(principal));
+        if principal.is_probe() {
+            self.occasion = Occasion::Probe;
+        }
     }
 
     /// Notes the session.

@@ -11,7 +11,7 @@ mod key;
 mod scope;
 mod verifier;
 
-pub use claims::Claims;
+pub use claims::{Claims, Purpose};
 pub use issuer::{Issued, Issuer};
 pub use key::{PublicKey, SigningKey, jwks};
 pub use scope::Scope;

@@ -31,8 +31,23 @@ pub enum Authenticated {
         /// The token's id.
         id: TokenId,
     },
+    /// By a token of the built-in issuer that was made for a probe of the assessor.
+    Probe {
+        /// The token's id.
+        id: TokenId,
+    },
     /// By being part of the gateway.
     Gateway,
+}
+
+impl Authenticated {
+    /// The token that it was done with.
+    pub const fn token(&self) -> Option<TokenId> {
+        match self {
+            Self::Token { id } | Self::Probe { id } => Some(*id),
+            Self::Peer | Self::Gateway => None,
+        }
+    }
 }
 
 /// Who a call is made for: an agent, acting for a user, from a workload. Never an operator.
@@ -49,6 +64,11 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// Whether it is a probe of the assessor. Only a token says so that an operator asked for as one; a name says nothing.
+    pub const fn is_probe(&self) -> bool {
+        matches!(self.authenticated, Authenticated::Probe { .. })
+    }
+
     /// Whether `member`, written `agent:NAME` or `user:NAME`, means this principal.
     pub fn is(&self, member: &str) -> bool {
         match member.split_once(':') {

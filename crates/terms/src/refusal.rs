@@ -144,6 +144,7 @@ codes! {
     PinChanged: SupplyPinning / "changed", Policy, "The definition changed after it was approved.", "Tell the user: `bastide server approve` shows the difference.";
     LockUnverified: SupplyProvenance / "unverified", Unavailable, "The lock could not be verified.", "Tell the user: `bastide lock --check` names the reason.";
     RecordUnavailable: AuditCalls / "unavailable", Unavailable, "The call cannot be recorded, so it does not run.", "Try again later. Tell the user the reference.";
+    ProbeReach: ResponseCompliance / "probe", Policy, "A probe may call the canary and no other server.", "`bastide assess` makes these calls itself; use a token of an agent for work.";
     Killed: ResponseKillSwitch / "stopped", Policy, "An operator has stopped this.", "Do not retry. Tell the user the reference.";
     KillUnknown: ResponseKillSwitch / "unknown", Unavailable, "Whether this was stopped cannot be told.", "Try again later.";
     QuestionUnowned: IntentFlow / "question", Policy, "The server's question belongs to no call.", ASK;

@@ -3,6 +3,7 @@
 use crate::{Error, TokenWish};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use identity::token::Purpose;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
@@ -48,12 +49,14 @@ pub(super) struct Token {
     #[serde(default)]
     tools: Vec<String>,
     life_seconds: u64,
+    #[serde(default)]
+    purpose: Purpose,
 }
 
 impl From<Token> for TokenWish {
     fn from(body: Token) -> Self {
-        let Token { agent, user, servers, tools, life_seconds } = body;
-        Self { agent, user, servers, tools, life: Duration::from_secs(life_seconds) }
+        let Token { agent, user, servers, tools, life_seconds, purpose } = body;
+        Self { agent, user, servers, tools, life: Duration::from_secs(life_seconds), purpose }
     }
 }
 

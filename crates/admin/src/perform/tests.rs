@@ -138,6 +138,7 @@ fn wish(servers: Option<&[&str]>) -> TokenWish {
         servers: servers.map(|names| names.iter().map(|name| ServerName::new(name).unwrap()).collect()),
         tools: vec![],
         life: Duration::from_secs(60),
+        purpose: identity::token::Purpose::Work,
     }
 }
 

@@ -8,6 +8,7 @@ pub(super) fn record(record: &Record<'_>, out: &mut Vec<u8>) {
     shown(out, record.id);
     field(out, "kind");
     plain(out, record.kind.as_str());
+    plain_field(out, "phase", record.phase.map(super::Kind::as_str));
     field(out, "time");
     shown(out, record.time);
     field(out, "monotonic");
@@ -323,6 +324,12 @@ mod tests {
             hex = hex
         );
         assert_eq!(String::from_utf8(record.encode()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_record_of_a_probe_keeps_what_it_would_be() {
+        let text = String::from_utf8(blank().of_probe().encode()).unwrap();
+        assert!(text.starts_with(r#"{"v":1,"id":"R-000000000001","kind":"probe","phase":"event","time":"#), "{text}");
     }
 
     #[test]

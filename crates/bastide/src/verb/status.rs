@@ -6,6 +6,7 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::wire::Configured;
 use ::audit::read::Query;
+use ::audit::record::Kind;
 use ::audit::show;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -43,14 +44,14 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The calls of the last day, by verdict.
+/// The calls of the last day, by verdict. Probes are none.
 fn day(configured: &Configured) -> Result<Value, Failure> {
     let folder = configured.loaded.file.state.join(audit::FOLDER);
     let mut counts = [0_u64; 4];
     if folder.is_dir() {
         let now = SystemClock::new().utc();
         let since = Utc::from_nanos(now.nanos().saturating_sub(u64::try_from(DAY.as_nanos()).unwrap_or(u64::MAX)));
-        let query = Query { since: Some(since), ..Query::default() };
+        let query = Query { since: Some(since), kinds: vec![Kind::Intent, Kind::Outcome, Kind::Decision], ..Query::default() };
         for line in show::join(&audit::records(&LogFolder::new(folder), &query)?) {
             let calls = matches!(member(&line, "method"), "tools/call" | "prompts/get" | "resources/read");
             let word = line.pointer("/decision/verdict").and_then(Value::as_str);

@@ -95,6 +95,7 @@ async fn issue(args: &Issue, desk: &Desk, common: &Common) -> Result<(), Failure
         servers: args.servers.clone(),
         tools: args.tools.clone(),
         life: args.ttl.duration(),
+        purpose: identity::token::Purpose::Work,
     };
     let answer = desk.perform(Act::TokenIssue(wish)).await?;
     common.answer(&answer, |answer| {

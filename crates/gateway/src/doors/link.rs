@@ -3,6 +3,7 @@
 use super::aside::Told;
 use super::pipe::Pipe;
 use crate::calls::Call;
+use crate::trail::Occasion;
 use bytes::Bytes;
 use http::HeaderValue;
 use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, Response, Revision, json};
@@ -87,6 +88,8 @@ pub struct Link {
     handshake: Mutex<Option<Document>>,
     told: AtomicBool,
     changes: Changes,
+    /// On whose account its process runs.
+    pub(crate) occasion: Occasion,
     /// Ends with the link.
     pub ended: CancellationToken,
 }
@@ -173,8 +176,8 @@ pub enum Standing {
 
 impl Link {
     /// A link over the pipes of a local process.
-    pub(super) fn over_pipe(server: ServerName, digest: String, pipe: Pipe, bounds: mcp::Bounds) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Pipe(pipe), bounds)
+    pub(super) fn over_pipe(server: ServerName, digest: String, pipe: Pipe, bounds: mcp::Bounds, occasion: Occasion) -> Arc<Self> {
+        Self::new(server, digest, Carrier::Pipe(pipe), bounds, occasion)
     }
 
     /// A link over HTTP.
@@ -185,10 +188,10 @@ impl Link {
         authorization: Option<HeaderValue>,
         bounds: mcp::Bounds,
     ) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, bounds)
+        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, bounds, Occasion::Work)
     }
 
-    fn new(server: ServerName, digest: String, carrier: Carrier, bounds: mcp::Bounds) -> Arc<Self> {
+    fn new(server: ServerName, digest: String, carrier: Carrier, bounds: mcp::Bounds, occasion: Occasion) -> Arc<Self> {
         Arc::new(Self {
             server,
             digest,
@@ -200,6 +203,7 @@ impl Link {
             handshake: Mutex::new(None),
             told: AtomicBool::new(false),
             changes: Changes::default(),
+            occasion,
             ended: CancellationToken::new(),
         })
     }

@@ -6,6 +6,7 @@ use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
 use crate::standing;
+use crate::trail::Occasion;
 use mcp::Message;
 use sandbox::{Spec, Tail};
 use std::path::PathBuf;
@@ -37,7 +38,12 @@ pub(super) async fn start(
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
-    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, limits(&snapshot));
+    // What a real server does is never a probe's doing, whoever looked.
+    let occasion = match session {
+        Some(session) if session.principal.is_probe() && run.is_canary() => Occasion::Probe,
+        Some(_) | None => Occasion::Work,
+    };
+    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, limits(&snapshot), occasion);
     let watch = Watch {
         gate: Arc::clone(gate),
         link: Arc::clone(&link),
@@ -134,7 +140,7 @@ impl Watch {
         self.link.end();
         if !asked {
             let next = self.state.supervisor.lock().died(self.gate.clock.instant());
-            crate::event::died(&self.gate, &self.server.name, &tail.lines(), &next);
+            crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
         }
         watched.finish().await;
     }

@@ -6,11 +6,14 @@ use crate::arrival::{Arrival, Endpoint, Source, Verb};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::snapshot::{Listen, Snapshot};
-use crate::trail::{Stage, Trail};
+use crate::trail::{Occasion, Stage, Trail};
 use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use std::sync::Arc;
 use terms::{Code, ServerName};
 use transport::http::HEAD_BYTES;
+
+/// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
+pub const PASS: HeaderName = HeaderName::from_static("bastide-probe");
 
 /// What arrived, its head accepted.
 pub struct Framed {
@@ -51,6 +54,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
         Source::Local(local) => (local.endpoint.clone(), Verb::Post),
         Source::Http(http) => {
             size(&http.head, trail)?;
+            trail.occasion = occasion(gate, &http.head.headers, &snapshot);
             let target = http.head.uri.authority().map(http::uri::Authority::as_str);
             host(&http.head.headers, target, &snapshot.listen, trail)?;
             origin(&http.head.headers, &snapshot.listen, trail)?;
@@ -62,6 +66,16 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     trail.endpoint = Some(endpoint.clone());
     trail.passed(gate, Stage::Accept);
     Ok(Framed { arrival, endpoint, verb, snapshot })
+}
+
+/// Whether a probe of the assessor sends this, whatever else is wrong with it. The header holds a probe's token, which is judged like any other and gives
+/// no right; anything else in it is as if it were not there.
+fn occasion(gate: &Gate, headers: &HeaderMap, snapshot: &Snapshot) -> Occasion {
+    let Some(token) = one(headers, &PASS) else { return Occasion::Work };
+    match gate.tokens.verify(token, &snapshot.listen.resource(&Endpoint::All), gate.clock.utc()) {
+        Ok(verified) if verified.principal.is_probe() => Occasion::Probe,
+        Ok(_) | Err(_) => Occasion::Work,
+    }
 }
 
 /// The parser's own bound is on what it has read ahead, which may be twice as much.

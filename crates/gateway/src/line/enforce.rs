@@ -1,16 +1,19 @@
 //! Stage 8: every obligation of the verdict is discharged.
 //!
 //! What a verdict asks for today is a clearance, which `screen` holds the answer to; approvals join here.
+//! A probe of the assessor goes no further than the canary, whatever the policy says of it.
 
 use super::decide::Decided;
 use super::parse::Intake;
 use super::resolve::Target;
 use crate::gate::Gate;
+use crate::halt::Halt;
 use crate::session::Session;
-use crate::trail::{Stage, Trail};
+use crate::snapshot::{Carrier, Server};
+use crate::trail::{Occasion, Stage, Trail};
 use mcp::{Message, Method};
 use std::sync::Arc;
-use terms::Operation;
+use terms::{Code, Operation};
 
 /// What arrived, with leave to act.
 pub struct Authorized {
@@ -73,7 +76,39 @@ impl Authorized {
     }
 }
 
-pub(super) fn run(gate: &Gate, trail: &mut Trail, decided: Decided) -> Authorized {
+pub(super) fn run(gate: &Gate, trail: &mut Trail, decided: Decided) -> Result<Authorized, Halt> {
+    if trail.occasion == Occasion::Probe && calls_a_real_server(decided.inspected().resolved().target()) {
+        return Err(trail.refuse(Code::ProbeReach));
+    }
     trail.passed(gate, Stage::Enforce);
-    Authorized { decided }
+    Ok(Authorized { decided })
+}
+
+/// Whether a server that is not the canary would see more than a listing.
+fn calls_a_real_server(target: &Target) -> bool {
+    let real = |server: &Server| match &server.carrier {
+        Carrier::Run(run) => !run.is_canary(),
+        Carrier::Remote(_) => true,
+    };
+    match target {
+        Target::Tool(server, ..)
+        | Target::Prompt(server, _)
+        | Target::Resource(server, _)
+        | Target::Completion(server, _)
+        | Target::Subscription(server, ..)
+        | Target::Reply(server, ..) => real(server),
+        Target::Initialize
+        | Target::Ping
+        | Target::List(..)
+        | Target::Level(_)
+        | Target::Resources(..)
+        | Target::NoResources
+        | Target::Cancel(_)
+        | Target::Noted(_)
+        | Target::Dropped
+        | Target::Stream(_)
+        | Target::End
+        | Target::Closed(..)
+        | Target::Absent => false,
+    }
 }

@@ -7,7 +7,7 @@ use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
 use crate::metrics::Outcome;
 use crate::plain::METADATA;
-use crate::trail::{Intended, Stage, Trail, Verdict};
+use crate::trail::{Intended, Occasion, Stage, Trail, Verdict};
 use bytes::Bytes;
 use mcp::Fate;
 use terms::{Code, Refusal, Side};
@@ -144,6 +144,10 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
 }
 
 fn count(gate: &Gate, trail: &Trail) {
+    if trail.occasion == Occasion::Probe {
+        gate.metrics.probes.inc();
+        return;
+    }
     match (trail.verdict(), trail.code) {
         (Verdict::Allowed, _) => drop(gate.metrics.allowed.inc()),
         (verdict, code) => {

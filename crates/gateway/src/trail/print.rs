@@ -1,12 +1,12 @@
 //! A trail as the record of the log.
 
-use super::{Stage, Trail, Verdict};
+use super::{Occasion, Stage, Trail, Verdict};
 use crate::gate::Gate;
 use audit::Record;
 use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
 use mcp::json;
 use std::time::Duration;
-use terms::{Action, Authenticated, Code, Operation, RecordId};
+use terms::{Action, Code, Operation, RecordId};
 
 impl Trail {
     /// The record that says what is about to be sent.
@@ -28,10 +28,7 @@ impl Trail {
         let mut entry = Record::new(RecordId::new(&*gate.entropy), kind, gate.clock.utc(), gate.clock.instant());
         entry.request = Some(self.id);
         entry.trace = self.trace.as_deref().map(|parent| Trace { parent, state: None });
-        let binding = self.principal.as_ref().and_then(|principal| match &principal.authenticated {
-            Authenticated::Token { id } => Some(id.to_string()),
-            Authenticated::Peer | Authenticated::Gateway => None,
-        });
+        let binding = self.principal.as_ref().and_then(|principal| principal.authenticated.token()).map(|id| id.to_string());
         entry.principal = self.principal.as_deref();
         entry.session = self.session.map(|id| Session { id, binding: binding.as_deref() });
         let client = self.peer.map(|peer| peer.to_string());
@@ -91,7 +88,10 @@ impl Trail {
         }
         let detail = self.detail();
         entry.detail = detail.as_deref().and_then(|detail| Object::new(detail).ok());
-        entry.encode()
+        match self.occasion {
+            Occasion::Work => entry.encode(),
+            Occasion::Probe => entry.of_probe().encode(),
+        }
     }
 
     fn ended(&self) -> Outcome<'_> {

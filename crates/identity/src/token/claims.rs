@@ -5,6 +5,24 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use terms::{Name, ServerName, TokenId};
 
+/// What a token is made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// An agent's work.
+    #[default]
+    Work,
+    /// A probe of the assessor: what is done with it is on record as a probe's.
+    Probe,
+}
+
+impl Purpose {
+    /// Whether it is the usual one, which a token does not state.
+    fn is_usual(&self) -> bool {
+        matches!(self, Self::Work)
+    }
+}
+
 /// What a token shall state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
@@ -18,6 +36,8 @@ pub struct Claims {
     pub scope: Scope,
     /// How long it lives: 1 s to 24 h, whole seconds.
     pub life: Duration,
+    /// What it is made for.
+    pub purpose: Purpose,
 }
 
 /// The payload. A member more, a member twice or one of another type is no payload; `client_id` and `cnf` are reserved and refused until they are checked.
@@ -35,4 +55,6 @@ pub(super) struct Payload {
     pub nbf: u64,
     pub exp: u64,
     pub jti: TokenId,
+    #[serde(default, skip_serializing_if = "Purpose::is_usual")]
+    pub purpose: Purpose,
 }

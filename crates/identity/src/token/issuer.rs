@@ -67,6 +67,7 @@ impl Issuer {
             nbf: issued,
             exp: issued.saturating_add(life),
             jti: id,
+            purpose: claims.purpose,
         };
         let json = serde_json::to_vec(&payload).map_err(Error::Encode)?;
         let mut token = format!("{}.{}", self.key.public().header(), URL_SAFE_NO_PAD.encode(json));

@@ -1,7 +1,7 @@
 //! Judges tokens.
 
 use super::claims::Payload;
-use super::{LONGEST, LONGEST_LIFE, PublicKey, Scope};
+use super::{LONGEST, LONGEST_LIFE, PublicKey, Purpose, Scope};
 use crate::{Revocations, Standing};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -185,7 +185,10 @@ impl Verifier {
             agent: payload.sub,
             user: payload.user,
             workload: Workload::Remote,
-            authenticated: Authenticated::Token { id: payload.jti },
+            authenticated: match payload.purpose {
+                Purpose::Work => Authenticated::Token { id: payload.jti },
+                Purpose::Probe => Authenticated::Probe { id: payload.jti },
+            },
         };
         let verified = Verified { principal, token: payload.jti, scope, expires: Utc::from_seconds(payload.exp) };
         Ok(Known { verified: Arc::new(verified), audiences: payload.aud, begins: Utc::from_seconds(payload.nbf.max(payload.iat)) })
@@ -233,6 +236,7 @@ mod tests {
             audiences: vec![HERE.into(), format!("{HERE}/files")],
             scope: Scope::new(vec![ServerName::new("files").unwrap()], vec!["read_*".into()]).unwrap(),
             life: Duration::from_secs(3600),
+            purpose: Purpose::Work,
         };
         let issued = Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).unwrap();
         issued.token.open().clone()
@@ -269,6 +273,22 @@ mod tests {
             assert_eq!(verified.expires, Utc::from_seconds(NOW + 3600));
             assert_eq!(verified.scope.tools(), ["read_*"]);
         }
+    }
+
+    #[test]
+    fn only_a_signed_purpose_makes_a_probe() {
+        let (verifier, _) = verifier();
+        let judge = |payload: &serde_json::Value| {
+            let token = forge(&own_header(&key(1)), &payload.to_string(), &key(1));
+            verifier.verify(&token, HERE, Utc::from_seconds(NOW)).map(|verified| verified.principal.is_probe())
+        };
+        let mut claims = good();
+        claims["sub"] = "probe/a".into();
+        assert_eq!(judge(&claims), Ok(false), "a name alone says nothing");
+        claims["purpose"] = "probe".into();
+        assert_eq!(judge(&claims), Ok(true));
+        claims["purpose"] = "Probe".into();
+        assert_eq!(judge(&claims), Err(TokenFault::Claims));
     }
 
     #[test]
@@ -421,7 +441,8 @@ mod tests {
     fn what_would_not_be_read_is_not_issued() {
         let issue = |life: u64, audiences: Vec<String>| {
             let scope = Scope::new(vec![], vec![]).unwrap();
-            let claims = Claims { agent: Name::new("a").unwrap(), user: None, audiences, scope, life: Duration::from_secs(life) };
+            let (life, purpose) = (Duration::from_secs(life), Purpose::Work);
+            let claims = Claims { agent: Name::new("a").unwrap(), user: None, audiences, scope, life, purpose };
             Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).err()
         };
         assert!(issue(86_400, vec![HERE.into()]).is_none());

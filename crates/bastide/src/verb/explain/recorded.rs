@@ -91,7 +91,7 @@ fn answer(call: &Value, configured: &Configured) -> Value {
 /// Whether anything left for the server: an intent stands in the log.
 fn sent(call: &Value) -> bool {
     let records = call["records"].as_array().map(Vec::as_slice).unwrap_or_default();
-    records.iter().any(|record| member(record, "kind") == "intent")
+    records.iter().any(|record| member(record, "phase") == "intent" || member(record, "kind") == "intent")
 }
 
 /// What the person can do.
