@@ -10,6 +10,7 @@ mod ground;
 mod identity;
 mod log;
 mod probe;
+mod progress;
 mod runtime;
 mod secrets;
 mod steps;
@@ -19,9 +20,10 @@ mod supply;
 use crate::outcome::{Common, Failure, Fault, NO, say};
 use ::assess::{Assessment, Detail, Evidence, Level, Scope, catalogue, score};
 use ground::Ground;
-use std::io::{IsTerminal as _, Write as _};
+use progress::Progress;
 use std::process::ExitCode;
 use terms::Control;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// What is asked.
 #[derive(clap::Args, Debug)]
@@ -43,9 +45,17 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let catalogue = catalogue().map_err(|fault| Failure::caused(fault))?;
     let ground = Ground::find(common).await?;
     let began = ground.now();
-    let mut progress = Progress::new(common);
-    let evidence = probe::all(&ground, &mut |control| progress.show(control)).await;
+    let progress = Progress::new(common);
+    let stopped = tokio::select! {
+        evidence = probe::all(&ground, &progress) => Ok(evidence),
+        stopped = interrupted() => Err(stopped),
+    };
     progress.end();
+    let evidence = match stopped {
+        Ok(evidence) => evidence,
+        Err(cause) => return Err(given_up(&ground, cause).await),
+    };
+    let lost = ground.lost().await;
     let assessment = score(&evidence);
     let scope = Scope {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -63,7 +73,39 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
         ::assess::text(&assessment, catalogue, &scope, detail, shown)
     };
     say(&printed)?;
+    if lost {
+        return Err(Failure::system("the gateway went away while it was assessed").next("bastide serve, then assess again"));
+    }
     Ok(code(args, &assessment, &ground))
+}
+
+/// Waits until someone wants the assessment to end.
+async fn interrupted() -> std::io::Result<()> {
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
+}
+
+/// Puts things back after an interruption, unless that is interrupted too.
+async fn given_up(ground: &Ground, cause: std::io::Result<()>) -> Failure {
+    let left = tokio::select! {
+        left = ground.clean() => left,
+        _ = interrupted() => vec!["putting things back was interrupted too".to_owned()],
+    };
+    let failure = match cause {
+        Ok(()) => Failure::system("the assessment was interrupted; nothing was assessed"),
+        Err(fault) => Failure::system("signals cannot be awaited").because(&fault),
+    };
+    match left.as_slice() {
+        [] => failure.next("what the probes had made at the gateway was taken back; run `bastide assess` again"),
+        left => failure.next(format!("left at the gateway: {}; `bastide assess` takes it back when it runs again", left.join(", "))),
+    }
 }
 
 fn code(args: &Args, assessment: &Assessment, ground: &Ground) -> ExitCode {
@@ -89,32 +131,6 @@ fn chosen(names: &[String]) -> Result<Vec<Control>, Failure> {
         }
     }
     Ok(chosen)
-}
-
-/// One line on a terminal that says what is being looked at.
-struct Progress {
-    shown: Option<std::io::Stderr>,
-}
-
-impl Progress {
-    fn new(common: &Common) -> Self {
-        let stderr = std::io::stderr();
-        Self { shown: (!common.json && stderr.is_terminal()).then_some(stderr) }
-    }
-
-    fn show(&mut self, control: Control) {
-        if let Some(out) = &mut self.shown {
-            let _ = write!(out, "\r\x1b[Kassessing {}", control.id());
-            let _ = out.flush();
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(out) = &mut self.shown {
-            let _ = write!(out, "\r\x1b[K");
-            let _ = out.flush();
-        }
-    }
 }
 
 #[cfg(test)]

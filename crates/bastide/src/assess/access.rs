@@ -1,13 +1,15 @@
 //! Probes of the group `access` that need no canary.
 
-use super::ground::{B, Ground};
+use super::ground::{B, Ground, phase};
 use super::steps::{Finding, Probed, Steps};
 use config::Entry;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A tool that nobody offers.
 const NOBODY: &str = "bastide-assess-nobody__nothing";
+/// How the policy refuses what a principal may not see: as if it were not there.
+const UNSEEN: [&str; 2] = ["access.deny-by-default/denied", "access.filtered-discovery/unknown"];
 /// Tools that are called at most.
 const MOST_TOOLS: usize = 20;
 /// How often each of two answers is timed.
@@ -32,9 +34,10 @@ pub async fn deny_by_default(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut references = Vec::new();
     for tool in tools.iter().take(MOST_TOOLS) {
         let reply = agent.call(tool, json!({})).await?;
-        match reply.reference() {
-            Some(reference) if !reply.ran() => references.push(reference),
-            _ => ran.push(tool.clone()),
+        // A probe that the policy would let through is held back before a real server: that is no refusal of the policy.
+        match (reply.code(), reply.reference()) {
+            (Some(code), Some(reference)) if !reply.ran() && UNSEEN.contains(&code.as_str()) => references.push(reference),
+            _ => ran.push(format!("{tool} {}", reply.said())),
         }
     }
     let called = tools.len().min(MOST_TOOLS);
@@ -42,16 +45,18 @@ pub async fn deny_by_default(ground: &Ground, steps: &mut Steps) -> Probed {
     for method in ["prompts/get", "resources/read"] {
         let params = if method == "prompts/get" { json!({"name": NOBODY}) } else { json!({"uri": "bastide://nobody/nothing"}) };
         let reply = agent.ask(method, params).await?;
-        steps.note(format!("asked `{method}`"), "refused", reply.said(), !reply.ran());
+        let unseen = reply.code().is_some_and(|code| UNSEEN.contains(&code.as_str()));
+        steps.note(format!("asked `{method}`"), "refused", reply.said(), !reply.ran() && unseen);
     }
     let mut sent = Vec::new();
     for reference in &references {
         let records = ground.records_of(reference, 1).await?;
-        if records.iter().any(|record| record.get("kind").and_then(serde_json::Value::as_str) == Some("intent")) {
+        let denied = |record: &Value| record.pointer("/decision/verdict").and_then(Value::as_str) == Some("refused");
+        if records.is_empty() || !records.iter().all(|record| denied(record) && phase(record) == "decision") {
             sent.push(reference.clone());
         }
     }
-    steps.none(format!("looked in the log for intents among {} refused calls", references.len()), &sent);
+    steps.none(format!("looked in the log for calls that were not recorded as refused, among {}", references.len()), &sent);
     let wild: Vec<String> = ground
         .file()
         .roles

@@ -6,10 +6,12 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 
 const REVISION: &str = "2025-11-25";
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
+const PASS: HeaderName = HeaderName::from_static("bastide-probe");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const MOST_BYTES: usize = 4 << 20;
 const WITHIN: Duration = Duration::from_secs(10);
@@ -19,6 +21,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 pub struct Agent {
     client: egress::Client,
     token: Option<String>,
+    pass: Arc<str>,
     /// MCP's id of its session.
     pub session: Option<String>,
     next: u64,
@@ -115,14 +118,22 @@ fn refusal(value: &Value) -> Option<(String, String)> {
 }
 
 impl Agent {
-    /// An agent with `token`, without a session.
-    pub fn new(client: egress::Client, token: Option<&str>) -> Self {
-        Self { client, token: token.map(str::to_owned), session: None, next: 0 }
+    /// An agent without a token and without a session. `pass` is a probe's token: it marks whatever is sent as a probe's, and gives no right.
+    pub fn new(client: egress::Client, pass: Arc<str>) -> Self {
+        Self { client, token: None, pass, session: None, next: 0 }
     }
 
     /// The same with another token, in the same session.
     pub fn with(&self, token: Option<&str>) -> Self {
         Self { token: token.map(str::to_owned), ..self.clone() }
+    }
+
+    /// The id of its token, as the token states it.
+    pub fn token_id(&self) -> Option<String> {
+        use base64::Engine as _;
+        let payload = self.token.as_deref()?.split('.').nth(1)?;
+        let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok()?;
+        serde_json::from_slice::<Value>(&bytes).ok()?.get("jti")?.as_str().map(str::to_owned)
     }
 
     /// Sends one request.
@@ -137,6 +148,7 @@ impl Agent {
                 headers.insert(name, value);
             }
         };
+        put(PASS, &self.pass);
         if let Some(token) = &self.token {
             put(AUTHORIZATION, &format!("Bearer {token}"));
         }

@@ -1,14 +1,11 @@
 //! Probes that need the built-in canary among the configured servers.
 
 use super::agent::Agent;
-use super::ground::{A, CanaryServer, Ground};
-use super::secrets::{holds, search};
+use super::ground::{A, CanaryServer, Ground, phase};
+use super::secrets::{drawn, holds, search};
 use super::steps::{Finding, Probed, Steps, Trouble};
 use crate::canary;
-use crate::host::SystemEntropy;
-use base64::Engine as _;
 use serde_json::{Value, json};
-use terms::Entropy as _;
 
 /// Found where only a canary could show it.
 pub const NO_CANARY: &str = "no canary server can be used; `bastide assess --control secrets.isolation` says how to add one";
@@ -62,12 +59,8 @@ pub async fn isolation(ground: &Ground, steps: &mut Steps) -> Probed {
     let Some(place) = first.server.secret.clone() else {
         return Err(Trouble::new("looked for the credential of the canary", "its entry has no `secrets: { CANARY_SECRET: vault:… }`"));
     };
-    let mut bytes = [0_u8; 24];
-    SystemEntropy.fill(&mut bytes);
-    let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "Zq";
-    let value = base64::engine::general_purpose::STANDARD.encode(&secret);
-    let did = "gave the canary a credential made for this run";
-    ground.operate(did, "/api/v1/secrets", &json!({"address": format!("vault:{place}"), "value": value})).await?;
+    let secret = drawn();
+    ground.put_secret(&place, &secret).await?;
     // A new session gets a process that was started with the new credential.
     let mut agent = first.agent;
     agent.close().await;
@@ -76,7 +69,7 @@ pub async fn isolation(ground: &Ground, steps: &mut Steps) -> Probed {
     let reply = reached.call("leak", json!({})).await?;
     let answered = reply.status == 200 && (reply.ran() || reply.code().is_some());
     steps.note(
-        "called a tool that returns the credential in three encodings",
+        "called a tool that returns the credential in several encodings",
         "an answer without it, or a refusal",
         reply.said(),
         answered,
@@ -125,25 +118,19 @@ pub async fn argument_schemas(ground: &Ground, steps: &mut Steps) -> Probed {
         ("a fraction for an integer", "add", json!({"a": 1.5, "b": 2})),
         ("a list instead of arguments", "add", json!([1, 2])),
     ];
-    let mut references = Vec::new();
     for (what, tool, arguments) in cases {
         let reply = reached.call(tool, arguments).await?;
         let code = reply.code().unwrap_or_default();
-        let ok = !reply.ran()
-            && (code.starts_with("access.argument-schemas/")
-                || code.starts_with("transport.strict-messages/")
-                || reply.message().get("error").is_some());
-        steps.note(format!("called {tool} with {what}"), "refused by its schema", reply.said(), ok);
-        references.extend(reply.reference());
+        // A message that is no call at all gets an error of the protocol.
+        let refused = ["access.argument-schemas/", "transport.strict-messages/"].iter().any(|control| code.starts_with(control))
+            || (code.is_empty() && reply.message().get("error").is_some());
+        steps.note(format!("called {tool} with {what}"), "refused by its schema", reply.said(), refused && !reply.ran());
     }
-    let mut sent = Vec::new();
-    for reference in &references {
-        let records = ground.records_of(reference, 1).await?;
-        if records.iter().any(|record| record.get("kind").and_then(Value::as_str) == Some("intent")) {
-            sent.push(reference.clone());
-        }
-    }
-    steps.none(format!("looked in the log for intents among {} refused calls", references.len()), &sent);
+    let holder = reached.agent.token_id().unwrap_or_default();
+    let mine = |record: &Value| record.pointer("/session/binding").and_then(Value::as_str) == Some(holder.as_str());
+    let sent = ground.recorded(2, |record| mine(record) && record.get("tool").is_some() && phase(record) != "decision").await?;
+    let sent = sent.iter().filter(|record| phase(record) == "intent").count();
+    steps.note("looked in the log for those that were sent to the server", "the good call alone", sent, sent == 1);
     let open = open_texts(ground);
     let said = if open.is_empty() {
         "none".to_owned()

@@ -1,18 +1,22 @@
-//! Where probes stand: the configuration, the gateway that runs on it, its log, and the tokens that the probes were given.
+//! Where probes stand: the configuration, the gateway that runs on it, its log, and what the probes were given.
+//!
+//! Whatever a probe changes at the gateway is changed here, and undone by [`Ground::clean`].
 
-use super::agent::Agent;
+use super::agent::{Agent, Reply};
 use super::steps::Trouble;
 use crate::canary;
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::wire::{Configured, LOCK};
 use audit::read::{self, Query};
+use audit::record::Kind;
 use audit::segment::Sort;
+use base64::Engine as _;
 use config::{File, Loaded};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use store::journal::LogFolder;
 use terms::{Clock as _, ServerName, Utc};
@@ -22,6 +26,16 @@ use tokio::net::UnixStream;
 pub const A: &str = "probe/a";
 /// The principal that no role may name.
 pub const B: &str = "probe/b";
+/// The principal that is stopped. No role names it either.
+pub const C: &str = "probe/c";
+/// What the names of the probes' principals begin with.
+const PROBES: &str = "probe/";
+/// Why probes are stopped, so that what an earlier run left behind is known.
+const REASON: &str = "bastide assess";
+/// How long a gateway may take to say that it is there.
+const HELLO: Duration = Duration::from_secs(5);
+/// How long cleaning up may take.
+const CLEANING: Duration = Duration::from_secs(10);
 /// How long a token of the probes lives.
 const LIFE: Duration = Duration::from_secs(120);
 /// Records that are read at most.
@@ -65,8 +79,16 @@ pub struct Ground {
     why_not: String,
     began: Utc,
     first_segment: u64,
-    issued: Mutex<Vec<Token>>,
-    stopped: Mutex<Vec<String>>,
+    pass: tokio::sync::OnceCell<Arc<str>>,
+    made: Mutex<Made>,
+}
+
+/// What the probes made at the gateway, and is to be undone.
+#[derive(Default)]
+struct Made {
+    issued: Vec<Token>,
+    credentials: Vec<String>,
+    upset: Vec<ServerName>,
 }
 
 impl Ground {
@@ -75,16 +97,17 @@ impl Ground {
         let clock = SystemClock::new();
         let configured = Configured::read(common.config.as_deref(), &clock)?;
         let socket = configured.loaded.file.state.join("admin.sock");
-        let (running, why_not) = match Running::find(&socket).await {
-            Ok(Some(running)) => (Some(running), String::new()),
-            Ok(None) => (None, SERVE.to_owned()),
-            Err(trouble) => (None, format!("{}: {}", trouble.did, trouble.why)),
+        let (running, why_not) = match tokio::time::timeout(HELLO, Running::find(&socket)).await {
+            Ok(Ok(Some(running))) => (Some(running), String::new()),
+            Ok(Ok(None)) => (None, SERVE.to_owned()),
+            Ok(Err(trouble)) => (None, format!("{}: {}", trouble.did, trouble.why)),
+            Err(_) => (None, format!("a gateway runs on this configuration, and does not answer within {} s", HELLO.as_secs())),
         };
         let log = LogFolder::new(configured.loaded.file.state.join("audit"));
         let first_segment = read::segments(&log).ok().and_then(|all| all.iter().rev().nth(1).or(all.first()).copied()).unwrap_or(0);
         let began = clock.utc();
-        let (issued, stopped) = (Mutex::default(), Mutex::default());
-        Ok(Self { configured, clock, running, why_not, began, first_segment, issued, stopped })
+        let (pass, made) = (tokio::sync::OnceCell::new(), Mutex::default());
+        Ok(Self { configured, clock, running, why_not, began, first_segment, pass, made })
     }
 
     /// The time.
@@ -176,23 +199,35 @@ impl Ground {
     }
 
     /// An agent without a token.
-    pub fn stranger(&self) -> Result<Agent, Trouble> {
-        Ok(Agent::new(self.running()?.client.clone(), None))
+    pub async fn stranger(&self) -> Result<Agent, Trouble> {
+        let pass = self.pass.get_or_try_init(async || self.issue(A, LIFE, None).await.map(|token| Arc::from(token.text))).await?;
+        Ok(Agent::new(self.running()?.client.clone(), Arc::clone(pass)))
     }
 
     /// An agent that is `principal`, with a token of its own and a session.
     pub async fn agent(&self, principal: &str) -> Result<Agent, Trouble> {
         let token = self.issue(principal, LIFE, None).await?;
-        let mut agent = self.stranger()?.with(Some(&token.text));
+        let mut agent = self.stranger().await?.with(Some(&token.text));
         agent.open().await?;
         Ok(agent)
     }
 
     /// A token for `principal`, on `servers` or on all that are configured. It is taken back at the end.
     pub async fn issue(&self, principal: &str, life: Duration, servers: Option<&[ServerName]>) -> Result<Token, Trouble> {
+        self.issue_for("probe", principal, life, servers).await
+    }
+
+    /// As [`issue`](Self::issue), for `purpose`: `probe` marks what is done with the token, `work` is what agents get.
+    pub async fn issue_for(
+        &self,
+        purpose: &str,
+        principal: &str,
+        life: Duration,
+        servers: Option<&[ServerName]>,
+    ) -> Result<Token, Trouble> {
         let all = self.servers();
         let servers = servers.unwrap_or(&all);
-        let mut wish = json!({"agent": principal, "life_seconds": life.as_secs()});
+        let mut wish = json!({"agent": principal, "life_seconds": life.as_secs(), "purpose": purpose});
         if let (false, Some(wish)) = (servers.is_empty(), wish.as_object_mut()) {
             wish.insert("servers".into(), servers.iter().map(ServerName::as_str).collect());
         }
@@ -200,13 +235,17 @@ impl Ground {
         let text = |key: &str| handed.get(key).and_then(Value::as_str).map(str::to_owned);
         let token = text("id").zip(text("token")).map(|(id, text)| Token { id, text });
         let token = token.ok_or_else(|| Trouble::new("issued a token to the probe", "the answer holds no token"))?;
-        self.issued.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(token.clone());
+        self.made().issued.push(token.clone());
         Ok(token)
     }
 
     /// The tokens that were issued.
     pub fn issued(&self) -> Vec<Token> {
-        self.issued.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.made().issued.clone()
+    }
+
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a token back.
@@ -228,29 +267,139 @@ impl Ground {
 
     /// Stops `scope`. It is let go at the end if not before.
     pub async fn kill(&self, scope: &str) -> Result<Value, Trouble> {
-        self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(scope.to_owned());
-        self.operate("stopped the probe", "/api/v1/kill", &json!({"scope": scope, "reason": "assessment"})).await
+        self.operate("stopped the probe", "/api/v1/kill", &json!({"scope": scope, "reason": REASON})).await
     }
 
     /// Lets `scope` go.
     pub async fn release(&self, scope: &str) -> Result<Value, Trouble> {
-        let let_go = self.operate("let the probe go", "/api/v1/release", &json!({"scope": scope, "reason": "assessment"})).await?;
-        self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).retain(|stopped| stopped != scope);
-        Ok(let_go)
+        self.operate("let the probe go", "/api/v1/release", &json!({"scope": scope, "reason": REASON})).await
     }
 
-    /// Takes back and lets go what the probes left behind. What fails ends by itself: tokens within two minutes, a stop means probes alone.
-    pub async fn clean(&self) {
-        for token in self.issued() {
-            let _ = self.revoke(&token).await;
+    /// Puts a credential into the vault. One that was not there before is taken out at the end.
+    pub async fn put_secret(&self, place: &str, value: &str) -> Result<(), Trouble> {
+        if !self.held_secrets().await?.iter().any(|held| held == place) {
+            self.made().credentials.push(place.to_owned());
         }
-        let stopped = self.stopped.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        for scope in stopped {
+        let value = base64::engine::general_purpose::STANDARD.encode(value);
+        let body = json!({"address": format!("vault:{place}"), "value": value});
+        self.operate("put a credential made for this run into the vault", "/api/v1/secrets", &body).await.map(drop)
+    }
+
+    /// The places of the vault that hold something.
+    pub async fn held_secrets(&self) -> Result<Vec<String>, Trouble> {
+        let listed = self.view("asked what the vault holds", "/api/v1/secrets").await?;
+        let entries = listed.get("secrets").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let place = |entry: &Value| Some(entry.get("address")?.as_str()?.trim_start_matches("vault:").to_owned());
+        Ok(entries.iter().filter_map(place).collect())
+    }
+
+    /// Notes that a probe makes `server` misbehave. It is let go, and compared with its pins once more, at the end.
+    pub fn upset(&self, server: &ServerName) {
+        let mut made = self.made();
+        if !made.upset.contains(server) {
+            made.upset.push(server.clone());
+        }
+    }
+
+    /// Undoes what an earlier run could not, since it was killed: its stops of probes.
+    pub async fn sweep(&self) {
+        if self.running.is_some() {
+            let _ = tokio::time::timeout(CLEANING, self.release_all()).await;
+        }
+    }
+
+    /// Undoes whatever the probes did: ends their sessions, takes their tokens back, lets go what they stopped, takes credentials out of the vault,
+    /// and has the canary compared with its pins again. Gives what is left nevertheless; that ends by itself within two minutes, but for stops, which
+    /// the next run lets go.
+    pub async fn clean(&self) -> Vec<String> {
+        if self.running.is_none() {
+            return Vec::new();
+        }
+        match tokio::time::timeout(CLEANING, self.undo()).await {
+            Ok(Ok(left)) => left,
+            Ok(Err(Trouble { did, why })) => vec![format!("{did}: {why}")],
+            Err(_) => vec![format!("the gateway did not let it be undone within {} s", CLEANING.as_secs())],
+        }
+    }
+
+    async fn undo(&self) -> Result<Vec<String>, Trouble> {
+        let (credentials, upset) = {
+            let made = self.made();
+            (made.credentials.clone(), made.upset.clone())
+        };
+        for server in &upset {
+            let _ = self.operate("let the canary go", &format!("/api/v1/servers/{server}/release"), &json!({})).await;
+            self.look_again(server).await;
+        }
+        let admin = &self.running()?.admin;
+        for id in self.live_tokens().await? {
+            let _ = admin.delete::<Value>(&format!("/api/v1/tokens/{id}")).await;
+        }
+        for place in &credentials {
+            let _ = admin.delete::<Value>(&format!("/api/v1/secrets/{place}")).await;
+        }
+        self.release_all().await?;
+
+        let mut left: Vec<String> = self.live_tokens().await?.into_iter().map(|id| format!("token {id}")).collect();
+        left.extend(self.stops().await?.into_iter().map(|scope| format!("stop of {scope}")));
+        left.extend(self.sessions_of(PROBES).await?.into_iter().map(|id| format!("session {id}")));
+        let held = if credentials.is_empty() { Vec::new() } else { self.held_secrets().await? };
+        left.extend(credentials.into_iter().filter(|place| held.contains(place)).map(|place| format!("vault:{place}")));
+        Ok(left)
+    }
+
+    /// Opens a session that reaches `server`, so that what it offers now is compared with its pins.
+    async fn look_again(&self, server: &ServerName) {
+        if let Ok(mut agent) = self.agent(A).await {
+            let _ = agent.call(&format!("{server}__echo"), json!({"text": "assessment"})).await;
+            agent.close().await;
+        }
+    }
+
+    async fn release_all(&self) -> Result<(), Trouble> {
+        for scope in self.stops().await? {
             let _ = self.release(&scope).await;
         }
+        Ok(())
     }
 
-    /// The records of this run, oldest first: those that were made since it began.
+    /// The scopes that a run of ours stopped.
+    async fn stops(&self) -> Result<Vec<String>, Trouble> {
+        let status = self.view("asked what is stopped", "/api/v1/status").await?;
+        let stops = status.get("stops").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let ours = stops.iter().filter(|stop| stop.get("reason").and_then(Value::as_str) == Some(REASON));
+        Ok(ours.filter_map(|stop| stop.get("scope")?.as_str()).map(str::to_owned).collect())
+    }
+
+    /// The ids of tokens of probes that were issued since this run began and were not taken back.
+    async fn live_tokens(&self) -> Result<Vec<String>, Trouble> {
+        let listed = self.view("asked which tokens there are", "/api/v1/tokens").await?;
+        let all = listed.get("tokens").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let text = |token: &Value, key: &str| token.get(key).and_then(Value::as_str).map(str::to_owned);
+        let time = |token: &Value, key: &str| text(token, key).and_then(|time| Utc::parse(&time)).unwrap_or_default();
+        let began = Utc::from_seconds(self.began.seconds());
+        let live = all.iter().filter(|token| {
+            text(token, "agent").is_some_and(|agent| agent.starts_with(PROBES))
+                && token.get("revoked").is_none_or(Value::is_null)
+                && time(token, "issued") >= began
+        });
+        Ok(live.filter_map(|token| text(token, "id")).collect())
+    }
+
+    /// The ids of the open sessions of agents whose names begin with `start`.
+    pub async fn sessions_of(&self, start: &str) -> Result<Vec<String>, Trouble> {
+        let view = self.view("asked for the open sessions", "/api/v1/sessions").await?;
+        let list = view.get("sessions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let mine = list.iter().filter(|session| session.get("agent").and_then(Value::as_str).is_some_and(|agent| agent.starts_with(start)));
+        Ok(mine.filter_map(|session| session.get("id")?.as_str()).map(str::to_owned).collect())
+    }
+
+    /// Whether the gateway that ran at first has gone, or answers no more.
+    pub async fn lost(&self) -> bool {
+        self.running.is_some() && !matches!(tokio::time::timeout(HELLO, self.view("", "/api/v1/status")).await, Ok(Ok(_)))
+    }
+
+    /// The records of probes, events and acts since this run began, oldest first. What agents do meanwhile is not read.
     pub async fn records(&self) -> Result<Vec<Value>, Trouble> {
         let (log, began, first) = (self.log(), self.began, self.first_segment);
         let read = tokio::task::spawn_blocking(move || since(&log, began, first)).await;
@@ -283,7 +432,14 @@ impl Ground {
 
     /// The records of the call `reference`.
     pub async fn records_of(&self, reference: &str, enough: usize) -> Result<Vec<Value>, Trouble> {
-        self.recorded(enough, |record| record.get("request").and_then(Value::as_str) == Some(reference)).await
+        let probed = |record: &Value| record.get("kind").and_then(Value::as_str) == Some("probe");
+        self.recorded(enough, |record| probed(record) && record.get("request").and_then(Value::as_str) == Some(reference)).await
+    }
+
+    /// The record of what was answered with `reply`: of a refusal, by its reference. Only what is marked as a probe's counts.
+    pub async fn record_of(&self, reply: &Reply) -> Result<Option<Value>, Trouble> {
+        let Some(reference) = reply.reference() else { return Ok(None) };
+        Ok(self.records_of(&reference, 1).await?.into_iter().next())
     }
 
     /// Every file of the state folder.
@@ -309,8 +465,13 @@ impl Running {
     }
 }
 
+/// What the record of a probe would be of anybody else: `intent`, `outcome`, `decision`; empty for other records.
+pub fn phase(record: &Value) -> &str {
+    record.get("phase").and_then(Value::as_str).unwrap_or_default()
+}
+
 fn since(log: &LogFolder, began: Utc, first: u64) -> Result<Vec<Value>, audit::Error> {
-    let query = Query { since: Some(began), ..Query::default() };
+    let query = Query { since: Some(began), kinds: vec![Kind::Probe, Kind::Event, Kind::Act], ..Query::default() };
     let mut found = Vec::new();
     for segment in read::segments(log)?.into_iter().filter(|segment| *segment >= first) {
         read::frames(log, segment, |_, frame| {

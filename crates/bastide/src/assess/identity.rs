@@ -14,7 +14,7 @@ const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#;
 pub async fn tokens(ground: &Ground, steps: &mut Steps) -> Probed {
     let short = ground.issue(A, Duration::from_secs(1), None).await?;
     let good = ground.issue(A, Duration::from_secs(120), None).await?;
-    let stranger = ground.stranger()?;
+    let stranger = ground.stranger().await?;
     let mut agent = stranger.with(Some(&good.text));
     let opened = agent.initialize("/mcp").await?;
     steps.note("opened a session with a good token", "200 and a session", opened.said(), opened.status == 200 && agent.session.is_some());
@@ -43,7 +43,7 @@ pub async fn tokens(ground: &Ground, steps: &mut Steps) -> Probed {
     tokio::time::sleep(Duration::from_millis(1_600)).await;
     let reply = stranger.with(Some(&short.text)).initialize("/mcp").await?;
     steps.note("presented a token of one second after its end", "401", reply.said(), reply.status == 401);
-    let long = ground.issue(A, Duration::from_secs(25 * 60 * 60), None).await;
+    let long = ground.issue_for("work", A, Duration::from_secs(25 * 60 * 60), None).await;
     steps.note("asked for a token of 25 hours", "refused", if long.is_ok() { "issued" } else { "refused" }, long.is_err());
     Ok(Finding::Judged)
 }
@@ -87,6 +87,7 @@ fn forged(good: &Token) -> Result<Vec<(&'static str, String)>, Trouble> {
 pub async fn session_binding(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut owner = ground.agent(A).await?;
     let other = ground.issue(B, Duration::from_secs(120), None).await?;
+    let second = ground.issue(A, Duration::from_secs(120), None).await?;
     let thief = owner.with(Some(&other.text));
     let mut lost = thief.clone();
     lost.session = Some(NOBODY.to_owned());
@@ -98,14 +99,17 @@ pub async fn session_binding(ground: &Ground, steps: &mut Steps) -> Probed {
         let said = if same { "the same".to_owned() } else { format!("{} and {}", stolen.said(), unknown.said()) };
         steps.note(format!("compared it with {method} in a session that nobody has"), "the same", said, same);
     }
+    let again = owner.with(Some(&second.text)).send(Method::POST, "/mcp", PING, &[]).await?;
+    steps.note("used the session with another token of probe a", "404", again.said(), again.status == 404);
     let kept = owner.ask("ping", json!({})).await?;
     steps.note("used the session as its owner", "200", kept.said(), kept.status == 200);
     let bare = owner.with(None).send(Method::POST, "/mcp", PING, &[]).await?;
     steps.note("used the session without a token", "401", bare.said(), bare.status == 401);
 
+    let holder = owner.token_id().unwrap_or_default();
     let bound = ground.recorded(1, |record| {
-        let agent = record.pointer("/principal/agent").and_then(serde_json::Value::as_str);
-        agent == Some(A) && record.pointer("/session/binding").is_some()
+        let text = |at: &str| record.pointer(at).and_then(serde_json::Value::as_str);
+        text("/principal/agent") == Some(A) && text("/session/binding") == Some(holder.as_str())
     });
     let bound = bound.await?;
     let found = bound.first().and_then(|record| record.pointer("/session/id")?.as_str()).unwrap_or("none");

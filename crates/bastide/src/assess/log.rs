@@ -1,17 +1,20 @@
 //! Probes of the group `audit`.
 
 use super::canaries::{NO_CANARY, Reached};
-use super::ground::{B, Ground};
+use super::ground::{B, Ground, phase};
 use super::steps::{Finding, Probed, Steps, Trouble};
 use audit::read::{self, Folder, Live, Node};
 use audit::verify::Against;
+use http::Method;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
 use store::journal::LogFolder;
 
+/// A tool that nobody offers.
+const NOBODY: &str = "bastide-assess-nobody__nothing";
 /// Fields that a record of a refused call has.
-const REFUSED: [&str; 8] = ["id", "kind", "time", "request", "principal", "session", "method", "decision"];
+const REFUSED: [&str; 10] = ["id", "kind", "time", "request", "principal", "session", "method", "decision", "result", "latency"];
 /// Fields that the records of a call that ran have together.
 const RAN: [&str; 14] = [
     "id",
@@ -35,7 +38,7 @@ const WITHIN_RECORD: usize = 4096 + 40 + 8;
 /// Whether calls are on record.
 pub async fn calls(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut agent = ground.agent(B).await?;
-    let refused = agent.call("bastide-assess-nobody__nothing", json!({"text": "assessment"})).await?;
+    let refused = agent.call(NOBODY, json!({"text": "assessment"})).await?;
     let reference = refused
         .reference()
         .ok_or_else(|| Trouble::new("made a call that is refused", format!("the answer {} has no reference", refused.said())))?;
@@ -60,7 +63,7 @@ pub async fn calls(ground: &Ground, steps: &mut Steps) -> Probed {
     let first = ground.recorded(1, of_mark).await?;
     let request = first.first().and_then(|record| record.get("request")?.as_str()).unwrap_or_default().to_owned();
     let records = ground.records_of(&request, 2).await?;
-    let outcomes = records.iter().filter(|record| record.get("kind").and_then(Value::as_str) == Some("outcome")).count();
+    let outcomes = records.iter().filter(|record| phase(record) == "outcome").count();
     steps.note(
         "looked for the call in the log",
         "intent and one outcome",
@@ -158,14 +161,33 @@ async fn verify(folder: impl Folder + Send + 'static) -> Result<audit::Report, T
 
 /// Whether attacks leave events.
 pub async fn events(ground: &Ground, steps: &mut Steps) -> Probed {
-    let stranger = ground.stranger()?;
-    let reply = stranger.with(Some("bastide-static-key-0123456789abcdef")).initialize("/mcp").await?;
-    steps.note("presented a forged token", "401", reply.said(), reply.status == 401);
-    let of = |name: &'static str| move |record: &Value| record.get("event").and_then(Value::as_str) == Some(name);
-    for name in ["identity.token-refused"] {
-        let found = ground.recorded(1, of(name)).await?;
-        steps.note(format!("looked for the event {name}"), "on record", found.len(), !found.is_empty());
+    const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#;
+    let stranger = ground.stranger().await?;
+    let mut lost = ground.agent(B).await?;
+    let mut asking = lost.clone();
+    lost.session = Some("0".repeat(62) + "a2");
+    let post = |path: &'static str| (Method::POST, path);
+    let forged = stranger.with(Some("bastide-static-key-0123456789abcdef"));
+    let mut attacks = Vec::new();
+    for (what, event, agent, (method, path)) in [
+        ("no token", "identity.token-missing", &stranger, post("/mcp")),
+        ("a forged token", "identity.token-refused", &forged, post("/mcp")),
+        ("a token in the URL", "secrets.url", &stranger, post("/mcp?access_token=bastide-static-key")),
+        ("a session of nobody", "identity.session-refused", &lost, post("/mcp")),
+    ] {
+        attacks.push((what, event, agent.send(method, path, PING, &[]).await?));
     }
+    attacks.push(("a tool that is not allowed", "access.denied", asking.call(&denied_tool(ground), json!({})).await?));
+    for (what, event, reply) in attacks {
+        let record = ground.record_of(&reply).await?;
+        let word = |key: &str| record.as_ref().and_then(|record| record.get(key)?.as_str()).unwrap_or("nothing").to_owned();
+        let techniques = record.as_ref().and_then(|record| record.get("mitre")?.as_array()).map(Vec::as_slice).unwrap_or_default();
+        let told = word("event") == event && word("severity") != "nothing" && !techniques.is_empty() && techniques.iter().all(technique);
+        let ids: Vec<&str> = techniques.iter().filter_map(Value::as_str).collect();
+        let found = format!("{}, severity {}, {}", word("event"), word("severity"), ids.join(" "));
+        steps.note(format!("presented {what} and looked for the event"), format!("{event}, with severity and technique"), found, told);
+    }
+    asking.close().await;
     let all: Vec<Value> = ground.records().await?.into_iter().filter(|record| record.get("event").is_some()).collect();
     let kinds: BTreeSet<&str> = all.iter().filter_map(|record| record.get("event")?.as_str()).collect();
     let bare = |record: &&Value| {
@@ -178,6 +200,11 @@ pub async fn events(ground: &Ground, steps: &mut Steps) -> Probed {
         &lacking.into_iter().collect::<Vec<_>>(),
     );
     Ok(Finding::Judged)
+}
+
+/// A tool that is there and that probe b may not use; where none is pinned, one that nobody offers.
+fn denied_tool(ground: &Ground) -> String {
+    ground.pinned_tools().into_iter().next().unwrap_or_else(|| NOBODY.to_owned())
 }
 
 /// Whether `id` has the form of a technique of ATT&CK or ATLAS.
@@ -193,7 +220,7 @@ pub async fn correlation(ground: &Ground, steps: &mut Steps) -> Probed {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
     let parent = format!("00-{TRACE}-00f067aa0ba902b7-01");
     let mut agent = ground.agent(B).await?;
-    let refused = agent.call_in("bastide-assess-nobody__nothing", json!({}), &parent).await?;
+    let refused = agent.call_in(NOBODY, json!({}), &parent).await?;
     let reference = refused.reference().unwrap_or_default();
     let records = ground.records_of(&reference, 1).await?;
     let traced = |record: &Value| record.pointer("/trace/parent").and_then(Value::as_str).is_some_and(|found| found.contains(TRACE));
@@ -218,8 +245,8 @@ pub async fn correlation(ground: &Ground, steps: &mut Steps) -> Probed {
     let first = ground.recorded(1, |record| record.pointer("/arguments/text").and_then(Value::as_str) == Some(&mark)).await?;
     let request = first.first().and_then(|record| record.get("request")?.as_str()).unwrap_or_default().to_owned();
     let records = ground.records_of(&request, 2).await?;
-    let kinds: BTreeSet<&str> = records.iter().filter_map(|record| record.get("kind")?.as_str()).collect();
-    let kinds: Vec<&str> = kinds.into_iter().collect();
+    let phases: BTreeSet<&str> = records.iter().map(phase).collect();
+    let kinds: Vec<&str> = phases.into_iter().collect();
     steps.note(format!("joined its records by {request}"), "intent, outcome", kinds.join(", "), kinds == ["intent", "outcome"]);
     steps.note(
         "looked for the trace in them",

@@ -1,66 +1,98 @@
 //! Which control is assessed by what, and one run over all of them.
+//!
+//! Probes run beside each other as far as they do not disturb each other: what they share is the canary, which some of them need for themselves.
 
 use super::ground::Ground;
+use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{access, canaries, identity, log, runtime, secrets, stop, supply};
 use assess::{Evidence, How, Outcome};
+use futures_util::future::join_all;
 use std::time::Duration;
 use terms::Control;
+use tokio::sync::{RwLock, Semaphore};
+use tokio::time::Instant;
 
 /// Of one probe.
 const EACH: Duration = Duration::from_secs(15);
 /// Of all of them.
-const WHOLE: Duration = Duration::from_secs(55);
+const WHOLE: Duration = Duration::from_secs(45);
+/// Probes that run at once.
+const AT_ONCE: usize = 4;
 
-/// The controls that have a probe or a reading in this build, and how their evidence is come by.
-fn how(control: Control) -> Option<How> {
+/// What a probe needs the canary for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Canary {
+    /// Nothing.
+    Unused,
+    /// Calls that others may make too.
+    Shared,
+    /// It gives it another credential, changes it, lets it die, or counts its processes.
+    Alone,
+}
+
+/// How the evidence of a control that has a probe or a reading in this build is come by, and what it needs.
+fn plan(control: Control) -> Option<(How, Canary)> {
     match control {
         Control::IdentityTokens
         | Control::IdentitySessionBinding
-        | Control::SecretsIsolation
         | Control::SecretsNoUrls
         | Control::AccessDenyByDefault
         | Control::AccessFilteredDiscovery
-        | Control::AccessArgumentSchemas
-        | Control::DataSecrets
-        | Control::RuntimeRestart
         | Control::SupplyAllowlist
-        | Control::SupplyPinning
-        | Control::AuditCalls
         | Control::AuditChain
         | Control::AuditEvents
-        | Control::AuditCorrelation
-        | Control::ResponseKillSwitch
-        | Control::ResponseCompliance => Some(How::Probe),
-        Control::SecretsVault | Control::RuntimeEnvironment => Some(How::Read),
+        | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
+        Control::AccessArgumentSchemas | Control::DataSecrets | Control::AuditCalls | Control::AuditCorrelation => {
+            Some((How::Probe, Canary::Shared))
+        }
+        Control::SecretsIsolation | Control::RuntimeRestart | Control::SupplyPinning => Some((How::Probe, Canary::Alone)),
+        Control::SecretsVault => Some((How::Read, Canary::Shared)),
+        Control::RuntimeEnvironment => Some((How::Read, Canary::Alone)),
         _ => None,
     }
 }
 
-/// Assesses every control. `show` is told which one is next.
-pub async fn all(ground: &Ground, show: &mut impl FnMut(Control)) -> Vec<Evidence> {
-    let until = tokio::time::Instant::now() + WHOLE;
-    let mut evidence = Vec::with_capacity(Control::ALL.len());
-    for control in Control::ALL.into_iter().filter(|control| *control != Control::ResponseCompliance) {
-        let Some(how) = how(control) else {
-            evidence.push(Evidence::absent(control, "not in this build", ground.now()));
-            continue;
+/// Assesses every control, and undoes what that took.
+pub async fn all(ground: &Ground, progress: &Progress) -> Vec<Evidence> {
+    let until = Instant::now() + WHOLE;
+    let (canary, slots) = (RwLock::new(()), Semaphore::new(AT_ONCE));
+    let planned = Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count();
+    progress.begin(planned);
+    ground.sweep().await;
+    let one = async |control: Control| {
+        let Some((how, needs)) = plan(control) else { return Evidence::absent(control, "not in this build", ground.now()) };
+        let mut steps = Steps::default();
+        let turn = async {
+            let _shared = if needs == Canary::Shared { Some(canary.read().await) } else { None };
+            let _alone = if needs == Canary::Alone { Some(canary.write().await) } else { None };
+            let _slot = slots.acquire().await;
+            progress.started(control);
+            within(EACH, probe(ground, control, &mut steps)).await
         };
-        show(control);
-        let left = until.saturating_duration_since(tokio::time::Instant::now()).min(EACH);
-        evidence.push(one(ground, control, how, left).await);
-    }
-    ground.clean().await;
-    evidence.push(collated(ground, &evidence));
+        let probed = within(until.saturating_duration_since(Instant::now()), turn).await;
+        progress.ended(control);
+        judged(control, how, steps, probed, ground)
+    };
+    let controls = Control::ALL.into_iter().filter(|control| *control != Control::ResponseCompliance);
+    let mut evidence = join_all(controls.map(one)).await;
+    let left = ground.clean().await;
+    evidence.push(collated(ground, &evidence, &left));
     evidence
 }
 
-async fn one(ground: &Ground, control: Control, how: How, within: Duration) -> Evidence {
-    let mut steps = Steps::default();
-    let probed = match tokio::time::timeout(within, probe(ground, control, &mut steps)).await {
-        Ok(probed) => probed,
-        Err(_) => Err(Trouble::new("waited for the probe", format!("it was not done within {} s", within.as_secs()))),
-    };
+/// What `probe` gives, unless it takes longer than `most`: then nothing is proved.
+async fn within(most: Duration, probe: impl Future<Output = Probed>) -> Probed {
+    tokio::time::timeout(most, probe).await.unwrap_or_else(|_| {
+        let spent = most.as_secs();
+        Err(Trouble::new(
+            "waited for the probe",
+            format!("it was not done within {spent} s, so nothing is proved; `bastide doctor` shows what hangs"),
+        ))
+    })
+}
+
+fn judged(control: Control, how: How, steps: Steps, probed: Probed, ground: &Ground) -> Evidence {
     let (steps, at) = (steps.take(), ground.now());
     match probed {
         Ok(finding) => {
@@ -101,8 +133,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
     }
 }
 
-/// This run itself: every control has an outcome, and none is missing from the catalogue.
-fn collated(ground: &Ground, evidence: &[Evidence]) -> Evidence {
+/// This run itself: every control has an outcome, none is missing from the catalogue, and nothing of the run is left at the gateway.
+fn collated(ground: &Ground, evidence: &[Evidence], left: &[String]) -> Evidence {
     let mut steps = Steps::default();
     let covered = Control::ALL.into_iter().filter(|control| evidence.iter().any(|entry| entry.control == *control)).count() + 1;
     steps.equal("collated an outcome for each control of the catalogue", Control::ALL.len(), covered);
@@ -111,6 +143,10 @@ fn collated(ground: &Ground, evidence: &[Evidence]) -> Evidence {
     let failed: Vec<String> =
         evidence.iter().filter(|entry| entry.outcome == Outcome::Error).map(|entry| entry.control.id().to_owned()).collect();
     steps.none("looked for probes that could not run", &failed);
+    let unproved = |entry: &&Evidence| entry.outcome.holds() && (entry.steps.is_empty() || entry.steps.iter().any(|step| !step.ok));
+    let unproved: Vec<String> = evidence.iter().filter(unproved).map(|entry| entry.control.id().to_owned()).collect();
+    steps.none("looked for controls that hold without a step that shows it", &unproved);
+    steps.none("looked for what the probes left behind", left);
     steps.note(
         "looked for a signed evidence pack and the form OSCAL",
         "both",
@@ -118,4 +154,28 @@ fn collated(ground: &Ground, evidence: &[Evidence]) -> Evidence {
         false,
     );
     Evidence::of(Control::ResponseCompliance, How::Probe, steps.take(), ground.now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_probe_that_hangs_proves_nothing() {
+        let mut steps = Steps::default();
+        let hangs = async {
+            steps.note("began", "well", "well", true);
+            std::future::pending::<Probed>().await
+        };
+        let Err(trouble) = within(Duration::from_millis(5), hangs).await else { panic!("it passed") };
+        let evidence = Evidence::error(Control::AuditCalls, How::Probe, steps.take(), &trouble.did, &trouble.why, terms::Utc::default());
+        assert_eq!(evidence.outcome, Outcome::Error);
+        assert!(trouble.why.contains("nothing is proved"), "{trouble:?}");
+    }
+
+    #[test]
+    fn all_but_the_collation_are_planned_and_probed_alike() {
+        assert!(plan(Control::ResponseCompliance).is_none());
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 18);
+    }
 }

@@ -5,6 +5,7 @@ use super::ground::Ground;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use terms::Utc;
 
 /// Variables that a server may have without being given them.
 const PLAIN: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LANG"];
@@ -32,6 +33,7 @@ pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
     }
     let gateway =
         running.pid.ok_or_else(|| Trouble::new("looked for the process of the gateway", "the system does not say which it is"))?;
+    let seen = |process: &Process| process.command.get(1).is_some_and(|verb| verb == crate::canary::VERB);
     // A call keeps a canary running for as long as its session is open.
     let mut reached = Reached::find(ground).await.ok();
     if let Some(reached) = &mut reached {
@@ -46,6 +48,8 @@ pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
         }
         let names = match std::fs::read(format!("/proc/{}/environ", process.pid)) {
             Ok(bytes) => variables(&bytes),
+            // It ended meanwhile: ESRCH where it was open already.
+            Err(fault) if fault.kind() == std::io::ErrorKind::NotFound || fault.raw_os_error() == Some(3) => continue,
             Err(fault) => {
                 steps.note(format!("read the environment of process {}", process.pid), "its names", fault, false);
                 continue;
@@ -66,6 +70,8 @@ pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
         looked += 1;
     }
     if let Some(mut reached) = reached {
+        let found = family.iter().any(seen);
+        steps.note("looked for the canary among them", "there", if found { "there" } else { "nowhere" }, found);
         reached.agent.close().await;
     }
     if looked == 0 {
@@ -143,9 +149,16 @@ pub async fn restart(ground: &Ground, steps: &mut Steps) -> Probed {
     let before = reached.call("echo", json!({"text": "before"})).await?;
     steps.note("called the canary", "it runs", before.said(), before.ran());
     let dying = canaries(ground);
+    ground.upset(&reached.server.name);
+    let since = ground.now();
     let stopped = reached.call("stop", json!({})).await?;
     steps.note("let the canary die during a call", "the call fails", stopped.said(), !stopped.ran());
-    let died = |record: &Value| record.get("event").and_then(Value::as_str).is_some_and(|event| event.starts_with("runtime.server-"));
+    let died = |record: &Value| {
+        let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
+        text("event").starts_with("runtime.server-")
+            && text("server") == reached.server.name.as_str()
+            && Utc::parse(text("time")).is_some_and(|time| time >= since)
+    };
     let events = ground.recorded(1, died).await?;
     let severe = events.iter().all(|event| event.get("severity").is_some());
     steps.note("looked for the event in the log", "one, with a severity", events.len(), !events.is_empty() && severe);

@@ -2,14 +2,18 @@
 
 use super::ground::{A, Ground};
 use super::steps::{Finding, Probed, Steps, Trouble};
+use crate::canary;
+use crate::host::SystemEntropy;
 use config::{Backend, Unlock};
 use http::Method;
 use serde_json::Value;
-use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
+use terms::Entropy as _;
 
+/// Where the credential of [`vault`] is put, for as long as the assessment takes.
+const OWN: &str = "bastide-assess/probe";
 /// Files larger than this are searched in their first part.
 const MOST_BYTES: u64 = 64 << 20;
 
@@ -39,23 +43,40 @@ pub async fn vault(ground: &Ground, steps: &mut Steps) -> Probed {
         .collect();
     steps.none(format!("looked for files that others may use, among {}", files.len()), &open);
 
-    let listed = ground.view("asked what the vault holds", "/api/v1/secrets").await?;
-    let entries = listed.get("secrets").and_then(Value::as_array).cloned().unwrap_or_default();
-    let held: BTreeSet<String> = entries
-        .iter()
-        .filter_map(|entry| entry.get("address")?.as_str())
-        .map(|address| address.trim_start_matches("vault:").to_owned())
-        .collect();
+    let held = ground.held_secrets().await?;
     let missing: Vec<String> = referred(ground).into_iter().filter(|place| !held.contains(place)).collect();
     steps.none("looked for credentials that the configuration names and the vault does not hold", &missing);
 
+    let secret = drawn();
+    ground.put_secret(OWN, &secret).await?;
+    let kept = ground.held_secrets().await?.iter().any(|held| held == OWN);
+    steps.note(
+        "put a credential made for this run into the vault",
+        "it is held",
+        if kept { "it is held" } else { "it is not there" },
+        kept,
+    );
     let tokens = ground.issued();
-    let needles: Vec<Vec<u8>> = tokens.iter().map(|token| token.text.clone().into_bytes()).collect();
+    let needles: Vec<Vec<u8>> = tokens
+        .iter()
+        .map(|token| token.text.clone())
+        .chain(canary::encodings(&secret).into_iter().map(|(_, form)| form))
+        .map(String::into_bytes)
+        .collect();
+    let files = ground.state_files();
     let (searched, bytes, hits) = tokio::task::spawn_blocking(move || search(&files, &needles))
         .await
         .map_err(|fault| Trouble::new("searched the state folder", fault))?;
-    steps.none(format!("looked for {} tokens of probes in {searched} files, {bytes} bytes", tokens.len()), &hits);
+    let did = format!("looked for the credential and for {} tokens of probes in {searched} files, {bytes} bytes", tokens.len());
+    steps.none(did, &hits);
     Ok(Finding::Judged)
+}
+
+/// A credential that nobody could guess, in plain letters and digits.
+pub fn drawn() -> String {
+    let mut bytes = [0_u8; 24];
+    SystemEntropy.fill(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "Zq"
 }
 
 /// The places in the vault that the configuration names.
@@ -107,22 +128,19 @@ pub fn holds(bytes: &[u8], needle: &[u8]) -> bool {
 /// A token in a URL.
 pub async fn no_urls(ground: &Ground, steps: &mut Steps) -> Probed {
     let token = ground.issue(A, Duration::from_secs(120), None).await?;
-    let agent = ground.stranger()?;
+    let agent = ground.stranger().await?;
     let hello = r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{}}"#;
     for (what, agent) in [("alone", agent.clone()), ("beside a good header", agent.with(Some(&token.text)))] {
         for key in ["access_token", "api_key"] {
             let reply = agent.send(Method::POST, &format!("/mcp?{key}={}", token.text), hello, &[]).await?;
-            let ok = reply.status == 400;
-            steps.note(format!("sent a token as `{key}` in the query, {what}"), "400", reply.said(), ok);
+            let ok = reply.status == 400 && reply.code().is_some_and(|code| code.starts_with("secrets.no-urls/"));
+            steps.note(format!("sent a token as `{key}` in the query, {what}"), "400 secrets.no-urls", reply.said(), ok);
+            let record = ground.record_of(&reply).await?;
+            let word = |key: &str| record.as_ref().and_then(|record| record.get(key)?.as_str()).unwrap_or("nothing");
+            let found = format!("{}, severity {}", word("event"), word("severity"));
+            steps.equal("looked for the event in the log", "secrets.url, severity high".to_owned(), found);
         }
     }
-    let events = ground.recorded(4, |record| record.get("event").and_then(Value::as_str) == Some("secrets.url")).await?;
-    steps.note(
-        "looked for the events in the log",
-        "4, severity high",
-        events.len(),
-        events.len() >= 4 && events.iter().all(|event| event.get("severity").and_then(Value::as_str) == Some("high")),
-    );
     let told: Vec<String> =
         ground.records().await?.iter().filter(|record| record.to_string().contains(&token.text)).map(|_| "a record".to_owned()).collect();
     steps.none("looked for the token in the log", &told);

@@ -5,7 +5,7 @@ use super::ground::{A, Ground};
 use super::steps::{Finding, Probed, Steps, Trouble};
 use serde_json::{Value, json};
 use std::time::Duration;
-use terms::Control;
+use terms::{Control, Utc};
 
 /// Programs that fetch what they run.
 const FETCHERS: [&str; 7] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "deno"];
@@ -53,7 +53,7 @@ pub async fn allowlist(ground: &Ground, steps: &mut Steps) -> Probed {
     let unknown = agent.call("bastide-assess-nobody__nothing", json!({})).await?;
     steps.note("called a server that is not approved", "it does not exist", unknown.said(), !unknown.ran());
     let token = ground.issue(A, Duration::from_secs(120), None).await?;
-    let reply = ground.stranger()?.with(Some(&token.text)).initialize("/mcp/bastide-assess-nobody").await?;
+    let reply = ground.stranger().await?.with(Some(&token.text)).initialize("/mcp/bastide-assess-nobody").await?;
     steps.note("opened a session on it", "401 or 404", reply.said(), reply.status == 401 || reply.status == 404);
     agent.close().await;
     Ok(Finding::Judged)
@@ -97,6 +97,8 @@ async fn changed(ground: &Ground, steps: &mut Steps, mut reached: Reached) -> Re
     let sum = json!({"a": 1, "b": 2});
     let before = reached.call("add", sum.clone()).await?;
     steps.note("called add of the canary", "it runs", before.said(), before.ran());
+    ground.upset(&reached.server.name);
+    let since = ground.now();
     let change = reached.call("change", json!({})).await?;
     steps.note("let the canary change the description of add", "it does", change.said(), change.ran());
     let mut after = reached.call("add", sum.clone()).await?;
@@ -107,11 +109,23 @@ async fn changed(ground: &Ground, steps: &mut Steps, mut reached: Reached) -> Re
         tokio::time::sleep(Duration::from_millis(100)).await;
         after = reached.call("add", sum.clone()).await?;
     }
-    steps.note("called add again", "put aside", after.said(), !after.ran());
-    let event = |record: &Value| record.get("event").and_then(Value::as_str) == Some("supply.changed");
+    let aside = after.code().is_some_and(|code| code.starts_with("supply.pinning/"));
+    steps.note("called add again", "put aside", after.said(), aside && !after.ran());
+    let event = |record: &Value| {
+        let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or_default();
+        text("event") == "supply.changed"
+            && text("server") == reached.server.name.as_str()
+            && Utc::parse(text("time")).is_some_and(|time| time >= since)
+    };
     let events = ground.recorded(1, event).await?;
     steps.note("looked for the event in the log", "supply.changed", events.len(), !events.is_empty());
     reached.agent.close().await;
+    let mut anew = Reached::find(ground).await?;
+    // Opening the way to it compares what it offers with its pins.
+    anew.call("echo", json!({"text": "assessment"})).await?;
+    let back = anew.call("add", sum).await?;
+    steps.note("called add of a canary that offers what was approved", "it runs", back.said(), back.ran());
+    anew.agent.close().await;
     Ok(())
 }
 

@@ -1,8 +1,11 @@
 //! `response.compliance`: the state of every control is assessed live, with evidence.
 
+mod leaving;
+mod marks;
+
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use testkit::World;
+use testkit::{Running, World};
 
 #[test]
 fn every_control_of_the_catalogue_has_an_outcome_and_evidence() {
@@ -59,6 +62,101 @@ fn a_level_that_is_not_reached_is_a_no() {
     assert!(reached < 3, "one person alone cannot reach level 3");
     assert_eq!(world.run(&["assess", "--min-level", "3"]).status.code(), Some(1));
     assert_eq!(world.run(&["assess", "--min-level", &reached.to_string()]).status.code(), Some(0));
+}
+
+#[test]
+fn every_probe_of_a_sound_gateway_runs_to_its_end() {
+    let answer = world().json(&["assess"]);
+    // What a key in a file, one person and no target for alerts leave open.
+    let part = ["secrets.vault", "data.secrets", "response.kill-switch", "response.compliance"];
+    let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
+    assert_eq!(probed.len(), 19, "{answer:#}");
+    for control in probed {
+        let wanted = if part.contains(&control["id"].as_str().unwrap()) { "part" } else { "pass" };
+        assert_eq!(control["outcome"], wanted, "{control:#}");
+        let open = control["evidence"]["steps"].as_array().unwrap().iter().filter(|step| step["ok"] == false).count();
+        assert_eq!(open, usize::from(wanted == "part"), "one thing each is open: {control:#}");
+    }
+}
+
+#[test]
+fn a_gateway_that_hangs_is_not_proven() {
+    let mut world = world();
+    world.gateway().signal(rustix::process::Signal::STOP);
+    let output = world.run(&["assess", "--json"]);
+    world.gateway().signal(rustix::process::Signal::CONT);
+    assert_eq!(output.status.code(), Some(3));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let passed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] == "pass").collect();
+    assert!(passed.iter().all(|control| control["id"] == "audit.chain"), "{passed:#?}");
+    assert!(answer.to_string().contains("does not answer"), "{answer:#}");
+}
+
+#[test]
+fn a_gateway_that_goes_away_midway_is_not_assessed() {
+    let mut world = world();
+    let assess = Running::start(&mut world.command(&["assess", "--json"]), &world.path("assess.log"));
+    until_probed(&world);
+    world.crash();
+    let mut assess = assess;
+    let answer: Value = serde_json::from_str(&assess.line(std::time::Duration::from_secs(60)).unwrap()).unwrap();
+    assert_eq!(assess.wait(std::time::Duration::from_secs(30)), Some(3));
+    assert_ne!(outcome(&answer, "response.compliance"), "pass");
+    assert!(answer["controls"].as_array().unwrap().iter().any(|control| control["outcome"] == "error"), "{answer:#}");
+    let said = std::fs::read_to_string(world.path("assess.log")).unwrap();
+    assert!(said.contains("went away"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_asked_is_a_fault_of_usage() {
+    let world = world();
+    for arguments in [&["assess", "--control", "audit.nothing"][..], &["assess", "--min-level", "4"]] {
+        assert_eq!(world.run(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    world.edit("profile: local", "profile: lokal");
+    let output = world.run(&["assess"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty() && String::from_utf8_lossy(&output.stderr).contains("lokal"), "{output:?}");
+}
+
+#[test]
+fn one_control_is_shown_with_every_step_and_no_progress_in_a_pipe() {
+    let output = world().run(&["assess", "--control", "audit.chain"]);
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("pass     audit.chain (critical, probe)\n"), "{text}");
+    assert!(text.contains("  ok  verified the whole log\n") && !text.contains("identity.tokens"), "{text}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+/// A gateway with the usual canary as a real server, and the built-in one, called `probed`, for the assessor.
+fn world() -> World {
+    with("")
+}
+
+/// The same, with `more` in the entry of the built-in canary.
+fn with(more: &str) -> World {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_bastide"));
+    let folder = program.parent().unwrap().display();
+    let entry = format!(
+        "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}] }}\n{more}",
+        program.display()
+    );
+    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, stop, change] }";
+    World::with()
+        .allow("[echo]")
+        .server("probed", &entry)
+        .role("prober", role)
+        .secret("probed/secret", "first-credential-of-the-canary")
+        .start()
+}
+
+/// Waits until a probe of an assessment that runs has a session.
+fn until_probed(world: &World) {
+    let began = std::time::Instant::now();
+    while !world.json(&["session", "list"])["sessions"].to_string().contains("probe/") {
+        assert!(began.elapsed().as_secs() < 30, "no probe opened a session");
+    }
 }
 
 fn outcome<'a>(answer: &'a Value, id: &str) -> &'a str {
