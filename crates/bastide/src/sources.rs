@@ -37,14 +37,38 @@ pub enum Lock {
 /// # Errors
 /// [`Failure`] when the key cannot be read.
 pub fn lock(configured: &Configured) -> Result<Lock, Failure> {
-    let Some(file) = store::read_private(&configured.loaded.file.state.join(LOCK_KEY))? else { return Ok(Lock::Absent) };
-    let key = std::str::from_utf8(file.open()).ok().and_then(|text| SigningKey::from_pkcs8_pem(text).ok());
-    let key = key.ok_or_else(|| Failure::system("the key of the lock is damaged").next("restore it from a backup"))?;
+    let Some(key) = lock_key(configured)? else { return Ok(Lock::Absent) };
     Ok(match configured.lock(&key.verifying_key()) {
         Ok(lock) => Lock::Read(lock),
         Err(supply::Error::Missing) => Lock::Absent,
         Err(fault) => Lock::Broken(fault.to_string()),
     })
+}
+
+/// The key that signs the lock, if there is one yet.
+fn lock_key(configured: &Configured) -> Result<Option<SigningKey>, Failure> {
+    let Some(file) = store::read_private(&configured.loaded.file.state.join(LOCK_KEY))? else { return Ok(None) };
+    let key = std::str::from_utf8(file.open()).ok().and_then(|text| SigningKey::from_pkcs8_pem(text).ok());
+    key.map(Some).ok_or_else(|| Failure::system("the key of the lock is damaged").next("restore it from a backup"))
+}
+
+/// The servers of `configured` that could be used if the lock were `bytes`, judged as the gateway judges the one that is there.
+///
+/// # Errors
+/// [`Failure`].
+pub fn usable(configured: &Configured, bytes: &[u8], now: Utc) -> Result<Vec<ServerName>, Failure> {
+    let read = lock_key(configured)?.and_then(|key| supply::Lock::read(bytes, &key.verifying_key()).ok());
+    let locked = read.map_or(Locked::Unverified, Locked::Read);
+    usable_by(configured, &locked, now)
+}
+
+/// The same for a lock that was read.
+///
+/// # Errors
+/// [`Failure`].
+pub fn usable_by(configured: &Configured, locked: &Locked, now: Utc) -> Result<Vec<ServerName>, Failure> {
+    let snapshot = config::snapshot(&configured.loaded, &configured.name(), configured.cedar()?, locked, now).map_err(Failure::usage)?;
+    Ok(snapshot.servers.values().filter(|server| server.pinned.is_ok()).map(|server| server.name.clone()).collect())
 }
 
 /// The whole configuration as the gateway would take it now.

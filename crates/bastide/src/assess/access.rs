@@ -14,6 +14,8 @@ const UNSEEN: [&str; 2] = ["access.deny-by-default/denied", "access.filtered-dis
 const MOST_TOOLS: usize = 20;
 /// How often each of two answers is timed.
 const TIMES: usize = 15;
+/// How often that is done at most.
+const ROUNDS: usize = 4;
 /// How far two medians may lie apart.
 const APART: Duration = Duration::from_millis(5);
 
@@ -84,13 +86,22 @@ pub async fn filtered_discovery(ground: &Ground, steps: &mut Steps) -> Probed {
         agent.close().await;
         return Ok(Finding::Judged);
     };
-    let (mut faces, mut spent) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
-    for _ in 0..TIMES {
-        for ((tool, faces), spent) in [hidden.as_str(), NOBODY].into_iter().zip(&mut faces).zip(&mut spent) {
-            let began = Instant::now();
-            let reply = agent.call(tool, json!({})).await?;
-            spent.push(began.elapsed());
-            faces.push(reply.face());
+    let mut faces = [Vec::new(), Vec::new()];
+    let mut medians = [Duration::ZERO; 2];
+    // What else the machine does moves a median; what the answers tell moves it in every round.
+    for _ in 0..ROUNDS {
+        let mut spent = [Vec::new(), Vec::new()];
+        for _ in 0..TIMES {
+            for ((tool, faces), spent) in [hidden.as_str(), NOBODY].into_iter().zip(&mut faces).zip(&mut spent) {
+                let began = Instant::now();
+                let reply = agent.call(tool, json!({})).await?;
+                spent.push(began.elapsed());
+                faces.push(reply.face());
+            }
+        }
+        medians = spent.map(median);
+        if medians[0].abs_diff(medians[1]) < APART {
+            break;
         }
     }
     let [hidden_faces, unknown_faces] = &faces;
@@ -99,10 +110,15 @@ pub async fn filtered_discovery(ground: &Ground, steps: &mut Steps) -> Probed {
     let found =
         if same { "equal but for id and reference".to_owned() } else { format!("{} and {}", first(hidden_faces), first(unknown_faces)) };
     steps.note("compared the answers for a hidden tool and for a name that nobody offers", "equal but for id and reference", found, same);
-    let [hidden_spent, unknown_spent] = spent.map(median);
-    let apart = hidden_spent.abs_diff(unknown_spent);
-    let found = format!("{hidden_spent:.1?} and {unknown_spent:.1?}");
-    steps.note(format!("compared the median times of {TIMES} of each"), format!("less than {APART:?} apart"), found, apart < APART);
+    let [hidden_median, unknown_median] = medians;
+    let found = format!("{hidden_median:.1?} and {unknown_median:.1?}");
+    let close = hidden_median.abs_diff(unknown_median) < APART;
+    steps.note(
+        format!("compared the median times of {TIMES} of each, {ROUNDS} rounds at most"),
+        format!("less than {APART:?} apart"),
+        found,
+        close,
+    );
     agent.close().await;
     Ok(Finding::Judged)
 }

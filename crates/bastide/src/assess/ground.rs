@@ -175,6 +175,16 @@ impl Ground {
         Some(CanaryServer { name: name.clone(), secret: secret.map(|(_, place)| place.to_string()) })
     }
 
+    /// The configuration, as verbs read it.
+    pub fn configured(&self) -> &Configured {
+        &self.configured
+    }
+
+    /// The bytes of the lock; none where there is no lock.
+    pub fn lock(&self) -> Vec<u8> {
+        std::fs::read(self.configured.folder().join(LOCK)).unwrap_or_default()
+    }
+
     /// The names of the tools that the lock pins, as clients of `/mcp` write them.
     pub fn pinned_tools(&self) -> Vec<String> {
         self.pinned_definitions().into_iter().map(|(name, _)| name).collect()
@@ -182,8 +192,7 @@ impl Ground {
 
     /// The tools that the lock pins, each with its definition. The signature is the gateway's affair.
     pub fn pinned_definitions(&self) -> Vec<(String, Value)> {
-        let path = self.configured.folder().join(LOCK);
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let text = String::from_utf8(self.lock()).unwrap_or_default();
         let body = text.trim_end().rsplit_once('\n').map_or("", |(body, _)| body);
         let lock: Value = serde_json::from_str(body).unwrap_or_default();
         let servers = lock.get("servers").and_then(Value::as_object);

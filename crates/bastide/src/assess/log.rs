@@ -4,6 +4,7 @@ use super::canaries::{NO_CANARY, Reached};
 use super::ground::{B, Ground, phase};
 use super::steps::{Finding, Probed, Steps, Trouble};
 use audit::read::{self, Folder, Live, Node};
+use audit::segment;
 use audit::verify::Against;
 use http::Method;
 use serde_json::{Value, json};
@@ -33,7 +34,9 @@ const RAN: [&str; 14] = [
     "latency",
 ];
 /// Where in the first record of the oldest segment a byte is turned: behind the header and the head of the frame.
-const WITHIN_RECORD: usize = 4096 + 40 + 8;
+const WITHIN_RECORD: usize = segment::HEADER + segment::PREFIX + 8;
+/// Before the first digit of a record's monotonic time.
+const CLOCK: &[u8] = b"\"monotonic\":";
 
 /// Whether calls are on record.
 pub async fn calls(ground: &Ground, steps: &mut Steps) -> Probed {
@@ -84,34 +87,33 @@ fn missing(records: &[Value], wanted: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// A log with one byte turned, read as if it had been written so.
-struct Turned {
+/// What is done to a file of the log.
+type Damage = fn(&mut Vec<u8>);
+
+/// A log of which one file is damaged, read as if it had been written so.
+struct Damaged {
     log: LogFolder,
     file: String,
-    at: usize,
+    damage: Damage,
 }
 
-impl Folder for Turned {
+impl Folder for Damaged {
     fn walk(&self) -> io::Result<Vec<Node>> {
         self.log.walk()
     }
 
     fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = self.log.read(path, most)?;
-        if path == self.file
-            && let Some(byte) = bytes.get_mut(self.at)
-        {
-            *byte ^= 1;
+        if path == self.file {
+            (self.damage)(&mut bytes);
         }
         Ok(bytes)
     }
 
     fn start(&self, path: &str, bytes: usize) -> io::Result<Vec<u8>> {
         let mut start = self.log.start(path, bytes)?;
-        if path == self.file
-            && let Some(byte) = start.get_mut(self.at)
-        {
-            *byte ^= 1;
+        if path == self.file {
+            (self.damage)(&mut start);
         }
         Ok(start)
     }
@@ -121,7 +123,29 @@ impl Folder for Turned {
     }
 }
 
-/// The log as it is, and as it would be with a byte turned. Needs no running gateway.
+/// Turns the byte at `AT`.
+fn turned<const AT: usize>(bytes: &mut Vec<u8>) {
+    if let Some(byte) = bytes.get_mut(AT) {
+        *byte ^= 1;
+    }
+}
+
+/// Tells the first record of a segment anew, as someone would who knows the format: the frame is whole and has the hash of what it now holds.
+fn retold(bytes: &mut Vec<u8>) {
+    let segment::Step::Frame(frame) = segment::step(bytes, segment::HEADER) else { return };
+    let mut body = frame.body.to_vec();
+    let Some(at) = body.windows(CLOCK.len()).position(|window| window == CLOCK) else { return };
+    if let Some(digit) = body.get_mut(at + CLOCK.len()) {
+        *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
+    }
+    let mut told = Vec::new();
+    segment::put(&mut told, frame.sort, &body);
+    if let Some(place) = bytes.get_mut(segment::HEADER..segment::HEADER + told.len()) {
+        place.copy_from_slice(&told);
+    }
+}
+
+/// The log as it is, and as it would be with something changed. Needs no running gateway.
 pub async fn chain(ground: &Ground, steps: &mut Steps) -> Probed {
     let log = ground.log();
     let whole = verify(log.clone()).await?;
@@ -136,20 +160,17 @@ pub async fn chain(ground: &Ground, steps: &mut Steps) -> Probed {
         .map_or_else(|| "none".to_owned(), |checkpoint| format!("{} records, {}", checkpoint.size, checkpoint.time));
     steps.note("looked for a signed checkpoint", "one", covered, whole.checkpoint.is_some());
     let segment = read::segments(&log).map_err(|fault| Trouble::new("listed the log", fault))?.first().copied().unwrap_or(0);
-    let file = audit::segment::path(segment);
-    for (what, file, at) in [
-        ("in a record", file, WITHIN_RECORD),
-        ("in the checkpoint", read::CHECKPOINT.to_owned(), 20),
-        ("in the key", read::KEY.to_owned(), 30),
-    ] {
-        let report = verify(Turned { log: log.clone(), file, at }).await?;
+    let file = segment::path(segment);
+    let damages: [(&str, String, Damage); 4] = [
+        ("one byte turned in a record", file.clone(), turned::<WITHIN_RECORD>),
+        ("a record told anew, its own hash made to fit", file, retold),
+        ("one byte turned in the checkpoint", read::CHECKPOINT.to_owned(), turned::<20>),
+        ("one byte turned in the key", read::KEY.to_owned(), turned::<30>),
+    ];
+    for (what, file, damage) in damages {
+        let report = verify(Damaged { log: log.clone(), file, damage }).await?;
         let found = report.problems.first().map_or_else(|| "nothing".to_owned(), |problem| format!("{}: {}", problem.file, problem.what));
-        steps.note(
-            format!("verified it with one byte turned {what}"),
-            "the place is named",
-            found,
-            !report.ok && !report.problems.is_empty(),
-        );
+        steps.note(format!("verified it with {what}"), "the place is named", found, !report.ok && !report.problems.is_empty());
     }
     Ok(Finding::Judged)
 }
@@ -279,6 +300,16 @@ mod tests {
         for bad in ["", "1552", "T155", "T1552.1", "AML.1234", "TA0001"] {
             assert!(!technique(&json!(bad)), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_record_that_is_told_anew_is_a_whole_frame_of_the_same_length() {
+        let mut bytes = vec![0; segment::HEADER];
+        segment::put(&mut bytes, read::Sort::Record, br#"{"kind":"act","monotonic":9,"act":{}}"#);
+        let mut forged = bytes.clone();
+        retold(&mut forged);
+        let segment::Step::Frame(frame) = segment::step(&forged, segment::HEADER) else { panic!("no frame") };
+        assert_eq!((frame.body, forged.len()), (&br#"{"kind":"act","monotonic":8,"act":{}}"#[..], bytes.len()));
     }
 
     #[test]

@@ -3,10 +3,14 @@
 use super::canaries::{NO_CANARY, Reached};
 use super::ground::{A, Ground};
 use super::steps::{Finding, Probed, Steps, Trouble};
+use crate::sources;
+use config::Locked;
 use serde_json::{Value, json};
 use std::time::Duration;
-use terms::{Control, Utc};
+use terms::{Control, ServerName, Utc};
 
+/// A server that nobody approved.
+const NOBODY: &str = "bastide-assess-nobody";
 /// Programs that fetch what they run.
 const FETCHERS: [&str; 7] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "deno"];
 
@@ -49,14 +53,41 @@ pub async fn allowlist(ground: &Ground, steps: &mut Steps) -> Probed {
         format!("{} and {}", known.len(), configured.len()),
         known == configured,
     );
+    judged(ground, steps)?;
     let mut agent = ground.agent(A).await?;
     let unknown = agent.call("bastide-assess-nobody__nothing", json!({})).await?;
     steps.note("called a server that is not approved", "it does not exist", unknown.said(), !unknown.ran());
     let token = ground.issue(A, Duration::from_secs(120), None).await?;
     let reply = ground.stranger().await?.with(Some(&token.text)).initialize("/mcp/bastide-assess-nobody").await?;
     steps.note("opened a session on it", "401 or 404", reply.said(), reply.status == 401 || reply.status == 404);
+    let foreign = ServerName::new(NOBODY).map_err(|fault| Trouble::new("named a server", fault))?;
+    let issued = ground.issue_for("work", A, Duration::from_secs(1), Some(&[foreign])).await;
+    steps.note("asked for a token on it", "refused", if issued.is_ok() { "issued" } else { "refused" }, issued.is_err());
     agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// The lock, and copies of it that must not count, judged here by what the gateway judges with.
+fn judged(ground: &Ground, steps: &mut Steps) -> Result<(), Trouble> {
+    const DID: &str = "judged the lock";
+    let (configured, now, bytes) = (ground.configured(), ground.now(), ground.lock());
+    let names = |usable: Vec<ServerName>| usable.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let usable = |bytes: &[u8]| sources::usable(configured, bytes, now).map(names).map_err(|fault| Trouble::new(DID, fault));
+    let good = usable(&bytes)?;
+    let unusable: Vec<String> = ground.servers().iter().map(ToString::to_string).filter(|name| !good.contains(name)).collect();
+    steps.none("judged the lock as it is; looked for servers without an approval that counts", &unusable);
+    // The last line is `signature ed25519 KEY SIGNATURE`, base64: another letter there leaves all else as it is.
+    let mut turned = bytes.clone();
+    if let Some(letter) = turned.len().checked_sub(20).and_then(|at| turned.get_mut(at)) {
+        *letter = if *letter == b'A' { b'B' } else { b'A' };
+    }
+    steps.none("judged it with one letter of its signature turned; looked for servers that could be used", &usable(&turned)?);
+    let unsigned = bytes.iter().rposition(|byte| *byte == b'}').and_then(|end| bytes.get(..=end)).unwrap_or_default();
+    steps.none("judged it without its signature; looked for servers that could be used", &usable(unsigned)?);
+    let empty = Locked::Read(supply::Lock::default());
+    let empty = sources::usable_by(configured, &empty, now).map(names).map_err(|fault| Trouble::new(DID, fault))?;
+    steps.none("judged a lock that names no server; looked for servers that could be used", &empty);
+    Ok(())
 }
 
 /// Every server is pinned, and none floats.
