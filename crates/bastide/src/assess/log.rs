@@ -132,7 +132,15 @@ fn turned<const AT: usize>(bytes: &mut Vec<u8>) {
 
 /// Tells the first record of a segment anew, as someone would who knows the format: the frame is whole and has the hash of what it now holds.
 fn retold(bytes: &mut Vec<u8>) {
-    let segment::Step::Frame(frame) = segment::step(bytes, segment::HEADER) else { return };
+    let mut at = segment::HEADER;
+    let frame = loop {
+        match segment::step(bytes, at) {
+            segment::Step::Frame(frame) if frame.sort == segment::Sort::Record => break frame,
+            segment::Step::Frame(frame) => at = frame.next,
+            segment::Step::End | segment::Step::Broken(_) => return,
+        }
+    };
+    let from = at;
     let mut body = frame.body.to_vec();
     let Some(at) = body.windows(CLOCK.len()).position(|window| window == CLOCK) else { return };
     if let Some(digit) = body.get_mut(at + CLOCK.len()) {
@@ -140,7 +148,7 @@ fn retold(bytes: &mut Vec<u8>) {
     }
     let mut told = Vec::new();
     segment::put(&mut told, frame.sort, &body);
-    if let Some(place) = bytes.get_mut(segment::HEADER..segment::HEADER + told.len()) {
+    if let Some(place) = bytes.get_mut(from..from + told.len()) {
         place.copy_from_slice(&told);
     }
 }
@@ -305,10 +313,12 @@ mod tests {
     #[test]
     fn a_record_that_is_told_anew_is_a_whole_frame_of_the_same_length() {
         let mut bytes = vec![0; segment::HEADER];
-        segment::put(&mut bytes, read::Sort::Record, br#"{"kind":"act","monotonic":9,"act":{}}"#);
+        segment::put(&mut bytes, segment::Sort::Checkpoint, b"the first frame is no record");
+        let from = bytes.len();
+        segment::put(&mut bytes, segment::Sort::Record, br#"{"kind":"act","monotonic":9,"act":{}}"#);
         let mut forged = bytes.clone();
         retold(&mut forged);
-        let segment::Step::Frame(frame) = segment::step(&forged, segment::HEADER) else { panic!("no frame") };
+        let segment::Step::Frame(frame) = segment::step(&forged, from) else { panic!("no frame") };
         assert_eq!((frame.body, forged.len()), (&br#"{"kind":"act","monotonic":8,"act":{}}"#[..], bytes.len()));
     }
 

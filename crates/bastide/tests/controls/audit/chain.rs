@@ -55,6 +55,32 @@ fn any_changed_byte_of_any_file_is_found() {
 }
 
 #[test]
+fn a_record_that_is_told_anew_is_found_though_its_own_hash_fits() {
+    use audit::segment::{self, Step};
+    let world = log();
+    let folder = world.state().join("audit");
+    let path = folder.join(segment::path(0));
+    let before = std::fs::read(&path).unwrap();
+    let (mut at, mut told) = (segment::HEADER, 0);
+    while let (Step::Frame(frame), 0..3) = (segment::step(&before, at), told) {
+        let (from, mut body) = (at, frame.body.to_vec());
+        at = frame.next;
+        let Some(word) = body.windows(7).position(|window| window == b"canary\"") else { continue };
+        body[word] = b'C';
+        let mut forged = Vec::new();
+        segment::put(&mut forged, frame.sort, &body);
+        let mut bytes = before.clone();
+        bytes[from..from + forged.len()].copy_from_slice(&forged);
+        std::fs::write(&path, bytes).unwrap();
+        judged(&world, &folder, &format!("the record at byte {from} is told anew"));
+        told += 1;
+    }
+    assert_eq!(told, 3, "no record of a call was told anew");
+    std::fs::write(&path, before).unwrap();
+    assert_eq!(world.verify()["ok"], true);
+}
+
+#[test]
 fn files_that_are_missing_added_exchanged_or_linked_are_found() {
     let world = log();
     let folder = world.state().join("audit");

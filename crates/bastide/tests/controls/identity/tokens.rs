@@ -70,6 +70,7 @@ fn what_is_no_token_of_ours_is_refused() {
         ("a word", "Bearer nonsense".to_owned()),
         ("no signature", format!("Bearer {}.{}.", parts[0], parts[1])),
         ("alg none", format!("Bearer {none}.{}.", parts[1])),
+        ("alg none, written anew", format!("Bearer {}.{}.", URL_SAFE_NO_PAD.encode(r#"{"alg":"none","typ":"at+jwt"}"#), parts[1])),
         ("alg none with a signature", format!("Bearer {none}.{}.{}", parts[1], parts[2])),
         ("alg HS256", format!("Bearer {mac}.{}.{}", parts[1], parts[2])),
         ("another subject", format!("Bearer {}.{admin}.{}", parts[0], parts[2])),

@@ -89,6 +89,24 @@ fn a_lock_that_is_not_as_it_was_signed_starts_nothing() {
 }
 
 #[test]
+fn a_signature_is_asked_for_though_all_else_fits() {
+    let mut world = World::new();
+    world.stop();
+    let path = world.path("bastide.lock");
+    let mut bytes = fs::read(&path).unwrap();
+    let letter = bytes.len() - 20;
+    bytes[letter] = if bytes[letter] == b'A' { b'B' } else { b'A' };
+    fs::write(&path, &bytes).unwrap();
+    // As if it were the last one that was signed.
+    let latest = world.state().join("lock.digest");
+    assert!(latest.is_file());
+    fs::write(&latest, supply::Digest::of(&bytes).to_string()).unwrap();
+    world.serve();
+    assert_eq!(world.agent().ask("tools/list", json!({})).names(), Vec::<&str>::new());
+    assert!(world.reached().is_empty());
+}
+
+#[test]
 fn a_program_that_cannot_be_read_is_not_started() {
     let world = World::new();
     fs::remove_file(world.path("bin/canary-server")).unwrap();
