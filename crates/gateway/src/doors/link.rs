@@ -509,7 +509,7 @@ impl InFlight {
             }
             Way::Http { answers, resumed, ended } => {
                 if let Some(why) = ended.take() {
-                    match self.link.resume(answers, *resumed).await {
+                    match Box::pin(self.link.resume(answers, *resumed)).await {
                         Some(again) => {
                             **answers = again;
                             *resumed += 1;
