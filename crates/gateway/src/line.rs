@@ -3,6 +3,7 @@
 mod accept;
 mod action;
 mod admit;
+mod allowance;
 mod decide;
 mod enforce;
 mod forward;

@@ -2,6 +2,7 @@
 //!
 //! The last look at the kill switch is here, as close to the wire as can be; a kill after it stops the call from the other side.
 
+use super::allowance::Allowance;
 use super::lists;
 use super::record::Recorded;
 use super::resolve::{Listing, Reference, Target};
@@ -27,6 +28,7 @@ pub struct Forwarded {
     recorded: Recorded,
     way: Way,
     deadline: Instant,
+    notes: Allowance,
 }
 
 /// Where the answer comes from.
@@ -62,6 +64,11 @@ impl Forwarded {
 
     pub(super) fn deadline(&self) -> Instant {
         self.deadline
+    }
+
+    /// The notes on the way that are still passed on.
+    pub(super) fn notes_mut(&mut self) -> &mut Allowance {
+        &mut self.notes
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -158,7 +165,8 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         }
     };
     trail.passed(gate, Stage::Forward);
-    Ok(Forwarded { recorded, way, deadline })
+    let notes = Allowance::new(gate.clock.instant());
+    Ok(Forwarded { recorded, way, deadline, notes })
 }
 
 /// Waits until an operator's kill ends the call.
