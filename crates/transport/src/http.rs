@@ -109,7 +109,6 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, limits: &Lim
         .header_read_timeout(limits.header)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
