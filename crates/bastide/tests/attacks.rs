@@ -190,9 +190,8 @@ fn no_argument_reaches_what_all_objects_inherit() {
         r#"{"a":{"\u005f_proto__":1}}"#,
         r#"{"prototype":null}"#,
     ] {
-        let call = format!(
-            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"attacker__echo","arguments":{arguments}}}}}"#
-        );
+        let call =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"attacker__echo","arguments":{arguments}}}}}"#);
         let refused = agent.post_text(&call, &[]).answer();
         assert_eq!(refused.refused(), "access.argument-schemas/mismatch", "{arguments}");
     }
@@ -329,8 +328,11 @@ fn no_stream_survives_a_revocation_that_comes_while_it_is_opened() {
     agent.patience = Duration::from_secs(20);
     agent.open();
     let (session, host) = (agent.session.clone().unwrap(), world.data().to_string());
-    let head: String =
-        agent.headers(&[("Mcp-Session-Id", &session), ("Host", &host)]).iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head: String = agent
+        .headers(&[("Mcp-Session-Id", &session), ("Host", &host)])
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let request = format!("GET /mcp HTTP/1.1\r\n{head}\r\n");
     let going = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
     let opening: Vec<_> = (0..4)

@@ -34,9 +34,7 @@ impl Use {
     /// Those of MCP 2025-11-25, and the two by which a client of 2026-07-28 finds out that it is not spoken here.
     const fn headers(self) -> &'static str {
         match self {
-            Self::Speak => {
-                "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Last-Event-ID, Mcp-Method, Mcp-Name"
-            }
+            Self::Speak => "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Last-Event-ID, Mcp-Method, Mcp-Name",
             Self::Read => "MCP-Protocol-Version",
         }
     }

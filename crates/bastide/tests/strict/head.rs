@@ -113,8 +113,7 @@ fn bare(world: &World, method: &str, path: &str, headers: &[(&str, &str)]) -> Re
     world.stranger().send(method, path, &headers, b"")
 }
 
-const OPEN: [&str; 4] =
-    ["/health", "/ready", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp/canary"];
+const OPEN: [&str; 4] = ["/health", "/ready", "/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/mcp/canary"];
 
 #[test]
 fn what_needs_no_token_needs_the_right_host_and_page_too() {
@@ -156,7 +155,8 @@ fn a_page_that_may_call_is_told_what_it_may_send() {
     world.serve();
     let agent = world.agent();
     let own = format!("http://127.0.0.1:{}", world.data().port());
-    let asked = [("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization,content-type,mcp-session-id")];
+    let asked =
+        [("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization,content-type,mcp-session-id")];
     let preflight = |path: &str, origin: &str| bare(&world, "OPTIONS", path, &[("Origin", origin), asked[0], asked[1]]);
     let names = |list: Option<&str>| {
         let mut names: Vec<_> = list.unwrap().split(',').map(|name| name.trim().to_ascii_lowercase()).collect();
@@ -170,8 +170,16 @@ fn a_page_that_may_call_is_told_what_it_may_send() {
             assert_eq!(response.header("access-control-allow-origin"), Some(origin));
             assert_eq!(names(response.header("access-control-allow-methods")), ["delete", "get", "post"]);
             let headers = names(response.header("access-control-allow-headers"));
-            let known =
-                ["accept", "authorization", "content-type", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id"];
+            let known = [
+                "accept",
+                "authorization",
+                "content-type",
+                "last-event-id",
+                "mcp-method",
+                "mcp-name",
+                "mcp-protocol-version",
+                "mcp-session-id",
+            ];
             assert_eq!(headers, known);
             assert_eq!(response.header("vary"), Some("Origin"));
             assert!(response.header("access-control-allow-credentials").is_none());
@@ -200,12 +208,19 @@ fn a_page_that_may_call_is_told_what_it_may_send() {
         for path in ["/mcp", "/health"] {
             let response = preflight(path, origin);
             assert_eq!(response.status, 403, "{path} {origin}");
-            assert!(!response.headers.iter().any(|(name, _)| name.starts_with("access-control-")), "{path} {origin}: {:?}", response.headers);
+            assert!(
+                !response.headers.iter().any(|(name, _)| name.starts_with("access-control-")),
+                "{path} {origin}: {:?}",
+                response.headers
+            );
         }
     }
     let plain = send(&agent, "POST", "/mcp", &[]);
     assert_eq!((plain.header("vary"), plain.header("access-control-allow-origin")), (Some("Origin"), None));
 }
+
+/// Row, verb, path, the header that differs (none: it is left out), status, code (0: any), whether the connection ends.
+type HeadRow<'a> = (u8, &'a str, &'a str, Option<(&'a str, Option<&'a str>)>, u16, i64, bool);
 
 #[test]
 fn the_head_of_a_refusal_is_as_the_table_says() {
@@ -217,9 +232,8 @@ fn the_head_of_a_refusal_is_as_the_table_says() {
     let fat = "x".repeat(33 << 10);
     let unlike = format!("0{}", &session[1..]);
     let mut wrong = Vec::new();
-    // Row, verb, path, the header that differs (none: left out), status, code (0: any), whether the connection ends.
     #[rustfmt::skip]
-    let rows: &[(u8, &str, &str, Option<(&str, Option<&str>)>, u16, i64, bool)] = &[
+    let rows: &[HeadRow<'_>] = &[
         (44, "POST", "/mcp", Some(("MCP-Protocol-Version", Some("2024-11-05"))), 400, -32600, false),
         (45, "POST", "/mcp", Some(("Mcp-Session-Id", None)), 400, -32600, false),
         (45, "POST", "/mcp", Some(("Mcp-Session-Id", Some(&unlike))), 404, -32600, false),

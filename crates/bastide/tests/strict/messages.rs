@@ -318,7 +318,10 @@ fn every_row_says_what_becomes_of_the_connection() {
         let told = answer.split("\r\n\r\n").next().unwrap_or_default().contains("connection: close");
         let went_on = answer.contains("{\"ok\":true}");
         if told != ends.contains(&row) || told == went_on {
-            wrong.push(format!("row {row}: {}\n  told {told}, went on {went_on}", String::from_utf8_lossy(&body).chars().take(100).collect::<String>()));
+            wrong.push(format!(
+                "row {row}: {}\n  told {told}, went on {went_on}",
+                String::from_utf8_lossy(&body).chars().take(100).collect::<String>()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -227,8 +227,11 @@ fn nobody_is_served_when_the_revocations_are_gone() {
 /// Opens the standing stream and a call that answers late, both on their own connections; each gives what came on it until it was closed.
 fn streams(agent: &Http) -> [std::thread::JoinHandle<String>; 2] {
     let (session, host) = (agent.session.clone().unwrap(), agent.address.to_string());
-    let head: String =
-        agent.headers(&[("Mcp-Session-Id", &session), ("Host", &host)]).iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head: String = agent
+        .headers(&[("Mcp-Session-Id", &session), ("Host", &host)])
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
     let body = r#"{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"canary__wait","arguments":{"ms":25000}}}"#;
     let requests =
         [format!("GET /mcp HTTP/1.1\r\n{head}\r\n"), format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())];
