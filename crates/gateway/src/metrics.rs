@@ -15,6 +15,15 @@ pub struct Outcome {
     pub control: &'static str,
 }
 
+/// A connection that was closed because there were too many, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TurnedAway {
+    /// data or local: where it came.
+    pub listener: &'static str,
+    /// total or source: which bound it was over.
+    pub bound: &'static str,
+}
+
 /// The gateway's counters.
 pub struct Metrics {
     registry: Registry,
@@ -24,6 +33,8 @@ pub struct Metrics {
     pub allowed: Counter,
     /// Frames of servers that were dropped.
     pub strays: Counter,
+    /// Connections closed unread because there were too many.
+    pub turned_away: Family<TurnedAway, Counter>,
     /// Sessions open now.
     pub sessions: Gauge,
 }
@@ -37,8 +48,10 @@ impl Default for Metrics {
         registry.register("messages", "Messages that were settled, by verdict and control", settled.clone());
         registry.register("strays", "Frames of servers that belonged to nothing and were dropped", strays.clone());
         registry.register("sessions", "Sessions that are open", sessions.clone());
+        let turned_away = Family::<TurnedAway, Counter>::default();
+        registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, strays, sessions }
+        Self { registry, settled, allowed, strays, turned_away, sessions }
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod print;
 
+pub(crate) use print::trouble_of;
+
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
