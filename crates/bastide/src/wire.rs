@@ -3,9 +3,10 @@
 use crate::contents::FileContents;
 use crate::host::{SystemClock, SystemEntropy};
 use crate::outcome::Failure;
+use crate::reviews::Reviewer;
 use audit::{Journal, LogKey};
 use config::{Access, Facts, Loaded, Locked};
-use gateway::doors::Credentials;
+use gateway::doors::{Contents, Credentials};
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
 use identity::token::{Issuer, SigningKey, Verifier};
@@ -28,6 +29,7 @@ pub const LOCK: &str = "bastide.lock";
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The file and where it is.
+#[derive(Clone)]
 pub struct Configured {
     /// Where.
     pub path: PathBuf,
@@ -194,6 +196,8 @@ pub struct Wired {
     pub vault: Option<Arc<Vault>>,
     /// The key that signs the lock.
     pub lock_key: ed25519_dalek::SigningKey,
+    /// Looks at servers and keeps the lock.
+    pub reviews: Arc<Reviewer>,
     /// Why the lock cannot be used, if it cannot.
     pub lock_fault: Option<supply::Error>,
     /// What the log found when it was opened.
@@ -260,6 +264,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         }
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
+    let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
     let gate = Gate::new(Parts {
         snapshot: Arc::new(snapshot),
         clock: Arc::clone(&clock),
@@ -269,9 +274,24 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         tokens: Arc::new(verifier),
         meters: Arc::new(policy::MemoryMeters::default()),
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
-        contents: Arc::new(FileContents::default()),
+        contents: Arc::clone(&contents),
     });
-    Ok(Wired { gate, store, journal, switch, issuer: Arc::new(issuer), revocations, vault, lock_key, lock_fault, recovery, clock, entropy })
+    let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents);
+    Ok(Wired {
+        gate,
+        store,
+        journal,
+        switch,
+        issuer: Arc::new(issuer),
+        revocations,
+        vault,
+        lock_key,
+        reviews: Arc::new(reviews),
+        lock_fault,
+        recovery,
+        clock,
+        entropy,
+    })
 }
 
 /// Gives every intent of a gateway that ended unclean its outcome: what became of it cannot be told.

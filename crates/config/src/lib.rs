@@ -26,6 +26,6 @@ pub use load::{Loaded, Source, load, schema};
 pub use locate::{Access, Facts, LocateError, find};
 pub use problem::{Fault, Place, Problem, Problems};
 pub use risk::Risk;
-pub use snapshot::{Locked, Unfit, listen, snapshot};
+pub use snapshot::{Locked, Unfit, listen, repinned, snapshot};
 pub use sources::sources;
 pub use unit::{Amount, Rate, Size, Span, Unit};

@@ -133,7 +133,7 @@ impl Watch {
         };
         self.link.end();
         if !asked {
-            let next = self.state.supervisor.lock().died(self.gate.clock.instant());
+            let next = self.state.revival.lock().failed(self.gate.clock.instant());
             crate::event::died(&self.gate, &self.server.name, &tail.lines(), &next);
         }
         watched.finish().await;
