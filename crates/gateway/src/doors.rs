@@ -45,10 +45,20 @@ pub trait Contents: Send + Sync {
     ///
     /// # Errors
     /// A sentence for the record when it cannot be read.
-    fn of(&self, command: &[String]) -> Result<supply::Content, String>;
+    fn of(&self, command: &[String]) -> Result<Found, String>;
 
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
+}
+
+/// What would be executed for a local server.
+pub struct Found {
+    /// What is compared with the lock.
+    pub content: supply::Content,
+    /// The program, by its absolute path.
+    pub program: std::path::PathBuf,
+    /// The very file whose digest `content` has.
+    pub image: sandbox::Image,
 }
 
 /// Where credentials come from.
@@ -444,13 +454,17 @@ impl Servers {
     ) -> Result<Arc<Link>, Closed> {
         let link = match &server.carrier {
             Carrier::Run(run) => {
-                let steadying = self.verify(server, run).await?;
-                local::start(self, gate, session, server, run, steadying, state).await?
+                let found = self.verify(server, run).await?;
+                local::start(self, gate, session, server, run, found, state).await?
             }
             Carrier::Remote(remote) => self.dial(snapshot, server, remote, state)?,
         };
         let guard = Unopened(Some(Arc::clone(&link)));
         state.enter(&link);
+        if let Carrier::Run(run) = &server.carrier {
+            // What an interpreter has read by its path since: it was the same before and after.
+            self.verify(server, run).await?;
+        }
         link.open(&capabilities(snapshot, session.map(AsRef::as_ref), server)).await?;
         self.compare(gate, &link, &server.name, state).await?;
         if let Some(session) = session
@@ -466,14 +480,14 @@ impl Servers {
         Ok(link)
     }
 
-    /// What would be executed is what the lock says. Gives the variables that keep it so.
-    async fn verify(&self, server: &Server, run: &Run) -> Result<Steadying, Closed> {
+    /// What would be executed is what the lock says.
+    async fn verify(&self, server: &Server, run: &Run) -> Result<Found, Closed> {
         let Ok(pinned) = &server.pinned else { return Err(Closed::Content("nothing was approved".to_owned())) };
         let found = content_of(&self.contents, run).await?;
-        if found != pinned.pin.content {
-            return Err(Closed::Content(format!("found {found}, approved {}", pinned.pin.content)));
+        if found.content != pinned.pin.content {
+            return Err(Closed::Content(format!("found {}, approved {}", found.content, pinned.pin.content)));
         }
-        Ok(self.contents.steadying(&found))
+        Ok(found)
     }
 
     fn dial(&self, snapshot: &Snapshot, server: &Server, remote: &Remote, state: &State) -> Result<Arc<Link>, Closed> {
@@ -526,11 +540,8 @@ impl Servers {
     }
 }
 
-/// Variables that a server gets beyond those of its entry.
-type Steadying = &'static [(&'static str, &'static str)];
-
 /// What would be executed, looked up where reading a large tree holds nobody up.
-async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<supply::Content, Closed> {
+async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<Found, Closed> {
     let (contents, command) = (Arc::clone(contents), run.command.clone());
     let found = tokio::task::spawn_blocking(move || contents.of(&command)).await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)

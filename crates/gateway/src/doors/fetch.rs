@@ -104,9 +104,8 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     let state = servers.state(server);
     let (content, link) = match &server.carrier {
         Carrier::Run(run) => {
-            let content = content_of(contents, run).await?;
-            let steadying = contents.steadying(&content);
-            (content, super::local::start(servers, gate, None, server, run, steadying, &state).await?)
+            let found = content_of(contents, run).await?;
+            (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
         }
         Carrier::Remote(remote) => {
             let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
@@ -124,7 +123,7 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     link.leave().await;
     let fetched = outcome?;
     if let Carrier::Run(run) = &server.carrier
-        && content_of(contents, run).await? != fetched.content
+        && content_of(contents, run).await?.content != fetched.content
     {
         return Err(Closed::Content("it changes its own files by running: let it write elsewhere".to_owned()));
     }

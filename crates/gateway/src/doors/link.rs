@@ -287,8 +287,7 @@ impl Link {
                 let (notes, note_end) = mpsc::channel(NOTES);
                 let (done, done_end) = oneshot::channel();
                 self.pending.lock().insert(number, Pending { owner, notes, done: Some(done) });
-                let flight =
-                    InFlight { aboard, id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
+                let flight = InFlight { aboard, id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
                 pipe.send(&frame).await?;
                 return Ok(flight);
             }
