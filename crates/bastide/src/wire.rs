@@ -5,7 +5,7 @@ use crate::host::{SystemClock, SystemEntropy};
 use crate::outcome::Failure;
 use crate::reviews::Reviewer;
 use audit::{Journal, LogKey};
-use config::{Access, Facts, Loaded, Locked};
+use config::{Access, Facts, Loaded, Locked, Sort, Step};
 use gateway::doors::{Contents, Credentials};
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
@@ -152,23 +152,33 @@ pub fn configuration_folder() -> Option<PathBuf> {
 
 /// Refuses what others could change: policies count as much as the configuration.
 fn unwritable(path: &Path) -> Result<(), Failure> {
-    let found = std::fs::metadata(path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
-    if Access::of_mode(found.mode()) == Access::Others {
-        let shown = path.display();
-        return Err(Failure::usage(format!("others may write {shown}")).next(format!("chmod go-w '{shown}'")));
-    }
-    Ok(())
+    let facts = facts(path).ok_or_else(|| Failure::usage(format!("{} cannot be read", path.display())))?;
+    facts.objection().map_or(Ok(()), |objection| Err(Failure::usage(objection)))
 }
 
+/// Who may exchange what is at `path`, on the way as it is written and on the way as it really is.
 fn facts(path: &Path) -> Option<Facts> {
-    let file = std::fs::metadata(path).ok()?;
-    let folder = std::fs::metadata(path.parent()?).ok()?;
-    Some(Facts {
-        file: Access::of_mode(file.mode()),
-        folder: Access::of_mode(folder.mode()),
-        owner: file.uid(),
-        own: rustix::process::getuid().as_raw(),
-    })
+    const STICKY: u32 = 0o1000;
+    let step = |path: &Path, sort: Sort| {
+        let found = if sort == Sort::Link { path.symlink_metadata() } else { path.metadata() }.ok()?;
+        let shared = found.mode() & STICKY != 0 && sort == Sort::Above;
+        let access = if shared { Access::Owner } else { Access::of_mode(found.mode()) };
+        Some(Step { path: path.to_owned(), sort, access, owner: found.uid() })
+    };
+    let real = path.canonicalize().ok()?;
+    let mut steps = Vec::new();
+    for way in [path, &real] {
+        for above in way.ancestors().skip(2) {
+            steps.push(step(above, Sort::Above)?);
+        }
+        for link in way.ancestors().filter(|step| step.is_symlink()) {
+            steps.push(step(link, Sort::Link)?);
+        }
+        steps.push(step(way.parent()?, Sort::Folder)?);
+    }
+    let sort = if real.is_dir() { Sort::Folder } else { Sort::File };
+    steps.push(step(&real, sort)?);
+    Some(Facts { steps, own: rustix::process::getuid().as_raw() })
 }
 
 /// The name of a user of this host, from `/etc/passwd`.

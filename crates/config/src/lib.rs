@@ -23,7 +23,7 @@ pub use built::{NotBuilt, not_built};
 pub use file::*;
 pub use init::{Starter, init_text};
 pub use load::{Loaded, Source, load, schema};
-pub use locate::{Access, Facts, LocateError, find};
+pub use locate::{Access, Facts, LocateError, Sort, Step, find};
 pub use problem::{Fault, Place, Problem, Problems};
 pub use risk::Risk;
 pub use snapshot::{Locked, Unfit, listen, repinned, snapshot};
