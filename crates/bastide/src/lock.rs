@@ -119,7 +119,11 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
         }
     }
     if behind && desk.is_running() {
-        warn(&format!("the gateway runs on an older {}: what is new in it counts after a reload: {}", configured.name(), hang_up(configured)));
+        warn(&format!(
+            "the gateway runs on an older {}: what is new in it counts after a reload: {}",
+            configured.name(),
+            hang_up(configured)
+        ));
     }
     common.answer(&answer, summary)?;
     let open = !answer.failed.is_empty() || !answer.declined.is_empty() || (args.check && !answer.differs.is_empty());

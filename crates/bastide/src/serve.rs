@@ -22,6 +22,9 @@ pub struct Args {
     /// Log what is less than a warning too: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: tracing::Level,
+    /// Leave the terminal and the session of whoever starts it
+    #[arg(long, hide = true)]
+    background: bool,
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
@@ -29,6 +32,10 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] when it cannot start.
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
+    if args.background {
+        // Whoever started it may end, and its terminal close.
+        let _ = rustix::process::setsid();
+    }
     // What cannot be logged must not end the thread that logs it, as it would by default on a full disk.
     tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(std::io::stderr).with_max_level(args.log).init();
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
