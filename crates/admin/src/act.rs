@@ -105,7 +105,9 @@ impl Act {
         match self {
             Self::Kill { .. } | Self::TokenRevoke { .. } => Gravity::Stop,
             Self::SecretRemove { .. } | Self::ServerRelease { .. } | Self::ServerLook { .. } | Self::ServerForget { .. } => Gravity::Plain,
-            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } | Self::ServerApprove { .. } => Gravity::Grave,
+            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } | Self::ServerApprove { .. } => {
+                Gravity::Grave
+            }
         }
     }
 

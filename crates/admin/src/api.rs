@@ -87,7 +87,9 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self.fault() {
             Fault::Usage => match &self {
-                Self::NoServer(_) | Self::NoToken(_) | Self::NoSecret(_) | Self::Unreviewed(Unreviewed::NoServer(_)) => StatusCode::NOT_FOUND,
+                Self::NoServer(_) | Self::NoToken(_) | Self::NoSecret(_) | Self::Unreviewed(Unreviewed::NoServer(_)) => {
+                    StatusCode::NOT_FOUND
+                }
                 Self::Unreviewed(Unreviewed::Moved(_)) => StatusCode::CONFLICT,
                 _ => StatusCode::BAD_REQUEST,
             },

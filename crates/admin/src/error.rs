@@ -79,9 +79,7 @@ impl Error {
             | Self::NoSecret(_)
             | Self::NotRunning
             | Self::Configuration(_)
-            | Self::Unreviewed(
-                Unreviewed::NoServer(_) | Unreviewed::Kept(_) | Unreviewed::Moved(_) | Unreviewed::Configuration(_),
-            )
+            | Self::Unreviewed(Unreviewed::NoServer(_) | Unreviewed::Kept(_) | Unreviewed::Moved(_) | Unreviewed::Configuration(_))
             | Self::Response(response::Error::Scope | response::Error::NotStopped(_))
             | Self::Identity(identity::Error::Life | identity::Error::Nowhere | identity::Error::Pattern(_) | identity::Error::TooLong)
             | Self::Vault(

@@ -5,8 +5,8 @@
 use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 use supply::{
-    Approval, Aside, Content, Definition, Digest, Error, Fetched, Kind, Lock, Offered, Part, Resemblance, Status,
-    approve, compare, judge, look_alikes,
+    Approval, Aside, Content, Definition, Digest, Error, Fetched, Kind, Lock, Offered, Part, Resemblance, Status, approve, compare, judge,
+    look_alikes,
 };
 use terms::{Code, Name, ServerName, Utc};
 
