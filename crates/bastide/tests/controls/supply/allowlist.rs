@@ -115,7 +115,9 @@ fn a_lock_that_was_signed_before_the_last_one_is_not_taken() {
 
 #[test]
 fn a_program_that_is_exchanged_while_it_is_looked_at_is_not_started() {
-    let world = World::new();
+    let restart = "run: [{bin}/canary-server, --notes, {box}]\nsandbox: { read: [{bin}], write: [{box}] }\n\
+        restart: { delay: 1ms, most: 1000, within: 1m }";
+    let world = World::with().server("canary", restart).start();
     let (good, evil) = (world.path("bin/canary-server"), world.path("bin/exchanged"));
     let own = world.path("box/owned");
     fs::write(&evil, format!("#!/bin/sh\necho >> {}\n", own.display())).unwrap();
@@ -131,8 +133,8 @@ fn a_program_that_is_exchanged_while_it_is_looked_at_is_not_started() {
             let mut count = 0_u64;
             while !ended.load(std::sync::atomic::Ordering::Relaxed) {
                 exchange();
-                // Between microseconds and the time that a start takes.
-                std::thread::sleep(std::time::Duration::from_micros((count * 37) % 3_000));
+                // About as long as the look at the program takes, and its start.
+                std::thread::sleep(std::time::Duration::from_millis(5 + (count * 37) % 120));
                 count += 1;
             }
             if count % 2 == 1 {
