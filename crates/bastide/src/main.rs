@@ -13,6 +13,7 @@ mod host;
 mod lock;
 mod outcome;
 mod passphrase;
+mod retention;
 mod screen;
 mod serve;
 mod sources;

@@ -63,6 +63,8 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let serving = tokio::spawn(transport::http::serve(data, limits, front, gate.ending.clone()));
     let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, Arc::new(user_name)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
+    let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
+    let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
         "data": format!("http://{answered}/mcp"),
@@ -75,7 +77,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     until_told(&configured.path, wired).await?;
     drain(gate).await;
-    for task in [serving, local, house] {
+    for task in [serving, local, house, retention, interruptions] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
