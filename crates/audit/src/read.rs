@@ -61,6 +61,15 @@ pub trait Folder {
     /// Those of the file system.
     fn walk(&self) -> io::Result<Vec<Node>>;
 
+    /// The paths of what stands directly in `folder`, which is one of the log's; none where it is not there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let within = |path: &str| path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'));
+        Ok(self.walk()?.into_iter().map(|node| node.path).filter(|path| within(path)).collect())
+    }
+
     /// The bytes of a regular file, links not followed, at most `most`.
     ///
     /// # Errors

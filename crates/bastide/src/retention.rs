@@ -11,6 +11,8 @@ use terms::{RecordId, Utc};
 
 /// How often it looks, at most and at least; in between a quarter of the time that records stay.
 const EVERY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
+/// How soon a reload is noticed.
+const NOTICE: Duration = Duration::from_secs(1);
 /// How often interruptions are asked for.
 const INTERRUPTIONS: Duration = Duration::from_millis(500);
 /// Whose deed an archive is.
@@ -30,12 +32,18 @@ enum Fault {
 /// Archives until the gateway ends.
 pub async fn keep(wired: Arc<Wired>) {
     let mut told = String::new();
+    let mut looked = wired.clock.instant();
     loop {
-        let retain = wired.gate.snapshot().retain;
+        let every = |retain: Duration| (retain / 4).clamp(EVERY.0, EVERY.1);
         tokio::select! {
             () = wired.gate.ending.cancelled() => return,
-            () = tokio::time::sleep((retain / 4).clamp(EVERY.0, EVERY.1)) => {}
+            () = tokio::time::sleep(every(wired.gate.snapshot().retain).min(NOTICE)) => {}
         }
+        let (retain, now) = (wired.gate.snapshot().retain, wired.clock.instant());
+        if now.since(looked) < every(retain) {
+            continue;
+        }
+        looked = now;
         let cause = match all(&wired, retain).await {
             Ok(()) => String::new(),
             Err(cause) => sentence(&cause),

@@ -103,14 +103,15 @@ impl Part {
 /// # Errors
 /// [`Error::Read`].
 pub fn parts(folder: &dyn Folder, reach: Reach) -> Result<Vec<Part>, Error> {
-    let nodes = folder.walk().map_err(|source| Error::Read { file: ".".into(), source })?;
+    let names = |name: &str| folder.names(name).map_err(|source| Error::Read { file: name.to_owned(), source });
     let mut found: BTreeMap<u64, Place> = BTreeMap::new();
-    for node in &nodes {
-        if let Some(ordinal) = segment::ordinal(&node.path) {
-            found.insert(ordinal, Place::Segment);
-        } else if let Some(ordinal) = archive::ordinal(&node.path).filter(|_| reach == Reach::Archives) {
-            found.entry(ordinal).or_insert(Place::Archive);
-        }
+    for path in names(segment::FOLDER)? {
+        found.extend(segment::ordinal(&path).map(|ordinal| (ordinal, Place::Segment)));
+    }
+    // Listed last: what leaves the log in between is already among them.
+    let archives = if reach == Reach::Archives { names(archive::FOLDER)? } else { Vec::new() };
+    for ordinal in archives.iter().filter_map(|path| archive::ordinal(path)) {
+        found.entry(ordinal).or_insert(Place::Archive);
     }
     Ok(found.into_iter().map(|(ordinal, place)| Part { ordinal, place }).collect())
 }

@@ -47,8 +47,8 @@ pub(super) struct Keeper {
 struct State {
     /// The disk, until the log is closed.
     disk: Option<Arc<dyn Disk>>,
-    /// The time of the newest record of a segment that was not old enough.
-    known: Option<(u64, Utc)>,
+    /// The time of the newest record of the oldest segment, which was not old enough.
+    known: Option<Utc>,
 }
 
 impl Keeper {
@@ -64,11 +64,11 @@ impl Keeper {
     pub(super) fn seal(&self, before: Utc) -> Result<Option<Sealed>, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(disk) = state.disk.clone() else { return Ok(None) };
-        let ordinals = read::segments(&self.folder)?;
-        let (Some(own), Some(next)) = (ordinals.first().copied(), ordinals.get(1).copied()) else { return Ok(None) };
-        if state.known.is_some_and(|(known, newest)| known == own && newest >= before) {
+        if state.known.is_some_and(|newest| newest >= before) {
             return Ok(None);
         }
+        let ordinals = read::segments(&self.folder)?;
+        let (Some(own), Some(next)) = (ordinals.first().copied(), ordinals.get(1).copied()) else { return Ok(None) };
         let path = segment::path(next);
         let start = self.folder.start(&path, HEADER).map_err(io(&path))?;
         if segment::zeros(&start) {
@@ -78,7 +78,7 @@ impl Keeper {
         let path = segment::path(own);
         let ended = Ended::read(self.folder.read(&path, MOST_FILE).map_err(io(&path))?, &after)?;
         if let Some(newest) = ended.newest().filter(|newest| *newest >= before) {
-            state.known = Some((own, newest));
+            state.known = Some(newest);
             return Ok(None);
         }
         if !self.has_tiles(&ended)? {
