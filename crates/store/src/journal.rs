@@ -18,7 +18,7 @@ pub use keeper::Sealed;
 
 use audit::{Journal, LogKey, State, Ticket, Unavailable};
 use keeper::Keeper;
-use queue::{Item, Queue, Room};
+use queue::{Item, Queue, Room, Urgency};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -181,13 +181,13 @@ impl FileJournal {
         self.queue.interruptions()
     }
 
-    fn hand_over(&self, record: Vec<u8>, room: Room) -> Ticket {
+    fn hand_over(&self, record: Vec<u8>, room: Room, urgency: Urgency) -> Ticket {
         // One frame that is no record would spoil the log for good.
         if !record.starts_with(START) || record.last() != Some(&b'}') {
             return Ticket::refused(Unavailable::Size);
         }
         let (ticket, completion) = audit::ticket();
-        match self.queue.push(Item { record, completion, room }) {
+        match self.queue.push(Item { record, completion, room, urgency }) {
             Ok(()) => ticket,
             Err(why) => Ticket::refused(why),
         }
@@ -196,11 +196,15 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn append(&self, record: Vec<u8>) -> Ticket {
-        self.hand_over(record, Room::Common)
+        self.hand_over(record, Room::Common, Urgency::Now)
+    }
+
+    fn append_soon(&self, record: Vec<u8>) -> Ticket {
+        self.hand_over(record, Room::Common, Urgency::Soon)
     }
 
     fn append_reserved(&self, record: Vec<u8>) -> Ticket {
-        self.hand_over(record, Room::Reserved)
+        self.hand_over(record, Room::Reserved, Urgency::Now)
     }
 
     fn state(&self) -> State {
