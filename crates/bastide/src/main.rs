@@ -15,6 +15,7 @@ mod host;
 mod lock;
 mod outcome;
 mod passphrase;
+mod retention;
 mod reviews;
 mod room;
 mod screen;

@@ -80,6 +80,8 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, room.local, Arc::new(user_name)));
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
+    let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
+    let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
         "data": format!("http://{answered}/mcp"),
@@ -92,7 +94,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     until_told(&configured.path, wired).await?;
     drain(gate).await;
-    for task in [serving, local, ends, house] {
+    for task in [serving, local, ends, house, retention, interruptions] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
