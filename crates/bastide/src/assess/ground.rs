@@ -10,7 +10,6 @@ use crate::outcome::{Common, Failure};
 use crate::wire::{Configured, LOCK};
 use audit::read::{self, Query};
 use audit::record::Kind;
-use audit::segment::Sort;
 use base64::Engine as _;
 use config::{File, Loaded};
 use serde_json::{Value, json};
@@ -78,7 +77,6 @@ pub struct Ground {
     running: Option<Running>,
     why_not: String,
     began: Utc,
-    first_segment: u64,
     pass: tokio::sync::OnceCell<Arc<str>>,
     made: Mutex<Made>,
 }
@@ -103,11 +101,9 @@ impl Ground {
             Ok(Err(trouble)) => (None, format!("{}: {}", trouble.did, trouble.why)),
             Err(_) => (None, format!("a gateway runs on this configuration, and does not answer within {} s", HELLO.as_secs())),
         };
-        let log = LogFolder::new(configured.loaded.file.state.join("audit"));
-        let first_segment = read::segments(&log).ok().and_then(|all| all.iter().rev().nth(1).or(all.first()).copied()).unwrap_or(0);
         let began = clock.utc();
         let (pass, made) = (tokio::sync::OnceCell::new(), Mutex::default());
-        Ok(Self { configured, clock, running, why_not, began, first_segment, pass, made })
+        Ok(Self { configured, clock, running, why_not, began, pass, made })
     }
 
     /// The time.
@@ -410,8 +406,8 @@ impl Ground {
 
     /// The records of probes, events and acts since this run began, oldest first. What agents do meanwhile is not read.
     pub async fn records(&self) -> Result<Vec<Value>, Trouble> {
-        let (log, began, first) = (self.log(), self.began, self.first_segment);
-        let read = tokio::task::spawn_blocking(move || since(&log, began, first)).await;
+        let (log, began) = (self.log(), self.began);
+        let read = tokio::task::spawn_blocking(move || since(&log, began)).await;
         let read = read.map_err(|fault| Trouble::new("read the log", fault))?;
         read.map_err(|fault| Trouble::new("read the log", fault))
     }
@@ -479,17 +475,13 @@ pub fn phase(record: &Value) -> &str {
     record.get("phase").and_then(Value::as_str).unwrap_or_default()
 }
 
-fn since(log: &LogFolder, began: Utc, first: u64) -> Result<Vec<Value>, audit::Error> {
+fn since(log: &LogFolder, began: Utc) -> Result<Vec<Value>, audit::Error> {
     let query = Query { since: Some(began), kinds: vec![Kind::Probe, Kind::Event, Kind::Act], ..Query::default() };
     let mut found = Vec::new();
-    for segment in read::segments(log)?.into_iter().filter(|segment| *segment >= first) {
-        read::frames(log, segment, |_, frame| {
-            if frame.sort == Sort::Record && query.matches(frame.body) {
-                found.extend(serde_json::from_slice(frame.body));
-            }
-            if found.len() < MOST_RECORDS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-    }
+    read::records(log, &query, |entry| {
+        found.extend(serde_json::from_slice(&entry.body));
+        if found.len() < MOST_RECORDS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
     Ok(found)
 }
 

@@ -88,7 +88,7 @@ fn missing(records: &[Value], wanted: &[&str]) -> Vec<String> {
 }
 
 /// What is done to a file of the log.
-type Damage = fn(&mut Vec<u8>);
+type Damage = fn(&mut [u8]);
 
 /// A log of which one file is damaged, read as if it had been written so.
 struct Damaged {
@@ -124,14 +124,14 @@ impl Folder for Damaged {
 }
 
 /// Turns the byte at `AT`.
-fn turned<const AT: usize>(bytes: &mut Vec<u8>) {
+fn turned<const AT: usize>(bytes: &mut [u8]) {
     if let Some(byte) = bytes.get_mut(AT) {
         *byte ^= 1;
     }
 }
 
 /// Tells the first record of a segment anew, as someone would who knows the format: the frame is whole and has the hash of what it now holds.
-fn retold(bytes: &mut Vec<u8>) {
+fn retold(bytes: &mut [u8]) {
     let mut at = segment::HEADER;
     let frame = loop {
         match segment::step(bytes, at) {

@@ -51,7 +51,7 @@ fn what_probes_do_is_on_record_as_theirs_and_nothing_else_is() {
     // Attacks without an identity are marked too: a forged token, none, one in the URL.
     for event in ["identity.token-refused", "identity.token-missing", "secrets.url", "supply.changed", "runtime.server-died"] {
         let marked = |record: &&Value| record["event"] == event;
-        assert!(probes.iter().any(|record| marked(&record)), "{event} by probes");
+        assert!(probes.iter().any(marked), "{event} by probes");
         assert!(!records.iter().any(|record| marked(&record) && record["kind"] != "probe"), "{event} looks like an attack");
     }
     for record in &records {
