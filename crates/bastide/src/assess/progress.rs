@@ -65,6 +65,7 @@ impl Progress {
 /// Short enough for a narrow terminal: a line that wraps could not be taken away.
 fn line(shown: &Shown) -> String {
     let now = match shown.running.as_slice() {
+        [] if shown.done < shown.planned => "",
         [] => "putting things back",
         [.., last] => last.id(),
     };
