@@ -6,13 +6,14 @@ use crate::doors::Servers;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
+use crate::strangers::Strangers;
 use arc_swap::ArcSwap;
 use audit::{Journal, Ticket, Unavailable};
 use identity::token::Verifier;
 use policy::Meters;
 use response::Epochs;
 use std::sync::Arc;
-use terms::{Clock, Entropy};
+use terms::{Clock, Entropy, ServerName};
 use tokio_util::sync::CancellationToken;
 
 /// The gateway's parts. Made once by the binary's wiring.
@@ -40,6 +41,8 @@ pub struct Gate {
     pub(crate) cursors: Cursors,
     /// Counters.
     pub metrics: Metrics,
+    /// What was refused to those whom nobody knows.
+    pub(crate) strangers: Strangers,
     /// Ends when the gateway does.
     pub ending: CancellationToken,
 }
@@ -83,6 +86,7 @@ impl Gate {
             servers: Servers::new(parts.vault, parts.contents),
             cursors,
             metrics: Metrics::default(),
+            strangers: Strangers::default(),
             ending: CancellationToken::new(),
         })
     }
@@ -105,8 +109,13 @@ impl Gate {
         }
     }
 
-    /// Puts another configuration in force, for calls that start from now on.
-    pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+    /// Exchanges the snapshot for `next`; gives the one before.
+    pub(crate) fn swap(&self, next: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.snapshot.swap(next)
+    }
+
+    /// Whether the configuration in force names `server`.
+    pub(crate) fn knows(&self, server: &ServerName) -> bool {
+        self.snapshot.load().servers.contains_key(server)
     }
 }

@@ -26,7 +26,7 @@ pub use enforce::Authorized;
 pub(crate) use forward::print;
 pub use record::Recorded;
 pub use reply::Reply;
-pub use resolve::{Listing, Target};
+pub use resolve::{Listing, Reference, Target};
 
 use crate::arrival::{Arrival, Source};
 use crate::gate::Gate;
