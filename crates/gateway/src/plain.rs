@@ -54,7 +54,6 @@ fn metadata(gate: &Gate, rest: &str) -> Option<serde_json::Value> {
     let snapshot = gate.snapshot();
     let endpoint = if rest.is_empty() { Endpoint::All } else { Endpoint::at(rest)? };
     Some(json!({
-        "authorization_servers": [snapshot.listen.base],
         "resource": snapshot.listen.resource(&endpoint),
         "bearer_methods_supported": ["header"],
     }))
