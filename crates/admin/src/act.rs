@@ -4,6 +4,7 @@ use crate::Error;
 use response::Scope;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+use supply::Digest;
 use terms::{Name, Secret, ServerName, TokenId};
 use vault::Address;
 
@@ -67,6 +68,23 @@ pub enum Act {
         /// Which.
         server: ServerName,
     },
+    /// Look at what a server offers now, beside what was approved of it: starts or dials it.
+    ServerLook {
+        /// Which.
+        server: ServerName,
+    },
+    /// Approve a server as it was shown, and sign the lock.
+    ServerApprove {
+        /// Which.
+        server: ServerName,
+        /// The digest of what was shown: nothing else is approved by this.
+        shown: Digest,
+    },
+    /// Take a server that is no longer configured out of the lock, and sign it.
+    ServerForget {
+        /// Which.
+        server: ServerName,
+    },
     /// Put a credential into the vault.
     SecretPut {
         /// What it is called.
@@ -86,8 +104,10 @@ impl Act {
     pub const fn gravity(&self) -> Gravity {
         match self {
             Self::Kill { .. } | Self::TokenRevoke { .. } => Gravity::Stop,
-            Self::SecretRemove { .. } | Self::ServerRelease { .. } => Gravity::Plain,
-            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } => Gravity::Grave,
+            Self::SecretRemove { .. } | Self::ServerRelease { .. } | Self::ServerLook { .. } | Self::ServerForget { .. } => Gravity::Plain,
+            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } | Self::ServerApprove { .. } => {
+                Gravity::Grave
+            }
         }
     }
 
@@ -100,6 +120,9 @@ impl Act {
             Self::TokenRevoke { .. } => "token.revoke",
             Self::Reload => "reload",
             Self::ServerRelease { .. } => "server.release",
+            Self::ServerLook { .. } => "server.look",
+            Self::ServerApprove { .. } => "server.approve",
+            Self::ServerForget { .. } => "server.forget",
             Self::SecretPut { .. } => "secret.put",
             Self::SecretRemove { .. } => "secret.remove",
         }
@@ -118,7 +141,8 @@ impl Act {
             }),
             Self::TokenRevoke { id } => json!({ "id": id }),
             Self::Reload => json!({}),
-            Self::ServerRelease { server } => json!({ "server": server }),
+            Self::ServerRelease { server } | Self::ServerLook { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerApprove { server, shown } => json!({ "server": server, "shown": shown }),
             Self::SecretPut { address, value: _ } | Self::SecretRemove { address } => json!({ "address": address }),
         };
         match value {
@@ -138,6 +162,9 @@ impl Act {
             | Self::TokenRevoke { .. }
             | Self::Reload
             | Self::ServerRelease { .. }
+            | Self::ServerLook { .. }
+            | Self::ServerApprove { .. }
+            | Self::ServerForget { .. }
             | Self::SecretPut { .. }
             | Self::SecretRemove { .. } => Ok(()),
         }

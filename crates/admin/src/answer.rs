@@ -1,6 +1,6 @@
 //! What an act gives back.
 
-use crate::Reloaded;
+use crate::{Approved, Forgotten, Look, Reloaded};
 use response::Scope;
 use serde::{Serialize, Serializer};
 use terms::{Secret, ServerName, TokenId, Utc};
@@ -23,6 +23,12 @@ pub enum Answer {
         /// Which.
         server: ServerName,
     },
+    /// Of a server that was looked at.
+    Looked(Box<Look>),
+    /// Of a server that was approved.
+    Approved(Box<Approved>),
+    /// Of a server that was taken out of the lock.
+    Forgotten(Forgotten),
     /// Of a credential that was put.
     Kept(Listing),
     /// Of a credential that was removed.

@@ -4,7 +4,7 @@ mod body;
 #[cfg(test)]
 mod tests;
 
-use crate::{Act, Admin, Answer, Error, Fault, Operator, TokenWish, perform, view};
+use crate::{Act, Admin, Answer, Error, Fault, Operator, TokenWish, Unreviewed, perform, view};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -24,7 +24,7 @@ pub const OPENAPI: &str = include_str!("api/openapi.json");
 /// The largest body of a request: a credential of 64 KiB in base64, and some.
 const MOST_BODY: usize = 256 * 1024;
 /// The longest time that a request may take.
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(90);
 
 /// All paths. Each request must carry an [`Operator`] as an extension for anything under `/api/v1`.
 pub fn router(admin: Arc<Admin>) -> Router {
@@ -33,6 +33,9 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/sessions", get(sessions))
         .route("/servers", get(servers))
         .route("/servers/{server}/release", post(server_release))
+        .route("/servers/{server}/look", post(server_look))
+        .route("/servers/{server}/approve", post(server_approve))
+        .route("/servers/{server}/forget", post(server_forget))
         .route("/tokens", get(tokens).post(token_issue))
         .route("/tokens/{id}", get(token_show).delete(token_revoke))
         .route("/secrets", get(secrets).post(secret_put))
@@ -84,7 +87,10 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = match self.fault() {
             Fault::Usage => match &self {
-                Self::NoServer(_) | Self::NoToken(_) | Self::NoSecret(_) => StatusCode::NOT_FOUND,
+                Self::NoServer(_) | Self::NoToken(_) | Self::NoSecret(_) | Self::Unreviewed(Unreviewed::NoServer(_)) => {
+                    StatusCode::NOT_FOUND
+                }
+                Self::Unreviewed(Unreviewed::Moved(_)) => StatusCode::CONFLICT,
                 _ => StatusCode::BAD_REQUEST,
             },
             Fault::System => StatusCode::SERVICE_UNAVAILABLE,
@@ -115,6 +121,27 @@ async fn servers(State(admin): Shared) -> Result<Response, Error> {
 async fn server_release(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {
     let server = body::name::<ServerName>(&server)?;
     perform(&admin, &operator, Act::ServerRelease { server }).await.map(Json)
+}
+
+async fn server_look(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    perform(&admin, &operator, Act::ServerLook { server }).await.map(Json)
+}
+
+async fn server_approve(
+    State(admin): Shared,
+    Extension(operator): Extension<Operator>,
+    Path(server): Path<String>,
+    bytes: Bytes,
+) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    let body::Seen { shown } = body::read(&bytes)?;
+    perform(&admin, &operator, Act::ServerApprove { server, shown }).await.map(Json)
+}
+
+async fn server_forget(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    perform(&admin, &operator, Act::ServerForget { server }).await.map(Json)
 }
 
 async fn tokens(State(admin): Shared) -> Result<Response, Error> {

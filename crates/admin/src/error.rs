@@ -1,5 +1,6 @@
 //! Why an act or a question was not answered.
 
+use crate::Unreviewed;
 use serde::Serialize;
 use terms::{ServerName, TokenId};
 
@@ -47,6 +48,9 @@ pub enum Error {
     /// Ours: it is stopped, and will not be after a restart.
     #[error("it is stopped, but the stop could not be stored: a restart would free it")]
     NotDurable(#[source] response::Error),
+    /// A server could not be looked at, or the lock not changed.
+    #[error(transparent)]
+    Unreviewed(#[from] Unreviewed),
     /// The vault is locked.
     #[error("the vault is locked")]
     VaultLocked,
@@ -75,6 +79,7 @@ impl Error {
             | Self::NoSecret(_)
             | Self::NotRunning
             | Self::Configuration(_)
+            | Self::Unreviewed(Unreviewed::NoServer(_) | Unreviewed::Kept(_) | Unreviewed::Moved(_) | Unreviewed::Configuration(_))
             | Self::Response(response::Error::Scope | response::Error::NotStopped(_))
             | Self::Identity(identity::Error::Life | identity::Error::Nowhere | identity::Error::Pattern(_) | identity::Error::TooLong)
             | Self::Vault(
@@ -83,6 +88,7 @@ impl Error {
             Self::Unrecorded(_)
             | Self::HalfRecorded(_)
             | Self::NotDurable(_)
+            | Self::Unreviewed(Unreviewed::Unseen { .. } | Unreviewed::Unwritten(_))
             | Self::VaultLocked
             | Self::Identity(_)
             | Self::Response(_)

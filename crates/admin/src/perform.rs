@@ -1,6 +1,6 @@
 //! The one way to perform an act: record that it is about to happen, apply it, record how it ended.
 
-use crate::{Act, Answer, Cut, Error, Gravity, Handed, Operator, Revoked, TokenWish};
+use crate::{Act, Answer, Cut, Error, Gravity, Handed, Operator, Reviews, Revoked, TokenWish};
 use audit::record::{Kind, Object};
 use audit::{Journal, Record, Ticket, Unavailable};
 use gateway::arrival::Endpoint;
@@ -71,6 +71,8 @@ pub struct Admin {
     pub issuer: Arc<Issuer>,
     /// The vault, if it is open; the gateway's own where one runs.
     pub vault: Option<Arc<vault::Vault>>,
+    /// Looks at servers and keeps the lock.
+    pub reviews: Arc<dyn Reviews>,
     /// The gateway, or what stands in for it.
     pub side: Side,
 }
@@ -159,7 +161,14 @@ impl<'a> Deed<'a> {
 fn shown(answer: &Answer) -> Map<String, Value> {
     let printed = match answer {
         Answer::Handed(handed) => serde_json::json!({ "id": handed.id, "expires_at": handed.expires_at.to_string() }),
+        Answer::Looked(look) => {
+            serde_json::json!({ "server": look.server, "open": look.open, "shown": look.shown, "differs": look.differs.cut() })
+        }
+        Answer::Approved(approved) => {
+            serde_json::json!({ "lock": approved.lock, "behind": approved.behind, "differs": approved.differs.cut() })
+        }
         Answer::Cut(_)
+        | Answer::Forgotten(_)
         | Answer::Revoked(_)
         | Answer::Reloaded(_)
         | Answer::ServerReleased { .. }
@@ -199,6 +208,11 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
             Side::Running { .. } => Err(Error::NoServer(server)),
             Side::Stopped { .. } => Err(Error::NotRunning),
         },
+        Act::ServerLook { server } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server).await?))),
+        Act::ServerApprove { server, shown } => {
+            Ok(Answer::Approved(Box::new(admin.reviews.approve(&server, shown, &operator.name).await?)))
+        }
+        Act::ServerForget { server } => Ok(Answer::Forgotten(admin.reviews.forget(&server).await?)),
         Act::SecretPut { address, value } => {
             let kept = admin.vault()?.put(address, value, &*admin.clock, &*admin.entropy).await?;
             admin.learn();

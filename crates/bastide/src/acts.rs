@@ -3,7 +3,7 @@
 use crate::outcome::Failure;
 use crate::serve;
 use crate::wire::{Configured, Wired, user_name};
-use admin::{Act, Admin, Key, Operator, Pending, Reload, Reloaded, Side, Way, perform};
+use admin::{Act, Admin, Key, Operator, Pending, Reload, Reloaded, Reviews, Side, Way, perform};
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal, Record};
 use std::net::SocketAddr;
@@ -59,9 +59,10 @@ struct Again {
 
 impl Reload for Again {
     fn reload(&self) -> Pending<'_, Result<Reloaded, String>> {
-        let done = serve::reload(self.path.clone(), &self.wired).map_err(|failure| failure.to_string());
-        let digest = self.wired.gate.snapshot().digest.clone();
-        Box::pin(std::future::ready(done.map(|()| Reloaded { digest, warnings: Vec::new() })))
+        Box::pin(async {
+            serve::reload(&self.path, &self.wired).await.map_err(|failure| failure.to_string())?;
+            Ok(Reloaded { digest: self.wired.gate.snapshot().digest.clone(), warnings: Vec::new() })
+        })
     }
 }
 
@@ -76,6 +77,7 @@ pub fn admin(wired: &Wired, side: Side) -> Admin {
         revocations: Arc::clone(&wired.revocations),
         issuer: Arc::clone(&wired.issuer),
         vault: wired.vault.clone(),
+        reviews: Arc::clone(&wired.reviews) as Arc<dyn Reviews>,
         side,
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::start;
 use crate::wire::Configured;
 use gateway::local::Hello;
 use std::process::ExitCode;
@@ -21,18 +22,31 @@ pub struct Args {
     /// Which agent this is: its roles are those of `agent:NAME`
     #[arg(long = "as", value_name = "AGENT", default_value = "local")]
     agent: Name,
+    /// Do not start a gateway where none runs
+    #[arg(long)]
+    no_start: bool,
 }
 
-/// Carries lines both ways until either side ends.
+/// Whether nobody listens there, as against somebody who does not let us in.
+fn absent(cause: &std::io::Error) -> bool {
+    matches!(cause.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+/// Carries lines both ways until either side ends. Where no gateway runs, one is started; it stays when the client leaves.
 ///
 /// # Errors
-/// [`Failure`] when no gateway listens: there is no other way to a server.
+/// [`Failure`] when no gateway listens in the end: there is no other way to a server.
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let path = configured.loaded.file.state.join("bastide.sock");
-    let stream = UnixStream::connect(&path)
-        .await
-        .map_err(|cause| Failure::system(format!("no gateway listens at {}", path.display())).because(&cause).next("bastide serve"))?;
+    let stream = match UnixStream::connect(&path).await {
+        Ok(stream) => stream,
+        Err(cause) if absent(&cause) && !args.no_start => start::connected(&configured, &path).await?,
+        Err(cause) => {
+            let failure = Failure::system(format!("no gateway listens at {}", path.display())).because(&cause);
+            return Err(failure.next(start::command(&configured)));
+        }
+    };
     let hello = Hello { bastide: 1, agent: args.agent.clone(), server: args.server.clone() };
     let (mut from, mut to) = stream.into_split();
     let mut line = serde_json::to_vec(&hello)?;

@@ -1,10 +1,10 @@
 //! What is executed behind a command line: the file that starts, and the package tree that it runs from.
 
-use gateway::doors::Contents;
+use gateway::doors::{Contents, Found};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::{Component, Path, PathBuf};
-use store::{Fingerprint, fingerprint, tree_digest};
+use store::{Fingerprint, fingerprint, opened_digest, opened_fingerprint, tree_digest};
 use supply::{Content, Digest};
 
 /// Programs that read other programs.
@@ -33,7 +33,7 @@ pub struct FileContents {
 }
 
 impl Contents for FileContents {
-    fn of(&self, command: &[String]) -> Result<Content, String> {
+    fn of(&self, command: &[String]) -> Result<Found, String> {
         let (program, arguments) = command.split_first().ok_or("`run` is empty")?;
         let path = sandbox::program_lookup(program).map_err(|cause| cause.to_string())?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -45,17 +45,17 @@ impl Contents for FileContents {
         if SHELLS.contains(&name) {
             return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
         }
-        let real = real(&path)?;
-        let (digest, _) = self.digest(&real)?;
+        let (digest, image) = self.opened(&path)?;
         let shown = path.to_string_lossy().into_owned();
-        match self.root(&path, &real, arguments)? {
-            None => Ok(Content::Executable { path: shown, digest, arguments: arguments.to_vec() }),
+        let content = match self.root(&path, &real(&path)?, arguments)? {
+            None => Content::Executable { path: shown, digest, arguments: arguments.to_vec() },
             Some(root) => {
                 let (tree, files) = self.digest(&root)?;
                 let root = root.to_string_lossy().into_owned();
-                Ok(Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files })
+                Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files }
             }
-        }
+        };
+        Ok(Found { content, program: path, image })
     }
 
     fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
@@ -67,6 +67,21 @@ impl Contents for FileContents {
 }
 
 impl FileContents {
+    /// The digest of a program, and which file it was of: opened once.
+    fn opened(&self, path: &Path) -> Result<(Digest, sandbox::Image), String> {
+        let unread = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
+        let file = std::fs::File::open(path).map_err(|cause| unread(&cause))?;
+        let image = sandbox::Image::of(&file.metadata().map_err(|cause| unread(&cause))?);
+        let now = opened_fingerprint(&file, path).map_err(|cause| cause.to_string())?;
+        if let Some((_, digest, _)) = self.known.lock().get(path).filter(|(known, ..)| *known == now) {
+            return Ok((*digest, image));
+        }
+        let read = opened_digest(&file, path).map_err(|cause| cause.to_string())?;
+        let digest = Digest::from_bytes(*read.digest.as_bytes());
+        self.known.lock().insert(path.to_owned(), (read.fingerprint, digest, 1));
+        Ok((digest, image))
+    }
+
     fn digest(&self, path: &Path) -> Result<(Digest, u64), String> {
         let now = fingerprint(path).map_err(|cause| cause.to_string())?;
         if let Some((_, digest, entries)) = self.known.lock().get(path).filter(|(known, ..)| *known == now) {
@@ -168,7 +183,7 @@ mod tests {
         let command = ["/bin/cat".to_owned(), script.to_string_lossy().into_owned()];
         let node = ["/usr/bin/env".to_owned()];
         assert!(contents.of(&node).is_err());
-        assert!(matches!(contents.of(&command).unwrap(), Content::Executable { .. }));
+        assert!(matches!(contents.of(&command).unwrap().content, Content::Executable { .. }));
         assert_eq!(package(&script).unwrap(), folder.path().join("node_modules"));
     }
 
@@ -183,10 +198,10 @@ mod tests {
         std::fs::copy("/bin/cat", root.join("bin/server")).unwrap();
         let contents = FileContents::default();
         let command = [root.join("bin/server").to_string_lossy().into_owned()];
-        let before = contents.of(&command).unwrap();
+        let before = contents.of(&command).unwrap().content;
         assert_eq!(contents.steadying(&before), [("PYTHONDONTWRITEBYTECODE", "1")]);
         std::fs::write(root.join("lib/__pycache__/server.cpython-313.pyc"), "hidden").unwrap();
-        assert_ne!(contents.of(&command).unwrap(), before);
+        assert_ne!(contents.of(&command).unwrap().content, before);
     }
 
     #[test]
@@ -200,9 +215,9 @@ mod tests {
             return;
         }
         let contents = FileContents::default();
-        let before = contents.of(&command).unwrap();
+        let before = contents.of(&command).unwrap().content;
         std::fs::write(&beside, "22").unwrap();
-        assert_ne!(contents.of(&command).unwrap(), before);
+        assert_ne!(contents.of(&command).unwrap().content, before);
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         for refused in [&["/usr/bin/python3", "-c", "1"][..], &["/usr/bin/python3", "-m", "http.server"], &["/usr/bin/python3", "main.py"]]
         {

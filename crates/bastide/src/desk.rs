@@ -100,7 +100,11 @@ impl Desk {
     pub async fn close(self) {
         match self {
             Self::Running(_) => {}
-            Self::Stopped(state) => state.wired.close().await,
+            Self::Stopped(state) => {
+                state.wired.gate.ending.cancel();
+                state.wired.gate.servers.cut(None);
+                state.wired.close().await;
+            }
         }
     }
 
@@ -218,7 +222,10 @@ async fn send(client: &Client, act: Act) -> Result<Value, Failure> {
         }
         Act::TokenRevoke { id } => client.delete(&token_path(id)).await,
         Act::Reload => client.post("/api/v1/reload", &json!({})).await,
-        Act::ServerRelease { server } => client.post(&release_path(&server), &json!({})).await,
+        Act::ServerRelease { server } => client.post(&server_path(&server, "release"), &json!({})).await,
+        Act::ServerLook { server } => client.post(&server_path(&server, "look"), &json!({})).await,
+        Act::ServerApprove { server, shown } => client.post(&server_path(&server, "approve"), &json!({ "shown": shown })).await,
+        Act::ServerForget { server } => client.post(&server_path(&server, "forget"), &json!({})).await,
         Act::SecretPut { address, value } => client.post("/api/v1/secrets", &credential(&address, &value)).await,
         Act::SecretRemove { address } => client.delete(&format!("/api/v1/secrets/{}/{}", address.server, address.name)).await,
     };
@@ -229,8 +236,8 @@ fn token_path(id: TokenId) -> String {
     format!("/api/v1/tokens/{id}")
 }
 
-fn release_path(server: &ServerName) -> String {
-    format!("/api/v1/servers/{server}/release")
+fn server_path(server: &ServerName, act: &str) -> String {
+    format!("/api/v1/servers/{server}/{act}")
 }
 
 fn credential(address: &Address, value: &Secret<Vec<u8>>) -> Value {

@@ -1,17 +1,19 @@
 //! `lock`: looks at what every server offers, shows what is new or changed, and signs what is approved.
+//!
+//! The work is done by [`admin::Act`]s, at the running gateway or on the state itself. A yes carries the digest of what was shown.
 
-use crate::contents::FileContents;
+use crate::desk::Desk;
 use crate::host::SystemClock;
-use crate::outcome::{Common, Failure, NO, say};
-use crate::wire::{Configured, LOCK, Wired, user_name, wire};
-use gateway::doors::{Contents, fetch};
+use crate::outcome::{Common, Failure, NO, ask, say, warn};
+use crate::sources;
+use crate::wire::{Configured, LOCK};
+use admin::{Act, Approved, Differs, Look};
 use serde::Serialize;
-use std::io::{BufRead, IsTerminal, Write};
-use std::path::Path;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
-use std::sync::Arc;
-use supply::{Approval, Difference, Fetched, Lock, LockAnswer, ServerPin, ServerRow};
-use terms::{Name, ServerName};
+use terms::ServerName;
 
 /// What is done with differences.
 #[derive(clap::Args, Debug)]
@@ -34,208 +36,147 @@ impl Args {
     }
 }
 
-/// What was found of one server.
-struct Look {
-    name: ServerName,
-    outcome: Result<(Fetched, Option<Difference>), String>,
-}
-
+/// A server that could not be looked at or approved.
 #[derive(Serialize)]
-struct Unlooked {
+struct Failed {
     name: ServerName,
     cause: String,
 }
 
-#[derive(Serialize)]
+/// What was found and done. Of a server whose difference was not approved nothing is counted: nothing changed.
+#[derive(Default, Serialize)]
 struct Answer {
+    servers: Vec<Value>,
     #[serde(flatten)]
-    lock: LockAnswer,
+    differs: Differs,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    failed: Vec<Unlooked>,
+    declined: Vec<ServerName>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Failed>,
 }
 
 /// Looks, shows, asks, signs.
 ///
 /// # Errors
-/// [`Failure`] when the configuration or the state cannot be used.
+/// [`Failure`] when the configuration, the gateway or the state cannot be used.
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let known = |name: &ServerName| configured.loaded.file.servers.contains_key(name);
     if let Some(name) = args.server.as_ref().filter(|name| !known(name)) {
         return Err(Failure::usage(format!("no server is called `{name}`")).next("bastide server list"));
     }
-    let wired = wire(&configured).await?;
-    let done = lock(args, common, &configured, &wired).await;
-    wired.gate.ending.cancel();
-    wired.gate.servers.cut(None);
-    wired.close().await;
-    done
+    Desk::at(&configured, async |desk| lock(args, common, &configured, desk).await).await
 }
 
-async fn lock(args: &Args, common: &Common, configured: &Configured, wired: &Wired) -> Result<ExitCode, Failure> {
-    let mut signed = match configured.lock(&wired.lock_key.verifying_key()) {
-        Ok(lock) => lock,
-        Err(supply::Error::Missing) => Lock::default(),
-        Err(fault) if args.check => return Err(Failure::no(format!("{LOCK}: {fault}"))),
-        Err(fault) => {
-            eprintln!("! {LOCK}: {fault}. Every server is looked at as if for the first time.");
-            Lock::default()
+async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk) -> Result<ExitCode, Failure> {
+    let servers = &configured.loaded.file.servers;
+    let locked = match sources::lock(configured)? {
+        sources::Lock::Read(lock) => lock,
+        sources::Lock::Absent => supply::Lock::default(),
+        sources::Lock::Broken(why) if args.check => return Err(Failure::no(format!("{LOCK}: {why}"))),
+        sources::Lock::Broken(why) => {
+            warn(&format!("{LOCK}: {why}. Every server is looked at as if for the first time."));
+            supply::Lock::default()
         }
     };
-    let looks = look(args, wired, &signed).await;
-    let gone: Vec<ServerName> = match args.server {
-        Some(_) => Vec::new(),
-        None => signed.servers.keys().filter(|name| !configured.loaded.file.servers.contains_key(*name)).cloned().collect(),
-    };
-    let approval = Approval { reviewer: reviewer(), at: wired.clock.utc(), expires: None };
-    let mut answer = Answer { lock: LockAnswer::default(), failed: Vec::new() };
-    let mut differs = false;
-    for name in gone {
-        answer.lock.removed.push(name.to_string());
-        differs = true;
+    let mut answer = Answer::default();
+    let mut behind = false;
+    for name in locked.servers.keys().filter(|name| args.server.is_none() && !servers.contains_key(*name)) {
         if !args.check {
-            signed.servers.remove(&name);
+            desk.perform(Act::ServerForget { server: name.clone() }).await?;
         }
+        answer.differs.removed.push(name.to_string());
     }
-    for look in looks {
-        let (fetched, difference) = match look.outcome {
-            Ok(found) => found,
-            Err(cause) => {
-                if !common.json {
-                    eprintln!("! {}: {cause}", look.name);
-                }
-                answer.failed.push(Unlooked { name: look.name, cause });
+    for name in servers.keys().filter(|name| args.server.as_ref().is_none_or(|only| only == *name)) {
+        let look: Look = match desk.perform(Act::ServerLook { server: name.clone() }).await {
+            Ok(look) => read(look)?,
+            Err(failure) => {
+                answer.failed(name, &failure, common);
                 continue;
             }
         };
-        let pin = supply::approve(&look.name, &fetched, &approval).map_err(|cause| Failure::system(format!("{}: {cause}", look.name)))?;
-        let change = difference.clone().unwrap_or_else(|| first(&fetched));
-        if difference.as_ref().is_some_and(Difference::is_empty) {
-            let pinned = signed.servers.get(&look.name).unwrap_or(&pin);
-            answer.lock.note(ServerRow::of(&look.name, pinned), &change);
+        if look.open && !common.json {
+            say(&look.text)?;
+        }
+        if !look.open || args.check {
+            answer.differs.extend(look.differs);
+            answer.servers.extend(Some(look.pinned).filter(|row| !row.is_null()));
             continue;
         }
-        differs = true;
-        if !common.json {
-            say(&shown(&look.name, &pin, difference.as_ref()))?;
+        if !args.yes && !asked(name)? {
+            answer.declined.push(name.clone());
+            answer.servers.extend(Some(look.pinned).filter(|row| !row.is_null()));
+            continue;
         }
-        answer.lock.note(ServerRow::of(&look.name, &pin), &change);
-        if !args.check && (args.yes || asked(&look.name)?) {
-            signed.servers.insert(look.name, pin);
+        match desk.perform(Act::ServerApprove { server: name.clone(), shown: look.shown }).await {
+            Ok(approved) => {
+                let approved: Approved = read(approved)?;
+                behind |= approved.behind;
+                answer.differs.extend(approved.differs);
+                answer.servers.push(approved.row);
+            }
+            Err(failure) => answer.failed(name, &failure, common),
         }
     }
-    if !args.check {
-        let bytes = signed.write(&wired.lock_key)?;
-        record(wired, &answer, &bytes).await?;
-        replace(&configured.folder().join(LOCK), &bytes)?;
-        replace(&configured.latest(), supply::Digest::of(&bytes).to_string().as_bytes())?;
+    if behind && desk.is_running() {
+        warn(&format!(
+            "the gateway runs on an older {}: what is new in it counts after a reload: {}",
+            configured.name(),
+            hang_up(configured)
+        ));
     }
     common.answer(&answer, summary)?;
-    let failed = !answer.failed.is_empty();
-    Ok(if failed || (args.check && differs) { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+    let open = !answer.failed.is_empty() || !answer.declined.is_empty() || (args.check && !answer.differs.is_empty());
+    Ok(if open { ExitCode::from(NO) } else { ExitCode::SUCCESS })
 }
 
-/// Everything that a server offers, as differences from nothing.
-fn first(fetched: &Fetched) -> Difference {
-    let mut difference = Difference::default();
-    for kind in supply::Kind::ALL {
-        difference.added.extend(fetched.of(kind).iter().map(|one| supply::Item { kind, name: one.name.clone() }));
-    }
-    difference
-}
-
-async fn look(args: &Args, wired: &Wired, signed: &Lock) -> Vec<Look> {
-    let snapshot = wired.gate.snapshot();
-    let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
-    let mut looks = Vec::new();
-    for (name, server) in snapshot.servers.iter().filter(|(name, _)| args.server.as_ref().is_none_or(|only| only == *name)) {
-        let outcome = match fetch(&wired.gate, server, &contents).await {
-            Err(cause) => Err(cause.to_string()),
-            Ok(fetched) => match fetched.check() {
-                Err(cause) => Err(cause.to_string()),
-                Ok(()) => {
-                    let difference = signed.servers.get(name).map(|pin| supply::compare(pin, &fetched));
-                    Ok((fetched, difference))
-                }
-            },
-        };
-        looks.push(Look { name: name.clone(), outcome });
-    }
-    looks
-}
-
-fn shown(name: &ServerName, pin: &ServerPin, difference: Option<&Difference>) -> String {
-    match difference {
-        Some(difference) => format!("~ {name} differs from what was approved\n{}\n", difference.render()),
-        None => {
-            let mut text = format!("+ {name}  {}\n", pin.content);
-            for kind in supply::Kind::ALL {
-                for one in pin.of(kind) {
-                    let described = one.definition.text("description").unwrap_or_default();
-                    let line: String = supply::visible(described.lines().next().unwrap_or_default()).chars().take(90).collect();
-                    text.push_str(&format!("  + {} {}  {line}\n", kind.as_str(), supply::visible(&one.name)));
-                }
-            }
-            text
+impl Answer {
+    fn failed(&mut self, name: &ServerName, failure: &Failure, common: &Common) {
+        if !common.json {
+            warn(&format!("{name}: {}", failure.sentence()));
         }
+        self.failed.push(Failed { name: name.clone(), cause: failure.sentence().to_owned() });
     }
+}
+
+fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|cause| Failure::system("the gateway's answer cannot be read").because(&cause))
+}
+
+/// The command that lets the running gateway read its file again.
+fn hang_up(configured: &Configured) -> String {
+    let owner = std::fs::read_to_string(configured.loaded.file.state.join("owner.pid")).unwrap_or_default();
+    let pid = owner.trim();
+    let known = !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit());
+    format!("kill -HUP {}", if known { pid } else { "PID" })
 }
 
 /// Asks on a terminal; elsewhere the answer is no.
 fn asked(name: &ServerName) -> Result<bool, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        eprintln!("! {name} was not approved: nobody could be asked. `--yes` approves without asking.");
+        warn(&format!("{name} was not approved: nobody could be asked. `--yes` approves without asking."));
         return Ok(false);
     }
-    eprint!("  Approve {name}? [y/N] ");
-    std::io::stderr().flush()?;
+    ask(&format!("  Approve {name}? [y/N] "));
     let mut line = String::new();
     input.lock().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn reviewer() -> Name {
-    let named = user_name(rustix::process::getuid().as_raw());
-    named.or_else(|| Name::new("operator").ok()).unwrap_or_else(|| std::process::abort())
-}
-
-/// Writes the whole file beside the old one, then takes its place.
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or_else(|| Path::new("/"));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|cause| Failure::caused(&cause.error))?;
-    std::fs::File::open(folder)?.sync_all()?;
-    Ok(())
-}
-
-/// Puts on record what takes the place of the lock, before it does.
-async fn record(wired: &Wired, answer: &Answer, lock: &[u8]) -> Result<(), Failure> {
-    use audit::record::{Act, Kind, Object};
-    let mut record = audit::Record::new(terms::RecordId::new(&*wired.entropy), Kind::Act, wired.clock.utc(), wired.clock.instant());
-    let parameters = serde_json::to_vec(&serde_json::json!({
-        "added": answer.lock.added.len(), "changed": answer.lock.changed, "removed": answer.lock.removed,
-        "digest": supply::Digest::of(lock).to_string(),
-    }))?;
-    let operator = reviewer();
-    record.act =
-        Some(Act { operator: operator.as_str(), name: "lock", parameters: Object::new(&parameters).ok(), outcome: Some("signed") });
-    let ticket = audit::Journal::append_reserved(&*wired.journal, record.encode());
-    ticket.await.map_err(|cause| Failure::caused(&cause))?;
-    Ok(())
-}
-
 fn summary(answer: &Answer) -> String {
     let mut text = String::new();
-    for row in &answer.lock.servers {
-        text.push_str(&format!("  {}  {} tools, {} prompts, {} templates\n", row.name, row.tools, row.prompts, row.templates));
+    for row in &answer.servers {
+        let name = row.get("name").and_then(Value::as_str).unwrap_or_default();
+        text.push_str(&format!("  {name}  {} tools, {} prompts, {} templates\n", row["tools"], row["prompts"], row["templates"]));
+    }
+    for name in &answer.declined {
+        text.push_str(&format!("  {name}  not approved: nothing changed\n"));
     }
     for failed in &answer.failed {
-        text.push_str(&format!("  {}  not looked at: {}\n", failed.name, failed.cause));
+        text.push_str(&format!("  {}  not approved: {}\n", failed.name, failed.cause));
     }
-    let counts = (answer.lock.added.len(), answer.lock.changed.len(), answer.lock.removed.len());
-    text.push_str(&format!("{} added, {} changed, {} removed\n", counts.0, counts.1, counts.2));
+    let Differs { added, changed, removed } = &answer.differs;
+    text.push_str(&format!("{} added, {} changed, {} removed\n", added.len(), changed.len(), removed.len()));
     text
 }

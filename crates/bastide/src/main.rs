@@ -2,6 +2,8 @@
 //!
 //! `main` parses, every verb answers, `outcome` turns the answer into an exit code. The wiring of the gateway is in `wire` and `serve`.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod acts;
 mod assess;
 mod canary;
@@ -13,10 +15,13 @@ mod host;
 mod lock;
 mod outcome;
 mod passphrase;
+mod retention;
+mod reviews;
 mod room;
 mod screen;
 mod serve;
 mod sources;
+mod start;
 mod trial;
 mod verb;
 mod wire;

@@ -98,6 +98,11 @@ impl Failure {
         self
     }
 
+    /// What it is about, without what lies behind it.
+    pub fn sentence(&self) -> &str {
+        &self.message
+    }
+
     /// Says it on standard error, in the form that was asked for, and gives the exit code.
     pub fn report(&self, common: &Common) -> ExitCode {
         let mut err = anstream::stderr().lock();
@@ -189,6 +194,22 @@ pub fn say(text: &str) -> Result<(), Failure> {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Says what is worth knowing on standard error, as a line that begins with `!`. Where nobody can read it, it is not said.
+pub fn warn(line: &str) {
+    tell(&format!("! {line}"));
+}
+
+/// Says a line on standard error, if that takes it.
+pub fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{line}");
+}
+
+/// Puts a question on standard error, the line left open for the answer.
+pub fn ask(question: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question}").and_then(|()| err.flush());
 }
 
 #[cfg(test)]

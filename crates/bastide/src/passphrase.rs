@@ -1,8 +1,8 @@
 //! What a person types and nobody sees: the vault's passphrase.
 
-use crate::outcome::Failure;
+use crate::outcome::{self, Failure};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use terms::Secret;
 
@@ -22,10 +22,9 @@ pub fn ask() -> Result<Secret<String>, Failure> {
         Some(path) => drop(std::fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?),
         None if std::io::stdin().is_terminal() => {
             let _quiet = Quiet::new()?;
-            eprint!("Passphrase of the vault: ");
-            std::io::stderr().flush()?;
+            outcome::ask("Passphrase of the vault: ");
             std::io::stdin().lock().take(LONGEST).read_line(&mut text)?;
-            eprintln!();
+            outcome::tell("");
         }
         None => {
             return Err(Failure::system("the vault's passphrase cannot be asked for: there is no terminal")

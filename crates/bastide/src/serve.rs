@@ -1,12 +1,11 @@
 //! `serve`: runs the gateway until it is told to end.
 
 use crate::host::SystemClock;
-use crate::outcome::{Common, Failure};
+use crate::outcome::{Common, Failure, tell, warn};
 use crate::room::Room;
 use crate::wire::{Configured, Wired, reconcile, user_name, wire};
 use gateway::front::Front;
 use gateway::gate::Gate;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +29,9 @@ pub struct Args {
     /// Log what is less than a warning too: error, warn, info, debug
     #[arg(long, value_name = "LEVEL", default_value = "warn")]
     log: tracing::Level,
+    /// Leave the terminal and the session of whoever starts it
+    #[arg(long, hide = true)]
+    background: bool,
 }
 
 /// Serves until SIGTERM or SIGINT; SIGHUP reloads.
@@ -37,6 +39,10 @@ pub struct Args {
 /// # Errors
 /// [`Failure`] when it cannot start.
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
+    if args.background {
+        // Whoever started it may end, and its terminal close.
+        let _ = rustix::process::setsid();
+    }
     // What cannot be logged must not end the thread that logs it, as it would by default on a full disk.
     tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(std::io::stderr).with_max_level(args.log).init();
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
@@ -56,7 +62,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     if !wired.recovery.clean {
         let count = reconcile(wired).await?;
         if count > 0 {
-            eprintln!("! audit: {count} calls were under way when the last gateway ended; what became of them cannot be told");
+            warn(&format!("audit: {count} calls were under way when the last gateway ended; what became of them cannot be told"));
         }
     }
     let listen = &file.listen;
@@ -74,6 +80,8 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, room.local, Arc::new(user_name)));
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
+    let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
+    let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
         "data": format!("http://{answered}/mcp"),
@@ -82,11 +90,11 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     });
     crate::outcome::say(&format!("{ready}\n"))?;
     if !common.json {
-        eprintln!("tools {}/mcp   {} servers   ready", gate.snapshot().listen.base, gate.snapshot().servers.len());
+        tell(&format!("tools {}/mcp   {} servers   ready", gate.snapshot().listen.base, gate.snapshot().servers.len()));
     }
     until_told(&configured.path, wired).await?;
     drain(gate).await;
-    for task in [serving, local, ends, house] {
+    for task in [serving, local, ends, house, retention, interruptions] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
@@ -106,19 +114,19 @@ async fn bind(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, F
 /// Says what is weaker than it could be: nothing of it is silent.
 fn announce(configured: &Configured, wired: &Wired) {
     for line in configured.loaded.warning_lines(&configured.name()).lines() {
-        eprintln!("! {line}");
+        warn(line);
     }
     for capability in sandbox::capabilities().gaps() {
-        eprintln!("! sandbox: {}", capability.detail);
+        warn(&format!("sandbox: {}", capability.detail));
     }
     if let Some(fault) = &wired.lock_fault {
-        eprintln!("! lock: {fault}. No server starts until it is signed: bastide lock");
+        warn(&format!("lock: {fault}. No server starts until it is signed: bastide lock"));
     }
     if wired.vault.is_none() {
-        eprintln!("! vault: locked. Servers that need a credential are refused");
+        warn("vault: locked. Servers that need a credential are refused");
     }
     for risk in &configured.loaded.risks {
-        eprintln!("! accepted risk: {} at {} until {} ({})", risk.entry.control.id(), risk.server, risk.entry.until, risk.entry.reason);
+        warn(&format!("accepted risk: {} at {} until {} ({})", risk.entry.control.id(), risk.server, risk.entry.until, risk.entry.reason));
     }
     if wired.recovery.torn_bytes > 0 {
         crate::acts::recovered(wired);
@@ -136,25 +144,20 @@ async fn until_told(path: &std::path::Path, wired: &Arc<Wired>) -> Result<(), Fa
             _ = interrupt.recv() => return Ok(()),
             () = wired.gate.ending.cancelled() => return Ok(()),
             _ = hangup.recv() => match crate::acts::reload(path.to_owned(), wired).await {
-                Ok(()) => told("configuration reloaded"),
-                Err(cause) => told(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
+                Ok(()) => tell("configuration reloaded"),
+                Err(cause) => tell(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
             },
         }
     }
-}
-
-/// Says something on standard error, if that takes it.
-fn told(line: &str) {
-    use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Puts the file as it is now in force, all of it or nothing.
 ///
 /// # Errors
 /// [`Failure`]; the last good configuration then stays.
-pub fn reload(path: PathBuf, wired: &Wired) -> Result<(), Failure> {
-    let configured = Configured::read(Some(&path), &*wired.clock)?;
+pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure> {
+    let mut in_force = wired.reviews.in_force().lock().await;
+    let configured = Configured::read(Some(path), &*wired.clock)?;
     let before = wired.gate.snapshot();
     let (snapshot, fault) = configured.snapshot(&wired.lock_key.verifying_key(), &*wired.clock)?;
     if snapshot.listen.base != before.listen.base {
@@ -164,8 +167,8 @@ pub fn reload(path: PathBuf, wired: &Wired) -> Result<(), Failure> {
         tracing::warn!(%fault, "the lock cannot be used");
     }
     wired.gate.servers.learn();
-    wired.gate.servers.forget_aside();
     wired.gate.replace(Arc::new(snapshot));
+    *in_force = configured;
     Ok(())
 }
 
@@ -204,6 +207,7 @@ async fn housekeeping(wired: Arc<Wired>) {
             _ = tick.tick() => {}
         }
         wired.gate.sum_up().await;
+        wired.gate.end_outlived();
         wired.gate.sweep(Duration::from_secs(30 * 60)).await;
         if let Err(cause) = wired.tokens().forget(wired.clock.utc()).await {
             tracing::warn!(%cause, "ended tokens could not be forgotten");

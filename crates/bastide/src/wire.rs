@@ -3,9 +3,10 @@
 use crate::contents::FileContents;
 use crate::host::{SystemClock, SystemEntropy};
 use crate::outcome::Failure;
+use crate::reviews::Reviewer;
 use audit::{Journal, LogKey};
-use config::{Access, Facts, Loaded, Locked};
-use gateway::doors::Credentials;
+use config::{Access, Facts, Loaded, Locked, Sort, Step};
+use gateway::doors::{Contents, Credentials};
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
 use identity::token::{Issuer, SigningKey, Verifier};
@@ -28,6 +29,7 @@ pub const LOCK: &str = "bastide.lock";
 const MOST_BYTES: u64 = 64 << 20;
 
 /// The file and where it is.
+#[derive(Clone)]
 pub struct Configured {
     /// Where.
     pub path: PathBuf,
@@ -150,23 +152,33 @@ pub fn configuration_folder() -> Option<PathBuf> {
 
 /// Refuses what others could change: policies count as much as the configuration.
 fn unwritable(path: &Path) -> Result<(), Failure> {
-    let found = std::fs::metadata(path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))?;
-    if Access::of_mode(found.mode()) == Access::Others {
-        let shown = path.display();
-        return Err(Failure::usage(format!("others may write {shown}")).next(format!("chmod go-w '{shown}'")));
-    }
-    Ok(())
+    let facts = facts(path).ok_or_else(|| Failure::usage(format!("{} cannot be read", path.display())))?;
+    facts.objection().map_or(Ok(()), |objection| Err(Failure::usage(objection)))
 }
 
+/// Who may exchange what is at `path`, on the way as it is written and on the way as it really is.
 fn facts(path: &Path) -> Option<Facts> {
-    let file = std::fs::metadata(path).ok()?;
-    let folder = std::fs::metadata(path.parent()?).ok()?;
-    Some(Facts {
-        file: Access::of_mode(file.mode()),
-        folder: Access::of_mode(folder.mode()),
-        owner: file.uid(),
-        own: rustix::process::getuid().as_raw(),
-    })
+    const STICKY: u32 = 0o1000;
+    let step = |path: &Path, sort: Sort| {
+        let found = if sort == Sort::Link { path.symlink_metadata() } else { path.metadata() }.ok()?;
+        let shared = found.mode() & STICKY != 0 && sort == Sort::Above;
+        let access = if shared { Access::Owner } else { Access::of_mode(found.mode()) };
+        Some(Step { path: path.to_owned(), sort, access, owner: found.uid() })
+    };
+    let real = path.canonicalize().ok()?;
+    let mut steps = Vec::new();
+    for way in [path, &real] {
+        for above in way.ancestors().skip(2) {
+            steps.push(step(above, Sort::Above)?);
+        }
+        for link in way.ancestors().filter(|step| step.is_symlink()) {
+            steps.push(step(link, Sort::Link)?);
+        }
+        steps.push(step(way.parent()?, Sort::Folder)?);
+    }
+    let sort = if real.is_dir() { Sort::Folder } else { Sort::File };
+    steps.push(step(&real, sort)?);
+    Some(Facts { steps, own: rustix::process::getuid().as_raw() })
 }
 
 /// The name of a user of this host, from `/etc/passwd`.
@@ -194,6 +206,8 @@ pub struct Wired {
     pub vault: Option<Arc<Vault>>,
     /// The key that signs the lock.
     pub lock_key: ed25519_dalek::SigningKey,
+    /// Looks at servers and keeps the lock.
+    pub reviews: Arc<Reviewer>,
     /// Why the lock cannot be used, if it cannot.
     pub lock_fault: Option<supply::Error>,
     /// What the log found when it was opened.
@@ -260,6 +274,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         }
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
+    let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
     let gate = Gate::new(Parts {
         snapshot: Arc::new(snapshot),
         clock: Arc::clone(&clock),
@@ -269,9 +284,24 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         tokens: Arc::new(verifier),
         meters: Arc::new(policy::MemoryMeters::default()),
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
-        contents: Arc::new(FileContents::default()),
+        contents: Arc::clone(&contents),
     });
-    Ok(Wired { gate, store, journal, switch, issuer: Arc::new(issuer), revocations, vault, lock_key, lock_fault, recovery, clock, entropy })
+    let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents);
+    Ok(Wired {
+        gate,
+        store,
+        journal,
+        switch,
+        issuer: Arc::new(issuer),
+        revocations,
+        vault,
+        lock_key,
+        reviews: Arc::new(reviews),
+        lock_fault,
+        recovery,
+        clock,
+        entropy,
+    })
 }
 
 /// Gives every intent of a gateway that ended unclean its outcome: what became of it cannot be told.
@@ -281,7 +311,8 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
 pub async fn reconcile(wired: &Wired) -> Result<u64, Failure> {
     use audit::record::{Kind, Outcome, Status};
     let folder = store::journal::LogFolder::new(wired.store.folder().sub("audit")?);
-    let query = audit::read::Query { since: None, until: None, reference: None, kinds: vec![Kind::Intent, Kind::Outcome] };
+    let query =
+        audit::read::Query { kinds: vec![Kind::Intent, Kind::Outcome], reach: audit::read::Reach::Log, ..audit::read::Query::default() };
     let mut open = std::collections::BTreeMap::new();
     audit::read::records(&folder, &query, |entry| {
         if let Ok(record) = serde_json::from_slice::<serde_json::Value>(&entry.body)

@@ -71,7 +71,7 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, Problems> {
         return Err(Problems::new(&name, "", vec![whole(Fault::Syntax, "the file is not UTF-8".into())]));
     };
     let (root, mut problems) = tree::read(text);
-    problems.extend(source.facts.and_then(|facts| facts.fault(source.path)));
+    problems.extend(source.facts.as_ref().and_then(Facts::fault));
     let Some(root) = root else {
         if problems.is_empty() {
             problems.push(whole(Fault::Syntax, "the file is empty; `bastide init` writes one to start from".into()));

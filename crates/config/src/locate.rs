@@ -48,33 +48,71 @@ impl Access {
     }
 }
 
-/// What the host knows about the file and its folder. Both count: who may write the folder may replace the file.
+/// What stands on the way to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Who may write the file.
-    pub file: Access,
-    /// Who may write its folder (a sticky folder counts as its owner's).
-    pub folder: Access,
-    /// The user id of the file's owner.
+pub enum Sort {
+    /// The file itself.
+    File,
+    /// The folder that it is in.
+    Folder,
+    /// A folder above that one.
+    Above,
+    /// A link on the way.
+    Link,
+}
+
+/// One thing on the way to a file, and who may exchange it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub sort: Sort,
+    /// Who may write it (a sticky folder above counts as its owner's).
+    pub access: Access,
+    /// The user id of its owner.
     pub owner: u32,
+}
+
+/// What the host knows about the way to the file. All of it counts: who may write a folder or exchange a link may replace the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// The way, from above to the file.
+    pub steps: Vec<Step>,
     /// The user id that the gateway runs as.
     pub own: u32,
 }
 
 impl Facts {
-    pub(crate) fn fault(self, path: &Path) -> Option<Problem> {
-        let shown = path.display();
-        let message = if self.file == Access::Others {
-            format!("others may write this file; run `chmod go-w '{shown}'`")
-        } else if self.folder == Access::Others {
-            let folder = path.parent().map_or_else(|| ".".into(), |folder| folder.display().to_string());
-            format!("others may replace this file; run `chmod go-w '{folder}'`")
-        } else if self.owner != self.own && self.owner != 0 {
-            format!("this file belongs to another user (id {}); run `chown {} '{shown}'`", self.owner, self.own)
-        } else {
-            return None;
-        };
+    /// Why the file must not be believed: a sentence for the operator.
+    pub fn objection(&self) -> Option<String> {
+        self.steps.iter().rev().find_map(|step| step.objection(self.own))
+    }
+
+    pub(crate) fn fault(&self) -> Option<Problem> {
+        let message = self.objection()?;
         Some(Problem { place: Place::START, key: String::new(), fault: Fault::File, message, nearest: None })
+    }
+}
+
+impl Step {
+    fn objection(&self, own: u32) -> Option<String> {
+        let shown = self.path.display();
+        let strange = self.owner != own && self.owner != 0;
+        let owner = self.owner;
+        match (self.sort, self.access) {
+            (Sort::File, Access::Others) => Some(format!("others may write `{shown}`; run `chmod go-w '{shown}'`")),
+            (Sort::Folder | Sort::Above, Access::Others) => {
+                Some(format!("others may replace what is in `{shown}`; run `chmod go-w '{shown}'`"))
+            }
+            (Sort::File | Sort::Folder, Access::Owner) if strange => {
+                Some(format!("`{shown}` belongs to another user (id {owner}); run `chown {own} '{shown}'`"))
+            }
+            (Sort::Link, _) if strange => {
+                Some(format!("`{shown}` is a link of another user (id {owner}), who may let it lead elsewhere; put the thing itself there"))
+            }
+            (Sort::Link, _) | (Sort::File | Sort::Folder | Sort::Above, Access::Owner) => None,
+        }
     }
 }
 
@@ -95,17 +133,24 @@ mod tests {
 
     #[test]
     fn a_file_that_others_may_write_is_refused() {
-        let good = Facts { file: Access::of_mode(0o600), folder: Access::of_mode(0o755), owner: 5, own: 5 };
-        assert!(good.fault(Path::new("/c/b.yaml")).is_none());
+        let step = |path: &str, sort, mode, owner| Step { path: path.into(), sort, access: Access::of_mode(mode), owner };
+        let said = |file: Step, folder: Step, above: Step| Facts { steps: vec![above, folder, file], own: 5 }.objection();
+        let (file, folder) = (step("/c/b.yaml", Sort::File, 0o600, 5), step("/c", Sort::Folder, 0o755, 5));
+        let above = step("/", Sort::Above, 0o755, 0);
+        assert_eq!(said(file.clone(), folder.clone(), above.clone()), None);
+        assert_eq!(said(Step { owner: 0, ..file.clone() }, Step { owner: 0, ..folder.clone() }, Step { owner: 7, ..above.clone() }), None);
+        let others = Access::Others;
         let cases = [
-            (Facts { file: Access::of_mode(0o664), ..good }, "chmod go-w '/c/b.yaml'"),
-            (Facts { file: Access::of_mode(0o602), ..good }, "chmod go-w '/c/b.yaml'"),
-            (Facts { folder: Access::of_mode(0o777), ..good }, "chmod go-w '/c'"),
-            (Facts { owner: 6, ..good }, "chown 5"),
+            (Step { access: others, ..file.clone() }, folder.clone(), above.clone(), "chmod go-w '/c/b.yaml'"),
+            (file.clone(), Step { access: others, ..folder.clone() }, above.clone(), "chmod go-w '/c'"),
+            (file.clone(), folder.clone(), Step { access: others, ..above.clone() }, "chmod go-w '/'"),
+            (Step { owner: 6, ..file.clone() }, folder.clone(), above.clone(), "chown 5 '/c/b.yaml'"),
+            (file.clone(), Step { owner: 6, ..folder.clone() }, above.clone(), "chown 5 '/c'"),
+            (file.clone(), folder.clone(), step("/l", Sort::Link, 0o777, 6), "`/l` is a link of another user (id 6)"),
         ];
-        for (facts, hint) in cases {
-            assert!(facts.fault(Path::new("/c/b.yaml")).unwrap().message.contains(hint), "{hint}");
+        for (file, folder, above, hint) in cases {
+            assert!(said(file, folder, above).unwrap().contains(hint), "{hint}");
         }
-        assert!(Facts { owner: 0, ..good }.fault(Path::new("/c/b.yaml")).is_none());
+        assert_eq!(said(file, folder, step("/l", Sort::Link, 0o777, 5)), None);
     }
 }

@@ -3,7 +3,7 @@
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Taking, Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
@@ -49,13 +49,7 @@ pub enum Locked {
 pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
     let file = &loaded.file;
     let policy = policy::Engine::compile(crate::sources::sources(loaded, name, cedar)).map_err(Unfit::Policy)?;
-    let mut servers = BTreeMap::new();
-    for (name, entry) in &file.servers {
-        let mut server = server(file, name, entry, locked, now)?;
-        let accepted = loaded.risks.iter().filter(|risk| risk.server == *name && risk.entry.control == Control::SupplyPinning);
-        server.takes_changes = accepted.map(|risk| risk.ends).max();
-        servers.insert(name.clone(), Arc::new(server));
-    }
+    let servers = servers(loaded, locked, now)?;
     let rules = detect::Rules::built_in()?;
     Ok(Snapshot {
         digest: hex::encode(loaded.digest),
@@ -64,7 +58,31 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         policy: Arc::new(policy),
         servers,
         inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        retain: file.audit.retain.duration(),
     })
+}
+
+/// What is in force, with the pins of another lock: nothing else of it changes.
+///
+/// # Errors
+/// [`Unfit`].
+pub fn repinned(loaded: &Loaded, in_force: &Snapshot, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
+    Ok(Snapshot { servers: servers(loaded, locked, now)?, ..in_force.clone() })
+}
+
+fn servers(loaded: &Loaded, locked: &Locked, now: Utc) -> Result<BTreeMap<ServerName, Arc<Server>>, Unfit> {
+    let mut servers = BTreeMap::new();
+    for (name, entry) in &loaded.file.servers {
+        let mut server = server(&loaded.file, name, entry, locked, now)?;
+        let accepted = loaded.risks.iter().filter(|risk| risk.server == *name && risk.entry.control == Control::SupplyPinning);
+        server.taking = accepted.map(|risk| risk.ends).max().map(|until| {
+            let (file, name, entry) = (loaded.file.clone(), name.clone(), entry.clone());
+            let make = move |pin| pinned(&file, &name, &entry, &pin).map_err(|cause| cause.to_string());
+            Taking { until, make: Arc::new(make) }
+        });
+        servers.insert(name.clone(), Arc::new(server));
+    }
+    Ok(servers)
 }
 
 fn bounds(bounds: &file::Bounds) -> Bounds {
@@ -155,7 +173,8 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
-        takes_changes: None,
+        taking: None,
+        approved: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
         pinned,
     })

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where its world does not hold")]
 
 use config::{
-    Access, Entry, Facts, Fault, Loaded, Problems, Profile, Revision, Scope, Source, Span, Starter, Store, Unlock, init_text, load,
-    not_built, schema,
+    Access, Entry, Facts, Fault, Loaded, Problems, Profile, Revision, Scope, Sort, Source, Span, Starter, Step, Store, Unlock, init_text,
+    load, not_built, schema,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ fn source(text: &str) -> Source<'_> {
         home: Some(Path::new("/home/ana")),
         user: Some(Name::new("ana").unwrap()),
         now: Utc::parse("2026-11-21T10:00:00Z").unwrap(),
-        facts: Some(Facts { file: Access::Owner, folder: Access::Owner, owner: 1000, own: 1000 }),
+        facts: Some(Facts { steps: Vec::new(), own: 1000 }),
     }
 }
 
@@ -108,6 +108,9 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((bounds.nesting, bounds.streams, bounds.inflight, bounds.connections), (64, 64, 32, 256));
     assert_eq!([bounds.header, bounds.body, bounds.idle, bounds.write].map(|span| span.duration().as_secs()), [10, 30, 30, 30]);
     assert_eq!(file.audit.retain.to_string(), "400d");
+    assert_eq!(good("audit: { retain: 1s }").file.audit.retain, Span::seconds(1));
+    says("audit: { retain: 999ms }", "retain is at least 1s");
+    says("audit: { retain: 0d }", "retain is at least 1s");
     assert_eq!(file.inspect.secrets.action.as_str(), "redact");
     assert_eq!(file.inspect.financial.action.as_str(), "mask");
 
@@ -250,7 +253,8 @@ fn accepted_risks_count_until_their_last_day() {
 #[test]
 fn a_file_that_others_may_write_is_refused() {
     let text = "profile: local";
-    let facts = Facts { file: Access::of_mode(0o666), folder: Access::Owner, owner: 1000, own: 1000 };
+    let file = Step { path: "/c/bastide.yaml".into(), sort: Sort::File, access: Access::of_mode(0o666), owner: 1000 };
+    let facts = Facts { steps: vec![file], own: 1000 };
     let problems = load(&Source { facts: Some(facts), ..source(text) }).unwrap_err();
     assert_eq!(problems.list[0].fault, Fault::File);
     assert!(problems.lines().contains("chmod go-w '/home/ana/.config/bastide/bastide.yaml'"));

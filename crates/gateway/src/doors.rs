@@ -1,17 +1,20 @@
 //! The doors: the only way to a server, a credential, or what a server says of itself. Each asks for the state that may open it.
 
 mod aside;
+mod compare;
 mod fetch;
 mod link;
 mod local;
 mod pipe;
+mod revival;
+mod turn;
 
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
 
 use crate::gate::Gate;
-use crate::line::{self, Recorded, Target};
+use crate::line::{self, Recorded, Reference, Target};
 use crate::session::{Ability, Session};
 use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
 use arc_swap::ArcSwapOption;
@@ -22,8 +25,9 @@ use mcp::Method;
 use parking_lot::Mutex;
 use policy::Question;
 use response::Scope;
-use sandbox::{Next, RestartPolicy, Supervisor};
-use std::collections::HashMap;
+use revival::Revival;
+use sandbox::Next;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use terms::{Code, Name, ServerName};
@@ -41,10 +45,20 @@ pub trait Contents: Send + Sync {
     ///
     /// # Errors
     /// A sentence for the record when it cannot be read.
-    fn of(&self, command: &[String]) -> Result<supply::Content, String>;
+    fn of(&self, command: &[String]) -> Result<Found, String>;
 
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
+}
+
+/// What would be executed for a local server.
+pub struct Found {
+    /// What is compared with the lock.
+    pub content: supply::Content,
+    /// The program, by its absolute path.
+    pub program: std::path::PathBuf,
+    /// The very file whose digest `content` has.
+    pub image: sandbox::Image,
 }
 
 /// Where credentials come from.
@@ -65,8 +79,8 @@ pub enum Closed {
     /// It could not be started.
     #[error("the server could not be started: {0}")]
     Start(#[from] sandbox::Error),
-    /// It is waiting to be started again.
-    #[error("the server died and is started again after {0:?}")]
+    /// It is waiting to be tried again.
+    #[error("the server was lost and is tried again after {0:?}")]
     Waiting(std::time::Duration),
     /// It died too often.
     #[error("the server died too often and was put aside")]
@@ -90,6 +104,9 @@ pub enum Closed {
     /// The configuration cannot be used.
     #[error("the server's entry cannot be used: {0}")]
     Entry(String),
+    /// The configuration does not name it any more.
+    #[error("the server was taken out of the configuration")]
+    Removed,
     /// A kill came while the way was opened.
     #[error(transparent)]
     Stopped(#[from] response::Stopped),
@@ -101,7 +118,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
-            Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) => Code::ServerUnavailable,
+            Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
             Self::Credential { code, .. } => *code,
@@ -120,6 +137,8 @@ pub struct Servers {
     /// Whether `echo` knows every credential. While it does not, none is given out: what cannot be searched for could come back.
     learned: AtomicBool,
     states: Mutex<HashMap<ServerName, Arc<State>>>,
+    /// Held while a snapshot comes into force, and while what a server offers is judged by the one in force.
+    turning: Mutex<()>,
     running: Arc<AtomicUsize>,
 }
 
@@ -127,9 +146,12 @@ pub struct Servers {
 pub(crate) struct State {
     shared: tokio::sync::Mutex<Option<Arc<Link>>>,
     clients: Mutex<Option<(String, egress::Client)>>,
-    supervisor: Mutex<Supervisor>,
+    revival: Mutex<Revival>,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
+    /// The kinds of lists that changed since clients were told, and whether they are about to be.
+    untold: Mutex<BTreeSet<supply::Kind>>,
+    telling: AtomicBool,
 }
 
 impl State {
@@ -138,6 +160,19 @@ impl State {
         for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
             link.end();
         }
+    }
+
+    /// Lets no link take a further call; each ends after those under way.
+    fn retire(&self) {
+        let links: Vec<_> = self.links.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
+        links.iter().for_each(|link| link.retire());
+    }
+
+    /// INVARIANT: whoever ends links finds every one, also one that is still being opened.
+    fn enter(&self, link: &Arc<Link>) {
+        let mut links = self.links.lock();
+        links.retain(|link| link.strong_count() > 0);
+        links.push(Arc::downgrade(link));
     }
 }
 
@@ -151,6 +186,7 @@ impl Servers {
             echo: ArcSwapOption::new(nothing_known()),
             learned: AtomicBool::new(false),
             states: Mutex::default(),
+            turning: Mutex::default(),
             running: Arc::default(),
         };
         servers.learn();
@@ -187,16 +223,14 @@ impl Servers {
         if let Some(state) = states.get(&server.name) {
             return Arc::clone(state);
         }
-        let policy = match &server.carrier {
-            Carrier::Run(run) => RestartPolicy { delay: run.restart.delay, most: run.restart.most, within: run.restart.within },
-            Carrier::Remote(_) => RestartPolicy::default(),
-        };
         let state = Arc::new(State {
             shared: tokio::sync::Mutex::new(None),
             clients: Mutex::new(None),
-            supervisor: Mutex::new(Supervisor::new(policy)),
+            revival: Mutex::new(Revival::of(&server.carrier)),
             aside: Aside::default(),
             links: Mutex::default(),
+            untold: Mutex::default(),
+            telling: AtomicBool::new(false),
         });
         states.insert(server.name.clone(), Arc::clone(&state));
         state
@@ -207,6 +241,17 @@ impl Servers {
         self.states.lock().get(server).is_some_and(|state| state.aside.holds(sort, name))
     }
 
+    /// Whether what a call is about was put aside because the server changed it.
+    pub(crate) fn sets_aside(&self, server: &ServerName, target: &Target) -> bool {
+        match target {
+            Target::Tool(_, item, _) => self.is_aside(server, Sort::Tool, &item.name),
+            Target::Prompt(_, item) => self.is_aside(server, Sort::Prompt, &item.name),
+            Target::Completion(_, Reference::Prompt(name)) => self.is_aside(server, Sort::Prompt, name),
+            Target::Completion(_, Reference::Template(uri)) => self.is_aside(server, Sort::Template, uri),
+            _ => false,
+        }
+    }
+
     /// What was put aside of a server, for `server list`.
     pub fn put_aside(&self, server: &ServerName) -> Vec<(String, String)> {
         self.states.lock().get(server).map(|state| state.aside.list()).unwrap_or_default()
@@ -214,23 +259,13 @@ impl Servers {
 
     /// Whether a server died too often.
     pub fn is_given_up(&self, server: &ServerName) -> bool {
-        self.states.lock().get(server).is_some_and(|state| state.supervisor.lock().is_aside())
+        self.states.lock().get(server).is_some_and(|state| state.revival.lock().is_aside())
     }
 
     /// Someone has looked at a server that died too often.
     pub fn release(&self, server: &ServerName) {
         if let Some(state) = self.states.lock().get(server) {
-            state.supervisor.lock().release();
-        }
-    }
-
-    /// Forgets what was put aside, since the lock may have been signed anew. The links to such a server end, so that the next call compares anew
-    /// what it offers: what still differs is aside again before it is called.
-    pub fn forget_aside(&self) {
-        let states: Vec<Arc<State>> = self.states.lock().values().filter(|state| !state.aside.is_empty()).cloned().collect();
-        for state in states {
-            state.cut();
-            state.aside.clear();
+            state.revival.lock().release();
         }
     }
 
@@ -246,8 +281,7 @@ impl Servers {
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                let link = self.way(gate, recorded, server).await?;
-                link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await
+                Box::pin(self.send_again(gate, recorded, server)).await?
             }
             other => other,
         };
@@ -258,6 +292,12 @@ impl Servers {
             }
         }
         Ok(sent?)
+    }
+
+    async fn send_again(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Result<InFlight, Broken>, Closed> {
+        let call = Arc::clone(recorded.call());
+        let link = self.way(gate, recorded, server).await?;
+        Ok(link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await)
     }
 
     /// Sends a client's reply to the server that asked.
@@ -323,7 +363,16 @@ impl Servers {
 
     /// The link for a call. Opening one compares anew, so that what changed since the call was allowed is not called either.
     async fn way(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Arc<Link>, Closed> {
+        if server.outlived(gate.clock.utc()) {
+            gate.end_outlived();
+            return Err(Closed::Content("the risk of taking its definitions unseen is not accepted any more".to_owned()));
+        }
         let link = self.link(gate, recorded.session(), server).await?;
+        if !gate.knows(&server.name) {
+            // A snapshot without it ends the links that it finds; this one may have come after it looked.
+            link.end();
+            return Err(Closed::Removed);
+        }
         if let Err(stopped) = recorded.still_alive(gate) {
             // A kill of the server ends the links that it finds; this one may have come after it looked.
             if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
@@ -331,24 +380,22 @@ impl Servers {
             }
             return Err(Closed::Stopped(stopped));
         }
-        let aside = match recorded.target() {
-            Target::Tool(_, item, _) => self.is_aside(&server.name, Sort::Tool, &item.name),
-            Target::Prompt(_, item) => self.is_aside(&server.name, Sort::Prompt, &item.name),
-            _ => false,
-        };
-        if aside { Err(Closed::Content("the definition changed".to_owned())) } else { Ok(link) }
+        if self.sets_aside(&server.name, recorded.target()) { Err(Closed::Content("the definition changed".to_owned())) } else { Ok(link) }
     }
 
     async fn link(&self, gate: &Arc<Gate>, session: &Arc<Session>, server: &Arc<Server>) -> Result<Arc<Link>, Closed> {
+        if !gate.knows(&server.name) {
+            return Err(Closed::Removed);
+        }
         let state = self.state(server);
         let shared = matches!(&server.carrier, Carrier::Run(run) if run.instances == Instances::Shared);
-        let fresh = |link: &Arc<Link>| link.is_open() && link.digest == server.digest;
+        let fresh = |link: &Arc<Link>| link.is_open() && !link.is_retired() && link.digest == server.digest;
         if shared {
             let mut slot = state.shared.lock().await;
             if let Some(link) = slot.as_ref().filter(|link| fresh(link)) {
                 return Ok(Arc::clone(link));
             }
-            let link = self.open(gate, None, server, &state).await?;
+            let link = Box::pin(self.open(gate, None, server, &state)).await?;
             *slot = Some(Arc::clone(&link));
             return Ok(link);
         }
@@ -357,9 +404,9 @@ impl Servers {
             return Ok(Arc::clone(link));
         }
         if let Some(old) = links.remove(&server.name) {
-            old.end();
+            old.retire();
         }
-        let link = self.open(gate, Some(session), server, &state).await?;
+        let link = Box::pin(self.open(gate, Some(session), server, &state)).await?;
         links.insert(server.name.clone(), Arc::clone(&link));
         if session.ended.is_cancelled() {
             link.end();
@@ -375,7 +422,7 @@ impl Servers {
         server: &Arc<Server>,
         state: &Arc<State>,
     ) -> Result<Arc<Link>, Closed> {
-        match state.supervisor.lock().may_start(gate.clock.instant()) {
+        match state.revival.lock().may_start(gate.clock.instant()) {
             Next::Start => {}
             Next::Wait(until) => return Err(Closed::Waiting(until.since(gate.clock.instant()))),
             Next::Aside => return Err(Closed::Aside),
@@ -383,17 +430,20 @@ impl Servers {
         let snapshot = gate.snapshot();
         let opened = tokio::time::timeout(OPENING, self.try_open(gate, &snapshot, session, server, state)).await;
         match opened {
-            Ok(Ok(link)) => Ok(link),
+            Ok(Ok(link)) => {
+                state.revival.lock().opened();
+                Ok(link)
+            }
             Ok(Err(closed)) => {
                 // A process that ended by itself was counted by who watches it.
                 let counted = matches!(closed, Closed::Broken(Broken::Gone));
                 if !counted && matches!(closed, Closed::Broken(_) | Closed::Start(_)) {
-                    state.supervisor.lock().died(gate.clock.instant());
+                    state.revival.lock().failed(gate.clock.instant());
                 }
                 Err(closed)
             }
             Err(_) => {
-                state.supervisor.lock().died(gate.clock.instant());
+                state.revival.lock().failed(gate.clock.instant());
                 Err(Closed::Broken(Broken::Slow))
             }
         }
@@ -409,20 +459,19 @@ impl Servers {
     ) -> Result<Arc<Link>, Closed> {
         let link = match &server.carrier {
             Carrier::Run(run) => {
-                let steadying = self.verify(server, run).await?;
-                local::start(self, gate, session, server, run, steadying, state).await?
+                let found = self.verify(server, run).await?;
+                local::start(self, gate, session, server, run, found, state).await?
             }
             Carrier::Remote(remote) => self.dial(snapshot, server, remote, state)?,
         };
         let guard = Unopened(Some(Arc::clone(&link)));
-        {
-            // INVARIANT: a kill finds every link, also one that is still being opened.
-            let mut links = state.links.lock();
-            links.retain(|link| link.strong_count() > 0);
-            links.push(Arc::downgrade(&link));
+        state.enter(&link);
+        if let Carrier::Run(run) = &server.carrier {
+            // What an interpreter has read by its path since: it was the same before and after.
+            self.verify(server, run).await?;
         }
         link.open(&capabilities(snapshot, session.map(AsRef::as_ref), server)).await?;
-        self.compare(gate, &link, server, state).await?;
+        self.compare(gate, &link, &server.name, state).await?;
         if let Some(session) = session
             && session.level() > 0
             && link.can("logging")
@@ -436,14 +485,14 @@ impl Servers {
         Ok(link)
     }
 
-    /// What would be executed is what the lock says. Gives the variables that keep it so.
-    async fn verify(&self, server: &Server, run: &Run) -> Result<Steadying, Closed> {
+    /// What would be executed is what the lock says.
+    async fn verify(&self, server: &Server, run: &Run) -> Result<Found, Closed> {
         let Ok(pinned) = &server.pinned else { return Err(Closed::Content("nothing was approved".to_owned())) };
         let found = content_of(&self.contents, run).await?;
-        if found != pinned.pin.content {
-            return Err(Closed::Content(format!("found {found}, approved {}", pinned.pin.content)));
+        if found.content != pinned.pin.content {
+            return Err(Closed::Content(format!("found {}, approved {}", found.content, pinned.pin.content)));
         }
-        Ok(self.contents.steadying(&found))
+        Ok(found)
     }
 
     fn dial(&self, snapshot: &Snapshot, server: &Server, remote: &Remote, state: &State) -> Result<Arc<Link>, Closed> {
@@ -494,39 +543,10 @@ impl Servers {
         let (server, name) = parts.ok_or_else(|| credential(reference, "it is not `server/NAME`".to_owned(), Code::VaultAbsent))?;
         vault.lease(&server, &name).map_err(|cause| credential(reference, cause.to_string(), Code::VaultAbsent))
     }
-
-    /// Compares what the server offers now with its pins; what differs is put aside and reported.
-    pub(crate) async fn compare(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server, state: &State) -> Result<(), Closed> {
-        let Ok(pinned) = &server.pinned else { return Ok(()) };
-        let offered = fetch::offered(link, pinned.pin.content.clone()).await?;
-        let judgement = supply::judge(&pinned.pin, &offered);
-        let accepted = server.takes_changes.is_some_and(|end| gate.clock.utc() < end);
-        let told = link.told();
-        let differing = if accepted { aside::differing(&judgement, told) } else { state.aside.set(&judgement, told) };
-        if !differing.is_empty() {
-            crate::event::changed(gate, &server.name, &differing);
-        }
-        Ok(())
-    }
-
-    /// Compares anew after the server said that something changed. A link of which that cannot be done ends.
-    pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server) {
-        let state = self.state(server);
-        while link.is_open() && link.changes().begin() {
-            let compared = tokio::time::timeout(OPENING, self.compare(gate, link, server, &state)).await;
-            if let Err(cause) = compared.unwrap_or(Err(Closed::Broken(Broken::Slow))) {
-                tracing::warn!(server = %server.name, %cause, "a changed server could not be compared with its pins");
-                link.end();
-            }
-        }
-    }
 }
 
-/// Variables that a server gets beyond those of its entry.
-type Steadying = &'static [(&'static str, &'static str)];
-
 /// What would be executed, looked up where reading a large tree holds nobody up.
-async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<supply::Content, Closed> {
+async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<Found, Closed> {
     let (contents, command) = (Arc::clone(contents), run.command.clone());
     let found = tokio::task::spawn_blocking(move || contents.of(&command)).await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)

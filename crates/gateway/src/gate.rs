@@ -13,7 +13,7 @@ use identity::token::Verifier;
 use policy::Meters;
 use response::Epochs;
 use std::sync::Arc;
-use terms::{Clock, Entropy};
+use terms::{Clock, Entropy, ServerName};
 use tokio_util::sync::CancellationToken;
 
 /// The gateway's parts. Made once by the binary's wiring.
@@ -109,8 +109,13 @@ impl Gate {
         }
     }
 
-    /// Puts another configuration in force, for calls that start from now on.
-    pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+    /// Exchanges the snapshot for `next`; gives the one before.
+    pub(crate) fn swap(&self, next: Arc<Snapshot>) -> Arc<Snapshot> {
+        self.snapshot.swap(next)
+    }
+
+    /// Whether the configuration in force names `server`.
+    pub(crate) fn knows(&self, server: &ServerName) -> bool {
+        self.snapshot.load().servers.contains_key(server)
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use terms::{Label, Operation, ServerName, Trust, Utc};
 
 /// The configuration of one moment.
+#[derive(Clone)]
 pub struct Snapshot {
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub digest: String,
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub servers: BTreeMap<ServerName, Arc<Server>>,
     /// The screens.
     pub inspect: Inspect,
+    /// How long records stay in the log before they are archived.
+    pub retain: Duration,
 }
 
 /// The bounds of `bounds:`.
@@ -68,6 +71,7 @@ impl Listen {
 }
 
 /// The content screens and what they do with what they find.
+#[derive(Clone)]
 pub struct Inspect {
     /// The detectors.
     pub engine: Arc<detect::Engine>,
@@ -91,10 +95,52 @@ pub struct Server {
     pub label: Label,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
-    /// Until when the operator takes changed definitions at once, as an accepted risk.
-    pub takes_changes: Option<Utc>,
-    /// What was approved of it, or why nothing may be used.
+    /// Whether the operator takes new and changed definitions at once, as an accepted risk.
+    pub taking: Option<Taking>,
+    /// What may be used of it, or why nothing may be.
     pub pinned: Result<Pinned, Unpinned>,
+    /// The server as it was approved, where `pinned` holds definitions that were taken since.
+    pub approved: Option<Arc<Server>>,
+}
+
+/// That new and changed definitions of a server are taken at once.
+#[derive(Clone)]
+pub struct Taking {
+    /// Until when.
+    pub until: Utc,
+    /// Makes what may be used out of pins.
+    pub make: Make,
+}
+
+/// Makes what may be used of a server out of its pins, with what the file adds to them. The error is a sentence for the operator.
+pub type Make = Arc<dyn Fn(supply::ServerPin) -> Result<Pinned, String> + Send + Sync>;
+
+impl Server {
+    /// How new and changed definitions are taken at `now`; `None` when they are not.
+    pub(crate) fn taking(&self, now: Utc) -> Option<&Taking> {
+        self.taking.as_ref().filter(|taking| now < taking.until)
+    }
+
+    /// Whether it holds definitions that were taken and are not to be used any more.
+    pub(crate) fn outlived(&self, now: Utc) -> bool {
+        self.approved.is_some() && self.taking(now).is_none()
+    }
+
+    /// This server with `pinned` taken at once.
+    pub(crate) fn with(self: &Arc<Self>, pinned: Pinned) -> Self {
+        Self {
+            name: self.name.clone(),
+            carrier: self.carrier.clone(),
+            call: self.call,
+            trust: self.trust,
+            clearance: self.clearance,
+            label: self.label,
+            digest: self.digest.clone(),
+            taking: self.taking.clone(),
+            pinned: Ok(pinned),
+            approved: Some(self.approved.clone().unwrap_or_else(|| Arc::clone(self))),
+        }
+    }
 }
 
 /// Why a server has nothing that may be used.
@@ -109,6 +155,7 @@ pub enum Unpinned {
 }
 
 /// How a server is reached.
+#[derive(Clone)]
 pub enum Carrier {
     /// A local process.
     Run(Run),
@@ -117,6 +164,7 @@ pub enum Carrier {
 }
 
 /// A local server's process.
+#[derive(Clone)]
 pub struct Run {
     /// Program and arguments as configured.
     pub command: Vec<String>,
@@ -161,6 +209,7 @@ pub struct Restart {
 }
 
 /// A server reached over HTTP.
+#[derive(Clone)]
 pub struct Remote {
     /// Its endpoint.
     pub url: url::Url,

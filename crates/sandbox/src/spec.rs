@@ -1,6 +1,6 @@
 //! What is to be started, and within which limits; and its way to the helper.
 
-use crate::{Environment, Error};
+use crate::{Environment, Error, Image};
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ impl Default for Limits {
 pub struct Spec {
     /// The program: an absolute path, as [`crate::program_lookup`] gives it.
     pub program: PathBuf,
+    /// The file that it must be; without one, whatever has its name then.
+    pub image: Option<Image>,
     /// Its arguments, without the program's name. They are passed on as they are; no shell reads them.
     pub args: Vec<String>,
     /// All of its environment.
@@ -53,7 +55,7 @@ pub struct Spec {
 impl Spec {
     /// `program` without arguments, in `/`, with the minimal environment and the default limits.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, args: Vec::new(), env: Environment::minimal(), cwd: PathBuf::from("/"), limits: Limits::default() }
+        Self { program, image: None, args: Vec::new(), env: Environment::minimal(), cwd: PathBuf::from("/"), limits: Limits::default() }
     }
 
     /// A sealed file in memory that holds it.
@@ -70,6 +72,7 @@ impl Spec {
         }
         let order = OrderOut {
             program: &text(&self.program)?,
+            image: self.image,
             args: &self.args,
             env: self.env.opened(),
             cwd: &text(&self.cwd)?,
@@ -100,6 +103,7 @@ fn write(bytes: &[u8]) -> io::Result<OwnedFd> {
 #[derive(Serialize)]
 struct OrderOut<'a> {
     program: &'a str,
+    image: Option<Image>,
     args: &'a [String],
     env: BTreeMap<&'a str, &'a str>,
     cwd: &'a str,
@@ -111,6 +115,7 @@ struct OrderOut<'a> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Order {
     pub(crate) program: PathBuf,
+    pub(crate) image: Option<Image>,
     pub(crate) args: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) cwd: PathBuf,

@@ -32,6 +32,7 @@ fn main() {
             bytes_pass_and_closing_ends,
             status_is_handed_up,
             absent_programs_are_refused,
+            only_the_file_that_was_looked_at_is_executed,
             arguments_are_not_read_by_a_shell,
             grandchildren_end_with_the_server,
             grandchildren_end_when_the_handle_is_dropped,
@@ -138,6 +139,50 @@ async fn bytes_pass_and_closing_ends() {
 async fn status_is_handed_up() {
     assert_eq!(output(&python("import sys; sys.exit(7)")).await.1.code, 7);
     assert_eq!(output(&python("import os; os.kill(os.getpid(), 11)")).await.1.code, 128 + 11);
+}
+
+/// A program of its own, with the image that it has now.
+fn looked_at(folder: &Path, name: &str, from: &str) -> Spec {
+    let program = folder.join(name);
+    std::fs::copy(from, &program).unwrap();
+    let mut spec = Spec::new(program.clone());
+    spec.image = Some(sandbox::Image::of(&std::fs::File::open(&program).unwrap().metadata().unwrap()));
+    spec
+}
+
+async fn only_the_file_that_was_looked_at_is_executed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = |running: Running| async move {
+        let Running { stdin, mut process, .. } = running;
+        drop(stdin);
+        process.wait().await.unwrap().code
+    };
+    let spec = looked_at(folder.path(), "true", "/bin/true");
+    assert_eq!(ended(launch(&spec).await.unwrap()).await, 0);
+    // Another file under its name, one that was written to, and a link to another.
+    std::fs::copy("/bin/true", folder.path().join("other")).unwrap();
+    std::fs::rename(folder.path().join("other"), &spec.program).unwrap();
+    assert!(matches!(launch(&spec).await, Err(sandbox::Error::Refused(_))));
+    let spec = looked_at(folder.path(), "written", "/bin/true");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&spec.program).unwrap();
+    std::io::Write::write_all(&mut file, b"x").unwrap();
+    drop(file);
+    assert!(matches!(launch(&spec).await, Err(sandbox::Error::Refused(_))));
+    let spec = looked_at(folder.path(), "linked", "/bin/true");
+    std::fs::remove_file(&spec.program).unwrap();
+    std::os::unix::fs::symlink("/bin/true", &spec.program).unwrap();
+    assert!(matches!(launch(&spec).await, Err(sandbox::Error::Refused(_))));
+    // The program sees its own name, and no descriptor of its file; a script runs as well.
+    let mut spec = looked_at(folder.path(), "python3", "/usr/bin/python3");
+    spec.args = ["-c", "import os, sys; sys.exit(0 if sorted(os.listdir('/proc/self/fd'))[:3] == ['0', '1', '2'] and len(os.listdir('/proc/self/fd')) == 4 else 1)"]
+        .map(str::to_owned)
+        .to_vec();
+    assert_eq!(ended(launch(&spec).await.unwrap()).await, 0);
+    let script = folder.path().join("from");
+    std::fs::write(&script, "#!/bin/sh\nexit 7\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let spec = looked_at(folder.path(), "script", script.to_str().unwrap());
+    assert_eq!(ended(launch(&spec).await.unwrap()).await, 7);
 }
 
 async fn absent_programs_are_refused() {

@@ -25,11 +25,20 @@ impl Folder {
     /// # Errors
     /// [`Error::Open`] and [`Error::Foreign`] when others can reach it, [`Error::InUse`], [`Error::Sort`], [`Error::File`].
     pub fn take(path: &Path) -> Result<Self, Error> {
+        let path = Self::prepare(path)?;
+        let owner = claim(&path)?;
+        Ok(Self { path, _owner: owner })
+    }
+
+    /// Makes the folder at `path` with mode 0700 when it is not there, and gives it without links; whoever works in it takes it.
+    ///
+    /// # Errors
+    /// As [`Folder::take`], without [`Error::InUse`].
+    pub fn prepare(path: &Path) -> Result<PathBuf, Error> {
         make(path)?;
         let path = path.canonicalize().map_err(Error::file(path))?;
         private(&path, &path.metadata().map_err(Error::file(&path))?, Sort::Folder)?;
-        let owner = claim(&path)?;
-        Ok(Self { path, _owner: owner })
+        Ok(path)
     }
 
     /// Where it is, without links.

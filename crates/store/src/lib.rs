@@ -13,4 +13,4 @@ pub use error::Error;
 pub use folder::{Folder, read_private, write_private};
 pub use keys::Signer;
 pub use sqlite::{Sqlite, Store};
-pub use tree::{Digest, Fingerprint, Tree, fingerprint, tree_digest};
+pub use tree::{Digest, Fingerprint, Tree, fingerprint, opened_digest, opened_fingerprint, tree_digest};

@@ -125,6 +125,37 @@ pub fn tree_digest(path: &Path) -> Result<Tree, Error> {
     Ok(Tree { digest: Digest(whole.finalize().into()), fingerprint: before, entries: entries.len(), bytes: total })
 }
 
+/// Reads the single file that is open as `file`, from its start: as [`tree_digest`] of it, but of the very file that was opened, whatever has its
+/// name meanwhile. `path` is for errors. Blocks; at most 8 GiB.
+///
+/// # Errors
+/// [`Error::TooMuch`], [`Error::Sort`] when it is no plain file, [`Error::Moving`], [`Error::File`].
+pub fn opened_digest(file: &File, path: &Path) -> Result<Tree, Error> {
+    let found = file.metadata().map_err(Error::file(path))?;
+    let before = opened_fingerprint(file, path)?;
+    if found.len() > MOST_BYTES {
+        return Err(Error::TooMuch { path: path.to_owned(), most: "8 GiB" });
+    }
+    let mut whole = Sha256::new();
+    part(&mut whole, &[letter(&found), b"", &read(file, path, &found)?]);
+    if opened_fingerprint(file, path)? != before {
+        return Err(Error::Moving(path.to_owned()));
+    }
+    Ok(Tree { digest: Digest(whole.finalize().into()), fingerprint: before, entries: 1, bytes: found.len() })
+}
+
+/// What `fstat` says of a single file that is open, as [`fingerprint`] of it.
+///
+/// # Errors
+/// [`Error::Sort`] when it is no plain file, [`Error::File`].
+pub fn opened_fingerprint(file: &File, path: &Path) -> Result<Fingerprint, Error> {
+    let found = file.metadata().map_err(Error::file(path))?;
+    if !found.is_file() {
+        return Err(Error::Sort { path: path.to_owned(), wanted: "file" });
+    }
+    Ok(print(&[Entry { path: path.to_owned(), relative: Vec::new(), sort: Sort::File, found }]))
+}
+
 /// What `stat` says of the tree or single file at `path`, without reading it. Blocks.
 ///
 /// # Errors
@@ -170,7 +201,11 @@ fn letter(found: &Metadata) -> &'static [u8] {
 
 /// The SHA-256 of the file, which must be as long as `found` says.
 fn contents(path: &Path, found: &Metadata) -> Result<[u8; 32], Error> {
-    let mut file = File::open(path).map_err(Error::file(path))?.take(found.len().saturating_add(1));
+    read(&File::open(path).map_err(Error::file(path))?, path, found)
+}
+
+fn read(file: &File, path: &Path, found: &Metadata) -> Result<[u8; 32], Error> {
+    let mut file = file.take(found.len().saturating_add(1));
     let mut piece = vec![0; PIECE];
     let mut whole = Sha256::new();
     let mut read = 0_u64;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
-use store::{Digest, Error, Sqlite, tree_digest};
+use store::{Digest, Error, Sqlite, opened_digest, tree_digest};
 use terms::{Clock, Instant, Utc};
 
 fn plant(root: &Path) {
@@ -81,6 +81,7 @@ fn one_executable_is_a_tree_too() {
     assert_eq!(digest(&file), digest(&root.path().join("alias")));
     let tree = tree_digest(&file).unwrap();
     assert_eq!((tree.entries, tree.bytes), (1, 1));
+    assert_eq!(opened_digest(&fs::File::open(&file).unwrap(), &file).unwrap(), tree, "however it is looked up");
 }
 
 #[test]

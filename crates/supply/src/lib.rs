@@ -14,6 +14,7 @@ mod lock;
 mod lookalike;
 mod offer;
 mod print;
+mod review;
 mod shown;
 
 pub use approve::{Approval, approve};
@@ -22,8 +23,9 @@ pub use content::{Content, Digest};
 pub use difference::{Change, Changed, Difference, Part, compare};
 pub use error::Error;
 pub use judge::{Judgement, Status, judge};
-pub use lock::{Aside, Lock, LockAnswer, Pin, ServerPin, ServerRow};
+pub use lock::{Aside, Lock, Pin, ServerPin, ServerRow};
 pub use lookalike::{LookAlike, Resemblance, look_alikes};
 pub use offer::{Fetched, Item, Kind, Offered};
 pub use print::visible;
+pub use review::Review;
 pub use shown::{fold, shown_as};

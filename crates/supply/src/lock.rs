@@ -5,7 +5,7 @@
 //! signature standard base64. What is signed is [`DOMAIN`] followed by every byte before that line.
 //! A body that is not byte for byte what this module prints is refused, so one lock has one text.
 
-use crate::{Content, Definition, Digest, Error, Item, Kind};
+use crate::{Content, Definition, Digest, Error, Kind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -232,33 +232,6 @@ mod stamp {
         pub(in crate::lock) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Utc>, D::Error> {
             super::deserialize(input).map(Some)
         }
-    }
-}
-
-/// The answer of `bastide lock`: the servers that were looked at, and what is new, different or gone.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct LockAnswer {
-    /// One row a server.
-    pub servers: Vec<ServerRow>,
-    /// What was added, written `server/kind/name`.
-    pub added: Vec<String>,
-    /// What differs.
-    pub changed: Vec<String>,
-    /// What is gone.
-    pub removed: Vec<String>,
-}
-
-impl LockAnswer {
-    /// Adds what was found at `server`.
-    pub fn note(&mut self, row: ServerRow, difference: &crate::Difference) {
-        let path = |item: &Item| format!("{}/{}/{}", row.name, item.kind.as_str(), item.name);
-        self.added.extend(difference.added.iter().map(path));
-        self.removed.extend(difference.removed.iter().map(path));
-        let mut changed: Vec<String> = difference.changed.iter().map(|changed| path(&changed.item)).collect();
-        changed.extend(difference.parts().map(|part| format!("{}/{part}", row.name)));
-        changed.dedup();
-        self.changed.extend(changed);
-        self.servers.push(row);
     }
 }
 

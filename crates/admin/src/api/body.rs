@@ -38,6 +38,13 @@ pub(super) struct Reasoned {
     pub(super) reason: String,
 }
 
+/// Of an approval.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Seen {
+    pub(super) shown: supply::Digest,
+}
+
 /// Of a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

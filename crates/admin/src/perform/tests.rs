@@ -1,7 +1,7 @@
 //! Acts on a stopped gateway, with ports in memory.
 
 use super::*;
-use crate::{Way, error::Fault};
+use crate::{Unreviewed, Way, error::Fault};
 use audit::{Position, State};
 use identity::token::SigningKey;
 use identity::{Memory, Pending as Waiting, Revocation, Standing, TokenRecord};
@@ -28,6 +28,10 @@ impl Journal for Log {
         let (ticket, completion) = audit::ticket();
         completion.complete(Ok(Position { index: records.len() as u64 - 1 }));
         ticket
+    }
+
+    fn append_soon(&self, record: Vec<u8>) -> Ticket {
+        self.append(record)
     }
 
     fn append_reserved(&self, record: Vec<u8>) -> Ticket {
@@ -102,6 +106,23 @@ impl Revocations for Issued {
     }
 }
 
+/// Servers that cannot be looked at.
+struct Unseen;
+
+impl Reviews for Unseen {
+    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<crate::Look, Unreviewed>> {
+        Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
+    }
+
+    fn approve<'a>(&'a self, server: &'a ServerName, _: supply::Digest, _: &'a Name) -> Pending<'a, Result<crate::Approved, Unreviewed>> {
+        Box::pin(std::future::ready(Err(Unreviewed::Moved(server.clone()))))
+    }
+
+    fn forget<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<crate::Forgotten, Unreviewed>> {
+        Box::pin(std::future::ready(Err(Unreviewed::Kept(server.clone()))))
+    }
+}
+
 /// Who performs in tests.
 pub(crate) fn operator() -> Operator {
     Operator { name: Name::new("ana").unwrap(), way: Way::CommandLine }
@@ -126,6 +147,7 @@ pub(crate) async fn admin() -> (Arc<Admin>, Arc<Log>, Arc<Issued>) {
         revocations: issued.clone(),
         issuer: Arc::new(Issuer::new("http://127.0.0.1:8420", SigningKey::from_seed(&Secret::new([3; 32])))),
         vault: None,
+        reviews: Arc::new(Unseen),
         side: Side::Stopped { policy: Arc::new(policy), servers, base: "http://127.0.0.1:8420".to_owned() },
     };
     (Arc::new(admin), log, issued)

@@ -2,13 +2,13 @@
 
 use super::{configured, member};
 use crate::desk::Desk;
-use crate::outcome::{Common, Failure};
+use crate::outcome::{self, Common, Failure};
 use crate::passphrase::Quiet;
 use crate::screen::table;
 use admin::Act;
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use terms::Secret;
@@ -100,10 +100,9 @@ fn value(args: &Put) -> Result<Secret<Vec<u8>>, Failure> {
         }
         None if stdin.is_terminal() => {
             let _quiet = Quiet::new()?;
-            eprint!("Value of {}: ", args.which.name);
-            std::io::stderr().flush()?;
+            outcome::ask(&format!("Value of {}: ", args.which.name));
             stdin.lock().take(LONGEST + 2).read_until(b'\n', &mut bytes)?;
-            eprintln!();
+            outcome::tell("");
         }
         None => drop(stdin.lock().take(LONGEST + 2).read_to_end(&mut bytes)?),
     }

@@ -1,7 +1,7 @@
 //! What was put aside of a server while it runs: definitions that are not what was approved.
 
 use arc_swap::ArcSwap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use supply::{Judgement, Kind, Status};
 
@@ -35,6 +35,24 @@ pub(super) enum Told {
     Fewer,
 }
 
+impl From<Sort> for Kind {
+    fn from(sort: Sort) -> Self {
+        match sort {
+            Sort::Tool => Self::Tool,
+            Sort::Prompt => Self::Prompt,
+            Sort::Template => Self::Template,
+        }
+    }
+}
+
+/// What a judgement changed.
+pub(super) struct Set {
+    /// What was not aside for the same reason before, as `kind/name` and the reason.
+    pub(super) fresh: Vec<(String, String)>,
+    /// The kinds of which something is aside now or is no longer.
+    pub(super) kinds: BTreeSet<Kind>,
+}
+
 /// The definitions of one server that are aside, and why.
 #[derive(Default)]
 pub(super) struct Aside {
@@ -48,10 +66,10 @@ impl Aside {
         !held.is_empty() && held.contains_key(&(sort, name.to_owned()))
     }
 
-    /// Takes over a judgement; gives what was not aside for the same reason before, as `kind/name` and the reason.
+    /// Takes over a judgement; says what is aside now and was not for the same reason before, and what changed by it.
     ///
     /// A server that was told of fewer abilities may offer less: what it then leaves out stays as it was.
-    pub(super) fn set(&self, judgement: &Judgement, told: Told) -> Vec<(String, String)> {
+    pub(super) fn set(&self, judgement: &Judgement, told: Told) -> Set {
         let before = self.held.load_full();
         let mut held = BTreeMap::new();
         let mut fresh = Vec::new();
@@ -65,18 +83,16 @@ impl Aside {
             }
             held.insert(key, status);
         }
+        let other = |(key, status): &(&(Sort, String), &Status), than: &BTreeMap<(Sort, String), Status>| than.get(*key) != Some(*status);
+        let newly = held.iter().filter(|entry| other(entry, &before));
+        let kinds = newly.chain(before.iter().filter(|entry| other(entry, &held))).map(|((sort, _), _)| Kind::from(*sort)).collect();
         self.held.store(Arc::new(held));
-        fresh
+        Set { fresh, kinds }
     }
 
     /// All that is aside.
     pub(super) fn list(&self) -> Vec<(String, String)> {
         self.held.load().iter().map(|((_, name), status)| (name.clone(), reason(*status).to_owned())).collect()
-    }
-
-    /// Whether nothing is aside.
-    pub(super) fn is_empty(&self) -> bool {
-        self.held.load().is_empty()
     }
 
     /// Forgets all.
@@ -85,18 +101,8 @@ impl Aside {
     }
 }
 
-/// Everything that differs from what was approved, as `kind/name` and the reason.
-pub(super) fn differing(judgement: &Judgement, told: Told) -> Vec<(String, String)> {
-    let left_out = |status| told == Told::Fewer && status == Status::Removed;
-    judgement
-        .aside()
-        .filter(|(_, status)| !left_out(*status))
-        .map(|(item, status)| (format!("{}/{}", item.kind.as_str(), item.name), reason(status).to_owned()))
-        .collect()
-}
-
 /// Why a definition is not used, in one word.
-fn reason(status: Status) -> &'static str {
+pub(super) fn reason(status: Status) -> &'static str {
     match status {
         Status::Approved => "approved",
         Status::Changed => "changed",

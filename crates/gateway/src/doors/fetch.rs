@@ -5,6 +5,7 @@ use super::{Broken, Closed, Contents, Link, Servers, content_of};
 use crate::gate::Gate;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Node, Outcome};
+use response::Scope;
 use std::sync::Arc;
 use supply::{Content, Definition, Fetched, Kind, Offered};
 
@@ -94,19 +95,27 @@ fn malformed() -> Broken {
 /// [`Closed`]; [`Closed::Content`] for a local server, too, that changes what would be approved by running.
 pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Contents>) -> Result<Fetched, Closed> {
     let servers: &Servers = &gate.servers;
+    let stopped = |scope: &Scope| *scope == Scope::All || *scope == Scope::Server(server.name.clone());
+    let alive = || match gate.epochs.stops().into_iter().find(|stop| stopped(&stop.scope)) {
+        Some(stop) => Err(Closed::Stopped(response::Stopped { scope: stop.scope })),
+        None => Ok(()),
+    };
+    alive()?;
     let state = servers.state(server);
     let (content, link) = match &server.carrier {
         Carrier::Run(run) => {
-            let content = content_of(contents, run).await?;
-            let steadying = contents.steadying(&content);
-            (content, super::local::start(servers, gate, None, server, run, steadying, &state).await?)
+            let found = content_of(contents, run).await?;
+            (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
         }
         Carrier::Remote(remote) => {
             let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
             (content, servers.dial(&gate.snapshot(), server, remote, &state)?)
         }
     };
+    state.enter(&link);
+    // A kill ends the links that it finds; this one may have come after it looked.
     let asked = async {
+        alive().map_err(|_| Broken::Gone)?;
         link.open(super::ABILITIES).await?;
         offered(&link, content).await
     };
@@ -114,7 +123,7 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     link.leave().await;
     let fetched = outcome?;
     if let Carrier::Run(run) = &server.carrier
-        && content_of(contents, run).await? != fetched.content
+        && content_of(contents, run).await?.content != fetched.content
     {
         return Err(Closed::Content("it changes its own files by running: let it write elsewhere".to_owned()));
     }

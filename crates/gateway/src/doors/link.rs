@@ -9,7 +9,7 @@ use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, R
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use terms::{CallId, ServerName};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -97,6 +97,9 @@ pub struct Link {
     handshake: Mutex<Option<Document>>,
     told: AtomicBool,
     changes: Changes,
+    /// Requests under way.
+    flights: AtomicUsize,
+    retired: AtomicBool,
     /// Ends with the link.
     pub ended: CancellationToken,
 }
@@ -114,10 +117,28 @@ struct Pending {
 
 /// One request under way.
 pub struct InFlight {
-    link: Arc<Link>,
+    aboard: Aboard,
     id: i64,
     way: Way,
     over: Over,
+}
+
+/// A place on a link, counted as long as it is held.
+struct Aboard(Arc<Link>);
+
+impl Aboard {
+    fn new(link: &Arc<Link>) -> Self {
+        link.flights.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(link))
+    }
+}
+
+impl Drop for Aboard {
+    fn drop(&mut self) {
+        if self.0.flights.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_retired() {
+            self.0.end();
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -211,6 +232,8 @@ impl Link {
             handshake: Mutex::new(None),
             told: AtomicBool::new(false),
             changes: Changes::default(),
+            flights: AtomicUsize::new(0),
+            retired: AtomicBool::new(false),
             ended: CancellationToken::new(),
         })
     }
@@ -218,6 +241,19 @@ impl Link {
     /// Whether it can still be used.
     pub fn is_open(&self) -> bool {
         !self.ended.is_cancelled()
+    }
+
+    /// Whether it takes no further call, and ends after those under way.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::SeqCst)
+    }
+
+    /// Takes no further call; ends with the last one under way.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::SeqCst);
+        if self.flights.load(Ordering::SeqCst) == 0 {
+            self.end();
+        }
     }
 
     /// How many requests wait.
@@ -251,6 +287,7 @@ impl Link {
     /// # Errors
     /// [`Broken`]; [`Broken::never_sent`] tells whether it can be sent again.
     pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Vec<u8>) -> Result<InFlight, Broken> {
+        let aboard = Aboard::new(self);
         if !self.is_open() {
             return Err(Broken::Gone);
         }
@@ -261,8 +298,7 @@ impl Link {
                 let (notes, note_end) = mpsc::channel(NOTES);
                 let (done, done_end) = oneshot::channel();
                 self.pending.lock().insert(number, Pending { owner, notes, done });
-                let flight =
-                    InFlight { link: Arc::clone(self), id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
+                let flight = InFlight { aboard, id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
                 pipe.send(&frame).await?;
                 return Ok(flight);
             }
@@ -273,7 +309,7 @@ impl Link {
                 Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
             }
         };
-        Ok(InFlight { link: Arc::clone(self), id: number, way, over: Over::No })
+        Ok(InFlight { aboard, id: number, way, over: Over::No })
     }
 
     /// Sends what wants no answer.
@@ -503,7 +539,7 @@ impl InFlight {
 
     /// The link that it runs on.
     pub fn link(&self) -> &Arc<Link> {
-        &self.link
+        &self.aboard.0
     }
 
     /// The next thing that belongs to the call. After the response nothing comes. Cancel-safe.
@@ -524,7 +560,7 @@ impl InFlight {
             }
             Way::Http { answers, resumed, ended } => {
                 if let Some(why) = ended.take() {
-                    match self.link.resume(answers, *resumed).await {
+                    match Box::pin(self.aboard.0.resume(answers, *resumed)).await {
                         Some(again) => {
                             **answers = again;
                             *resumed += 1;
@@ -535,8 +571,17 @@ impl InFlight {
                         }
                     }
                 }
-                match answers.next().await {
-                    Some(Ok(frame)) => self.link.parse(frame).and_then(|message| own(message, self.id)),
+                let next = tokio::select! {
+                    biased;
+                    () = self.aboard.0.ended.cancelled() => None,
+                    next = answers.next() => Some(next),
+                };
+                let Some(next) = next else {
+                    self.over = Over::Yes;
+                    return Err(Broken::Gone);
+                };
+                match next {
+                    Some(Ok(frame)) => self.aboard.0.parse(frame).and_then(|message| own(message, self.id)),
                     // A server may close the stream of a call and let it be resumed (MCP 2025-11-25, Resumability).
                     broken => {
                         let why = match broken {
@@ -572,18 +617,18 @@ impl InFlight {
         object.close();
         let mut frame = Vec::with_capacity(128);
         mcp::print_notification(&mut frame, Method::Cancelled.as_str(), Some(&params));
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.link.tell(frame)).await;
+        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.aboard.0.tell(frame)).await;
     }
 
     /// The call that it was sent for is the only one that this belongs to.
     pub fn belongs_to(&self, call: CallId) -> bool {
-        self.link.pending.lock().get(&self.id).is_none_or(|pending| pending.owner.as_ref().is_none_or(|owner| owner.id == call))
+        self.aboard.0.pending.lock().get(&self.id).is_none_or(|pending| pending.owner.as_ref().is_none_or(|owner| owner.id == call))
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.link.pending.lock().remove(&self.id);
+        self.aboard.0.pending.lock().remove(&self.id);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::link::Sharing;
 use super::pipe::{Pipe, Watched};
-use super::{Closed, Link, PROCESSES, Servers, Standing, State, Steadying, credential, limits};
+use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits};
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
@@ -25,7 +25,7 @@ pub(super) async fn start(
     session: Option<&Arc<Session>>,
     server: &Arc<Server>,
     run: &Run,
-    steadying: Steadying,
+    found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
     if servers.running.fetch_add(1, Ordering::AcqRel) >= PROCESSES {
@@ -33,7 +33,7 @@ pub(super) async fn start(
         return Err(Closed::Many);
     }
     let count = Count(Arc::clone(&servers.running));
-    let spec = spec(servers, run, steadying)?;
+    let spec = spec(servers, run, found)?;
     let running = sandbox::launch(&spec).await?;
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
@@ -64,12 +64,13 @@ impl Drop for Count {
     }
 }
 
-fn spec(servers: &Servers, run: &Run, steadying: Steadying) -> Result<Spec, Closed> {
-    let (program, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
-    let mut spec = Spec::new(sandbox::program_lookup(program)?);
+fn spec(servers: &Servers, run: &Run, found: Found) -> Result<Spec, Closed> {
+    let (_, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
+    let mut spec = Spec::new(found.program);
+    spec.image = Some(found.image);
     spec.args = args.to_vec();
     spec.cwd = PathBuf::from("/");
-    for (name, value) in steadying {
+    for (name, value) in servers.contents.steadying(&found.content) {
         spec.env.set(name, (*value).to_owned())?;
     }
     for (name, value) in &run.env {
@@ -135,7 +136,7 @@ impl Watch {
         };
         self.link.end();
         if !asked {
-            let next = self.state.supervisor.lock().died(self.gate.clock.instant());
+            let next = self.state.revival.lock().failed(self.gate.clock.instant());
             crate::event::died(&self.gate, &self.server.name, &tail.lines(), &next);
         }
         watched.finish().await;

@@ -84,7 +84,7 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
         Target::Tool(server, item, fit) => {
             let clearance = ask(trail, server, Subject::Tool(&item.name), None)?;
-            if gate.servers.is_aside(&server.name, crate::doors::Sort::Tool, &item.name) {
+            if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
             fits(trail, fit)?;
@@ -92,15 +92,24 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         }
         Target::Prompt(server, item) => {
             let clearance = ask(trail, server, Subject::Prompt(&item.name), None)?;
-            if gate.servers.is_aside(&server.name, crate::doors::Sort::Prompt, &item.name) {
+            if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
             Ok(clearance)
         }
         Target::Resource(server, uri) => ask(trail, server, Subject::Resource(uri), None),
         Target::Resources(server, _) => ask(trail, server, Subject::Method(policy::Method::ResourcesList), None),
-        Target::Completion(server, Reference::Prompt(name)) => ask(trail, server, Subject::Prompt(name), Some(Action::Complete)),
-        Target::Completion(server, Reference::Template(uri)) => ask(trail, server, Subject::Resource(uri), Some(Action::Complete)),
+        Target::Completion(server, reference) => {
+            let subject = match reference {
+                Reference::Prompt(name) => Subject::Prompt(name),
+                Reference::Template(uri) => Subject::Resource(uri),
+            };
+            let clearance = ask(trail, server, subject, Some(Action::Complete))?;
+            if gate.servers.sets_aside(&server.name, resolved.target()) {
+                return Err(trail.refuse(Code::PinChanged));
+            }
+            Ok(clearance)
+        }
         Target::Subscription(server, uri, _) => ask(trail, server, Subject::Resource(uri), Some(Action::Subscribe)),
         Target::Reply(server, method, _) => match question(*method) {
             Some(question) => ask(trail, server, Subject::Question(question), None),

@@ -105,12 +105,12 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         Target::NoResources => Way::Own(Some(br#"{"resources":[]}"#.to_vec())),
         Target::Level(level) => {
             session.set_level(*level);
-            gate.servers.set_level(&session, *level).await;
+            Box::pin(gate.servers.set_level(&session, *level)).await;
             Way::Own(Some(b"{}".to_vec()))
         }
         Target::Noted(Method::Initialized) => Way::Accepted,
         Target::Noted(_) => {
-            gate.servers.roots_changed(&session).await;
+            Box::pin(gate.servers.roots_changed(&session)).await;
             Way::Accepted
         }
         Target::Cancel(id) => {
@@ -129,11 +129,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Way::Opened(Some(subscriber))
         }
         Target::End => {
-            gate.end_session(&session).await;
+            Box::pin(gate.end_session(&session)).await;
             Way::Ended
         }
         Target::Reply(..) => {
-            gate.servers.reply(&recorded, &session).await.map_err(|broken| lost(trail, &broken))?;
+            Box::pin(gate.servers.reply(&recorded, &session)).await.map_err(|broken| lost(trail, &broken))?;
             Way::Accepted
         }
         Target::Absent | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),

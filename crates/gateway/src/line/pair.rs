@@ -59,7 +59,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                 // INVARIANT: what ends a call comes before what its server says, or a server that never stops talking never times out.
                 biased;
                 why = call.stopped() => {
-                    flight.cancel().await;
+                    Box::pin(flight.cancel()).await;
                     match why {
                         Stop::Killed => return Err(trail.refuse(Code::Killed)),
                         Stop::Expired => return Err(trail.refuse(Code::TokenInvalid)),
@@ -67,7 +67,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => {
-                    flight.cancel().await;
+                    Box::pin(flight.cancel()).await;
                     return Err(trail.refuse(Code::CallTimeout));
                 }
                 next = flight.next() => match next {

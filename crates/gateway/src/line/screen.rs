@@ -77,7 +77,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
                 Release::Dropped
             }
         },
-        Answer::Question(question) => match questions::ask(gate, trail, forwarded, &question).await {
+        Answer::Question(question) => match Box::pin(questions::ask(gate, trail, forwarded, &question)).await {
             Some(text) => Release::Interim(text),
             None => Release::Dropped,
         },

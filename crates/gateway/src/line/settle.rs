@@ -107,13 +107,19 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
     };
     let intent = forwarded.recorded_mut().take_intent();
     trail.passed(gate, Stage::Settle);
-    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is the intent before it.
-    drop(intent);
     let record = match trail.intended {
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    if let Err(cause) = gate.keep(record).await {
+    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is an intent that it took before.
+    let lost = intent.and_then(|intent| intent.peek()).and_then(Result::err);
+    let outcome = gate.journal.append(record);
+    trail.passed(gate, Stage::Settle);
+    let kept = match lost {
+        None => gate.durable(outcome).await,
+        Some(cause) => Err(cause),
+    };
+    if let Err(cause) = kept {
         if matches!(forwarded.target(), super::resolve::Target::Initialize) {
             let unheard = forwarded.session().id;
             gate.sessions.end(|session| session.id == unheard);
@@ -152,6 +158,7 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
 }
 
 fn count(gate: &Gate, trail: &Trail) {
+    gate.metrics.spent(&trail.stages);
     match (trail.verdict(), trail.code) {
         (Verdict::Allowed, _) => drop(gate.metrics.allowed.inc()),
         (verdict, code) => {

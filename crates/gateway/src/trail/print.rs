@@ -73,8 +73,8 @@ impl Trail {
             .iter()
             .zip(self.stages)
             .take(self.reached)
-            .filter(|(_, spent)| *spent > 0)
-            .map(|(stage, spent)| (stage.as_str(), Duration::from_micros(u64::from(spent))))
+            .filter(|(_, spent)| *spent >= 1_000)
+            .map(|(stage, spent)| (stage.as_str(), Duration::from_nanos(spent)))
             .collect();
         let mut trouble = None;
         if kind != Kind::Intent {

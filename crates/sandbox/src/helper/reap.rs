@@ -1,5 +1,6 @@
 //! The server and all that comes from it, from the first to the last process.
 
+use crate::image::Opened;
 use crate::process::{children, descendants, own_bytes, signal};
 use crate::spec::{Limits, Order};
 use crate::sys;
@@ -28,8 +29,12 @@ pub(super) struct Family {
 impl Family {
     /// Executes the program in a process group of its own.
     pub(super) fn start(order: &Order) -> io::Result<Self> {
-        let mut command = Command::new(&order.program);
-        command.args(&order.args).env_clear().envs(&order.env).current_dir(&order.cwd).process_group(0);
+        let program = match &order.image {
+            Some(image) => image.open(&order.program)?,
+            None => Opened::unseen(&order.program),
+        };
+        let mut command = Command::new(&program.path);
+        command.arg0(&order.program).args(&order.args).env_clear().envs(&order.env).current_dir(&order.cwd).process_group(0);
         sys::die_with_parent(&mut command);
         let child = command.spawn()?;
         let server = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))?;

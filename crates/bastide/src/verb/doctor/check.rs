@@ -30,7 +30,11 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) async fn all(common: &Common) -> Vec<Finding> {
     let configured = match configured(common) {
         Ok(configured) => configured,
-        Err(failure) => return vec![Finding::problem("config", failure.to_string()).next("bastide init   writes a first one")],
+        Err(failure) => {
+            return vec![
+                Finding::problem("config", failure.to_string()).next("mend it; `bastide init` writes a first one where there is none"),
+            ];
+        }
     };
     let mut found = vec![Finding::ok("config", configured.path.display().to_string())];
     found.extend(configured.loaded.warning_lines(&configured.name()).lines().map(|line| Finding::note("config", line)));

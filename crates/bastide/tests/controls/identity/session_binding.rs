@@ -121,7 +121,7 @@ fn two_sessions_do_not_share_a_process() {
     first.call("canary__echo", json!({"text": "a"}));
     second.call("canary__echo", json!({"text": "b"}));
     let opened = world.journal().iter().filter(|message| message["method"] == "initialize").count();
-    assert_eq!(opened, 3, "one for the lock, one a session");
+    assert_eq!(opened, 4, "two for the lock, one a session");
 }
 
 /// A server that one process serves to all, and that speaks late: what the call before was about comes with the next one.

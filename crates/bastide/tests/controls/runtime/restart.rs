@@ -2,7 +2,10 @@
 
 use super::servers;
 use serde_json::json;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use testkit::{Http, World};
 
@@ -86,6 +89,66 @@ fn what_a_server_left_running_ends_with_it() {
     let main = before.iter().copied().find(|pid| command(*pid).contains("canary-server")).unwrap();
     kill(&[main]);
     until_gone(&world, &before);
+}
+
+/// Passes connections on to a server until it is cut; counts those that it turned away.
+struct Wire {
+    address: std::net::SocketAddr,
+    cut: Arc<AtomicBool>,
+    turned_away: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    fn to(server: std::net::SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let wire = Self { address: listener.local_addr().unwrap(), cut: Arc::default(), turned_away: Arc::default() };
+        let (cut, turned_away) = (Arc::clone(&wire.cut), Arc::clone(&wire.turned_away));
+        std::thread::spawn(move || {
+            let mut open: Vec<TcpStream> = Vec::new();
+            for near in listener.incoming().flatten() {
+                if cut.load(Ordering::SeqCst) {
+                    turned_away.fetch_add(1, Ordering::SeqCst);
+                    open.drain(..).for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
+                    continue;
+                }
+                let Ok(far) = TcpStream::connect(server) else { continue };
+                for (mut from, mut to) in
+                    [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far.try_clone().unwrap(), near.try_clone().unwrap())]
+                {
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+                open.extend([near, far]);
+            }
+        });
+        wire
+    }
+}
+
+#[test]
+fn a_remote_server_that_cannot_be_reached_is_tried_again_and_never_put_aside() {
+    let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }";
+    let mut world = World::with().remote("far", "clearance: restricted\ntrust: internal").role("tester", role).write();
+    let text = std::fs::read_to_string(world.config()).unwrap();
+    let from = text.find("url: http://").unwrap() + "url: http://".len();
+    let address = text[from..].split('/').next().unwrap().to_owned();
+    let wire = Wire::to(address.parse().unwrap());
+    world.edit(&address, &wire.address.to_string());
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    assert_eq!(world.agent().call("far__echo", json!({"text": "hi"})).text(), "hi");
+    wire.cut.store(true, Ordering::SeqCst);
+    let end = Instant::now() + Duration::from_secs(120);
+    while wire.turned_away.load(Ordering::SeqCst) < 8 {
+        assert!(Instant::now() < end, "tried only {} times", wire.turned_away.load(Ordering::SeqCst));
+        assert_eq!(world.agent().call("far__echo", json!({"text": "down"})).refused(), "runtime.restart/unavailable");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(world.json(&["server", "show", "far"])["state"], "approved");
+    wire.cut.store(false, Ordering::SeqCst);
+    until(|| !world.agent().call("far__echo", json!({"text": "back"})).is_error());
 }
 
 fn command(pid: u32) -> String {

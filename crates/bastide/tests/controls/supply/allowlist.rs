@@ -112,3 +112,47 @@ fn a_lock_that_was_signed_before_the_last_one_is_not_taken() {
     agent.open();
     assert_eq!(agent.call("echo", json!({"text": "hi"})).refused(), "supply.provenance/unverified");
 }
+
+#[test]
+fn a_program_that_is_exchanged_while_it_is_looked_at_is_not_started() {
+    let restart = "run: [{bin}/canary-server, --notes, {box}]\nsandbox: { read: [{bin}], write: [{box}] }\n\
+        restart: { delay: 1ms, most: 1000, within: 1m }";
+    let world = World::with().server("canary", restart).start();
+    let (good, evil) = (world.path("bin/canary-server"), world.path("bin/exchanged"));
+    let own = world.path("box/owned");
+    fs::write(&evil, format!("#!/bin/sh\necho >> {}\n", own.display())).unwrap();
+    fs::set_permissions(&evil, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let ended = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let exchanging = std::thread::spawn({
+        let ended = std::sync::Arc::clone(&ended);
+        move || {
+            let exchange = || {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                rustix::fs::renameat_with(rustix::fs::CWD, &good, rustix::fs::CWD, &evil, flags).unwrap();
+            };
+            let mut count = 0_u64;
+            while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+                exchange();
+                // About as long as the look at the program takes, and its start.
+                std::thread::sleep(std::time::Duration::from_millis(5 + (count * 37) % 120));
+                count += 1;
+            }
+            if count % 2 == 1 {
+                exchange();
+            }
+        }
+    });
+    let mut answers = (0, 0);
+    for _ in 0..60 {
+        let answer = world.agent().call("canary__echo", json!({"text": "hi"}));
+        if answer.is_error() {
+            answers.1 += 1;
+        } else {
+            answers.0 += 1;
+        }
+    }
+    ended.store(true, std::sync::atomic::Ordering::Relaxed);
+    exchanging.join().unwrap();
+    assert!(answers.1 > 0, "it was never exchanged in time: {answers:?}");
+    assert!(!own.exists(), "another program than the approved one was executed: {answers:?}");
+}

@@ -1,0 +1,133 @@
+//! The port behind the acts on the lock: looks at servers, and signs what was approved of them.
+
+use crate::Pending;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use supply::{Difference, Digest};
+use terms::{Name, ServerName};
+
+/// Names of each sort that a record holds.
+const RECORDED: usize = 100;
+
+/// Looks at servers and keeps the lock, beside a running gateway and without one. The servers are those of the configuration file as it is now.
+pub trait Reviews: Send + Sync {
+    /// Starts or dials `server` and sets what it offers beside what was approved.
+    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Look, Unreviewed>>;
+
+    /// Looks again, and when it sees what `shown` is the digest of: pins it in the name of `reviewer`, signs the lock and takes it into use.
+    fn approve<'a>(&'a self, server: &'a ServerName, shown: Digest, reviewer: &'a Name) -> Pending<'a, Result<Approved, Unreviewed>>;
+
+    /// Takes a server that is not configured out of the lock, signs it and takes it into use.
+    fn forget<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Forgotten, Unreviewed>>;
+}
+
+/// Why a server was not looked at, or the lock not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreviewed {
+    /// The operator's: the configuration file does not name it.
+    #[error("the configuration names no server `{0}`")]
+    NoServer(ServerName),
+    /// The operator's: the lock does not name it, or the configuration still does.
+    #[error("`{0}` is no server that only the lock still names")]
+    Kept(ServerName),
+    /// The operator's: what is offered, or what was approved before, is not what was shown.
+    #[error("`{0}` is no longer as it was shown: nothing was approved. Look at it again")]
+    Moved(ServerName),
+    /// The server's: it cannot be reached, or offers what cannot be approved.
+    #[error("`{server}` cannot be looked at: {cause}")]
+    Unseen {
+        /// Which.
+        server: ServerName,
+        /// Why.
+        cause: String,
+    },
+    /// The operator's: the configuration file cannot be used as it is.
+    #[error("{0}")]
+    Configuration(String),
+    /// The system's: the lock cannot be written.
+    #[error("the lock could not be written: {0}")]
+    Unwritten(String),
+}
+
+/// What differs, by name: `server/kind/name`, or `server/part` for what is about the server itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differs {
+    /// What is new.
+    pub added: Vec<String>,
+    /// What says something else.
+    pub changed: Vec<String>,
+    /// What is gone.
+    pub removed: Vec<String>,
+}
+
+impl Differs {
+    /// The names of `difference` at `server`.
+    pub fn of(server: &ServerName, difference: &Difference) -> Self {
+        let path = |item: &supply::Item| format!("{server}/{}/{}", item.kind.as_str(), item.name);
+        let mut changed: Vec<String> = difference.changed.iter().map(|changed| path(&changed.item)).collect();
+        changed.extend(difference.parts().map(|part| format!("{server}/{part}")));
+        changed.dedup();
+        Self { added: difference.added.iter().map(path).collect(), changed, removed: difference.removed.iter().map(path).collect() }
+    }
+
+    /// Whether nothing differs.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty()
+    }
+
+    /// The first names of each sort, as many as a record takes.
+    pub(crate) fn cut(&self) -> Value {
+        let first = |names: &[String]| names.iter().take(RECORDED).cloned().collect::<Vec<_>>();
+        let more = [&self.added, &self.changed, &self.removed].iter().map(|names| names.len().saturating_sub(RECORDED)).sum::<usize>();
+        serde_json::json!({ "added": first(&self.added), "changed": first(&self.changed), "removed": first(&self.removed), "more": more })
+    }
+
+    /// Adds those of another server.
+    pub fn extend(&mut self, other: Self) {
+        self.added.extend(other.added);
+        self.changed.extend(other.changed);
+        self.removed.extend(other.removed);
+    }
+}
+
+/// One look at a server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Look {
+    /// Which.
+    pub server: ServerName,
+    /// Whether there is anything to approve.
+    pub open: bool,
+    /// The digest of what is shown; a yes carries it.
+    pub shown: Digest,
+    /// What differs.
+    #[serde(flatten)]
+    pub differs: Differs,
+    /// The difference for a person; hidden characters are made visible.
+    pub text: String,
+    /// Its row of the lock as it is; null when it has none.
+    pub pinned: Value,
+}
+
+/// What an approval did.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Approved {
+    /// Its row of the lock as it is now.
+    pub row: Value,
+    /// What was approved.
+    #[serde(flatten)]
+    pub differs: Differs,
+    /// The digest of the lock that was signed.
+    pub lock: Digest,
+    /// Whether the configuration file is another than the one in force: what is new in it counts after a reload.
+    pub behind: bool,
+}
+
+/// What the lock holds no more.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Forgotten {
+    /// Which.
+    pub server: ServerName,
+    /// The digest of the lock that was signed.
+    pub lock: Digest,
+}

@@ -1,0 +1,154 @@
+//! Another snapshot comes into force: what it leaves behind ends, and clients are told that their lists changed.
+
+use super::revival::Revival;
+use super::{Servers, State};
+use crate::arrival::Endpoint;
+use crate::gate::Gate;
+use crate::session::{Phase, Session};
+use crate::snapshot::{Server, Snapshot};
+use bytes::Bytes;
+use mcp::Method;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use supply::Kind;
+use terms::ServerName;
+
+/// For how long changes of one server are gathered before clients are told.
+const GATHER: Duration = Duration::from_millis(200);
+
+impl Gate {
+    /// Puts another configuration in force, for calls that start from now on.
+    ///
+    /// Links to servers that it does not name end at once, with the calls on them. Links to servers that it describes otherwise, or that were
+    /// approved anew, take no further call and end after those under way. Sessions whose lists may be others are told.
+    pub fn replace(&self, next: Arc<Snapshot>) {
+        let before = self.servers.turn(|| self.swap(Arc::clone(&next)), &next);
+        if !Arc::ptr_eq(&before.policy, &next.policy) {
+            let kinds = before.servers.values().chain(next.servers.values()).flat_map(|server| offered(server)).collect();
+            self.sessions.list().iter().for_each(|session| tell(session, &kinds));
+            return;
+        }
+        for name in before.servers.keys().chain(next.servers.keys()).collect::<BTreeSet<_>>() {
+            let (old, new) = (before.servers.get(name), next.servers.get(name));
+            if old.zip(new).is_some_and(|(old, new)| same_pins(old, new)) {
+                continue;
+            }
+            let kinds = [old, new].into_iter().flatten().flat_map(|server| offered(server)).collect();
+            self.lists_changed(name, &kinds);
+        }
+    }
+
+    /// Tells the sessions that may use something of `server` that its lists changed.
+    fn lists_changed(&self, server: &ServerName, kinds: &BTreeSet<Kind>) {
+        let snapshot = self.snapshot();
+        for session in self.sessions.list() {
+            let here = match &session.endpoint {
+                Endpoint::All => true,
+                Endpoint::Server(own) => own == server,
+            };
+            if here && snapshot.policy.servers_of(&session.principal).contains(server) {
+                tell(&session, kinds);
+            }
+        }
+    }
+
+    /// Ends the use of definitions that were taken as a risk which is not accepted any more.
+    pub fn end_outlived(&self) {
+        let now = self.clock.utc();
+        let snapshot = self.snapshot();
+        let outlived: Vec<_> = snapshot.servers.values().filter(|server| server.outlived(now)).collect();
+        if outlived.is_empty() {
+            return;
+        }
+        let mut next = (*snapshot).clone();
+        for server in outlived {
+            if let Some(approved) = &server.approved {
+                next.servers.insert(server.name.clone(), Arc::clone(approved));
+            }
+        }
+        self.replace(Arc::new(next));
+    }
+}
+
+impl Servers {
+    /// Exchanges the snapshot by `swap`, which gives the one before, and lets go of what `next` does not know or describes otherwise.
+    fn turn(&self, swap: impl FnOnce() -> Arc<Snapshot>, next: &Snapshot) -> Arc<Snapshot> {
+        let _turn = self.turning.lock();
+        let before = swap();
+        let mut gone = Vec::new();
+        self.states.lock().retain(|name, state| {
+            let (old, new) = (before.servers.get(name), next.servers.get(name));
+            let Some(new) = new else {
+                gone.push(Arc::clone(state));
+                return false;
+            };
+            let described = old.is_some_and(|old| old.digest == new.digest);
+            let approved = old.is_some_and(|old| same_pins(old, new));
+            if !described {
+                *state.revival.lock() = Revival::of(&new.carrier);
+            }
+            if !approved {
+                state.aside.clear();
+            }
+            if !described || !approved {
+                state.retire();
+            }
+            true
+        });
+        for state in gone {
+            state.cut();
+        }
+        before
+    }
+
+    /// Tells clients soon that a server's lists changed; what changes until then is told at once.
+    pub(super) fn tell_soon(&self, gate: &Arc<Gate>, server: &ServerName, state: &Arc<State>, kinds: impl IntoIterator<Item = Kind>) {
+        state.untold.lock().extend(kinds);
+        if state.telling.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (gate, server, state) = (Arc::clone(gate), server.clone(), Arc::clone(state));
+        tokio::spawn(async move {
+            tokio::time::sleep(GATHER).await;
+            state.telling.store(false, Ordering::Release);
+            let kinds = std::mem::take(&mut *state.untold.lock());
+            gate.lists_changed(&server, &kinds);
+        });
+    }
+}
+
+/// Whether the same definitions may be used of both.
+fn same_pins(old: &Server, new: &Server) -> bool {
+    let until = |server: &Server| server.taking.as_ref().map(|taking| taking.until);
+    let same = match (&old.pinned, &new.pinned) {
+        (Ok(old), Ok(new)) => old.pin == new.pin,
+        (Err(old), Err(new)) => old == new,
+        (Ok(_), Err(_)) | (Err(_), Ok(_)) => false,
+    };
+    same && until(old) == until(new)
+}
+
+/// The kinds of definitions that may be used of a server.
+fn offered(server: &Server) -> Vec<Kind> {
+    let Ok(pinned) = &server.pinned else { return Vec::new() };
+    let tables = [(Kind::Tool, &pinned.tools), (Kind::Prompt, &pinned.prompts), (Kind::Template, &pinned.templates)];
+    tables.into_iter().filter(|(_, table)| table.iter().next().is_some()).map(|(kind, _)| kind).collect()
+}
+
+fn tell(session: &Session, kinds: &BTreeSet<Kind>) {
+    if session.phase() != Phase::Ready {
+        return;
+    }
+    for kind in kinds {
+        let method = match kind {
+            Kind::Tool => Method::ToolsChanged,
+            Kind::Prompt => Method::PromptsChanged,
+            Kind::Template => Method::ResourcesChanged,
+        };
+        let mut frame = Vec::with_capacity(80);
+        mcp::print_notification(&mut frame, method.as_str(), None);
+        session.streams.send(None, &Bytes::from(frame));
+    }
+}
