@@ -60,7 +60,11 @@ impl Default for Metrics {
         let turned_away = Family::<TurnedAway, Counter>::default();
         registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
         let spent = Family::<Passed, Counter>::default();
-        registry.register("stage_nanoseconds", "Time that settled messages spent in each stage of the line, waiting included", spent.clone());
+        registry.register(
+            "stage_nanoseconds",
+            "Time that settled messages spent in each stage of the line, waiting included",
+            spent.clone(),
+        );
         let stages = Stage::ALL.map(|stage| spent.get_or_create(&Passed { stage: stage.as_str() }).clone());
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
         Self { registry, settled, allowed, strays, turned_away, stages, sessions }
