@@ -66,6 +66,10 @@ pub trait Journal: Send + Sync {
     /// is durable or cannot be.
     fn append(&self, record: Vec<u8>) -> Ticket;
 
+    /// As [`append`](Self::append), for what nobody waits for yet: it may stay behind for a few milliseconds, so that it becomes durable together with the
+    /// next record that is waited for.
+    fn append_soon(&self, record: Vec<u8>) -> Ticket;
+
     /// As [`append`](Self::append), for acts of operators and kills: these may also use the room that is kept in reserve when the volume is full.
     fn append_reserved(&self, record: Vec<u8>) -> Ticket;
 

@@ -23,6 +23,8 @@ pub(crate) struct Sheet<'a> {
     pub allowance: &'a mut Allowance,
     /// Search memory, one slot a rule.
     pub caches: &'a mut Vec<Option<crate::keyword::Memory>>,
+    /// For the text in lower case.
+    pub lower: &'a mut Vec<u8>,
     /// So far.
     pub findings: &'a mut Vec<Finding>,
     /// Runs that were decoded around a finding.

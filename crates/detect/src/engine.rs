@@ -38,6 +38,7 @@ pub enum Channel {
 pub struct Scratch {
     pub(crate) rungs: Vec<Rung>,
     pub(crate) caches: Vec<Option<Memory>>,
+    pub(crate) lower: Vec<u8>,
     pub(crate) joined: String,
 }
 
@@ -59,7 +60,10 @@ impl Report {
 
 /// All rules, compiled. Immutable; shared between threads.
 pub struct Engine {
-    detectors: Vec<Box<dyn Detector>>,
+    /// Of what may run on from one part of a message into the next.
+    crossing: Vec<Box<dyn Detector>>,
+    /// Of what stands in one part.
+    standing: Vec<Box<dyn Detector>>,
 }
 
 impl Engine {
@@ -68,34 +72,40 @@ impl Engine {
     /// # Errors
     /// [`Error::Pattern`] for a pattern that does not compile.
     pub fn new(rules: &Rules) -> Result<Self, Error> {
-        Ok(Self { detectors: vec![Box::new(Keywords::new(rules)?), Box::new(Cards), Box::new(Emails), Box::new(Customs::new(rules)?)] })
+        Ok(Self {
+            crossing: vec![Box::new(Keywords::new(rules)?), Box::new(Customs::new(rules)?)],
+            standing: vec![Box::new(Cards), Box::new(Emails)],
+        })
     }
 
     /// Finds what `text` holds, as written and as decoded, within `budget`.
     pub fn inspect(&self, text: &str, channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
-        self.read(text, &[], channel, budget, scratch)
-    }
-
-    /// As [`Engine::inspect`]; a word may also start and end at each of `borders`, which rise.
-    pub(crate) fn read(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
-        let Scratch { rungs, caches, .. } = scratch;
+        let Scratch { rungs, caches, lower, .. } = scratch;
         ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
-            let mut sheet = Sheet {
-                channel,
-                borders,
-                allowance,
-                caches,
-                findings: &mut report.findings,
-                decoded: &mut report.decoded,
-                most: budget.findings,
-            };
-            for detector in &self.detectors {
+            let (findings, decoded) = (&mut report.findings, &mut report.decoded);
+            let mut sheet = Sheet { channel, borders: &[], allowance, caches, lower, findings, decoded, most: budget.findings };
+            for detector in self.crossing.iter().chain(&self.standing) {
                 detector.read(view, &mut sheet);
             }
         });
+        settle(&mut report);
+        report.findings.extend(allowance.unseen());
+        report
+    }
+
+    /// Finds what crosses `borders`, which rise, in `text` as it is written: a word may also start and end at each of them.
+    pub(crate) fn read_across(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
+        let mut report = Report::default();
+        let mut allowance = Allowance::new(budget, text.len());
+        let Scratch { caches, lower, .. } = scratch;
+        let (findings, decoded) = (&mut report.findings, &mut report.decoded);
+        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, lower, findings, decoded, most: budget.findings };
+        for detector in &self.crossing {
+            detector.read(&View::original(text.as_bytes()), &mut sheet);
+        }
         settle(&mut report);
         report.findings.extend(allowance.unseen());
         report

@@ -1,11 +1,13 @@
 //! Kinds that a literal announces: keys with a provider's prefix, values behind a name.
 
+mod prefilter;
+
 use crate::check;
 use crate::detector::{Detector, Sheet};
 use crate::error::Error;
 use crate::rule::{Rule, Rules};
 use crate::view::View;
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use prefilter::Prefilter;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
@@ -26,26 +28,14 @@ struct Kind {
     rule: Rule,
 }
 
-/// One automaton over all keywords; behind each, the rules that it announces.
+/// All rules that a keyword announces.
 pub(crate) struct Keywords {
-    words: Option<AhoCorasick>,
-    announced: Vec<Vec<usize>>,
+    words: Prefilter,
     kinds: Vec<Kind>,
 }
 
 impl Keywords {
     pub fn new(rules: &Rules) -> Result<Self, Error> {
-        let words = rules.words();
-        let automaton = (!words.is_empty())
-            .then(|| {
-                AhoCorasick::builder()
-                    .ascii_case_insensitive(true)
-                    .match_kind(MatchKind::Standard)
-                    .kind(Some(AhoCorasickKind::DFA))
-                    .build(words.keys())
-                    .map_err(|cause| Error::Pattern { kind: "keywords".to_owned(), cause: cause.to_string() })
-            })
-            .transpose()?;
         let kinds = rules
             .iter()
             .map(|rule| {
@@ -57,7 +47,7 @@ impl Keywords {
                 })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { words: automaton, announced: words.into_values().collect(), kinds })
+        Ok(Self { words: Prefilter::new(rules.words())?, kinds })
     }
 }
 
@@ -72,17 +62,18 @@ pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
 
 impl Detector for Keywords {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        let Some(words) = &self.words else { return };
-        for word in words.find_overlapping_iter(view.bytes) {
-            if !edge_before(view.bytes, word.start()) && !sheet.border(view, word.start()) {
-                continue;
+        let mut lower = std::mem::take(sheet.lower);
+        lower.clear();
+        lower.extend_from_slice(view.bytes);
+        lower.make_ascii_lowercase();
+        self.words.each(&lower, |at, rule| {
+            if (edge_before(view.bytes, at) || sheet.border(view, at))
+                && let Some(kind) = self.kinds.get(rule)
+            {
+                kind.read(view, at, rule, sheet);
             }
-            for index in self.announced.get(word.pattern().as_usize()).into_iter().flatten() {
-                if let Some(kind) = self.kinds.get(*index) {
-                    kind.read(view, word.start(), *index, sheet);
-                }
-            }
-        }
+        });
+        *sheet.lower = lower;
     }
 }
 

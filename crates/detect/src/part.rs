@@ -17,7 +17,6 @@ impl Engine {
         let mut joined = std::mem::take(&mut scratch.joined);
         joined.clear();
         joined.extend(parts.iter().copied());
-        let shallow = Budget { depth: 0, ..*budget };
         let mut end = 0;
         let borders: Vec<usize> = parts
             .iter()
@@ -26,7 +25,7 @@ impl Engine {
                 end
             })
             .collect();
-        for finding in self.read(&joined, &borders, channel, &shallow, scratch).findings {
+        for finding in self.read_across(&joined, &borders, channel, budget, scratch).findings {
             let mut touched = 0;
             spread(parts, finding.span, |_, _| touched += 1);
             if finding.class != Class::Secret || finding.confidence < 0.9 || touched < 2 {

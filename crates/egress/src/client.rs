@@ -134,7 +134,7 @@ impl Client {
                 Err((cause, _)) => return Err(cause),
             }
         }
-        let connection = self.pool.open().await?;
+        let connection = Box::pin(self.pool.open()).await?;
         let (connection, answer) = exchange(connection, request, bound).await.map_err(|(cause, _)| cause)?;
         Ok(self.response(connection, answer))
     }

@@ -281,8 +281,7 @@ impl Servers {
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                let link = self.way(gate, recorded, server).await?;
-                link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await
+                Box::pin(self.send_again(gate, recorded, server)).await?
             }
             other => other,
         };
@@ -293,6 +292,12 @@ impl Servers {
             }
         }
         Ok(sent?)
+    }
+
+    async fn send_again(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Result<InFlight, Broken>, Closed> {
+        let call = Arc::clone(recorded.call());
+        let link = self.way(gate, recorded, server).await?;
+        Ok(link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await)
     }
 
     /// Sends a client's reply to the server that asked.
@@ -390,7 +395,7 @@ impl Servers {
             if let Some(link) = slot.as_ref().filter(|link| fresh(link)) {
                 return Ok(Arc::clone(link));
             }
-            let link = self.open(gate, None, server, &state).await?;
+            let link = Box::pin(self.open(gate, None, server, &state)).await?;
             *slot = Some(Arc::clone(&link));
             return Ok(link);
         }
@@ -401,7 +406,7 @@ impl Servers {
         if let Some(old) = links.remove(&server.name) {
             old.retire();
         }
-        let link = self.open(gate, Some(session), server, &state).await?;
+        let link = Box::pin(self.open(gate, Some(session), server, &state)).await?;
         links.insert(server.name.clone(), Arc::clone(&link));
         if session.ended.is_cancelled() {
             link.end();

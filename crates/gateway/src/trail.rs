@@ -154,6 +154,8 @@ pub struct Trail {
     pub(crate) tally: Vec<Tally>,
     pub(crate) returned: Option<Returned>,
     pub(crate) notes: u32,
+    /// Notes that were more than a call may have.
+    pub(crate) unheard: u32,
     pub(crate) intended: Intended,
 }
 
@@ -206,6 +208,7 @@ impl Trail {
             tally: Vec::new(),
             returned: None,
             notes: 0,
+            unheard: 0,
             intended: Intended::No,
         }
     }

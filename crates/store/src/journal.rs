@@ -15,7 +15,7 @@ pub use disk::{Disk, Handle, RealDisk};
 pub use folder::LogFolder;
 
 use audit::{Journal, LogKey, State, Ticket, Unavailable};
-use queue::{Item, Queue, Room};
+use queue::{Item, Queue, Room, Urgency};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -148,13 +148,13 @@ impl FileJournal {
         self.queue.retain(before).recv().map_err(|_| Error::Unfinished)?
     }
 
-    fn hand_over(&self, record: Vec<u8>, room: Room) -> Ticket {
+    fn hand_over(&self, record: Vec<u8>, room: Room, urgency: Urgency) -> Ticket {
         // One frame that is no record would spoil the log for good.
         if !record.starts_with(START) || record.last() != Some(&b'}') {
             return Ticket::refused(Unavailable::Size);
         }
         let (ticket, completion) = audit::ticket();
-        match self.queue.push(Item { record, completion, room }) {
+        match self.queue.push(Item { record, completion, room, urgency }) {
             Ok(()) => ticket,
             Err(why) => Ticket::refused(why),
         }
@@ -163,11 +163,15 @@ impl FileJournal {
 
 impl Journal for FileJournal {
     fn append(&self, record: Vec<u8>) -> Ticket {
-        self.hand_over(record, Room::Common)
+        self.hand_over(record, Room::Common, Urgency::Now)
+    }
+
+    fn append_soon(&self, record: Vec<u8>) -> Ticket {
+        self.hand_over(record, Room::Common, Urgency::Soon)
     }
 
     fn append_reserved(&self, record: Vec<u8>) -> Ticket {
-        self.hand_over(record, Room::Reserved)
+        self.hand_over(record, Room::Reserved, Urgency::Now)
     }
 
     fn state(&self) -> State {

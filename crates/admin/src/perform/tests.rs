@@ -30,6 +30,10 @@ impl Journal for Log {
         ticket
     }
 
+    fn append_soon(&self, record: Vec<u8>) -> Ticket {
+        self.append(record)
+    }
+
     fn append_reserved(&self, record: Vec<u8>) -> Ticket {
         self.append(record)
     }

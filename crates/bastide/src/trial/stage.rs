@@ -224,13 +224,15 @@ fn write(path: &Path, contents: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ports that nobody listens on right now.
-fn free_port() -> Result<u16, Failure> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+/// Two ports that nobody listens on right now.
+fn free_ports() -> Result<(u16, u16), Failure> {
+    let any = || std::net::TcpListener::bind("127.0.0.1:0");
+    let (one, other) = (any()?, any()?);
+    Ok((one.local_addr()?.port(), other.local_addr()?.port()))
 }
 
 fn configuration(program: &Path, folder: &Path) -> Result<String, Failure> {
-    let (data, admin) = (free_port()?, free_port()?);
+    let (data, admin) = free_ports()?;
     let quoted = |path: &Path| Ok::<_, Failure>(serde_json::to_string(&path.to_string_lossy())?);
     let (program, state) = (quoted(program)?, quoted(&folder.join("state"))?);
     Ok(format!(

@@ -102,7 +102,7 @@ enum Carrier {
 struct Pending {
     owner: Option<Arc<Call>>,
     notes: mpsc::Sender<Incoming>,
-    done: Option<oneshot::Sender<Response>>,
+    done: oneshot::Sender<Response>,
 }
 
 /// One request under way.
@@ -286,7 +286,7 @@ impl Link {
             Carrier::Pipe(pipe) => {
                 let (notes, note_end) = mpsc::channel(NOTES);
                 let (done, done_end) = oneshot::channel();
-                self.pending.lock().insert(number, Pending { owner, notes, done: Some(done) });
+                self.pending.lock().insert(number, Pending { owner, notes, done });
                 let flight = InFlight { aboard, id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
                 pipe.send(&frame).await?;
                 return Ok(flight);
@@ -423,13 +423,14 @@ impl Link {
     pub(super) fn sort(&self, message: Message) -> Option<(Standing, Option<Id>)> {
         match message {
             Message::Response(response) => {
-                let done = match response.id.as_ref() {
-                    Some(Id::Number(number)) => self.pending.lock().get_mut(number).and_then(|pending| pending.done.take()),
+                let asked = match response.id.as_ref() {
+                    // With the entry goes the way of its notes: what comes after the answer is not heard.
+                    Some(Id::Number(number)) => self.pending.lock().remove(number),
                     _ => None,
                 };
-                match done {
-                    Some(done) => {
-                        drop(done.send(response));
+                match asked {
+                    Some(pending) => {
+                        drop(pending.done.send(response));
                         None
                     }
                     None => {
@@ -544,7 +545,7 @@ impl InFlight {
             }
             Way::Http { answers, resumed, ended } => {
                 if let Some(why) = ended.take() {
-                    match self.aboard.0.resume(answers, *resumed).await {
+                    match Box::pin(self.aboard.0.resume(answers, *resumed)).await {
                         Some(again) => {
                             **answers = again;
                             *resumed += 1;

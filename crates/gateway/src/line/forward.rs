@@ -2,6 +2,7 @@
 //!
 //! The last look at the kill switch is here, as close to the wire as can be; a kill after it stops the call from the other side.
 
+use super::allowance::Allowance;
 use super::lists;
 use super::record::Recorded;
 use super::resolve::{Listing, Reference, Target};
@@ -27,6 +28,7 @@ pub struct Forwarded {
     recorded: Recorded,
     way: Way,
     deadline: Instant,
+    notes: Allowance,
 }
 
 /// Where the answer comes from.
@@ -64,6 +66,11 @@ impl Forwarded {
         self.deadline
     }
 
+    /// The notes on the way that are still passed on.
+    pub(super) fn notes_mut(&mut self) -> &mut Allowance {
+        &mut self.notes
+    }
+
     pub(super) fn target(&self) -> &Target {
         self.recorded.authorized().decided().inspected().resolved().target()
     }
@@ -98,12 +105,12 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         Target::NoResources => Way::Own(Some(br#"{"resources":[]}"#.to_vec())),
         Target::Level(level) => {
             session.set_level(*level);
-            gate.servers.set_level(&session, *level).await;
+            Box::pin(gate.servers.set_level(&session, *level)).await;
             Way::Own(Some(b"{}".to_vec()))
         }
         Target::Noted(Method::Initialized) => Way::Accepted,
         Target::Noted(_) => {
-            gate.servers.roots_changed(&session).await;
+            Box::pin(gate.servers.roots_changed(&session)).await;
             Way::Accepted
         }
         Target::Cancel(id) => {
@@ -122,11 +129,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Way::Opened(Some(subscriber))
         }
         Target::End => {
-            gate.end_session(&session).await;
+            Box::pin(gate.end_session(&session)).await;
             Way::Ended
         }
         Target::Reply(..) => {
-            gate.servers.reply(&recorded, &session).await.map_err(|broken| lost(trail, &broken))?;
+            Box::pin(gate.servers.reply(&recorded, &session)).await.map_err(|broken| lost(trail, &broken))?;
             Way::Accepted
         }
         Target::Absent | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
@@ -158,7 +165,8 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         }
     };
     trail.passed(gate, Stage::Forward);
-    Ok(Forwarded { recorded, way, deadline })
+    let notes = Allowance::new(gate.clock.instant());
+    Ok(Forwarded { recorded, way, deadline, notes })
 }
 
 /// Waits until an operator's kill ends the call.

@@ -52,7 +52,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, framed: Framed) -> Result<Iden
                 trail.cause(&fault);
                 trail.challenge(401, Some("invalid_token"), fault.code())
             })?;
-            (Arc::new(verified.principal.clone()), Some(verified))
+            (Arc::clone(&verified.principal), Some(verified))
         }
     };
     trail.principal(&principal);

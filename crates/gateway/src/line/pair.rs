@@ -56,13 +56,18 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Way::Server(flight, _) => {
             let ended = flight.link().ended.clone();
             tokio::select! {
+                // INVARIANT: what ends a call comes before what its server says, or a server that never stops talking never times out.
                 biased;
                 why = call.stopped() => {
-                    flight.cancel().await;
+                    Box::pin(flight.cancel()).await;
                     match why {
                         Stop::Killed => return Err(trail.refuse(Code::Killed)),
                         Stop::Cancelled => Answer::Cancelled,
                     }
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    Box::pin(flight.cancel()).await;
+                    return Err(trail.refuse(Code::CallTimeout));
                 }
                 next = flight.next() => match next {
                     Ok(Incoming::Response(response)) => Answer::Response(response),
@@ -72,10 +77,6 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     Err(broken) => return Err(lost(trail, &broken)),
                 },
                 () = ended.cancelled() => return Err(trail.refuse(Code::ServerUnavailable)),
-                () = tokio::time::sleep_until(deadline) => {
-                    flight.cancel().await;
-                    return Err(trail.refuse(Code::CallTimeout));
-                }
             }
         }
     };

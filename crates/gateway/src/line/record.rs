@@ -74,7 +74,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, authorized: Authorized) 
     let intent = match authorized.effect() {
         Effect::Own => None,
         Effect::Reads => {
-            let ticket = gate.journal.append(trail.intent(gate));
+            let ticket = gate.journal.append_soon(trail.intent(gate));
             trail.intended = Intended::Yes;
             Some(ticket)
         }

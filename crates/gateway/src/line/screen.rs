@@ -61,7 +61,7 @@ impl Screened {
     }
 }
 
-pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &Forwarded, paired: Paired) -> Result<Screened, Halt> {
+pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, paired: Paired) -> Result<Screened, Halt> {
     let release = match paired.open() {
         Answer::Accepted => Release::Accepted,
         Answer::Opened(subscriber) => Release::Opened(subscriber),
@@ -70,8 +70,14 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &Forward
         Answer::Parted => Release::Parted,
         Answer::Own(result) => own(gate, trail, forwarded, result)?,
         Answer::Response(response) => response_of(gate, trail, forwarded, &response)?,
-        Answer::Note(note) => note_of(gate, trail, forwarded, &note),
-        Answer::Question(question) => match questions::ask(gate, trail, forwarded, &question).await {
+        Answer::Note(note) => match forwarded.notes_mut().take(gate.clock.instant()) {
+            Some(()) => note_of(gate, trail, forwarded, &note),
+            None => {
+                trail.unheard = trail.unheard.saturating_add(1);
+                Release::Dropped
+            }
+        },
+        Answer::Question(question) => match Box::pin(questions::ask(gate, trail, forwarded, &question)).await {
             Some(text) => Release::Interim(text),
             None => Release::Dropped,
         },

@@ -141,7 +141,7 @@ impl Trail {
     }
 
     fn detail(&self) -> Option<Vec<u8>> {
-        if self.cause.is_none() && self.notes == 0 {
+        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 {
             return None;
         }
         let mut out = Vec::with_capacity(128);
@@ -151,6 +151,9 @@ impl Trail {
         }
         if self.notes > 0 {
             object.int("notes", i64::from(self.notes));
+        }
+        if self.unheard > 0 {
+            object.int("notes_dropped", i64::from(self.unheard));
         }
         object.close();
         Some(out)

@@ -77,7 +77,7 @@ impl TokenFault {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// Who holds it.
-    pub principal: Principal,
+    pub principal: Arc<Principal>,
     /// Its id.
     pub token: TokenId,
     /// What it narrows its holder to.
@@ -181,12 +181,12 @@ impl Verifier {
             return Err(TokenFault::Claims);
         }
         let scope = Scope::new(payload.servers, payload.tools).map_err(|_| TokenFault::Claims)?;
-        let principal = Principal {
+        let principal = Arc::new(Principal {
             agent: payload.sub,
             user: payload.user,
             workload: Workload::Remote,
             authenticated: Authenticated::Token { id: payload.jti },
-        };
+        });
         let verified = Verified { principal, token: payload.jti, scope, expires: Utc::from_seconds(payload.exp) };
         Ok(Known { verified: Arc::new(verified), audiences: payload.aud, begins: Utc::from_seconds(payload.nbf.max(payload.iat)) })
     }

@@ -15,10 +15,20 @@ pub(super) enum Room {
     Reserved,
 }
 
+/// How long a record may wait for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// Somebody waits for it.
+    Now,
+    /// It may wait for the next that is urgent, [`SOON`] at most.
+    Soon,
+}
+
 pub(super) struct Item {
     pub(super) record: Vec<u8>,
     pub(super) completion: Completion,
     pub(super) room: Room,
+    pub(super) urgency: Urgency,
 }
 
 pub(super) struct Retain {
@@ -29,9 +39,13 @@ pub(super) struct Retain {
 #[derive(Default)]
 struct Inner {
     items: Vec<Item>,
+    /// How many of them are urgent.
+    urgent: usize,
+    /// When the first of them came, unless it is urgent.
+    oldest: Option<Instant>,
     bytes: usize,
     retain: Vec<Retain>,
-    sleeping: bool,
+    watch: Watch,
     closing: bool,
     ended: bool,
     failed: Option<Utc>,
@@ -53,14 +67,34 @@ pub(super) struct Queue {
 /// What the writer is to do next.
 pub(super) struct Work {
     pub(super) items: Vec<Item>,
+    /// How many of them were urgent.
+    pub(super) urgent: usize,
     pub(super) retain: Vec<Retain>,
     pub(super) closing: bool,
 }
 
-/// Records of one batch from which on it pays to wait for more.
-const CROWD: usize = 4;
-/// How long that is: well under one commit.
-const GATHER: Duration = Duration::from_micros(60);
+/// What wakes the writer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Watch {
+    /// Nothing: it is at work, and looks for itself before it sleeps.
+    #[default]
+    Busy,
+    /// Any record.
+    Asleep,
+    /// An urgent record; it looks for others by itself soon.
+    Dozing,
+    /// So many urgent records.
+    Gathering(usize),
+}
+
+/// Urgent records of one batch from which on it pays to wait for as many again.
+const CROWD: usize = 3;
+/// The longest wait for them: about one commit.
+const GATHER: Duration = Duration::from_micros(150);
+/// The longest time that a record which is not urgent waits for one that is.
+const SOON: Duration = Duration::from_millis(2);
+/// How long after a batch the writer dozes before it sleeps.
+const LINGER: Duration = Duration::from_millis(20);
 
 impl Queue {
     pub(super) fn new(options: &Options) -> Self {
@@ -96,8 +130,21 @@ impl Queue {
             return Err(Unavailable::Full);
         }
         inner.bytes += item.record.len();
+        match item.urgency {
+            Urgency::Now => inner.urgent += 1,
+            Urgency::Soon if inner.oldest.is_none() => inner.oldest = Some(Instant::now()),
+            Urgency::Soon => {}
+        }
+        let wake = match inner.watch {
+            Watch::Busy => false,
+            Watch::Asleep => true,
+            Watch::Dozing => item.urgency == Urgency::Now,
+            Watch::Gathering(enough) => inner.urgent >= enough,
+        };
+        if wake {
+            inner.watch = Watch::Busy;
+        }
         inner.items.push(item);
-        let wake = std::mem::take(&mut inner.sleeping);
         drop(inner);
         if wake {
             self.wake.notify_one();
@@ -121,26 +168,42 @@ impl Queue {
         self.wake.notify_one();
     }
 
-    /// Waits for work, at most `span`. Where the last batch had `last` records and that is a crowd, others are on their way: a moment more makes one
-    /// commit of many.
+    /// Waits for work, at most `span`. Where the last batch had `last` urgent records and that is a crowd, others are on their way: a moment more makes
+    /// one commit of many.
     pub(super) fn take(&self, span: Duration, last: usize) -> Work {
         let mut inner = self.lock();
         inner.busy = None;
-        let until = Instant::now() + span;
-        while inner.items.is_empty() && inner.retain.is_empty() && !inner.closing {
-            let Some(rest) = until.checked_duration_since(Instant::now()).filter(|rest| !rest.is_zero()) else { break };
-            inner.sleeping = true;
-            inner = self.wake.wait_timeout(inner, rest).unwrap_or_else(PoisonError::into_inner).0;
+        let began = Instant::now();
+        while inner.urgent == 0 && inner.retain.is_empty() && !inner.closing {
+            let waited = began.elapsed();
+            let (watch, rest) = match inner.oldest {
+                Some(since) => match SOON.checked_sub(since.elapsed()).filter(|rest| !rest.is_zero()) {
+                    Some(rest) => (Watch::Dozing, rest),
+                    None => break,
+                },
+                None if waited >= span => break,
+                None if waited < LINGER => (Watch::Dozing, SOON),
+                None => (Watch::Asleep, span.saturating_sub(waited)),
+            };
+            inner = self.wait(inner, watch, rest);
         }
-        if last >= CROWD && !inner.closing && inner.items.len() < last {
-            inner.sleeping = false;
-            drop(inner);
-            std::thread::sleep(GATHER);
-            inner = self.lock();
+        if last >= CROWD && inner.urgent > 0 {
+            let began = Instant::now();
+            while inner.urgent < last && !inner.closing {
+                let Some(rest) = GATHER.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) else { break };
+                inner = self.wait(inner, Watch::Gathering(last), rest);
+            }
         }
-        inner.sleeping = false;
+        inner.watch = Watch::Busy;
+        inner.oldest = None;
         inner.bytes = 0;
-        Work { items: std::mem::take(&mut inner.items), retain: std::mem::take(&mut inner.retain), closing: inner.closing }
+        let urgent = std::mem::take(&mut inner.urgent);
+        Work { items: std::mem::take(&mut inner.items), urgent, retain: std::mem::take(&mut inner.retain), closing: inner.closing }
+    }
+
+    fn wait<'a>(&'a self, mut inner: MutexGuard<'a, Inner>, watch: Watch, span: Duration) -> MutexGuard<'a, Inner> {
+        inner.watch = watch;
+        self.wake.wait_timeout(inner, span).unwrap_or_else(PoisonError::into_inner).0
     }
 
     /// The writer begins to write.

@@ -57,8 +57,8 @@ impl Writer {
         let end = End(Arc::clone(&self.queue));
         let mut last = 0;
         loop {
-            let Work { items, retain, closing } = self.queue.take(self.pause(), last);
-            last = items.len();
+            let Work { items, urgent, retain, closing } = self.queue.take(self.pause(), last);
+            last = urgent;
             self.queue.begin(self.options.clock.utc());
             self.look();
             if self.failed && self.tried.elapsed() >= self.options.retry {
