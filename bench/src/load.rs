@@ -37,6 +37,9 @@ pub struct Target {
 pub struct Seen {
     /// Calls answered.
     pub calls: u64,
+    /// Calls answered, those of the warming up included.
+    #[serde(skip)]
+    pub driven: u64,
     /// Calls a second.
     pub per_second: f64,
     /// CPU of the target's process for one call, in microseconds.
@@ -59,12 +62,14 @@ pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyho
     for mut line in lines {
         tasks.spawn(async move {
             let mut spans = Vec::with_capacity(65_536);
+            let mut driven = 0_u64;
             loop {
                 let start = Instant::now();
                 if start >= end {
-                    return anyhow::Ok(spans);
+                    return anyhow::Ok((spans, driven));
                 }
                 line.call().await?;
+                driven += 1;
                 if start >= warm {
                     spans.push(start.elapsed());
                 }
@@ -76,15 +81,18 @@ pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyho
     tokio::time::sleep_until(end.into()).await;
     let after = target.pid.map(usage::cpu).transpose()?;
     let mut spans = Vec::new();
+    let mut driven = 0;
     while let Some(done) = tasks.join_next().await {
-        spans.extend(done??);
+        let (more, calls) = done??;
+        spans.extend(more);
+        driven += calls;
     }
     ensure!(!spans.is_empty(), "no call was answered");
     spans.sort_unstable();
     let at = |share: f64| spans.get((spans.len() as f64 * share) as usize).map_or(0.0, |span| span.as_secs_f64() * 1e6);
     let cpu = before.zip(after).map(|(before, after)| after.saturating_sub(before).as_secs_f64() * 1e6 / spans.len() as f64);
     let per_second = spans.len() as f64 / span.as_secs_f64();
-    Ok(Seen { calls: spans.len() as u64, per_second, cpu_us: cpu, p50_us: at(0.5), p99_us: at(0.99) })
+    Ok(Seen { calls: spans.len() as u64, driven, per_second, cpu_us: cpu, p50_us: at(0.5), p99_us: at(0.99) })
 }
 
 struct Line {

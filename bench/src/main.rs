@@ -7,6 +7,7 @@ mod fsync;
 mod load;
 mod proxy;
 mod run;
+mod stages;
 mod upstream;
 mod usage;
 

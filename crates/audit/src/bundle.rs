@@ -77,8 +77,8 @@ pub fn prove(folder: &dyn Folder, reference: &Reference) -> Result<Proof, Error>
     let (note, key, point) = head(folder)?;
     let query = Query { reference: Some(reference.clone()), ..Query::default() };
     let mut hashes = Hashes::new(folder, point.size);
-    let records: Vec<Proven> =
-        collect(folder, &query, point.size)?.into_iter().map(|entry| proven(&mut hashes, entry, point.size)).collect::<Result<_, _>>()?;
+    let found = read::find(folder, &query)?.into_iter().filter(|entry| entry.index < point.size);
+    let records: Vec<Proven> = found.map(|entry| proven(&mut hashes, entry, point.size)).collect::<Result<_, _>>()?;
     if records.is_empty() { Err(Error::Absent) } else { Ok(Proof { records, checkpoint: note, key: key.line() }) }
 }
 

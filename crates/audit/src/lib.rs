@@ -3,6 +3,7 @@
 //! Pure: the log's files are reached through [`Folder`], and a record is handed over through the port [`Journal`]. The format is written down in
 //! `docs/audit-format.md`.
 
+pub mod archive;
 pub mod bundle;
 pub mod checkpoint;
 mod error;

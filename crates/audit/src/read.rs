@@ -1,17 +1,23 @@
 //! Reads a log, also while it is written: up to the last whole frame.
 
+mod part;
+mod search;
+
+pub use part::{Absent, Part, Place, Reach, absent, frames, parts, segments};
+pub use search::{backwards, find, newest, records};
+
 use crate::proof::Nodes;
 use crate::record::Kind;
-use crate::segment::{self, Frame, Header, Step};
+use crate::segment::{self, Header};
 use crate::tree::{Hash, root_of};
-use crate::{Error, tile};
+use crate::{Error, archive, tile};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
 use terms::{RecordId, Utc};
 
 /// The most bytes that any file of a log has.
-pub const MOST_FILE: u64 = segment::MOST;
+pub const MOST_FILE: u64 = segment::MOST + archive::SEAL as u64;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +61,15 @@ pub trait Folder {
     /// Those of the file system.
     fn walk(&self) -> io::Result<Vec<Node>>;
 
+    /// The paths of what stands directly in `folder`, which is one of the log's; none where it is not there.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let within = |path: &str| path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'));
+        Ok(self.walk()?.into_iter().map(|node| node.path).filter(|path| within(path)).collect())
+    }
+
     /// The bytes of a regular file, links not followed, at most `most`.
     ///
     /// # Errors
@@ -91,6 +106,8 @@ pub struct Query {
     pub reference: Option<Reference>,
     /// Records of these kinds.
     pub kinds: Vec<Kind>,
+    /// Whether archives are asked too.
+    pub reach: Reach,
 }
 
 /// The start of an id of a call or a record, five characters at least.
@@ -106,6 +123,11 @@ impl Reference {
         let text = text.trim().to_ascii_uppercase();
         let fits = (5..=14).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if fits { Ok(Self(text)) } else { Err(Error::Reference) }
+    }
+
+    /// Whether it is an id to its last character.
+    fn is_whole(&self) -> bool {
+        self.0.len() == 14
     }
 
     fn is(&self, id: Option<&str>) -> bool {
@@ -140,68 +162,12 @@ impl Query {
     }
 }
 
-/// Ordinals of the segments in the folder, ascending.
-///
-/// # Errors
-/// [`Error::Read`].
-pub fn segments(folder: &dyn Folder) -> Result<Vec<u64>, Error> {
-    let nodes = folder.walk().map_err(|source| Error::Read { file: ".".into(), source })?;
-    let mut found: Vec<u64> = nodes.iter().filter_map(|node| segment::ordinal(&node.path)).collect();
-    found.sort_unstable();
-    Ok(found)
-}
-
 /// A file's bytes.
 ///
 /// # Errors
 /// [`Error::Read`].
 pub fn file(folder: &dyn Folder, path: &str) -> Result<Vec<u8>, Error> {
     folder.read(path, MOST_FILE).map_err(|source| Error::Read { file: path.to_owned(), source })
-}
-
-/// Hands each frame of segment `ordinal` with the index of the record that it holds or follows to `each`; gives the header, or `None` for a prepared one.
-///
-/// # Errors
-/// [`Error::Read`], and [`Error::Damaged`] when the header is broken. A broken frame ends the segment.
-pub fn frames(
-    folder: &dyn Folder,
-    ordinal: u64,
-    mut each: impl FnMut(u64, &Frame<'_>) -> ControlFlow<()>,
-) -> Result<Option<Header>, Error> {
-    let path = segment::path(ordinal);
-    let bytes = file(folder, &path)?;
-    let Some(header) = Header::decode(&bytes) else {
-        return if segment::zeros(&bytes) { Ok(None) } else { Err(Error::Damaged { file: path, what: "its header is broken" }) };
-    };
-    let (mut at, mut index) = (segment::HEADER, header.before.size());
-    while let Step::Frame(frame) = segment::step(&bytes, at) {
-        if each(index, &frame).is_break() {
-            break;
-        }
-        index += u64::from(frame.sort == segment::Sort::Record);
-        at = frame.next;
-    }
-    Ok(Some(header))
-}
-
-/// Hands each record that `query` asks for to `each`, oldest first, one segment in memory at a time.
-///
-/// # Errors
-/// As [`frames`].
-pub fn records(folder: &dyn Folder, query: &Query, mut each: impl FnMut(Entry) -> ControlFlow<()>) -> Result<(), Error> {
-    let mut flow = ControlFlow::Continue(());
-    for ordinal in segments(folder)? {
-        frames(folder, ordinal, |index, frame| {
-            if frame.sort == segment::Sort::Record && query.matches(frame.body) {
-                flow = each(Entry { index, body: frame.body.to_vec() });
-            }
-            flow
-        })?;
-        if flow.is_break() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// The last checkpoint's note.
@@ -266,7 +232,7 @@ impl<'a> Hashes<'a> {
         let (first, ordinal) = known.iter().rev().find(|(first, _)| *first <= index).copied().ok_or(Error::Absent)?;
         if !self.segments.contains_key(&ordinal) {
             let mut hashes = Vec::new();
-            frames(self.folder, ordinal, |_, frame| {
+            frames(self.folder, Part::segment(ordinal), |_, frame| {
                 if frame.sort == segment::Sort::Record {
                     hashes.push(frame.hash);
                 }

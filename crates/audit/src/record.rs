@@ -51,6 +51,16 @@ Kind {
     Probe = "probe",
 });
 
+impl Kind {
+    /// Whether it may be the first record of its call: an outcome follows the intent.
+    pub const fn begins(self) -> bool {
+        match self {
+            Self::Intent | Self::Decision | Self::Approval | Self::Act | Self::Event | Self::Probe => true,
+            Self::Outcome => false,
+        }
+    }
+}
+
 words!(/// What people read of a verdict.
 Verdict {
     /// As it was asked for.

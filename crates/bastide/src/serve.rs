@@ -2,6 +2,7 @@
 
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, tell, warn};
+use crate::room::Room;
 use crate::wire::{Configured, Wired, reconcile, user_name, wire};
 use gateway::front::Front;
 use gateway::gate::Gate;
@@ -10,8 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use transport::http::Limits;
+use tokio::time::MissedTickBehavior;
+use transport::http::{Limits, Most};
 use transport::local::Listener;
+
+/// How many times the connections of another source this machine may have: all its clients share one address.
+const LOOPBACK: usize = 8;
+/// How often it is looked which tokens have ended.
+const EXPIRY: Duration = Duration::from_millis(500);
 
 /// How long open calls and streams are given at the end.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -41,6 +48,7 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let wired = Arc::new(wire(&configured).await?);
     let served = serving(&configured, &wired, common).await;
+    wired.gate.sum_up().await;
     wired.close().await;
     served
 }
@@ -62,13 +70,18 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let socket = Listener::bind(&file.state.join("bastide.sock"), &[]).await.map_err(|cause| Failure::caused(&cause))?;
     let admin = crate::acts::open(configured, wired).await?;
     let bounds = gate.snapshot().bounds;
-    let limits = Limits { connections: bounds.connections, header: bounds.header };
+    let room = Room::make();
+    let connections = Most { total: room.data, source: bounds.connections, loopback: bounds.connections.saturating_mul(LOOPBACK) };
+    let limits = Limits { connections, header: bounds.header, write: bounds.write };
     let front = Arc::new(Front::new(Arc::clone(gate)));
     let answered = data.local_addr()?;
     let socket_path = socket.path().to_owned();
     let serving = tokio::spawn(transport::http::serve(data, limits, front, gate.ending.clone()));
-    let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, Arc::new(user_name)));
+    let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, room.local, Arc::new(user_name)));
+    let ends = tokio::spawn(expiry(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
+    let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
+    let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
         "data": format!("http://{answered}/mcp"),
@@ -81,7 +94,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     until_told(&configured.path, wired).await?;
     drain(gate).await;
-    for task in [serving, local, house] {
+    for task in [serving, local, ends, house, retention, interruptions] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
@@ -173,7 +186,19 @@ async fn drain(gate: &Arc<Gate>) {
     gate.servers.cut(None);
 }
 
-/// What is done now and then: sessions and tokens that nobody uses any more are let go.
+/// Ends what hangs on a token soon after the token has ended.
+async fn expiry(gate: Arc<Gate>) {
+    let mut tick = tokio::time::interval(EXPIRY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = gate.ending.cancelled() => return,
+            _ = tick.tick() => gate.expire(),
+        }
+    }
+}
+
+/// What is done now and then: refusals of strangers are summed up, sessions and tokens that nobody uses any more are let go.
 async fn housekeeping(wired: Arc<Wired>) {
     let mut tick = tokio::time::interval(Duration::from_secs(60));
     loop {
@@ -181,6 +206,7 @@ async fn housekeeping(wired: Arc<Wired>) {
             () = wired.gate.ending.cancelled() => return,
             _ = tick.tick() => {}
         }
+        wired.gate.sum_up().await;
         wired.gate.end_outlived();
         wired.gate.sweep(Duration::from_secs(30 * 60)).await;
         if let Err(cause) = wired.tokens().forget(wired.clock.utc()).await {

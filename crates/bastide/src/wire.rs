@@ -311,7 +311,8 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
 pub async fn reconcile(wired: &Wired) -> Result<u64, Failure> {
     use audit::record::{Kind, Outcome, Status};
     let folder = store::journal::LogFolder::new(wired.store.folder().sub("audit")?);
-    let query = audit::read::Query { since: None, until: None, reference: None, kinds: vec![Kind::Intent, Kind::Outcome] };
+    let query =
+        audit::read::Query { kinds: vec![Kind::Intent, Kind::Outcome], reach: audit::read::Reach::Log, ..audit::read::Query::default() };
     let mut open = std::collections::BTreeMap::new();
     audit::read::records(&folder, &query, |entry| {
         if let Ok(record) = serde_json::from_slice::<serde_json::Value>(&entry.body)

@@ -179,3 +179,183 @@ fn a_secret_that_may_pass_is_still_not_on_record() {
     assert_eq!(world.reached()[0]["arguments"]["text"], secret);
     assert!(!world.holds("state", secret.as_bytes()));
 }
+
+#[test]
+fn no_argument_reaches_what_all_objects_inherit() {
+    let world = world("");
+    let mut agent = world.agent();
+    for arguments in [
+        r#"{"__proto__":{"admin":true}}"#,
+        r#"{"a":[{"b":{"constructor":{"prototype":{"admin":true}}}}]}"#,
+        r#"{"a":{"\u005f_proto__":1}}"#,
+        r#"{"prototype":null}"#,
+    ] {
+        let call =
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"attacker__echo","arguments":{arguments}}}}}"#);
+        let refused = agent.post_text(&call, &[]).answer();
+        assert_eq!(refused.refused(), "access.argument-schemas/mismatch", "{arguments}");
+    }
+    assert_eq!(seen(&world, "tools/call"), 0);
+    assert_eq!(agent.call("attacker__echo", json!({"proto": "__proto__", "constructors": [1]})).text(), "done");
+}
+
+/// What is answered to these bytes, in lower case, until the gateway closes or falls silent.
+fn raw(world: &World, bytes: &[u8]) -> String {
+    let mut stranger = world.stranger();
+    stranger.patience = Duration::from_secs(2);
+    String::from_utf8_lossy(&stranger.raw(bytes)).to_ascii_lowercase()
+}
+
+#[test]
+fn odd_names_of_a_host_are_not_ours() {
+    let world = World::new();
+    let port = world.data().port();
+    for host in [
+        format!("localhost.:{port}"),
+        format!("localhost:0{port}"),
+        format!("localhost:{port} "),
+        format!("localhost:{port}."),
+        "localhost".to_owned(),
+        "localhost:".to_owned(),
+        format!("127.000.000.001:{port}"),
+        format!("0x7f000001:{port}"),
+        format!("2130706433:{port}"),
+        format!("[::ffff:127.0.0.1]:{port}"),
+        format!("[0:0:0:0:0:0:0:1]:{port}"),
+        format!("[::1%25lo]:{port}"),
+        format!("::1:{port}"),
+        format!("ｌocalhost:{port}"),
+        format!("xn--localhost-:{port}"),
+        format!("localhost%00:{port}"),
+        format!("localhost:{port}@evil.example"),
+        format!("evil.example#localhost:{port}"),
+    ] {
+        for path in ["/health", "/.well-known/oauth-protected-resource", "/mcp"] {
+            let answer = raw(&world, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+            // A blank at the end is none (RFC 9110 §5.5).
+            let fine = host.ends_with(' ') && path != "/mcp" && answer.starts_with("http/1.1 200 ");
+            let refused = ["http/1.1 400 ", "http/1.1 401 ", "http/1.1 403 "].iter().any(|status| answer.starts_with(status));
+            assert!(fine || refused, "{path} {host:?}: {answer}");
+            assert!(fine || !answer.contains("\"ok\"") && !answer.contains("\"resource\""), "{path} {host:?}: {answer}");
+        }
+    }
+    for more in ["X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Host"] {
+        let head = format!("GET /health HTTP/1.1\r\nHost: evil.example\r\n{more}: localhost:{port}\r\nConnection: close\r\n\r\n");
+        assert!(raw(&world, head.as_bytes()).starts_with("http/1.1 403 "), "{more}");
+    }
+    let shouted = format!("GET /health HTTP/1.1\r\nHOST: LOCALHOST:{port}\r\nConnection: close\r\n\r\n");
+    assert!(raw(&world, shouted.as_bytes()).starts_with("http/1.1 200 "));
+}
+
+#[test]
+fn another_protocol_is_not_spoken_by_accident() {
+    let world = World::new();
+    let host = format!("Host: {}\r\n", world.data());
+    for (what, bytes) in [
+        ("HTTP/2 with prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_owned()),
+        ("HTTP/0.9", "GET /health\r\n".to_owned()),
+        ("HTTP/3", format!("GET /health HTTP/3.0\r\n{host}\r\n")),
+        ("TLS", "\x16\x03\x01\0\x05\x01\0\0\x01\0".to_owned()),
+        ("a tunnel", format!("CONNECT {0} HTTP/1.1\r\n{host}\r\n", world.data())),
+        ("the server as a whole", format!("OPTIONS * HTTP/1.1\r\n{host}\r\n")),
+        ("no Host in HTTP/1.0", "GET /health HTTP/1.0\r\n\r\n".to_owned()),
+    ] {
+        let answer = raw(&world, bytes.as_bytes());
+        assert!(answer.is_empty() || answer.starts_with("http/1.1 4") || answer.starts_with("http/1.0 4"), "{what}: {answer}");
+        assert!(!answer.contains("\"ok\""), "{what}: {answer}");
+    }
+    for upgrade in ["h2c", "websocket", "TLS/1.3"] {
+        let head = format!(
+            "GET /health HTTP/1.1\r\n{host}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+        );
+        assert!(raw(&world, head.as_bytes()).starts_with("http/1.1 200 "), "{upgrade}: it is offered, not demanded");
+    }
+}
+
+#[test]
+fn a_request_in_a_request_is_not_answered() {
+    let world = World::new();
+    let agent = world.agent();
+    let mine = format!(
+        "Host: {}\r\nAuthorization: Bearer {}\r\nMcp-Session-Id: {}\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\n",
+        world.data(),
+        agent.token.as_deref().unwrap(),
+        agent.session.as_deref().unwrap()
+    );
+    let hidden = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", world.data());
+    for (what, framing) in [
+        ("two lengths that differ", format!("Content-Length: 0\r\nContent-Length: {}\r\n", hidden.len())),
+        ("a length with a sign", "Content-Length: +0\r\n".to_owned()),
+        ("a length that is a list", format!("Content-Length: 0, {}\r\n", hidden.len())),
+        ("a length that is none", "Content-Length: 0x0\r\n".to_owned()),
+        ("a coding that is not chunked last", "Transfer-Encoding: chunked, identity\r\n".to_owned()),
+        ("a coding with a blank before the colon", format!("Transfer-Encoding : chunked\r\nContent-Length: {}\r\n", hidden.len())),
+        ("a folded line", format!("X: 1\r\n Content-Length: 0\r\nContent-Length: {}\r\n", hidden.len())),
+        ("a name with a NUL", "X\0: 1\r\nContent-Length: 0\r\n".to_owned()),
+    ] {
+        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}{framing}\r\n{hidden}").as_bytes());
+        assert!(!answer.contains("\"ok\""), "{what}: the hidden request was answered: {answer}");
+        assert!(answer.matches("http/1.1 ").count() <= 1, "{what}: {answer}");
+    }
+    for (what, body) in [
+        ("a size that is none", format!("zz\r\n\r\n{hidden}")),
+        ("a size with a sign", format!("+0\r\n\r\n{hidden}")),
+        ("a size that wraps", format!("ffffffffffffffff1\r\n\r\n{hidden}")),
+        ("a size beyond the bound", format!("7fffffffffffffff\r\n{hidden}")),
+    ] {
+        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}Transfer-Encoding: chunked\r\n\r\n{body}").as_bytes());
+        assert!(!answer.contains("\"ok\""), "{what}: the hidden request was answered: {answer}");
+        assert!(answer.matches("http/1.1 ").count() <= 1, "{what}: {answer}");
+    }
+    assert!(world.reached().is_empty());
+}
+
+#[test]
+fn who_sends_much_without_a_token_still_reads_why_it_was_refused() {
+    let world = World::new();
+    for size in [1_000, 100_000, 3_000_000] {
+        let head = format!("POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Length: {size}\r\n\r\n", world.data());
+        let answer = raw(&world, &[head.as_bytes(), &vec![b'x'; size]].concat());
+        assert!(answer.starts_with("http/1.1 401 ") && answer.contains("www-authenticate"), "{size}: {answer}");
+    }
+}
+
+#[test]
+fn no_stream_survives_a_revocation_that_comes_while_it_is_opened() {
+    let world = World::new();
+    let issued = world.json(&["token", "issue", "--principal", "agent:tester"]);
+    let mut agent = Http::new(world.data(), "/mcp", issued["token"].as_str());
+    agent.patience = Duration::from_secs(20);
+    agent.open();
+    let (session, host) = (agent.session.clone().unwrap(), world.data().to_string());
+    let head: String = agent
+        .headers(&[("Mcp-Session-Id", &session), ("Host", &host)])
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request = format!("GET /mcp HTTP/1.1\r\n{head}\r\n");
+    let going = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let (agent, request, going) = (agent.clone(), request.clone(), std::sync::Arc::clone(&going));
+            std::thread::spawn(move || {
+                // Each new standing stream takes the place of the one before; the last ones are those that could stay.
+                while going.load(std::sync::atomic::Ordering::Acquire) {
+                    let mut short = agent.clone();
+                    short.patience = Duration::from_millis(5);
+                    short.raw(request.as_bytes());
+                }
+                String::from_utf8_lossy(&agent.raw(request.as_bytes())).into_owned()
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    going.store(false, std::sync::atomic::Ordering::Release);
+    world.json(&["token", "revoke", issued["id"].as_str().unwrap()]);
+    let began = Instant::now();
+    for thread in opening {
+        let answer = thread.join().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401") || answer.starts_with("HTTP/1.1 404") || answer.ends_with("0\r\n\r\n"), "{answer}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(15), "a stream stayed open");
+}

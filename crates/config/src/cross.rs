@@ -7,6 +7,7 @@ pub(crate) use server::sounds_secret;
 use crate::file::{Argument, Entry, File, GuardKind, Tool, ToolKey};
 use crate::problem::{Fault, Place, Problem, nearest};
 use crate::tree::Node;
+use crate::unit::Span;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -59,6 +60,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     listeners(&mut checks);
     bounds(&mut checks);
     people(&mut checks);
+    audit(&mut checks);
     for (name, server) in &file.servers {
         server::check(&mut checks, name, server, path);
     }
@@ -72,6 +74,15 @@ fn state(checks: &mut Checks<'_>) {
     let state = &checks.file.state;
     if !state.starts_with("~") && !server::is_plain(state) {
         checks.misfit(&["state"], "state must be an absolute path without \"..\"");
+    }
+}
+
+/// The shortest time that records stay in the log.
+const LEAST_RETAIN: Span = Span::seconds(1);
+
+fn audit(checks: &mut Checks<'_>) {
+    if checks.file.audit.retain < LEAST_RETAIN {
+        checks.misfit(&["audit", "retain"], format!("retain is at least {LEAST_RETAIN}"));
     }
 }
 

@@ -194,7 +194,7 @@ choice! {
 section! {
     /// The audit log.
     defaulted Audit {
-        /// How long records are kept.
+        /// How long records stay in the log before they are archived; at least a second.
         retain, "retain": Span = Span::seconds(400 * 86_400);
         /// Where records are sent.
         siem, "siem": Vec<Sink> = Vec::new();

@@ -58,6 +58,7 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         policy: Arc::new(policy),
         servers,
         inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        retain: file.audit.retain.duration(),
     })
 }
 

@@ -108,6 +108,9 @@ fn defaults_are_those_of_the_contract() {
     assert_eq!((bounds.nesting, bounds.streams, bounds.inflight, bounds.connections), (64, 64, 32, 256));
     assert_eq!([bounds.header, bounds.body, bounds.idle, bounds.write].map(|span| span.duration().as_secs()), [10, 30, 30, 30]);
     assert_eq!(file.audit.retain.to_string(), "400d");
+    assert_eq!(good("audit: { retain: 1s }").file.audit.retain, Span::seconds(1));
+    says("audit: { retain: 999ms }", "retain is at least 1s");
+    says("audit: { retain: 0d }", "retain is at least 1s");
     assert_eq!(file.inspect.secrets.action.as_str(), "redact");
     assert_eq!(file.inspect.financial.action.as_str(), "mask");
 

@@ -17,6 +17,14 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// The endpoint at exactly this path.
+    pub fn at(path: &str) -> Option<Self> {
+        match path.strip_prefix("/mcp")? {
+            "" => Some(Self::All),
+            rest => ServerName::new(rest.strip_prefix('/')?).ok().map(Self::Server),
+        }
+    }
+
     /// The path of the endpoint on the data listener.
     pub fn path(&self) -> String {
         match self {
@@ -73,4 +81,18 @@ pub struct LocalArrival {
     pub session: Option<Arc<Session>>,
     /// Where the answers of the connection go.
     pub outlet: tokio::sync::mpsc::Sender<Bytes>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_exact_paths_are_endpoints() {
+        assert_eq!(Endpoint::at("/mcp"), Some(Endpoint::All));
+        assert_eq!(Endpoint::at("/mcp/files"), ServerName::new("files").ok().map(Endpoint::Server));
+        for other in ["/", "/mcp/", "//mcp", "/MCP", "/mcp/files/", "/mcp/Files", "/mcp/%66iles", "/mcp/../mcp", "/mcpx"] {
+            assert_eq!(Endpoint::at(other), None, "{other}");
+        }
+    }
 }

@@ -15,6 +15,8 @@ pub enum Stop {
     Killed,
     /// The client cancelled it.
     Cancelled,
+    /// The token that it came by has ended.
+    Expired,
 }
 
 /// One call under way; the line looks at it wherever it waits.
@@ -46,6 +48,7 @@ impl Call {
         let value = match why {
             Stop::Killed => 1,
             Stop::Cancelled => 2,
+            Stop::Expired => 3,
         };
         if self.stop.compare_exchange(0, value, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             self.stopped.notify_waiters();
@@ -58,7 +61,8 @@ impl Call {
         match self.stop.load(Ordering::Acquire) {
             0 => None,
             1 => Some(Stop::Killed),
-            _ => Some(Stop::Cancelled),
+            2 => Some(Stop::Cancelled),
+            _ => Some(Stop::Expired),
         }
     }
 

@@ -3,13 +3,16 @@
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::gate::Gate;
 use crate::line::{self, Action, Reply, Taken};
+use crate::metrics::TurnedAway;
+use crate::page;
 use crate::plain;
+use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use transport::http::{Answer, Body};
+use transport::http::{Answer, Body, Full};
 
 /// Answers the requests of the data listener.
 pub struct Front {
@@ -25,10 +28,27 @@ impl Front {
 
 impl Answer for Front {
     async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-        if let Some(response) = plain::answer(&self.gate, request.method(), request.uri().path()) {
-            return response;
-        }
         let (head, body) = request.into_parts();
+        let page = page::of(&self.gate, &head);
+        let mut response = match plain::answer(&self.gate, &head) {
+            Some(response) => response,
+            None => self.line(head, body, peer).await,
+        };
+        page::mark(response.headers_mut(), page);
+        response
+    }
+
+    fn turned_away(&self, full: Full) {
+        let bound = match full {
+            Full::Total => "total",
+            Full::Source => "source",
+        };
+        self.gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "data", bound }).inc();
+    }
+}
+
+impl Front {
+    async fn line(&self, head: Parts, body: Incoming, peer: SocketAddr) -> Response<Body> {
         let (first, answer) = oneshot::channel();
         let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
         let told = match line::request(&self.gate, arrival, Reply::http(first)).await {

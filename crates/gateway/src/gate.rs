@@ -6,6 +6,7 @@ use crate::doors::Servers;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
+use crate::strangers::Strangers;
 use arc_swap::ArcSwap;
 use audit::{Journal, Ticket, Unavailable};
 use identity::token::Verifier;
@@ -40,6 +41,8 @@ pub struct Gate {
     pub(crate) cursors: Cursors,
     /// Counters.
     pub metrics: Metrics,
+    /// What was refused to those whom nobody knows.
+    pub(crate) strangers: Strangers,
     /// Ends when the gateway does.
     pub ending: CancellationToken,
 }
@@ -83,6 +86,7 @@ impl Gate {
             servers: Servers::new(parts.vault, parts.contents),
             cursors,
             metrics: Metrics::default(),
+            strangers: Strangers::default(),
             ending: CancellationToken::new(),
         })
     }

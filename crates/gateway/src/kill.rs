@@ -19,23 +19,42 @@ pub struct Ended {
 impl Gate {
     /// Ends what a kill of `scope` means. The epoch was raised before, so nothing new begins.
     pub fn cut(self: &Arc<Self>, scope: &Scope) -> Ended {
-        let calls = self.calls.stop(Stop::Killed, |call| means(scope, &call.session, call.server()));
         let sessions = match scope {
-            Scope::Server(server) => {
-                self.servers.cut(Some(server));
-                Vec::new()
-            }
+            Scope::Server(_) => Vec::new(),
             Scope::All | Scope::Principal(_) | Scope::Session(_) => self.sessions.end(|session| means(scope, session, None)),
         };
-        if *scope == Scope::All {
-            self.servers.cut(None);
+        // INVARIANT: after the sessions, so that a call that is admitted just now is found here or finds that its session is over; and before the
+        // servers, so that a call that ends with its server says that it was stopped.
+        let calls = self.calls.stop(Stop::Killed, |call| means(scope, &call.session, call.server()));
+        match scope {
+            Scope::All => self.servers.cut(None),
+            Scope::Server(server) => self.servers.cut(Some(server)),
+            Scope::Principal(_) | Scope::Session(_) => {}
         }
-        for session in &sessions {
-            let (gate, session) = (Arc::clone(self), Arc::clone(session));
+        let ended = Ended { sessions: sessions.len(), calls };
+        self.part(sessions);
+        ended
+    }
+
+    /// Ends the sessions whose token has ended, with their streams and calls: no request could use them any more.
+    pub fn expire(self: &Arc<Self>) {
+        let (utc, now) = (self.clock.utc(), self.clock.instant());
+        let over = |session: &Session| session.ends.is_some_and(|ends| ends.have_come(utc, now));
+        let sessions = self.sessions.end(over);
+        if sessions.is_empty() {
+            return;
+        }
+        self.calls.stop(Stop::Expired, |call| over(&call.session));
+        self.part(sessions);
+    }
+
+    /// Lets go of the servers of sessions that have ended, without waiting for it.
+    fn part(self: &Arc<Self>, sessions: Vec<Arc<Session>>) {
+        for session in sessions {
+            let gate = Arc::clone(self);
             tokio::spawn(async move { gate.servers.leave(&session).await });
         }
         self.metrics.sessions.set(i64::try_from(self.sessions.count()).unwrap_or(i64::MAX));
-        Ended { sessions: sessions.len(), calls }
     }
 
     /// Lets go of the servers of a session that has ended.

@@ -3,6 +3,7 @@
 use crate::arrival::{Arrival, Endpoint, LocalArrival, Source};
 use crate::gate::Gate;
 use crate::line::{self, Reply, Taken, Turn};
+use crate::metrics::TurnedAway;
 use crate::session::Session;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use terms::{Authenticated, Name, Principal, ServerName, Workload};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use transport::line_frame::{Bounds, LineWriter, Lines};
 use transport::local::{Listener, LocalPeer};
 
@@ -35,8 +36,9 @@ pub struct Hello {
     pub server: Option<ServerName>,
 }
 
-/// Serves the socket until the gateway ends.
-pub async fn serve(gate: Arc<Gate>, listener: Listener, user_of: Arc<dyn Fn(u32) -> Option<Name> + Send + Sync>) {
+/// Serves the socket until the gateway ends. A connection beyond `most` is closed unread.
+pub async fn serve(gate: Arc<Gate>, listener: Listener, most: usize, user_of: Arc<dyn Fn(u32) -> Option<Name> + Send + Sync>) {
+    let places = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
             () = gate.ending.cancelled() => break,
@@ -44,8 +46,15 @@ pub async fn serve(gate: Arc<Gate>, listener: Listener, user_of: Arc<dyn Fn(u32)
         };
         match accepted {
             Ok((stream, peer)) => {
+                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                    gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "local", bound: "total" }).inc();
+                    continue;
+                };
                 let (gate, user_of) = (Arc::clone(&gate), Arc::clone(&user_of));
-                tokio::spawn(async move { connection(gate, stream, peer, &*user_of).await });
+                tokio::spawn(async move {
+                    connection(gate, stream, peer, &*user_of).await;
+                    drop(place);
+                });
             }
             Err(cause) => {
                 tracing::warn!(%cause, "the local socket could not take a connection");

@@ -2,23 +2,42 @@
 
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
+use crate::page::{self, Use};
+use crate::place;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use serde_json::json;
-use terms::ServerName;
 use transport::http::Body;
 
 /// Where protected resource metadata lives (RFC 9728 §3.1).
 pub(crate) const METADATA: &str = "/.well-known/oauth-protected-resource";
 
-/// Answers `path` if it is one of these.
-pub fn answer(gate: &Gate, method: &Method, path: &str) -> Option<Response<Body>> {
+/// Answers a request for one of these, and a browser's question about any path that we have. What is out of place or carries a query is left to the
+/// line, which refuses it as it does everywhere.
+pub(crate) fn answer(gate: &Gate, head: &Parts) -> Option<Response<Body>> {
+    let (method, path) = (&head.method, head.uri.path());
+    let spoken = Endpoint::at(path).is_some();
+    let preflight = page::is_preflight(head);
+    if spoken && !preflight {
+        return None;
+    }
+    if head.uri.query().is_some() || place::check(head, &gate.snapshot().listen).is_err() {
+        return None;
+    }
+    if spoken {
+        return Some(page::preflight(Use::Speak));
+    }
     let document = match path {
-        "/health" => json!({"ok": true}),
-        "/ready" => return Some(ready(gate, method)),
-        _ => metadata(gate, path.strip_prefix(METADATA)?)?,
+        "/health" | "/ready" => None,
+        _ => Some(metadata(gate, path.strip_prefix(METADATA)?)?),
     };
-    Some(get(method, StatusCode::OK, &document))
+    Some(match document {
+        _ if preflight => page::preflight(Use::Read),
+        Some(document) => get(method, StatusCode::OK, &document),
+        None if path == "/ready" => ready(gate, method),
+        None => get(method, StatusCode::OK, &json!({"ok": true})),
+    })
 }
 
 /// Ready means that a call would be served: records can be kept and nothing was stopped as a whole.
@@ -29,15 +48,13 @@ fn ready(gate: &Gate, method: &Method) -> Response<Body> {
     get(method, status, &json!({"ready": records && open, "records": records, "open": open}))
 }
 
+/// What a client may know of an endpoint (RFC 9728 §2). No authorization server is named, since none answers here: tokens are issued by
+/// `bastide token issue`.
 fn metadata(gate: &Gate, rest: &str) -> Option<serde_json::Value> {
     let snapshot = gate.snapshot();
-    let endpoint = match rest {
-        "" | "/mcp" => Endpoint::All,
-        other => Endpoint::Server(ServerName::new(other.strip_prefix("/mcp/")?).ok()?),
-    };
+    let endpoint = if rest.is_empty() { Endpoint::All } else { Endpoint::at(rest)? };
     Some(json!({
         "resource": snapshot.listen.resource(&endpoint),
-        "authorization_servers": [snapshot.listen.base],
         "bearer_methods_supported": ["header"],
     }))
 }

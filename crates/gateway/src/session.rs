@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 use terms::{Entropy, Instant, Principal, ServerName, SessionId, Utc};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +43,26 @@ pub enum Ability {
     Absent,
 }
 
+/// When a token ends: by the clock on the wall, and by the one that nobody can set. The earlier of them counts, so that a clock that is set back
+/// lets nobody stay longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    at: Utc,
+    by: Instant,
+}
+
+impl Ends {
+    /// The end at `at`, as seen from now.
+    pub fn new(at: Utc, utc: Utc, now: Instant) -> Self {
+        Self { at, by: now.after(Duration::from_nanos(at.nanos().saturating_sub(utc.nanos()))) }
+    }
+
+    /// Whether it has come.
+    pub fn have_come(self, utc: Utc, now: Instant) -> bool {
+        utc >= self.at || now >= self.by
+    }
+}
+
 /// How far the handshake is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -65,6 +86,8 @@ pub struct Session {
     pub endpoint: Endpoint,
     /// When it was opened.
     pub opened: Utc,
+    /// When what let it in ends.
+    pub ends: Option<Ends>,
     /// What the client can do.
     pub abilities: Abilities,
     /// The streams to the client.
@@ -89,6 +112,7 @@ impl Session {
         principal: Arc<Principal>,
         endpoint: Endpoint,
         opened: Utc,
+        ends: Option<Ends>,
         abilities: Abilities,
         streams: Streams,
     ) -> Arc<Self> {
@@ -100,6 +124,7 @@ impl Session {
             principal,
             endpoint,
             opened,
+            ends,
             abilities,
             streams,
             questions: Questions::default(),

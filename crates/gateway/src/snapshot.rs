@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub servers: BTreeMap<ServerName, Arc<Server>>,
     /// The screens.
     pub inspect: Inspect,
+    /// How long records stay in the log before they are archived.
+    pub retain: Duration,
 }
 
 /// The bounds of `bounds:`.

@@ -2,6 +2,8 @@
 
 mod print;
 
+pub(crate) use print::trouble_of;
+
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
@@ -132,7 +134,8 @@ pub struct Trail {
     /// The request id: one from client through server, and the reference of a refusal.
     pub id: CallId,
     last: Instant,
-    pub(crate) stages: [u32; 13],
+    /// Nanoseconds in each stage.
+    pub(crate) stages: [u64; Stage::ALL.len()],
     pub(crate) reached: usize,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) endpoint: Option<Endpoint>,
@@ -186,7 +189,7 @@ impl Trail {
         Self {
             id: CallId::new(&*gate.entropy),
             last: began,
-            stages: [0; 13],
+            stages: [0; Stage::ALL.len()],
             reached: 0,
             peer,
             endpoint: None,
@@ -216,7 +219,7 @@ impl Trail {
     /// Notes that a stage was passed, and how long it took.
     pub(crate) fn passed(&mut self, gate: &Gate, stage: Stage) {
         let now = gate.clock.instant();
-        let spent = u32::try_from(now.since(self.last).as_micros()).unwrap_or(u32::MAX);
+        let spent = now.nanos().saturating_sub(self.last.nanos());
         if let Some(slot) = self.stages.get_mut(stage as usize) {
             *slot = slot.saturating_add(spent);
         }

@@ -36,6 +36,9 @@ impl Default for SchemaBounds {
     }
 }
 
+/// Members that every JavaScript object has, through which its prototype is reached.
+const INHERITED: [&str; 3] = ["__proto__", "constructor", "prototype"];
+
 /// Memory for the matchers of all patterns of one schema.
 const MATCHERS: usize = 8 * 1024 * 1024;
 
@@ -91,6 +94,30 @@ impl Compiled {
                 keyword: Cow::Owned(cause.kind().keyword().to_owned()),
             },
         ))
+    }
+
+    /// Checks that no object in `value`, at any depth, has a member that JavaScript objects have by themselves, unless the schema names it: a server
+    /// that merges its arguments would change what all its objects inherit.
+    ///
+    /// # Errors
+    /// The first [`Mismatch`], of the keyword `propertyNames`.
+    pub fn check_inherited(&self, value: &Value) -> Result<(), Mismatch> {
+        let mut todo = vec![value];
+        while let Some(value) = todo.pop() {
+            match value {
+                Value::Array(items) => todo.extend(items),
+                Value::Object(members) => {
+                    for (key, member) in members {
+                        if INHERITED.contains(&key.as_str()) && !self.names.contains(key) {
+                            return Err(Mismatch::new("", "propertyNames"));
+                        }
+                        todo.push(member);
+                    }
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// The top-level string properties that nothing bounds, sorted: no enumeration, constant, pattern, format or greatest length.

@@ -57,6 +57,23 @@ fn access_argument_schemas_name_place_and_keyword_only() {
 }
 
 #[test]
+fn members_that_objects_inherit_are_taken_only_by_name() {
+    let open = compile(&json!({ "type": "object" })).unwrap();
+    for value in [
+        json!({ "__proto__": { "admin": true } }),
+        json!({ "a": [{ "constructor": { "prototype": {} } }] }),
+        json!({ "a": { "b": { "prototype": 1 } } }),
+    ] {
+        assert_eq!(open.check(&value), Ok(()), "{value}");
+        assert_eq!(open.check_inherited(&value).unwrap_err().keyword, "propertyNames", "{value}");
+    }
+    let named = compile(&json!({ "type": "object", "properties": { "constructor": { "type": "string" } } })).unwrap();
+    assert_eq!(named.check_inherited(&json!({ "constructor": "ana" })), Ok(()));
+    assert!(named.check_inherited(&json!({ "prototype": "ana" })).is_err());
+    assert_eq!(open.check_inherited(&json!({ "proto": "__proto__", "Constructor": 1 })), Ok(()));
+}
+
+#[test]
 fn references_stay_inside() {
     for target in ["http://127.0.0.1:1/x", "https://example.com/s.json", "file:///etc/passwd", "other.json", "/etc/passwd", "urn:x"] {
         assert_eq!(refused(json!({ "$ref": target })), Error::Reference, "{target}");

@@ -5,6 +5,7 @@
 
 mod disk;
 mod folder;
+mod keeper;
 mod open;
 mod queue;
 #[cfg(test)]
@@ -13,8 +14,10 @@ mod writer;
 
 pub use disk::{Disk, Handle, RealDisk};
 pub use folder::LogFolder;
+pub use keeper::Sealed;
 
 use audit::{Journal, LogKey, State, Ticket, Unavailable};
+use keeper::Keeper;
 use queue::{Item, Queue, Room, Urgency};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -96,9 +99,21 @@ pub struct Recovery {
     pub clean: bool,
 }
 
+/// A time in which the log took no records, and is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// When the writer noticed.
+    pub since: Utc,
+    /// When it could write again.
+    pub until: Utc,
+    /// What it noticed.
+    pub cause: String,
+}
+
 /// A log in a folder of this machine.
 pub struct FileJournal {
     queue: Arc<Queue>,
+    keeper: Keeper,
     limit: Duration,
     thread: Mutex<Option<JoinHandle<Result<(), Error>>>>,
 }
@@ -119,12 +134,14 @@ impl FileJournal {
     /// As [`open`](Self::open).
     pub fn on(disk: Arc<dyn Disk>, folder: &Path, key: LogKey, options: &Options) -> Result<(Self, Recovery), Error> {
         let queue = Arc::new(Queue::new(options));
+        let key = Arc::new(key);
+        let keeper = Keeper::new(Arc::clone(&disk), folder, Arc::clone(&key));
         let (writer, recovery) = open::open(disk, folder, key, options, Arc::clone(&queue))?;
         let thread = std::thread::Builder::new()
             .name("audit".into())
             .spawn(move || writer.run())
             .map_err(|source| Error::Io { file: "thread".into(), source })?;
-        Ok((Self { queue, limit: options.limit, thread: Mutex::new(Some(thread)) }, recovery))
+        Ok((Self { queue, keeper, limit: options.limit, thread: Mutex::new(Some(thread)) }, recovery))
     }
 
     /// Writes what waits and the closing checkpoint, and ends the thread. Blocks. A second call does nothing.
@@ -132,6 +149,8 @@ impl FileJournal {
     /// # Errors
     /// When the last records or the closing checkpoint could not be written.
     pub fn close(&self) -> Result<(), Error> {
+        // An archive in the making is finished first.
+        self.keeper.close();
         self.queue.close();
         match self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(thread) => thread.join().map_err(|_| Error::Unfinished)?,
@@ -139,13 +158,27 @@ impl FileJournal {
         }
     }
 
-    /// Drops the segments all of whose records are older than `before`; their hashes stay in the tiles, and a checkpoint says how many went. Gives the index
-    /// of the first record that is left. Blocks.
+    /// Makes the archive of the oldest segment, durable, if all of its records are older than `before` and the log is 256 records past it. Blocks on the disk,
+    /// beside the writer. None where there is nothing to archive.
     ///
     /// # Errors
-    /// [`Error::Unfinished`] when the log is failed or closed; else those of the disk.
-    pub fn seal_and_drop(&self, before: Utc) -> Result<u64, Error> {
-        self.queue.retain(before).recv().map_err(|_| Error::Unfinished)?
+    /// [`Error::Audit`] when the segment or its tiles are not what they should be: both are then left as they are. [`Error::Io`].
+    pub fn seal(&self, before: Utc) -> Result<Option<Sealed>, Error> {
+        if self.queue.state().writable() { self.keeper.seal(before) } else { Ok(None) }
+    }
+
+    /// Drops the segment of an archive from the log: a checkpoint says so first; the hashes of its records stay. Blocks.
+    ///
+    /// # Errors
+    /// [`Error::Audit`] when the archive is not there any more as it was made, [`Error::Unfinished`] when the log is failed or closed; else those of the disk.
+    pub fn drop_sealed(&self, sealed: &Sealed) -> Result<(), Error> {
+        self.keeper.check(sealed)?;
+        self.queue.retain(sealed.seal().ordinal, sealed.end()).recv().map_err(|_| Error::Unfinished)?
+    }
+
+    /// The interruptions that ended since this was last asked.
+    pub fn interruptions(&self) -> Vec<Interruption> {
+        self.queue.interruptions()
     }
 
     fn hand_over(&self, record: Vec<u8>, room: Room, urgency: Urgency) -> Ticket {

@@ -4,8 +4,12 @@
 
 mod body;
 mod connections;
+mod source;
+mod stream;
 
 pub use body::{Body, Events};
+pub use connections::{Full, Most};
+pub use source::SourcePrefix;
 
 use connections::Connections;
 use hyper::body::Incoming;
@@ -17,6 +21,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use stream::{Late, Stream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,10 +29,12 @@ use tokio_util::task::TaskTracker;
 /// What one connection and all of them together may cost.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Connections of one client address.
-    pub connections: usize,
-    /// Longest time until the head of a request is complete.
+    /// How many there may be.
+    pub connections: Most,
+    /// Longest time until the head of a request is complete, counted from the end of the one before.
     pub header: Duration,
+    /// Longest time in which a peer may take nothing of what is written.
+    pub write: Duration,
 }
 
 /// Bytes that the head of a request may have.
@@ -39,34 +46,47 @@ pub const HEAD_FIELDS: usize = 64;
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request of the client at `peer`.
     fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
+
+    /// Takes note of a connection that was closed unread because there are too many.
+    fn turned_away(&self, full: Full);
 }
 
 /// Accepts connections until `stop`, then lets open ones finish what they are at. Returns once all have ended.
 ///
-/// A connection beyond the bound of its address is closed unread. `TCP_NODELAY` is set on each.
+/// A connection beyond a bound is closed unread. `TCP_NODELAY` is set on each.
 pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc<A>, stop: CancellationToken) {
     let connections = Arc::new(Connections::new(limits.connections));
     let tracker = TaskTracker::new();
+    let mut failures = 0_u32;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = match accepted {
-            Ok(pair) => pair,
+            Ok(pair) => {
+                failures = 0;
+                pair
+            }
             Err(cause) => {
-                tracing::warn!(%cause, "accept failed");
+                if failures == 0 {
+                    tracing::warn!(%cause, "accept failed");
+                }
+                failures = failures.saturating_add(1);
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 continue;
             }
         };
-        let Some(permit) = connections.admit(peer.ip()) else {
-            tracing::warn!(%peer, "connection closed: its address has too many");
-            continue;
+        let permit = match connections.admit(SourcePrefix::of(peer.ip())) {
+            Ok(permit) => permit,
+            Err(full) => {
+                answer.turned_away(full);
+                continue;
+            }
         };
-        let (answer, stop, header) = (Arc::clone(&answer), stop.clone(), limits.header);
+        let (answer, stop, limits) = (Arc::clone(&answer), stop.clone(), limits.clone());
         tracker.spawn(async move {
-            connection(stream, peer, header, answer, stop).await;
+            connection(stream, peer, &limits, answer, stop).await;
             drop(permit);
         });
     }
@@ -74,7 +94,7 @@ pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc
     tracker.wait().await;
 }
 
-async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, header: Duration, answer: Arc<A>, stop: CancellationToken) {
+async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, limits: &Limits, answer: Arc<A>, stop: CancellationToken) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
@@ -82,12 +102,13 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, header: Dura
         let answer = Arc::clone(&answer);
         async move { Ok::<_, Infallible>(answer.answer(request, peer).await) }
     });
+    let late = Late::default();
+    let stream = Stream::new(stream, limits.write, late.clone());
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header)
+        .header_read_timeout(limits.header)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
@@ -98,6 +119,9 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, header: Dura
         }
     };
     if let Err(cause) = ended {
+        if cause.is_timeout() {
+            late.tell();
+        }
         tracing::debug!(%peer, %cause, "connection ended early");
     }
 }

@@ -7,7 +7,6 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::wire::{Configured, LOCK};
 use audit::read::{self, Query};
-use audit::segment::Sort;
 use config::{File, Loaded};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
@@ -64,7 +63,6 @@ pub struct Ground {
     running: Option<Running>,
     why_not: String,
     began: Utc,
-    first_segment: u64,
     issued: Mutex<Vec<Token>>,
     stopped: Mutex<Vec<String>>,
 }
@@ -80,11 +78,9 @@ impl Ground {
             Ok(None) => (None, SERVE.to_owned()),
             Err(trouble) => (None, format!("{}: {}", trouble.did, trouble.why)),
         };
-        let log = LogFolder::new(configured.loaded.file.state.join("audit"));
-        let first_segment = read::segments(&log).ok().and_then(|all| all.iter().rev().nth(1).or(all.first()).copied()).unwrap_or(0);
         let began = clock.utc();
         let (issued, stopped) = (Mutex::default(), Mutex::default());
-        Ok(Self { configured, clock, running, why_not, began, first_segment, issued, stopped })
+        Ok(Self { configured, clock, running, why_not, began, issued, stopped })
     }
 
     /// The time.
@@ -252,8 +248,8 @@ impl Ground {
 
     /// The records of this run, oldest first: those that were made since it began.
     pub async fn records(&self) -> Result<Vec<Value>, Trouble> {
-        let (log, began, first) = (self.log(), self.began, self.first_segment);
-        let read = tokio::task::spawn_blocking(move || since(&log, began, first)).await;
+        let (log, began) = (self.log(), self.began);
+        let read = tokio::task::spawn_blocking(move || since(&log, began)).await;
         let read = read.map_err(|fault| Trouble::new("read the log", fault))?;
         read.map_err(|fault| Trouble::new("read the log", fault))
     }
@@ -309,17 +305,13 @@ impl Running {
     }
 }
 
-fn since(log: &LogFolder, began: Utc, first: u64) -> Result<Vec<Value>, audit::Error> {
+fn since(log: &LogFolder, began: Utc) -> Result<Vec<Value>, audit::Error> {
     let query = Query { since: Some(began), ..Query::default() };
     let mut found = Vec::new();
-    for segment in read::segments(log)?.into_iter().filter(|segment| *segment >= first) {
-        read::frames(log, segment, |_, frame| {
-            if frame.sort == Sort::Record && query.matches(frame.body) {
-                found.extend(serde_json::from_slice(frame.body));
-            }
-            if found.len() < MOST_RECORDS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-    }
+    read::records(log, &query, |entry| {
+        found.extend(serde_json::from_slice(&entry.body));
+        if found.len() < MOST_RECORDS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
     Ok(found)
 }
 

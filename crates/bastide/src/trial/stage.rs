@@ -137,7 +137,7 @@ impl Stage {
     fn last(&self, which: impl Fn(&Value) -> bool) -> Result<Option<String>, Failure> {
         let folder = store::journal::LogFolder::new(self.state.join("audit"));
         let mut found = None;
-        let query = audit::read::Query { since: None, until: None, reference: None, kinds: Vec::new() };
+        let query = audit::read::Query::default();
         audit::read::records(&folder, &query, |entry| {
             if let Ok(record) = serde_json::from_slice::<Value>(&entry.body)
                 && which(&record)

@@ -5,7 +5,7 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, NO, say};
 use crate::screen::{Mark, since};
 use audit::bundle;
-use audit::read::{self, Entry, Query, Reference};
+use audit::read::{self, Query, Reach, Reference};
 use audit::record::Kind;
 use audit::verify::{Against, KeyFrom, Report, verify};
 use audit::{VerifierKey, show};
@@ -25,10 +25,10 @@ pub const FOLDER: &str = "audit";
 /// What is done with the log.
 #[derive(Subcommand, Debug)]
 pub enum Verb {
-    /// Print records, one JSON object a line, joined to one line a call
+    /// Print records, one JSON object a line, joined to one line a call; archives that are here are read too
     #[command(after_help = "Example:\n  bastide audit show --since 24h --kind decision")]
     Show(Show),
-    /// Verify every byte of the log; works on a copy too
+    /// Verify every byte of the log and of the archives that are in it; works on a copy too, and beside a running gateway
     #[command(after_help = "Example:\n  bastide audit verify /evidence/audit --key log.pub")]
     Verify(Verify),
     /// Print records with the proof that they are in the log
@@ -64,7 +64,7 @@ pub struct Show {
     /// Only records of the session whose id begins so
     #[arg(long, value_name = "ID")]
     session: Option<String>,
-    /// The newest so many lines
+    /// The newest so many lines; reads no more of the log than holds them
     #[arg(long, value_name = "COUNT")]
     limit: Option<usize>,
     /// Every record as it stands in the log, not joined
@@ -128,7 +128,14 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         Verb::Show(args) => shown(args, common),
         Verb::Verify(args) => verified(args, common),
         Verb::Prove(args) => {
-            let proof = bundle::prove(&folder(None, common)?, &args.reference)?;
+            let folder = folder(None, common)?;
+            let proof = match bundle::prove(&folder, &args.reference) {
+                Err(audit::Error::Absent) => {
+                    let failure = Failure::no("no record of the log that a checkpoint covers begins so");
+                    return Err(missing(&folder, None)?.into_iter().fold(failure, Failure::next));
+                }
+                proof => proof?,
+            };
             say(&(serde_json::to_string(&proof)? + "\n"))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -148,38 +155,90 @@ fn folder(named: Option<&Path>, common: &Common) -> Result<LogFolder, Failure> {
     Ok(LogFolder::new(path))
 }
 
-/// The records that `query` asks for.
-///
-/// # Errors
-/// [`Failure`] when the log cannot be read.
-pub fn records(folder: &LogFolder, query: &Query) -> Result<Vec<Entry>, Failure> {
-    let mut found = Vec::new();
-    read::records(folder, query, |entry| {
-        found.push(entry);
-        ControlFlow::Continue(())
-    })?;
-    Ok(found)
+/// Standard output, line by line; that nobody reads it any more is no failure.
+struct Lines {
+    out: std::io::BufWriter<std::io::StdoutLock<'static>>,
+    broken: Option<std::io::Error>,
+}
+
+impl Lines {
+    fn new() -> Self {
+        Self { out: std::io::BufWriter::new(std::io::stdout().lock()), broken: None }
+    }
+
+    fn put(&mut self, line: &[u8]) -> ControlFlow<()> {
+        match self.out.write_all(line).and_then(|()| self.out.write_all(b"\n")) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(cause) => {
+                self.broken = Some(cause);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn put_all<'a>(&mut self, lines: impl IntoIterator<Item = &'a Value>) -> ControlFlow<()> {
+        lines.into_iter().try_for_each(|line| self.put(line.to_string().as_bytes()))
+    }
+
+    fn end(mut self) -> Result<ExitCode, Failure> {
+        match self.broken.map_or_else(|| self.out.flush(), Err) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => Err(cause.into()),
+            Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
+        }
+    }
+}
+
+/// Says which records cannot be read because their archives are not here.
+pub fn missing(folder: &LogFolder, since: Option<Utc>) -> Result<Option<String>, Failure> {
+    let wanted = |until: &Option<Utc>| since.zip(*until).is_none_or(|(since, until)| since < until);
+    let absent: Vec<String> =
+        read::absent(folder)?.into_iter().filter(|(_, until)| wanted(until)).map(|(absent, _)| absent.to_string()).collect();
+    let list = absent.join(", ");
+    Ok((!absent.is_empty()).then(|| format!("archived and not here: {list}; put back what was moved away to read it")))
 }
 
 fn shown(args: &Show, common: &Common) -> Result<ExitCode, Failure> {
-    let query = Query { since: args.stretch.since, until: args.stretch.until, reference: args.reference.clone(), kinds: args.kind.clone() };
-    let mut entries = records(&folder(None, common)?, &query)?;
-    if let Some(start) = &args.session {
-        let start = start.to_ascii_uppercase();
-        entries.retain(|entry| of_session(&entry.body, &start));
-    }
-    let lines: Vec<String> = if args.raw {
-        entries.into_iter().map(|entry| String::from_utf8_lossy(&entry.body).into_owned()).collect()
-    } else {
-        show::join(&entries).iter().map(Value::to_string).collect()
+    let folder = folder(None, common)?;
+    let query = Query {
+        since: args.stretch.since,
+        until: args.stretch.until,
+        reference: args.reference.clone(),
+        kinds: args.kind.clone(),
+        reach: Reach::Archives,
     };
-    let from = args.limit.map_or(0, |limit| lines.len().saturating_sub(limit));
-    let newest = lines.get(from..).unwrap_or_default();
-    say(&newest.iter().fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "{line}");
-        text
-    }))?;
-    Ok(ExitCode::SUCCESS)
+    let start = args.session.as_ref().map(|start| start.to_ascii_uppercase());
+    let keep = |body: &[u8]| start.as_ref().is_none_or(|start| of_session(body, start));
+    let mut out = Lines::new();
+    let few = match (args.limit, &args.reference) {
+        (_, Some(_)) => Some(read::find(&folder, &query)?.into_iter().filter(|entry| keep(&entry.body)).collect::<Vec<_>>()),
+        (Some(limit), None) => Some(read::newest(&folder, &query, limit, keep)?),
+        (None, None) => None,
+    };
+    if few.as_ref().is_none_or(Vec::is_empty)
+        && let Some(missing) = missing(&folder, args.stretch.since)?
+    {
+        eprintln!("! {missing}");
+    }
+    if let Some(entries) = few {
+        let from = |lines: usize| args.limit.map_or(0, |limit| lines.saturating_sub(limit));
+        let _ = if args.raw {
+            entries.iter().skip(from(entries.len())).try_for_each(|entry| out.put(&entry.body))
+        } else {
+            let lines = show::join(&entries);
+            out.put_all(lines.iter().skip(from(lines.len())))
+        };
+        return out.end();
+    }
+    let mut joiner = show::Joiner::default();
+    read::records(&folder, &query, |entry| match (keep(&entry.body), args.raw) {
+        (false, _) => ControlFlow::Continue(()),
+        (true, true) => out.put(&entry.body),
+        (true, false) => out.put_all(&joiner.push(&entry)),
+    })?;
+    if out.broken.is_none() {
+        let _ = out.put_all(&joiner.finish());
+    }
+    out.end()
 }
 
 fn of_session(body: &[u8], start: &str) -> bool {
@@ -224,6 +283,17 @@ fn said(report: &Report) -> String {
     } else {
         fact("unaltered", Mark::Bad, &format!("{} problems", report.problems.len()));
     }
+    if let Some(count) = report.in_progress {
+        let text = format!("a gateway is writing: judged up to the newest checkpoint; {count} records behind it are in progress");
+        fact("running", Mark::Note, &text);
+    }
+    for one in &report.archives {
+        let text = format!("{} records from {} on, {}", one.records, one.first, one.file);
+        match one.here {
+            true => fact("archived", Mark::Good, &format!("{text}: sealed, and what the log's hashes say")),
+            false => fact("archived", Mark::Note, &format!("{text}: not here; its hashes are in the log")),
+        }
+    }
     fact("anchored", Mark::Note, "no witness countersigns; keep a checkpoint elsewhere and give it as --checkpoint");
     fact("complete", Mark::Note, "for traffic through Bastide, and for nothing else");
     for problem in &report.problems {
@@ -237,19 +307,9 @@ fn exported(args: &Export, common: &Common) -> Result<ExitCode, Failure> {
     let folder = folder(args.dir.as_deref(), common)?;
     let query = Query { since: args.stretch.since, until: args.stretch.until, ..Query::default() };
     let Some(path) = &args.bundle else {
-        let mut out = std::io::stdout().lock();
-        let mut broken = None;
-        read::records(&folder, &query, |entry| match out.write_all(&entry.body).and_then(|()| out.write_all(b"\n")) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(cause) => {
-                broken = Some(cause);
-                ControlFlow::Break(())
-            }
-        })?;
-        return match broken {
-            Some(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => Err(cause.into()),
-            Some(_) | None => Ok(ExitCode::SUCCESS),
-        };
+        let mut out = Lines::new();
+        read::records(&folder, &query, |entry| out.put(&entry.body))?;
+        return out.end();
     };
     let unwritten = |cause: std::io::Error| Failure::system(format!("`{}` cannot be written", path.display())).because(&cause);
     let beside = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));

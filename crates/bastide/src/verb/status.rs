@@ -5,9 +5,10 @@ use crate::desk::running;
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::wire::Configured;
-use ::audit::read::Query;
+use ::audit::read::{self, Query};
 use ::audit::show;
 use serde_json::{Value, json};
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Duration;
 use store::journal::LogFolder;
@@ -51,23 +52,30 @@ fn day(configured: &Configured) -> Result<Value, Failure> {
         let now = SystemClock::new().utc();
         let since = Utc::from_nanos(now.nanos().saturating_sub(u64::try_from(DAY.as_nanos()).unwrap_or(u64::MAX)));
         let query = Query { since: Some(since), ..Query::default() };
-        for line in show::join(&audit::records(&LogFolder::new(folder), &query)?) {
-            let calls = matches!(member(&line, "method"), "tools/call" | "prompts/get" | "resources/read");
-            let word = line.pointer("/decision/verdict").and_then(Value::as_str);
-            let slot = match word {
-                Some("allowed") => 0,
-                Some("changed") => 1,
-                Some("held") => 2,
-                Some(_) => 3,
-                None => continue,
-            };
-            if let Some(count) = counts.get_mut(slot).filter(|_| calls || slot == 3) {
-                *count += 1;
-            }
-        }
+        let mut joiner = show::Joiner::default();
+        read::records(&LogFolder::new(folder), &query, |entry| {
+            joiner.push(&entry).iter().for_each(|line| count(line, &mut counts));
+            ControlFlow::Continue(())
+        })?;
+        joiner.finish().iter().for_each(|line| count(line, &mut counts));
     }
     let [allowed, changed, held, refused] = counts;
     Ok(json!({ "allowed": allowed, "changed": changed, "held": held, "refused": refused }))
+}
+
+/// Counts the call of one line: allowed, changed, held, refused.
+fn count(line: &Value, counts: &mut [u64; 4]) {
+    let calls = matches!(member(line, "method"), "tools/call" | "prompts/get" | "resources/read");
+    let slot = match line.pointer("/decision/verdict").and_then(Value::as_str) {
+        Some("allowed") => 0,
+        Some("changed") => 1,
+        Some("held") => 2,
+        Some(_) => 3,
+        None => return,
+    };
+    if let Some(count) = counts.get_mut(slot).filter(|_| calls || slot == 3) {
+        *count += 1;
+    }
 }
 
 fn said(answer: &Value, configured: &Configured) -> String {

@@ -4,3 +4,4 @@ mod calls;
 mod chain;
 mod correlation;
 mod events;
+mod retention;

@@ -12,3 +12,4 @@ mod response;
 mod runtime;
 mod secrets;
 mod supply;
+mod transport;

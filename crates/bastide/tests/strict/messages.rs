@@ -41,6 +41,13 @@ fn rows() -> Vec<Row> {
     add(9, r#"{"jsonrpc":"2.0","id":5,"method":"tools/call\u0000","params":{"name":"canary__echo"}}"#.into(), 400, -32600, Some(5));
     add(9, call(r#"{"name":"canary__echo\u0000","arguments":{"text":"x"}}"#), 400, -32602, Some(5));
     add(10, call(r#"{"name":"canary__echo","arguments":{"text":"x"},"__proto__":{"admin":true}}"#), 400, -32602, Some(5));
+    add(
+        10,
+        r#"{"jsonrpc":"2.0","id":5,"method":"prompts/get","params":{"name":"canary__x","arguments":{"constructor":"x"}}}"#.into(),
+        400,
+        -32602,
+        Some(5),
+    );
     let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
     add(11, call(&format!(r#"{{"name":"canary__echo","arguments":{{"text":{deep}}}}}"#)), 400, -32600, None);
     let long = "a".repeat((4 << 20) + 1);
@@ -284,6 +291,40 @@ fn a_connection_that_carried_nonsense_ends_where_the_table_says() {
     assert!(!ends(r#"{"jsonrpc":"2.0","id":1.0,"method":"ping"}"#), "row 19");
     assert!(ends("[]"), "row 15");
     assert!(ends(r#"{"jsonrpc":"2.0","id":5,"method":"ping","method":"ping"}"#), "row 6");
+}
+
+#[test]
+fn every_row_says_what_becomes_of_the_connection() {
+    let world = World::new();
+    let mut agent = world.agent();
+    agent.patience = std::time::Duration::from_secs(10);
+    let ends = [4, 6, 7, 9, 11, 12, 13, 15, 32, 33];
+    let head: String = agent
+        .headers(&[
+            ("Mcp-Session-Id", agent.session.as_deref().unwrap()),
+            ("MCP-Protocol-Version", "2025-11-25"),
+            ("Host", &world.data().to_string()),
+        ])
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let mut wrong = Vec::new();
+    for (row, body, ..) in rows() {
+        let mut request = format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+        request.extend_from_slice(&body);
+        // Where the connection stays, this ends it.
+        request.extend_from_slice(format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", world.data()).as_bytes());
+        let answer = String::from_utf8_lossy(&agent.raw(&request)).to_ascii_lowercase();
+        let told = answer.split("\r\n\r\n").next().unwrap_or_default().contains("connection: close");
+        let went_on = answer.contains("{\"ok\":true}");
+        if told != ends.contains(&row) || told == went_on {
+            wrong.push(format!(
+                "row {row}: {}\n  told {told}, went on {went_on}",
+                String::from_utf8_lossy(&body).chars().take(100).collect::<String>()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

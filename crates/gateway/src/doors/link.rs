@@ -25,6 +25,15 @@ const RETRY: std::time::Duration = std::time::Duration::from_secs(1);
 /// The longest that a server may make us wait.
 const RETRY_MOST: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// Whose calls run on a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// Those of one session, and so of one principal.
+    One,
+    /// Those of every session.
+    All,
+}
+
 /// Why nothing more comes of an exchange with a server.
 #[derive(Debug, thiserror::Error)]
 pub enum Broken {
@@ -79,6 +88,7 @@ pub struct Link {
     /// Digest of its configuration when the link was opened.
     pub digest: String,
     carrier: Carrier,
+    sharing: Sharing,
     next: AtomicI64,
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
@@ -194,8 +204,8 @@ pub enum Standing {
 
 impl Link {
     /// A link over the pipes of a local process.
-    pub(super) fn over_pipe(server: ServerName, digest: String, pipe: Pipe, bounds: mcp::Bounds) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Pipe(pipe), bounds)
+    pub(super) fn over_pipe(server: ServerName, digest: String, pipe: Pipe, sharing: Sharing, bounds: mcp::Bounds) -> Arc<Self> {
+        Self::new(server, digest, Carrier::Pipe(pipe), sharing, bounds)
     }
 
     /// A link over HTTP.
@@ -206,14 +216,15 @@ impl Link {
         authorization: Option<HeaderValue>,
         bounds: mcp::Bounds,
     ) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, bounds)
+        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, Sharing::One, bounds)
     }
 
-    fn new(server: ServerName, digest: String, carrier: Carrier, bounds: mcp::Bounds) -> Arc<Self> {
+    fn new(server: ServerName, digest: String, carrier: Carrier, sharing: Sharing, bounds: mcp::Bounds) -> Arc<Self> {
         Arc::new(Self {
             server,
             digest,
             carrier,
+            sharing,
             next: AtomicI64::new(1),
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
@@ -477,8 +488,12 @@ impl Link {
         }
     }
 
-    /// Over a pipe nothing ties a question to a call: it belongs to the only one in flight, or to none.
+    /// Over a pipe nothing ties a question or a log message to a call: it belongs to the only one in flight, or to none. Where several principals
+    /// share the process it belongs to none: what a server says late of one's call would else be told to another.
     fn only_owner(&self) -> Option<mpsc::Sender<Incoming>> {
+        if self.sharing == Sharing::All {
+            return None;
+        }
         let pending = self.pending.lock();
         let mut owned = pending.values().filter(|pending| pending.owner.is_some());
         let first = owned.next()?;

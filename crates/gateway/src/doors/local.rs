@@ -1,5 +1,6 @@
 //! Starts local servers and watches what they say.
 
+use super::link::Sharing;
 use super::pipe::{Pipe, Watched};
 use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits};
 use crate::gate::Gate;
@@ -37,7 +38,8 @@ pub(super) async fn start(
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
-    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, limits(&snapshot));
+    let sharing = if session.is_some() { Sharing::One } else { Sharing::All };
+    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, sharing, limits(&snapshot));
     let watch = Watch {
         gate: Arc::clone(gate),
         link: Arc::clone(&link),

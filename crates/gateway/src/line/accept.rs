@@ -5,12 +5,14 @@
 use crate::arrival::{Arrival, Endpoint, Source, Verb};
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::snapshot::{Listen, Snapshot};
+use crate::place;
+use crate::snapshot::Snapshot;
 use crate::trail::{Stage, Trail};
-use http::header::{HOST, HeaderMap, HeaderName, ORIGIN};
 use std::sync::Arc;
-use terms::{Code, ServerName};
+use terms::Code;
 use transport::http::HEAD_BYTES;
+
+pub(super) use crate::place::one;
 
 /// What arrived, its head accepted.
 pub struct Framed {
@@ -48,18 +50,19 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
         return Err(trail.status(503, Code::Killed));
     }
     let (endpoint, verb) = match &arrival.source {
-        Source::Local(local) => (local.endpoint.clone(), Verb::Post),
+        Source::Local(local) => {
+            trail.endpoint = Some(local.endpoint.clone());
+            (local.endpoint.clone(), Verb::Post)
+        }
         Source::Http(http) => {
             size(&http.head, trail)?;
-            let target = http.head.uri.authority().map(http::uri::Authority::as_str);
-            host(&http.head.headers, target, &snapshot.listen, trail)?;
-            origin(&http.head.headers, &snapshot.listen, trail)?;
+            place::check(&http.head, &snapshot.listen).map_err(|misplaced| trail.close(misplaced.status(), Code::MessageMalformed))?;
+            trail.endpoint = Endpoint::at(http.head.uri.path());
             query(http.head.uri.query(), trail)?;
-            let endpoint = endpoint(http.head.uri.path()).ok_or_else(|| trail.status(404, Code::Unknown))?;
+            let endpoint = trail.endpoint.clone().ok_or_else(|| trail.status(404, Code::Unknown))?;
             (endpoint, verb(&http.head.method).ok_or_else(|| trail.status(405, Code::MessageMalformed))?)
         }
     };
-    trail.endpoint = Some(endpoint.clone());
     trail.passed(gate, Stage::Accept);
     Ok(Framed { arrival, endpoint, verb, snapshot })
 }
@@ -71,25 +74,6 @@ fn size(head: &http::request::Parts, trail: &mut Trail) -> Result<(), Halt> {
     if fields + target <= HEAD_BYTES { Ok(()) } else { Err(trail.oversize_head(HEAD_BYTES)) }
 }
 
-/// RFC 9110 §7.2: exactly one Host, and one of ours; an absolute-form target names the same.
-fn host(headers: &HeaderMap, target: Option<&str>, listen: &Listen, trail: &mut Trail) -> Result<(), Halt> {
-    let given = one(headers, &HOST).ok_or_else(|| trail.close(400, Code::MessageMalformed))?;
-    let absolute_differs = target.is_some_and(|target| !target.eq_ignore_ascii_case(given));
-    if absolute_differs || !listen.hosts.iter().any(|host| host.eq_ignore_ascii_case(given)) {
-        return Err(trail.close(403, Code::MessageMalformed));
-    }
-    Ok(())
-}
-
-/// A browser says where a page came from; only listed origins may call.
-fn origin(headers: &HeaderMap, listen: &Listen, trail: &mut Trail) -> Result<(), Halt> {
-    if !headers.contains_key(ORIGIN) {
-        return Ok(());
-    }
-    let known = one(headers, &ORIGIN).is_some_and(|given| listen.origins.iter().any(|origin| origin.eq_ignore_ascii_case(given)));
-    if known { Ok(()) } else { Err(trail.close(403, Code::MessageMalformed)) }
-}
-
 /// No endpoint takes a query; one that looks like a credential is reported as such.
 fn query(query: Option<&str>, trail: &mut Trail) -> Result<(), Halt> {
     let Some(query) = query else { return Ok(()) };
@@ -97,14 +81,7 @@ fn query(query: Option<&str>, trail: &mut Trail) -> Result<(), Halt> {
         let name = name.to_ascii_lowercase();
         ["token", "key", "auth", "secret", "password", "bearer", "credential"].iter().any(|word| name.contains(word))
     }) || query.contains("eyJ");
-    if secret { Err(trail.close(400, Code::UrlToken)) } else { Err(trail.status(400, Code::MessageMalformed)) }
-}
-
-fn endpoint(path: &str) -> Option<Endpoint> {
-    match path.strip_prefix("/mcp")? {
-        "" => Some(Endpoint::All),
-        rest => ServerName::new(rest.strip_prefix('/')?).ok().map(Endpoint::Server),
-    }
+    if secret { Err(trail.challenge(400, Some("invalid_request"), Code::UrlToken)) } else { Err(trail.status(400, Code::MessageMalformed)) }
 }
 
 fn verb(method: &http::Method) -> Option<Verb> {
@@ -113,26 +90,5 @@ fn verb(method: &http::Method) -> Option<Verb> {
         http::Method::GET => Some(Verb::Get),
         http::Method::DELETE => Some(Verb::Delete),
         _ => None,
-    }
-}
-
-/// The value of a header that stands there exactly once and is text.
-pub(super) fn one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?.to_str().ok()?;
-    values.next().is_none().then_some(first)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_exact_paths_are_endpoints() {
-        assert_eq!(endpoint("/mcp"), Some(Endpoint::All));
-        assert_eq!(endpoint("/mcp/files"), ServerName::new("files").ok().map(Endpoint::Server));
-        for other in ["/", "/mcp/", "//mcp", "/MCP", "/mcp/files/", "/mcp/Files", "/mcp/%66iles", "/mcp/../mcp", "/mcpx"] {
-            assert_eq!(endpoint(other), None, "{other}");
-        }
     }
 }

@@ -7,7 +7,7 @@ use crate::arrival::Source;
 use crate::calls::Entry;
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::session::{Abilities, Ability, Flight, Phase, Session, Streams};
+use crate::session::{Abilities, Ability, Ends, Flight, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Revision};
 use policy::Charge;
@@ -88,6 +88,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let entry =
         gate.calls.enter(trail.id, &session, now, bound).ok_or_else(|| trail.refuse_with(Code::BoundInflight, Hole::Most(bound as u64)))?;
     let mut place = Place { entry, flying: None };
+    if session.phase() == Phase::Ended {
+        return Err(trail.status(404, Code::SessionUnknown));
+    }
     if let Intake::Message(Message::Notification(notification)) = parsed.intake()
         && notification.method == Method::Initialized
     {
@@ -149,6 +152,7 @@ fn open(gate: &Gate, trail: &mut Trail, parsed: &Parsed, id: Id, params: Node<'_
         Arc::clone(identified.principal()),
         framed.endpoint().clone(),
         gate.clock.utc(),
+        identified.ends().map(|at| Ends::new(at, gate.clock.utc(), gate.clock.instant())),
         abilities(params),
         streams,
     );

@@ -153,7 +153,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, &recorded, &server));
             let sent = tokio::select! {
                 biased;
-                () = killed(recorded.call()) => return Err(trail.refuse(Code::Killed)),
+                code = ended(recorded.call()) => return Err(trail.refuse(code)),
                 sent = sending => sent,
             };
             let flight = match sent {
@@ -169,10 +169,13 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     Ok(Forwarded { recorded, way, deadline, notes })
 }
 
-/// Waits until an operator's kill ends the call.
-async fn killed(call: &crate::calls::Call) {
-    if call.stopped().await != Stop::Killed {
-        std::future::pending::<()>().await;
+/// Waits until an operator's kill ends the call, or its token does; says what the client is told. What the client cancels is sent all the same, and
+/// then taken back.
+async fn ended(call: &crate::calls::Call) -> Code {
+    match call.stopped().await {
+        Stop::Killed => Code::Killed,
+        Stop::Expired => Code::TokenInvalid,
+        Stop::Cancelled => std::future::pending().await,
     }
 }
 

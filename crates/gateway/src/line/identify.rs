@@ -10,7 +10,7 @@ use crate::trail::{Stage, Trail};
 use http::header::AUTHORIZATION;
 use identity::token::{Scope, Verified};
 use std::sync::Arc;
-use terms::{Code, Principal};
+use terms::{Code, Principal, Utc};
 
 /// What arrived, its sender known.
 pub struct Identified {
@@ -30,6 +30,11 @@ impl Identified {
 
     pub(super) fn principal(&self) -> &Arc<Principal> {
         &self.principal
+    }
+
+    /// When the token ends, where there is one.
+    pub(super) fn ends(&self) -> Option<Utc> {
+        self.token.as_deref().map(|token| token.expires)
     }
 
     /// What the token names, where there is a token.

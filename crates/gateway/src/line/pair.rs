@@ -62,6 +62,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     Box::pin(flight.cancel()).await;
                     match why {
                         Stop::Killed => return Err(trail.refuse(Code::Killed)),
+                        Stop::Expired => return Err(trail.refuse(Code::TokenInvalid)),
                         Stop::Cancelled => Answer::Cancelled,
                     }
                 }

@@ -278,7 +278,7 @@ fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {
         None => {}
         Some(Err(_)) => return Fit::Unchecked,
         Some(Ok(schema)) => {
-            if let Err(mismatch) = schema.check(&value) {
+            if let Err(mismatch) = schema.check(&value).and_then(|()| schema.check_inherited(&value)) {
                 return Fit::Schema(mismatch);
             }
         }

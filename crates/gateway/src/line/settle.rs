@@ -7,6 +7,7 @@ use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
 use crate::metrics::Outcome;
 use crate::plain::METADATA;
+use crate::strangers::Noted;
 use crate::trail::{Intended, Stage, Trail, Verdict};
 use bytes::Bytes;
 use mcp::Fate;
@@ -106,13 +107,19 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
     };
     let intent = forwarded.recorded_mut().take_intent();
     trail.passed(gate, Stage::Settle);
-    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is the intent before it.
-    drop(intent);
     let record = match trail.intended {
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    if let Err(cause) = gate.keep(record).await {
+    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is an intent that it took before.
+    let lost = intent.and_then(|intent| intent.peek()).and_then(Result::err);
+    let outcome = gate.journal.append(record);
+    trail.passed(gate, Stage::Settle);
+    let kept = match lost {
+        None => gate.durable(outcome).await,
+        Some(cause) => Err(cause),
+    };
+    if let Err(cause) = kept {
         if matches!(forwarded.target(), super::resolve::Target::Initialize) {
             let unheard = forwarded.session().id;
             gate.sessions.end(|session| session.id == unheard);
@@ -127,6 +134,13 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
 /// Settles a refusal: on record like everything else, then told in the shape that the wire demands.
 pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settled {
     trail.passed(gate, Stage::Settle);
+    if let Some(source) = trail.stranger()
+        && let Noted::Counted(reference) = gate.strangers.note(gate, halt.refusal.code, source)
+    {
+        count(gate, trail);
+        let halt = Halt { refusal: Refusal { reference, ..halt.refusal }, shape: halt.shape };
+        return Settled { outgoing: shape(gate, trail, halt), last: Last::Yes };
+    }
     let record = match trail.intended {
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
@@ -144,6 +158,7 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
 }
 
 fn count(gate: &Gate, trail: &Trail) {
+    gate.metrics.spent(&trail.stages);
     match (trail.verdict(), trail.code) {
         (Verdict::Allowed, _) => drop(gate.metrics.allowed.inc()),
         (verdict, code) => {
@@ -156,11 +171,11 @@ fn count(gate: &Gate, trail: &Trail) {
 fn shape(gate: &Gate, trail: &Trail, halt: Halt) -> Outgoing {
     let Halt { refusal, shape } = halt;
     match shape {
-        Shape::Status { status, fate } => Outgoing::Bare { text: transport_error(trail, &refusal), status, fate, challenge: None },
+        Shape::Status { status, fate } => Outgoing::Bare { text: transport_error(&refusal), status, fate, challenge: None },
         Shape::Challenge { status, error } => {
             let challenge = Some(challenge(gate, trail, error));
             let fate = if status == 401 { Fate::Keep } else { Fate::Close };
-            Outgoing::Bare { text: transport_error(trail, &refusal), status, fate, challenge }
+            Outgoing::Bare { text: transport_error(&refusal), status, fate, challenge }
         }
         Shape::Fault(fault) if fault.is_silent() => Outgoing::Accepted,
         Shape::Fault(fault) => Outgoing::Bare { text: fault.body().into(), status: fault.http, fate: fault.fate, challenge: None },
@@ -172,10 +187,10 @@ fn shape(gate: &Gate, trail: &Trail, halt: Halt) -> Outgoing {
 }
 
 /// An error without an id, for a message that was not understood.
-fn transport_error(trail: &Trail, refusal: &Refusal) -> Bytes {
+fn transport_error(refusal: &Refusal) -> Bytes {
     let mut text = Vec::with_capacity(256);
     let data = serde_json::to_vec(refusal).unwrap_or_default();
-    mcp::print_error(&mut text, trail.client_id.as_ref(), mcp::INVALID_REQUEST, &refusal.message(), Some(&data));
+    mcp::print_error(&mut text, None, mcp::INVALID_REQUEST, &refusal.message(), Some(&data));
     text.into()
 }
 

@@ -33,6 +33,7 @@ pub struct Events {
     standing: Option<u64>,
     ended: VecDeque<u64>,
     bytes: usize,
+    over: Over,
 }
 
 #[derive(Default)]
@@ -133,10 +134,10 @@ impl Streams {
         }
     }
 
-    /// Ends all of them and forgets what was kept.
+    /// Ends all of them and forgets what was kept. One that is opened later ends at once.
     pub fn close(&self) {
         if let Self::Events(events) = self {
-            *events.lock() = Events::default();
+            *events.lock() = Events { over: Over::Yes, ..Events::default() };
         }
     }
 }
@@ -148,7 +149,7 @@ impl Events {
         let number = stream.next;
         stream.next += 1;
         let _ = sink.try_send(priming(id, number));
-        stream.sink = Some(sink);
+        stream.sink = (self.over == Over::No).then_some(sink);
         subscriber
     }
 
@@ -254,6 +255,19 @@ mod tests {
         assert!(seen.contains("{\"b\":2}") && !seen.contains("{\"a\":1}"), "{seen}");
         assert!(streams.stand(Some("7-0")).is_none());
         assert!(streams.stand(Some("x")).is_none());
+    }
+
+    #[test]
+    fn after_the_end_no_stream_stays_open() {
+        let streams = Streams::events();
+        let mut before = streams.stand(None).unwrap();
+        streams.close();
+        let mut after = streams.stand(None).unwrap();
+        let mut call = streams.open().unwrap().1;
+        for subscriber in [&mut before, &mut after, &mut call] {
+            text(subscriber);
+            assert_eq!(subscriber.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        }
     }
 
     #[test]

@@ -73,8 +73,8 @@ impl Trail {
             .iter()
             .zip(self.stages)
             .take(self.reached)
-            .filter(|(_, spent)| *spent > 0)
-            .map(|(stage, spent)| (stage.as_str(), Duration::from_micros(u64::from(spent))))
+            .filter(|(_, spent)| *spent >= 1_000)
+            .map(|(stage, spent)| (stage.as_str(), Duration::from_nanos(spent)))
             .collect();
         let mut trouble = None;
         if kind != Kind::Intent {
@@ -159,24 +159,10 @@ impl Trail {
         Some(out)
     }
 
-    /// What of this security should know of: the event, how bad it is, and the techniques that it points to (MITRE ATT&CK 18.1, ATLAS 5.6).
-    fn trouble(&self) -> Option<(&'static str, Severity, &'static [&'static str])> {
+    /// What of this security should know of.
+    fn trouble(&self) -> Option<Trouble> {
         if let Some(code) = self.code {
-            return match code {
-                Code::UrlToken => Some(("secrets.url", Severity::High, &["T1552"])),
-                Code::TokenInvalid => Some(("identity.token-refused", Severity::Medium, &["T1550.001", "T1528"])),
-                Code::TokenMissing => Some(("identity.token-missing", Severity::Low, &["T1078"])),
-                Code::SessionUnknown => Some(("identity.session-refused", Severity::Medium, &["T1563"])),
-                Code::MessageMalformed => Some(("transport.malformed", Severity::Medium, &["T1190"])),
-                Code::ServerMalformed => Some(("transport.server-malformed", Severity::High, &["T1190"])),
-                Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
-                Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
-                Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
-                Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
-                Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
-                Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
-                _ => None,
-            };
+            return trouble_of(code);
         }
         let secret = self.tally.iter().any(|tally| tally.class == terms::Class::Secret && tally.action != Action::Flag);
         let echo = self.tally.iter().any(|tally| tally.class == terms::Class::Echo);
@@ -187,5 +173,27 @@ impl Trail {
         } else {
             None
         }
+    }
+}
+
+/// An event, how bad it is, and the techniques that it points to (MITRE ATT&CK 18.1, ATLAS 5.6).
+pub(crate) type Trouble = (&'static str, Severity, &'static [&'static str]);
+
+/// What of a refusal security should know of.
+pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
+    match code {
+        Code::UrlToken => Some(("secrets.url", Severity::High, &["T1552"])),
+        Code::TokenInvalid => Some(("identity.token-refused", Severity::Medium, &["T1550.001", "T1528"])),
+        Code::TokenMissing => Some(("identity.token-missing", Severity::Low, &["T1078"])),
+        Code::SessionUnknown => Some(("identity.session-refused", Severity::Medium, &["T1563"])),
+        Code::MessageMalformed => Some(("transport.malformed", Severity::Medium, &["T1190"])),
+        Code::ServerMalformed => Some(("transport.server-malformed", Severity::High, &["T1190"])),
+        Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
+        Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
+        Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
+        Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+        Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
+        Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
+        _ => None,
     }
 }

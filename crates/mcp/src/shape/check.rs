@@ -49,7 +49,10 @@ pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result
         Shape::ListUpTo(most, item) => list(item, *most, node, revision),
         Shape::Map(value) => {
             kind(node, Kind::Object)?;
-            node.members().try_for_each(|member| check(value, member.value, revision))
+            node.members().try_for_each(|member| {
+                inherited(&member.name())?;
+                check(value, member.value, revision)
+            })
         }
         Shape::OneOrMany(one) => match node.kind() {
             Kind::Array => list(one, usize::MAX, node, revision),
@@ -109,15 +112,18 @@ fn object(fields: &[Field], node: Node<'_>, revision: Revision) -> Result<(), u8
     fit(!fields.iter().enumerate().any(missing))
 }
 
+/// No member that every JavaScript object has by itself, through which a careless reader changes what all of them inherit.
+fn inherited(name: &str) -> Result<(), u8> {
+    if matches!(name, "__proto__" | "constructor" | "prototype") { Err(10) } else { Ok(()) }
+}
+
 /// An open object, to any depth: no two keys alike, none of JavaScript's own.
 fn open(node: Node<'_>) -> Result<(), u8> {
     if node.kind() == Kind::Object {
         let mut keys = BTreeSet::new();
         for member in node.members() {
             let name = member.name();
-            if matches!(&*name, "__proto__" | "constructor" | "prototype") {
-                return Err(10);
-            }
+            inherited(&name)?;
             if !keys.insert(fold::fold(&name)) {
                 return Err(7);
             }
@@ -133,9 +139,7 @@ fn meta(node: Node<'_>) -> Result<(), u8> {
     }
     for member in node.members() {
         let name = member.name();
-        if matches!(&*name, "__proto__" | "constructor" | "prototype") {
-            return Err(10);
-        }
+        inherited(&name)?;
         if fold::alike(&name, "progressToken") {
             if name != "progressToken" {
                 return Err(7);

@@ -62,6 +62,22 @@ impl Folder for LogFolder {
         Ok(out)
     }
 
+    fn names(&self, folder: &str) -> io::Result<Vec<String>> {
+        let entries = match std::fs::read_dir(self.0.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut out = Vec::new();
+        for entry in entries {
+            if out.len() >= MOST_NODES {
+                return Err(io::Error::other("too many files"));
+            }
+            out.push(format!("{folder}/{}", entry?.file_name().to_string_lossy()));
+        }
+        Ok(out)
+    }
+
     fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
         let file = self.file(path)?;
         let length = file.metadata().map_or(0, |facts| facts.len().min(most));

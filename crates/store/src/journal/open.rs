@@ -30,13 +30,14 @@ struct End {
 pub(super) fn open(
     disk: Arc<dyn Disk>,
     root: &Path,
-    key: LogKey,
+    key: Arc<LogKey>,
     options: &Options,
     queue: Arc<Queue>,
 ) -> Result<(Writer, Recovery), Error> {
     let folder = LogFolder::new(root);
     disk.remove(PREPARING).map_err(io(PREPARING))?;
     disk.remove(CHECKPOINT_NEW).map_err(io(CHECKPOINT_NEW))?;
+    disk.remove(audit::archive::PREPARING).map_err(io(audit::archive::PREPARING))?;
     let fresh = !begun(&folder)?;
     if fresh {
         create(&*disk, &folder, &key, options)?;
@@ -65,6 +66,7 @@ pub(super) fn open(
     let recovery = Recovery { records: end.tree.size(), torn_bytes: end.torn.len() as u64, tiles, clean: fresh || end.clean };
     let prepared = prepared(&*disk, &folder, end.ordinal + 1, end.bytes)?;
     let last = end.last.unwrap_or_else(|| Checkpoint::empty(key.verifier().name(), terms::Utc::default()));
+    let first = audit::read::segments(&folder)?.first().copied().unwrap_or(end.ordinal);
     let now = Instant::now();
     let mut writer = Writer {
         disk,
@@ -73,6 +75,7 @@ pub(super) fn open(
         options: options.clone(),
         queue,
         file,
+        first,
         ordinal: end.ordinal,
         bytes: end.bytes,
         tail: end.tail,

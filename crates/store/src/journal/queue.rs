@@ -1,6 +1,6 @@
 //! What waits for the writer, and what the writer tells everyone.
 
-use super::{Error, Options};
+use super::{Error, Interruption, Options};
 use audit::{Completion, State, Unavailable};
 use std::sync::mpsc;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -31,10 +31,17 @@ pub(super) struct Item {
     pub(super) urgency: Urgency,
 }
 
+/// An order to drop archived segments.
 pub(super) struct Retain {
-    pub(super) before: Utc,
-    pub(super) answer: mpsc::Sender<Result<u64, Error>>,
+    /// The last of them.
+    pub(super) ordinal: u64,
+    /// How many records the log has up to its end.
+    pub(super) end: u64,
+    pub(super) answer: mpsc::Sender<Result<(), Error>>,
 }
+
+/// Interruptions that are remembered until someone asks.
+const MOST_INTERRUPTIONS: usize = 16;
 
 #[derive(Default)]
 struct Inner {
@@ -49,6 +56,8 @@ struct Inner {
     closing: bool,
     ended: bool,
     failed: Option<Utc>,
+    cause: String,
+    interruptions: Vec<Interruption>,
     warned: bool,
     /// When the writer took the batch that it is writing.
     busy: Option<Instant>,
@@ -152,11 +161,11 @@ impl Queue {
         Ok(())
     }
 
-    pub(super) fn retain(&self, before: Utc) -> mpsc::Receiver<Result<u64, Error>> {
+    pub(super) fn retain(&self, ordinal: u64, end: u64) -> mpsc::Receiver<Result<(), Error>> {
         let (answer, receiver) = mpsc::channel();
         let mut inner = self.lock();
         if !inner.closing && !inner.ended {
-            inner.retain.push(Retain { before, answer });
+            inner.retain.push(Retain { ordinal, end, answer });
         }
         drop(inner);
         self.wake.notify_one();
@@ -213,8 +222,24 @@ impl Queue {
         inner.busy_utc = now;
     }
 
-    pub(super) fn failed(&self, since: Option<Utc>) {
-        self.lock().failed = since;
+    pub(super) fn failed(&self, since: Utc, cause: String) {
+        let mut inner = self.lock();
+        inner.failed = Some(since);
+        inner.cause = cause;
+    }
+
+    pub(super) fn healed(&self, until: Utc) {
+        let mut inner = self.lock();
+        let cause = std::mem::take(&mut inner.cause);
+        if let Some(since) = inner.failed.take()
+            && inner.interruptions.len() < MOST_INTERRUPTIONS
+        {
+            inner.interruptions.push(Interruption { since, until, cause });
+        }
+    }
+
+    pub(super) fn interruptions(&self) -> Vec<Interruption> {
+        std::mem::take(&mut self.lock().interruptions)
     }
 
     pub(super) fn warned(&self, warned: bool) {

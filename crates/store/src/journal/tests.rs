@@ -1,6 +1,8 @@
 //! The log under crashes, failures, tampering and many writers.
 
+mod archive;
 mod fault;
+mod search;
 mod tamper;
 mod verifier;
 
@@ -231,29 +233,6 @@ fn an_outside_checkpoint_and_key_are_met() {
     assert!(!audit::verify(&log, &against(&longer, key())).ok);
     let stranger = LogKey::from_seed("bastide/test", Secret::new([9; 32])).unwrap();
     assert!(!audit::verify(&log, &against(&early, stranger)).ok);
-}
-
-#[test]
-fn old_segments_go_and_the_log_still_verifies() {
-    let folder = tempfile::tempdir().unwrap();
-    let (journal, _) = FileJournal::open(folder.path(), key(), &options()).unwrap();
-    for ticket in (0..900).map(|number| journal.append(record(number))).collect::<Vec<_>>() {
-        wait(ticket).unwrap();
-    }
-    let kept = journal.seal_and_drop(Utc::from_seconds(1_700_000_000 + 500)).unwrap();
-    assert!(kept > 256 && kept <= 500, "{kept}");
-    wait(journal.append(record(900))).unwrap();
-    journal.close().unwrap();
-    whole(folder.path(), 901);
-    assert!(read::segments(&LogFolder::new(folder.path())).unwrap()[0] > 0);
-    let (journal, recovery) = FileJournal::open(folder.path(), key(), &options()).unwrap();
-    assert_eq!(recovery.records, 901);
-    journal.close().unwrap();
-    let reference = read::Reference::new(&RecordId::from_bits(900).to_string()).unwrap();
-    assert_eq!(audit::bundle::prove(&LogFolder::new(folder.path()), &reference).unwrap().records.len(), 1);
-    let first = read::segments(&LogFolder::new(folder.path())).unwrap()[0];
-    std::fs::remove_file(folder.path().join(audit::segment::path(first))).unwrap();
-    assert!(!verify(folder.path()).ok, "a segment that retention did not drop is missed");
 }
 
 /// Every regular file below `root`, relative.

@@ -10,11 +10,9 @@ use audit::segment::{self, Header, Sort, Step, framed};
 use audit::tile::{Full, Tiler};
 use audit::tree::{Frontier, Hash};
 use audit::{Completion, Folder, LogKey, Position, Unavailable};
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use terms::Utc;
 
 /// At the end of each segment, for checkpoints only.
 const NOTES: u64 = 4096;
@@ -30,10 +28,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Writer {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: LogFolder,
-    pub(super) key: LogKey,
+    pub(super) key: Arc<LogKey>,
     pub(super) options: Options,
     pub(super) queue: Arc<Queue>,
     pub(super) file: Box<dyn Handle>,
+    /// The first segment in the log.
+    pub(super) first: u64,
     pub(super) ordinal: u64,
     pub(super) bytes: u64,
     /// Where the next frame goes: everything before it is durable.
@@ -107,6 +107,10 @@ impl Writer {
         let tight = self.disk.filled().is_ok_and(|percent| percent >= WARN_PERCENT);
         let waiting = self.preparing.is_some();
         self.queue.warned(tight || (!self.prepared && !waiting));
+        if !self.failed {
+            let standing = self.standing();
+            self.judge(standing);
+        }
         self.prepare();
     }
 
@@ -191,9 +195,10 @@ impl Writer {
     /// Goes into the failed state on an error.
     fn judge(&mut self, done: Result<(), Error>) {
         if let Err(error) = done {
-            tracing::error!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "the audit log cannot be written");
+            let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), |source| format!("{error}: {source}"));
             if !self.failed {
-                self.queue.failed(Some(self.options.clock.utc()));
+                tracing::error!(%cause, "the audit log cannot be written: no call is taken until it can");
+                self.queue.failed(self.options.clock.utc(), cause);
             }
             self.failed = true;
             self.tried = Instant::now();
@@ -284,11 +289,12 @@ impl Writer {
     /// Puts a new file with all that is durable in the place of the one that failed.
     fn heal(&mut self) {
         self.tried = Instant::now();
-        let healed = self.rewrite().and_then(|()| self.note(Phase::Open));
+        let healed = self.standing().and_then(|()| self.rewrite()).and_then(|()| self.note(Phase::Open));
         match healed {
             Ok(()) => {
                 self.failed = false;
-                self.queue.failed(None);
+                tracing::warn!("the audit log takes records again");
+                self.queue.healed(self.options.clock.utc());
                 self.looked = None;
             }
             Err(error) => self.judge(Err(error)),
@@ -321,52 +327,35 @@ impl Writer {
         let mut file = self.disk.zeros(PREPARING, self.bytes).map_err(io(PREPARING))?;
         file.write_at(kept, 0).and_then(|()| file.sync()).map_err(io(PREPARING))?;
         self.disk.rename(PREPARING, &path).and_then(|()| self.disk.sync_names()).map_err(io(&path))?;
-        self.file = file;
+        self.file = self.disk.open(&path).map_err(io(&path))?;
         self.prepare();
         Ok(())
     }
 
-    fn retain(&mut self, asked: &Retain) {
-        let answer = if self.failed { Err(Error::Unfinished) } else { self.drop_before(asked.before) };
-        // Nobody waits for the answer any more: that is theirs.
-        let _ = asked.answer.send(answer);
+    /// Whether the log, and each segment up to the one that is written, is where it was.
+    fn standing(&self) -> Result<(), Error> {
+        self.disk.standing(self.first..=self.ordinal).map_err(io("."))
     }
 
-    fn drop_before(&mut self, before: Utc) -> Result<u64, Error> {
-        self.note(Phase::Open)?;
-        let covered = audit::tile::full(0, self.tree.size());
-        let mut dropped = self.last.dropped;
-        let mut gone = Vec::new();
-        for ordinal in audit::read::segments(&self.folder)? {
-            if ordinal >= self.ordinal {
-                break;
-            }
-            let mut end = 0;
-            let mut old = true;
-            audit::read::frames(&self.folder, ordinal, |index, frame| {
-                end = index;
-                if frame.sort == Sort::Record {
-                    end = index + 1;
-                    old = recorded(frame.body).is_some_and(|time| time < before);
-                }
-                if old { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-            })?;
-            if !old || end.div_ceil(256) > covered {
-                break;
-            }
-            dropped = dropped.max(end);
-            gone.push(segment::path(ordinal));
+    /// Drops what is archived: first a checkpoint says so, then the segments go.
+    fn retain(&mut self, asked: &Retain) {
+        let mut done = if self.failed || asked.ordinal >= self.ordinal { Err(Error::Unfinished) } else { Ok(()) };
+        if done.is_ok() {
+            let noted = self.note_dropping(Phase::Open, self.last.dropped.max(asked.end));
+            done = if noted.is_ok() { self.remove_through(asked.ordinal) } else { Err(Error::Unfinished) };
+            self.judge(noted);
         }
-        if gone.is_empty() {
-            return Ok(dropped);
-        }
-        self.disk.sync_all().map_err(io("tile"))?;
-        self.note_dropping(Phase::Open, dropped)?;
-        for path in gone {
+        // Nobody waits for the answer any more: that is theirs.
+        let _ = asked.answer.send(done);
+    }
+
+    fn remove_through(&mut self, last: u64) -> Result<(), Error> {
+        while self.first <= last {
+            let path = segment::path(self.first);
             self.disk.remove(&path).map_err(io(&path))?;
+            self.first += 1;
         }
-        self.disk.sync_names().map_err(io("."))?;
-        Ok(dropped)
+        self.disk.sync_names().map_err(io("."))
     }
 
     fn close(&mut self) -> Result<(), Error> {
@@ -383,15 +372,6 @@ impl Writer {
         self.note(phase)?;
         self.disk.sync_all().map_err(io("."))
     }
-}
-
-/// A record's own time.
-fn recorded(body: &[u8]) -> Option<Utc> {
-    #[derive(serde::Deserialize)]
-    struct Timed<'a> {
-        time: &'a str,
-    }
-    serde_json::from_slice::<Timed<'_>>(body).ok().and_then(|timed| Utc::parse(timed.time))
 }
 
 /// Refuses what waits when the writer ends, in whatever way.

@@ -1,46 +1,80 @@
-//! Counts connections by client address.
+//! Counts connections: in all, and by where they come from.
 
+use super::SourcePrefix;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The open connections of each address.
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Most {
+    /// In all.
+    pub total: usize,
+    /// From one source that is not this machine.
+    pub source: usize,
+    /// From this machine, which many clients share.
+    pub loopback: usize,
+}
+
+/// Which bound a connection was over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Full {
+    /// That of all connections.
+    Total,
+    /// That of its source.
+    Source,
+}
+
+/// The open connections.
 pub(super) struct Connections {
-    most: usize,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    most: Most,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    total: usize,
+    by_source: HashMap<SourcePrefix, usize>,
 }
 
 /// One open connection; counts it out when dropped.
 pub(super) struct Permit {
     connections: Arc<Connections>,
-    address: IpAddr,
+    source: SourcePrefix,
 }
 
 impl Connections {
-    pub(super) fn new(most: usize) -> Self {
-        Self { most, open: Mutex::new(HashMap::new()) }
+    pub(super) fn new(most: Most) -> Self {
+        Self { most, open: Mutex::default() }
     }
 
-    /// Counts one more connection in, unless the address has its share.
-    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
+    /// Counts one more connection in, unless all together or those of its source are at their bound.
+    pub(super) fn admit(self: &Arc<Self>, source: SourcePrefix) -> Result<Permit, Full> {
+        let most = match source {
+            SourcePrefix::Loopback => self.most.loopback,
+            SourcePrefix::Network(_) => self.most.source,
+        };
         let mut open = self.open.lock();
-        let count = open.entry(address).or_insert(0);
-        if *count >= self.most {
-            return None;
+        if open.total >= self.most.total {
+            return Err(Full::Total);
         }
-        *count += 1;
-        Some(Permit { connections: Arc::clone(self), address })
+        if open.by_source.get(&source).is_some_and(|count| *count >= most) {
+            return Err(Full::Source);
+        }
+        open.total += 1;
+        *open.by_source.entry(source).or_insert(0) += 1;
+        Ok(Permit { connections: Arc::clone(self), source })
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock();
-        if let Some(count) = open.get_mut(&self.address) {
+        open.total -= 1;
+        if let Some(count) = open.by_source.get_mut(&self.source) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&self.address);
+                open.by_source.remove(&self.source);
             }
         }
     }
@@ -50,16 +84,31 @@ impl Drop for Permit {
 mod tests {
     use super::*;
 
+    fn source(text: &str) -> SourcePrefix {
+        SourcePrefix::of(text.parse().unwrap())
+    }
+
     #[test]
-    fn an_address_has_its_share_and_gets_it_back() {
-        let connections = Arc::new(Connections::new(2));
-        let address = IpAddr::from([127, 0, 0, 1]);
-        let first = connections.admit(address);
-        let second = connections.admit(address);
-        assert!(first.is_some() && second.is_some());
-        assert!(connections.admit(address).is_none());
-        assert!(connections.admit(IpAddr::from([127, 0, 0, 2])).is_some());
+    fn a_source_has_its_share_and_gets_it_back() {
+        let connections = Arc::new(Connections::new(Most { total: 100, source: 2, loopback: 4 }));
+        let first = connections.admit(source("2001:db8::1"));
+        let second = connections.admit(source("2001:db8::2"));
+        assert!(first.is_ok() && second.is_ok());
+        assert_eq!(connections.admit(source("2001:db8::3")).err(), Some(Full::Source), "of the same /64");
+        assert!(connections.admit(source("2001:db8:0:1::3")).is_ok());
         drop(first);
-        assert!(connections.admit(address).is_some());
+        assert!(connections.admit(source("2001:db8::3")).is_ok());
+        let own: Vec<_> = (0..5).map(|_| connections.admit(source("127.0.0.1"))).collect();
+        assert_eq!(own.iter().filter(|permit| permit.is_ok()).count(), 4);
+    }
+
+    #[test]
+    fn all_together_have_a_bound_and_nothing_is_kept_of_who_left() {
+        let connections = Arc::new(Connections::new(Most { total: 3, source: 2, loopback: 2 }));
+        let open: Vec<_> = (0..5).map(|at| connections.admit(source(&format!("192.0.2.{at}")))).collect();
+        assert_eq!(open.iter().filter_map(|permit| permit.as_ref().err()).collect::<Vec<_>>(), [&Full::Total, &Full::Total]);
+        drop(open);
+        let left = connections.open.lock();
+        assert!(left.total == 0 && left.by_source.is_empty());
     }
 }

@@ -4,10 +4,10 @@ use super::{line, lines, near};
 use crate::outcome::{Common, Failure};
 use crate::screen::{Mark, plain};
 use crate::sources;
-use crate::verb::audit::{FOLDER, records, reference};
+use crate::verb::audit::{FOLDER, missing, reference};
 use crate::verb::member;
 use crate::wire::Configured;
-use audit::read::Query;
+use audit::read::{self, Query};
 use audit::show;
 use policy::{Explanation, Facts, Subject};
 use serde_json::{Value, json};
@@ -28,9 +28,13 @@ pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Resu
         return Err(Failure::no("there is no audit log yet"));
     }
     let query = Query { reference: Some(wanted), ..Query::default() };
-    let calls = show::join(&records(&LogFolder::new(folder), &query)?);
+    let folder = LogFolder::new(folder);
+    let calls = show::join(&read::find(&folder, &query)?);
     let call = match calls.as_slice() {
-        [] => return Err(Failure::no(format!("no call and no record begins with `{start}`")).next("bastide audit show --since 24h")),
+        [] => {
+            let next = missing(&folder, None)?.unwrap_or_else(|| "bastide audit show --since 24h".to_owned());
+            return Err(Failure::no(format!("no call and no record begins with `{start}`")).next(next));
+        }
         [one] => one,
         many => {
             let ids = many.iter().take(10).map(|call| id(call).to_owned()).collect::<Vec<_>>().join(", ");

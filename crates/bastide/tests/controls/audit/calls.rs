@@ -110,3 +110,57 @@ fn files(world: &mut World, most: Option<u64>) {
     let hard = prlimit(Some(pid), Resource::Fsize, Rlimit { current: most, maximum: None }).unwrap().maximum;
     assert_eq!(hard, None, "the limit could not be lifted again");
 }
+
+/// The decisions with this code: how many stand by themselves, and how many the summaries count.
+fn refusals(world: &World, code: &str) -> (u64, u64) {
+    let raw = world.run(&["audit", "show", "--raw", "--kind", "decision", "--limit", "100000"]);
+    let text = String::from_utf8(raw.stdout).unwrap();
+    let records = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    records.filter(|record| record["decision"]["code"] == code).fold((0, 0), |(alone, counted), record| match &record["detail"]["count"] {
+        Value::Null => (alone + 1, counted),
+        count => (alone, counted + count.as_u64().unwrap()),
+    })
+}
+
+#[test]
+fn strangers_are_counted_and_who_is_known_is_recorded() {
+    let mut world = World::new();
+    let mut agent = world.agent();
+    let address = world.data();
+    // Many requests on one connection, none of them with a token that is any good.
+    let flood = |count: usize, line: &str, more: &str| {
+        let request = format!("{line} HTTP/1.1\r\nHost: {address}\r\n{more}Content-Length: 0\r\n\r\n");
+        let last = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let answers = world.stranger().raw((request.repeat(count) + &last).as_bytes());
+        let answers = String::from_utf8_lossy(&answers).into_owned();
+        assert_eq!(answers.matches("HTTP/1.1 40").count(), count, "{line}");
+        answers
+    };
+    let answers = flood(900, "POST /mcp", "");
+    let (before, after) = answers.split_at(answers.len() / 2);
+    flood(700, "POST /mcp", "Authorization: Bearer nonsense\r\n");
+    let refused = agent.call("canary__nothing", json!({}));
+    assert_eq!(refused.refused(), "access.filtered-discovery/unknown");
+    flood(400, "GET /nothing", "");
+
+    assert_eq!(world.record(refused.reference())["principal"]["agent"], "tester");
+    for _ in 0..30 {
+        let missing = agent.call("canary__nothing", json!({}));
+        assert_eq!(world.record(missing.reference())["principal"]["agent"], "tester", "whom we know is never only counted");
+    }
+    let reference = |text: &str| text.split("\"reference\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(world.record(&reference(before))["detail"]["count"].is_null());
+    assert_eq!(world.stop(), Some(0));
+    for (code, total) in [("identity.tokens/missing", 900), ("identity.tokens/invalid", 700)] {
+        let (alone, counted) = refusals(&world, code);
+        assert_eq!(alone + counted, total, "{code}: {alone} alone, {counted} counted");
+        assert!(alone < 30, "{code}: {alone} records");
+    }
+    let (alone, counted) = refusals(&world, "access.filtered-discovery/unknown");
+    assert!(alone + counted >= 400 && alone < 60, "{alone} alone, {counted} counted");
+    let summary = world.record(&reference(after));
+    assert_eq!((&summary["event"], &summary["decision"]["verdict"]), (&json!("identity.token-missing"), &json!("refused")));
+    assert_eq!(summary["detail"]["sources"]["loopback"], summary["detail"]["count"]);
+    assert_eq!(summary["detail"]["elsewhere"], 0);
+    assert_eq!(world.verify()["ok"], true);
+}

@@ -142,7 +142,7 @@ fn judged(world: &World, folder: &Path, what: &str) {
 }
 
 /// What the verifier that shares no code with the writer says.
-fn stranger(folder: &Path, more: &[&str]) -> (bool, Value) {
+pub(super) fn stranger(folder: &Path, more: &[&str]) -> (bool, Value) {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify_audit.py");
     let output = testkit::run(Command::new("python3").arg(tool).arg(folder).args(more), b"");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -123,3 +123,63 @@ fn two_sessions_do_not_share_a_process() {
     let opened = world.journal().iter().filter(|message| message["method"] == "initialize").count();
     assert_eq!(opened, 4, "two for the lock, one a session");
 }
+
+/// A server that one process serves to all, and that speaks late: what the call before was about comes with the next one.
+const LATE: &str = r#"
+import json, sys
+def say(message): sys.stdout.write(json.dumps(message) + "\n"); sys.stdout.flush()
+def note(text): say({"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "error", "data": text}})
+before, token, replies = None, None, []
+for line in sys.stdin:
+    message = json.loads(line)
+    method, id = message.get("method"), message.get("id")
+    if method == "initialize":
+        say({"jsonrpc": "2.0", "id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}, "logging": {}},
+            "serverInfo": {"name": "late", "version": "1"}}})
+    elif method == "tools/list":
+        say({"jsonrpc": "2.0", "id": id, "result": {"tools": [{"name": "echo", "inputSchema": {"type": "object"}}]}})
+    elif method == "tools/call":
+        text = message["params"]["arguments"]["text"]
+        if before is not None:
+            note("late: " + before)
+            say({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": token, "progress": 2, "message": before}})
+            say({"jsonrpc": "2.0", "id": "q1", "method": "elicitation/create", "params": {"message": before,
+                "requestedSchema": {"type": "object", "properties": {}}}})
+            replies.append(json.loads(sys.stdin.readline()))
+        say({"jsonrpc": "2.0", "id": id, "result": {"content": [{"type": "text", "text": text + json.dumps(replies)}]}})
+        note("after: " + text)
+        before, token = text, message["params"].get("_meta", {}).get("progressToken")
+    elif id is not None and method is not None:
+        say({"jsonrpc": "2.0", "id": id, "result": {}})
+"#;
+
+#[test]
+fn what_a_shared_server_says_late_of_one_call_reaches_no_other() {
+    let role = "clearance: restricted\nallow: { late: [\"*\"] }";
+    let entry = "run: [/usr/bin/python3, {bin}/late.py]\nsandbox: { read: [{bin}] }\ninstances: shared";
+    let mut world = World::with()
+        .server("late", entry)
+        .role("tester", &format!("members: [\"agent:tester\"]\n{role}"))
+        .role("other", &format!("members: [\"agent:other\"]\n{role}"))
+        .write();
+    std::fs::write(world.path("bin/late.py"), LATE).unwrap();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "t", "version": "1"}});
+    let ask = |principal: &str, text: &str| {
+        let mut agent = world.client(principal, "/mcp");
+        let message = agent.request("initialize", hello.clone());
+        agent.session = agent.post(&message, &[]).header("mcp-session-id").map(str::to_owned);
+        agent.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), &[]);
+        let mut call = agent.request("tools/call", json!({"name": "late__echo", "arguments": {"text": text}}));
+        call["params"]["_meta"] = json!({"progressToken": "mine"});
+        agent.post(&call, &[])
+    };
+    assert_eq!(ask("agent:tester", "marzipan").answer().text(), "marzipan[]");
+    let answer = ask("agent:other", "nougat");
+    let told = String::from_utf8_lossy(&answer.body).into_owned();
+    assert!(answer.answer().text().starts_with("nougat"), "{told}");
+    assert!(!told.contains("marzipan"), "another principal's call was told: {told}");
+    assert_eq!(answer.messages().len(), 1, "{told}");
+    assert!(answer.answer().text().contains("decline"), "the question was answered for nobody: {told}");
+}

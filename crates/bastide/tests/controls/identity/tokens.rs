@@ -223,3 +223,67 @@ fn nobody_is_served_when_the_revocations_are_gone() {
     }
     assert_eq!(world.serve_in_vain(), Some(3), "it began anew and knows of no revocation");
 }
+
+/// Opens the standing stream and a call that answers late, both on their own connections; each gives what came on it until it was closed.
+fn streams(agent: &Http) -> [std::thread::JoinHandle<String>; 2] {
+    let (session, host) = (agent.session.clone().unwrap(), agent.address.to_string());
+    let head: String = agent
+        .headers(&[("Mcp-Session-Id", &session), ("Host", &host)])
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let body = r#"{"jsonrpc":"2.0","id":77,"method":"tools/call","params":{"name":"canary__wait","arguments":{"ms":25000}}}"#;
+    let requests =
+        [format!("GET /mcp HTTP/1.1\r\n{head}\r\n"), format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())];
+    requests.map(|request| {
+        let agent = agent.clone();
+        std::thread::spawn(move || String::from_utf8_lossy(&agent.raw(request.as_bytes())).into_owned())
+    })
+}
+
+fn assert_ended(streams: [std::thread::JoinHandle<String>; 2]) {
+    for stream in streams {
+        let text = stream.join().unwrap();
+        assert!(text.starts_with("HTTP/1.1 200") && text.contains("text/event-stream"), "{text}");
+        assert!(text.ends_with("0\r\n\r\n"), "it was not ended: {text}");
+        assert!(!text.contains("waited"), "an answer came: {text}");
+    }
+}
+
+#[test]
+fn what_is_open_ends_with_its_token() {
+    let world = World::new();
+    let mut agent = Http::new(world.data(), "/mcp", Some(&world.token("agent:tester", &["--ttl", "8s"])));
+    agent.patience = Duration::from_secs(20);
+    agent.open();
+    let (open, began) = (streams(&agent), std::time::Instant::now());
+    assert_ended(open);
+    assert!(began.elapsed() < Duration::from_secs(18), "it outlived its token");
+    assert_eq!(world.json(&["session", "list"]), json!({"sessions": []}));
+    let audit = world.audit();
+    let call = audit.iter().find(|record| record["tool"] == "wait").unwrap();
+    assert_eq!(call["decision"]["code"], "identity.tokens/invalid");
+    let mut other = world.agent();
+    assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi", "another token's session ended too");
+}
+
+#[test]
+fn what_is_open_ends_when_its_token_is_revoked() {
+    let world = World::new();
+    let issued = world.json(&["token", "issue", "--principal", "agent:tester"]);
+    let mut agent = Http::new(world.data(), "/mcp", issued["token"].as_str());
+    agent.patience = Duration::from_secs(20);
+    agent.open();
+    let mut other = world.agent();
+    let open = streams(&agent);
+    let end = std::time::Instant::now() + Duration::from_secs(20);
+    while world.reached().is_empty() {
+        assert!(std::time::Instant::now() < end, "the call did not arrive");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // The call's answer has become a stream by then.
+    std::thread::sleep(Duration::from_millis(2_500));
+    world.json(&["token", "revoke", issued["id"].as_str().unwrap()]);
+    assert_ended(open);
+    assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi", "another token's session ended too");
+}

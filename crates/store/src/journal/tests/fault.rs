@@ -10,6 +10,7 @@ pub(super) struct Faults {
     sync: AtomicBool,
     create: AtomicBool,
     stall: AtomicBool,
+    pub(super) keep: AtomicBool,
 }
 
 pub(super) struct FaultyDisk(RealDisk, Arc<Faults>);
@@ -60,6 +61,15 @@ impl Disk for FaultyDisk {
         self.0.remove(path)
     }
 
+    fn keep(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        full(&self.1.keep)?;
+        self.0.keep(path, bytes)
+    }
+
+    fn standing(&self, segments: std::ops::RangeInclusive<u64>) -> io::Result<()> {
+        self.0.standing(segments)
+    }
+
     fn sync_names(&self) -> io::Result<()> {
         self.0.sync_names()
     }
@@ -73,7 +83,7 @@ impl Disk for FaultyDisk {
     }
 }
 
-fn faulty(folder: &Path, options: &Options) -> (FileJournal, Arc<Faults>) {
+pub(super) fn faulty(folder: &Path, options: &Options) -> (FileJournal, Arc<Faults>) {
     let faults = Arc::new(Faults::default());
     let disk = FaultyDisk(RealDisk::open(folder).unwrap(), Arc::clone(&faults));
     (FileJournal::on(Arc::new(disk), folder, key(), options).unwrap().0, faults)
@@ -211,4 +221,48 @@ fn a_log_that_ends_before_its_checkpoint_is_not_opened() {
     bytes[next..].fill(0);
     std::fs::write(&path, &bytes).unwrap();
     assert!(matches!(FileJournal::open(folder.path(), key(), &options()), Err(Error::Audit(_))));
+}
+
+/// Whatever of the log gets another name under the writer: nothing is durable until it is back, and what happened is told.
+#[test]
+fn a_log_or_segment_that_was_renamed_takes_no_records_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("audit");
+    let (journal, _) = FileJournal::open(&root, key(), &options()).unwrap();
+    let mut number = 0;
+    let mut append = |count: u64| {
+        let answers = (0..count).map(|more| wait(journal.append(record(number + more))).map(drop)).collect::<Result<Vec<()>, _>>();
+        number += if answers.is_ok() { count } else { 0 };
+        answers.map(drop)
+    };
+    append(300).unwrap();
+    let current = active(&root);
+    let first = root.join(audit::segment::path(0));
+    assert_ne!(current, first);
+    for (what, from) in [("the log", &root), ("its newest segment", &current), ("its oldest segment", &first)] {
+        let away = folder.path().join("away");
+        std::fs::rename(from, &away).unwrap();
+        if from != &first {
+            assert_eq!(append(1), Err(Unavailable::Failed), "{what}");
+        }
+        until(what, || matches!(journal.state(), State::Failed { .. }));
+        if from == &root {
+            assert!(!root.exists(), "it made another one");
+        }
+        std::fs::rename(&away, from).unwrap();
+        until("it is back", || journal.state().writable());
+        let told = journal.interruptions();
+        assert!(told.len() == 1 && told[0].cause.contains("no longer where it was"), "{what}: {told:?}");
+        append(1).unwrap();
+    }
+    // Another file or folder under the name is not the one.
+    let away = folder.path().join("away");
+    std::fs::rename(&current, &away).unwrap();
+    std::fs::copy(&away, &current).unwrap();
+    assert_eq!(append(1), Err(Unavailable::Failed));
+    std::fs::rename(&away, &current).unwrap();
+    until("it is back", || journal.state().writable());
+    append(1).unwrap();
+    journal.close().unwrap();
+    whole(&root, number);
 }

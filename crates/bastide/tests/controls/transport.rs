@@ -1,0 +1,3 @@
+//! How much may come in, and how slowly.
+
+mod bounds;
