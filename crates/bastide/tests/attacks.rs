@@ -345,7 +345,7 @@ fn no_stream_survives_a_revocation_that_comes_while_it_is_opened() {
                     short.patience = Duration::from_millis(5);
                     short.raw(request.as_bytes());
                 }
-                String::from_utf8_lossy(&agent.raw(request.as_bytes())).into_owned()
+                String::from_utf8_lossy(&agent.raw_for(request.as_bytes(), Duration::from_secs(20))).into_owned()
             })
         })
         .collect();

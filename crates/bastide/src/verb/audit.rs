@@ -2,7 +2,7 @@
 
 use super::configured;
 use crate::host::SystemClock;
-use crate::outcome::{Common, Failure, NO, say};
+use crate::outcome::{Common, Failure, NO, say, warn};
 use crate::screen::{Mark, since};
 use audit::bundle;
 use audit::read::{self, Query, Reach, Reference};
@@ -217,7 +217,7 @@ fn shown(args: &Show, common: &Common) -> Result<ExitCode, Failure> {
     if few.as_ref().is_none_or(Vec::is_empty)
         && let Some(missing) = missing(&folder, args.stretch.since)?
     {
-        let _ = writeln!(anstream::stderr(), "! {missing}");
+        warn(&missing.to_string());
     }
     if let Some(entries) = few {
         let from = |lines: usize| args.limit.map_or(0, |limit| lines.saturating_sub(limit));

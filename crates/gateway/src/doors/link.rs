@@ -315,7 +315,11 @@ impl Link {
             }
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
-                let answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), number > 1)).await?;
+                let answers = tokio::select! {
+                    biased;
+                    () = self.ended.cancelled() => return Err(Broken::Gone),
+                    answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), number > 1)) => answers?,
+                };
                 self.learn(&answers);
                 Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
             }

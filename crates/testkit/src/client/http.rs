@@ -4,7 +4,7 @@ use super::Answer;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const LEGACY: &str = "2025-11-25";
 const MODERN: &str = "2026-07-28";
@@ -152,6 +152,12 @@ impl Http {
 
     /// Sends bytes as they are; gives back what comes until the peer closes or falls silent.
     pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
+        self.raw_for(bytes, Duration::from_secs(3600))
+    }
+
+    /// As [`Http::raw`], but for no longer than about `most`, whatever still comes.
+    pub fn raw_for(&self, bytes: &[u8], most: Duration) -> Vec<u8> {
+        let began = Instant::now();
         let mut stream = TcpStream::connect(self.address).expect("the listener accepts");
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(self.patience)).expect("a socket");
@@ -163,6 +169,9 @@ impl Http {
                 break;
             }
             answer.extend_from_slice(&piece[..read]);
+            if began.elapsed() > most {
+                break;
+            }
         }
         answer
     }

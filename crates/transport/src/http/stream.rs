@@ -139,11 +139,11 @@ mod tests {
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
         let mut stream = Stream::new(accepted, Duration::from_secs(5), Late::default());
-        client.write_all(&[b'x'; 100_000]).await.unwrap();
         let serving = tokio::spawn(async move {
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
         });
+        client.write_all(&vec![b'x'; 8 << 20]).await.unwrap();
         let mut answer = String::new();
         client.read_to_string(&mut answer).await.unwrap();
         assert_eq!(answer, "no");

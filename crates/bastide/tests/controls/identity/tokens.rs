@@ -238,7 +238,7 @@ fn streams(agent: &Http) -> [std::thread::JoinHandle<String>; 2] {
         [format!("GET /mcp HTTP/1.1\r\n{head}\r\n"), format!("POST /mcp HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())];
     requests.map(|request| {
         let agent = agent.clone();
-        std::thread::spawn(move || String::from_utf8_lossy(&agent.raw(request.as_bytes())).into_owned())
+        std::thread::spawn(move || String::from_utf8_lossy(&agent.raw_for(request.as_bytes(), Duration::from_secs(20))).into_owned())
     })
 }
 

@@ -147,27 +147,39 @@ fn what_is_stopped_is_not_started_to_be_looked_at() {
     assert_eq!(world.journal().len(), before);
 }
 
-#[test]
-fn a_server_taken_out_of_the_file_ends_with_the_reload_and_its_calls_are_refused() {
-    let mut world = World::with().server("late", LATE).role("tester", ROLE.replace(", evil: [\"*\"]", "").as_str()).start();
+const TAKEN_OUT: &str = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], late: [\"*\"] }";
+
+/// Takes the server `late` out of the file while a call to it is under way, and reloads.
+fn taken_out(world: &mut World) {
     let mut agent = world.agent();
     assert_eq!(agent.call("late__echo", json!({"text": "hi"})).text(), "hi");
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
-    let processes = |world: &World| world.json(&[])["gateway"]["processes"].as_u64().unwrap();
-    assert_eq!(processes(&world), 2);
     let waiting = std::thread::spawn({
         let mut other = agent.clone();
         move || other.call("late__wait", json!({"ms": 25_000}))
     });
-    let calls = || fs::read_to_string(world.path("box/late.jsonl")).unwrap_or_default();
-    until(|| calls().contains("\"wait\""));
+    let calls = world.path("box/late.jsonl");
+    until(|| fs::read_to_string(&calls).unwrap_or_default().contains("\"wait\""));
     let whole = fs::read_to_string(world.config()).unwrap();
     let entry = whole.find("  late:").unwrap();
     let end = entry + whole[entry..].find("roles:").unwrap();
     fs::write(world.config(), [&whole[..entry], &whole[end..]].concat().replace(", late: [\"*\"]", "")).unwrap();
     world.gateway().signal(rustix::process::Signal::HUP);
     assert_eq!(waiting.join().unwrap().refused(), "runtime.restart/unavailable");
-    until(|| processes(&world) == 1);
     assert!(agent.call("late__echo", json!({"text": "hi"})).is_error());
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn a_server_taken_out_of_the_file_ends_with_the_reload_and_its_calls_are_refused() {
+    let mut world = World::with().server("late", LATE).role("tester", TAKEN_OUT).start();
+    taken_out(&mut world);
+    until(|| world.json(&[])["gateway"]["processes"] == 1);
+}
+
+#[test]
+fn calls_to_a_remote_server_taken_out_of_the_file_are_refused() {
+    let more = "call: 40s\nclearance: restricted\ntrust: internal";
+    let mut world = World::with().remote("late", more).role("tester", TAKEN_OUT).start();
+    taken_out(&mut world);
 }

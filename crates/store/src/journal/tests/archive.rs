@@ -278,14 +278,14 @@ fn a_log_that_is_written_and_archived_verifies_at_every_moment() {
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for number in 300..6000 {
+            for number in 300..3000 {
                 wait(journal.append(record(number))).unwrap();
             }
             over.store(true, Ordering::SeqCst);
         });
         let keeper = scope.spawn(|| {
             while !over.load(Ordering::SeqCst) {
-                retained(&journal, after(5000));
+                retained(&journal, after(2500));
                 std::thread::yield_now();
             }
         });
@@ -300,6 +300,6 @@ fn a_log_that_is_written_and_archived_verifies_at_every_moment() {
         keeper.join().unwrap();
     });
     journal.close().unwrap();
-    whole(root, 6000);
-    assert!(read::segments(&LogFolder::new(root)).unwrap()[0] > 10);
+    whole(root, 3000);
+    assert!(read::segments(&LogFolder::new(root)).unwrap()[0] > 5);
 }
