@@ -138,6 +138,12 @@ impl Configured {
         }
     }
 
+    /// What no local server may reach: the state, the file, and what stands beside it and counts as much.
+    pub fn private(&self) -> Vec<PathBuf> {
+        let beside = |name: &str| self.folder().join(name);
+        vec![self.loaded.file.state.clone(), self.path.clone(), beside(LOCK), beside("policies")]
+    }
+
     /// Where the digest of the lock that was signed last is kept: a lock that was good once is not good for ever.
     pub fn latest(&self) -> PathBuf {
         self.loaded.file.state.join("lock.digest")
@@ -274,7 +280,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         }
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
-    let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
+    let contents: Arc<dyn Contents> = Arc::new(FileContents::new(configured.private()));
     let gate = Gate::new(Parts {
         snapshot: Arc::new(snapshot),
         clock: Arc::clone(&clock),

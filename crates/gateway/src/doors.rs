@@ -59,6 +59,10 @@ pub struct Found {
     pub program: std::path::PathBuf,
     /// The very file whose digest `content` has.
     pub image: sandbox::Image,
+    /// What it needs to be run, beside what every program does: to be read.
+    pub needs: Vec<std::path::PathBuf>,
+    /// The gateway's own, that no server may reach.
+    pub private: Vec<std::path::PathBuf>,
 }
 
 /// Where credentials come from.
@@ -118,6 +122,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
+            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,

@@ -1,6 +1,6 @@
 //! The pipes of one local process and its life, behind one handle.
 
-use sandbox::{Grace, Process, Running};
+use sandbox::{Ended, Grace, Process, Running};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio_util::sync::CancellationToken;
 use transport::line_frame::Bounds;
@@ -27,7 +27,7 @@ pub(super) struct Watched {
 impl Pipe {
     /// Splits a running process into what is written to and what is watched.
     pub(super) fn new(running: Running, bounds: Bounds) -> (Self, Watched) {
-        let Running { stdin, stdout, stderr, process } = running;
+        let Running { stdin, stdout, stderr, process, .. } = running;
         let (sender, lines) = stdio::wire(stdin, stdout, bounds);
         let end = CancellationToken::new();
         (Self { sender, end: end.clone() }, Watched { lines, stderr: Some(stderr), process, end })
@@ -47,10 +47,14 @@ impl Pipe {
 }
 
 impl Watched {
-    /// Ends the process: its input is closed, then it is told, then it is killed.
-    pub(super) async fn finish(mut self) {
-        if let Err(cause) = self.process.end(Grace::default()).await {
-            tracing::warn!(%cause, "a local server could not be ended");
+    /// Ends the process: its input is closed, then it is told, then it is killed. How it ended, where that can be told.
+    pub(super) async fn finish(mut self) -> Option<Ended> {
+        match self.process.end(Grace::default()).await {
+            Ok(ended) => Some(ended),
+            Err(cause) => {
+                tracing::warn!(%cause, "a local server could not be ended");
+                None
+            }
         }
     }
 }
