@@ -167,6 +167,13 @@ impl State {
         }
     }
 
+    /// Ends every link, and local processes at once.
+    fn kill(&self) {
+        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
+            link.kill();
+        }
+    }
+
     /// Lets no link take a further call; each ends after those under way.
     fn retire(&self) {
         let links: Vec<_> = self.links.lock().iter().filter_map(std::sync::Weak::upgrade).collect();
@@ -357,7 +364,14 @@ impl Servers {
             .map(|(_, state)| Arc::clone(state))
             .collect();
         for state in states {
-            state.cut();
+            state.kill();
+        }
+    }
+
+    /// Ends every link of a session at once: its processes with them.
+    pub(crate) async fn cut_session(&self, session: &Session) {
+        for (_, link) in session.links().lock().await.drain() {
+            link.kill();
         }
     }
 
@@ -381,7 +395,7 @@ impl Servers {
         if let Err(stopped) = recorded.still_alive(gate) {
             // A kill of the server ends the links that it finds; this one may have come after it looked.
             if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
-                link.end();
+                link.kill();
             }
             return Err(Closed::Stopped(stopped));
         }

@@ -37,6 +37,7 @@ fn main() {
             each_of_two_layers_holds_alone,
             calls_that_only_attacks_need_kill,
             the_whole_family_is_gone_after_a_breach,
+            what_a_server_left_to_itself_is_the_server_too,
             memory_of_all_processes_counts,
             given_folders_are_what_they_were_given_as,
             folders_of_others_and_of_the_gateway_are_not_given,
@@ -373,6 +374,20 @@ async fn calls_that_only_attacks_need_kill() {
 #[cfg(not(target_arch = "x86_64"))]
 async fn calls_that_only_attacks_need_kill() {
     println!("skipped: the numbers of system calls in this test are those of x86-64");
+}
+
+async fn what_a_server_left_to_itself_is_the_server_too() {
+    let targets = Targets::new();
+    let code = "
+read, write = os.pipe()
+if os.fork() == 0:
+    if os.fork() == 0:
+        os.setsid(); os.read(read, 1); call(101, 0, 0, 0, 0)
+    os._exit(0)
+os.wait(); os.write(write, b'x')
+import time; time.sleep(600)";
+    let (_, ended) = output(&targets.attack(code, Layers::FULL)).await;
+    assert_eq!(ended.breach, Some(Breach::Call), "{ended:?}");
 }
 
 async fn the_whole_family_is_gone_after_a_breach() {

@@ -69,8 +69,13 @@ pub async fn sandbox(ground: &Ground, steps: &mut Steps) -> Probed {
     let mounts = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
     steps.none("read its mounts; looked for some that can be written to and were not given", &writable(ground, &reached, &mounts));
     let interfaces = std::fs::read_to_string(process.join("net/dev")).unwrap_or_default();
-    let others: Vec<String> =
-        interfaces.lines().skip(2).filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim().to_owned()).filter(|name| name != "lo").collect();
+    let others: Vec<String> = interfaces
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.trim().to_owned())
+        .filter(|name| name != "lo")
+        .collect();
     steps.none("read its network interfaces; looked for others than loopback", &others);
     reached.agent.close().await;
     let accepted: Vec<String> = ground
@@ -134,7 +139,8 @@ pub async fn limits(ground: &Ground, steps: &mut Steps) -> Probed {
     }
     let groups = std::fs::read_to_string(process.join("cgroup")).unwrap_or_default();
     let grouped = groups.lines().any(|line| line.contains("/bastide-"));
-    let how = if grouped { "by a control group" } else { "looked at once a second, processors by affinity: there is no control group here" };
+    let how =
+        if grouped { "by a control group" } else { "looked at once a second, processors by affinity: there is no control group here" };
     steps.note("looked how its memory and processors are limited", "by a control group, or by looking", how, true);
     let endless: Vec<String> =
         ground.file().servers.iter().filter(|(_, server)| server.call.duration().is_zero()).map(|(name, _)| name.to_string()).collect();
@@ -165,9 +171,15 @@ pub async fn identities(ground: &Ground, steps: &mut Steps) -> Probed {
     let (mut reached, process) = running(ground).await?;
     let expected = ::sandbox::account(&state, reached.server.name.as_str()).to_string();
     let gateway = Path::new("/proc").join(pid_of_gateway(ground)?.to_string());
-    let user = |of: &Path| status(of).get("Uid").and_then(|text| text.split_ascii_whitespace().next().map(str::to_owned)).unwrap_or_default();
+    let user =
+        |of: &Path| status(of).get("Uid").and_then(|text| text.split_ascii_whitespace().next().map(str::to_owned)).unwrap_or_default();
     let (found, own) = (user(&process), user(&gateway));
-    steps.note("read the account that the canary runs under", "one of its own", account_named(&found, &own, &expected), found != own && !found.is_empty());
+    steps.note(
+        "read the account that the canary runs under",
+        "one of its own",
+        account_named(&found, &own, &expected),
+        found != own && !found.is_empty(),
+    );
     reached.agent.close().await;
     Ok(Finding::Judged)
 }

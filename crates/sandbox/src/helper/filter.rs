@@ -35,7 +35,7 @@ const CREATES: u64 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as
 /// Families of sockets; Netlink for its routes alone, which `getifaddrs` reads.
 const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 /// What puts characters into a terminal as if they were typed.
-const TYPING: [u64; 2] = [libc::TIOCSTI as u64, libc::TIOCLINUX as u64];
+const TYPING: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
 
 impl Filters {
     /// Those that `layers` names. Where the network is shared with the gateway, no socket to it can be had at all.

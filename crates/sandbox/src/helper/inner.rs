@@ -184,6 +184,8 @@ fn attend(server: Pid, signals: &OwnedFd) -> i32 {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == server => return end(status),
+                // Whatever the server left to itself is the server too.
+                Ok(Some((_, status))) if status.terminating_signal() == Some(libc::SIGSYS) => return end(status),
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
                 Ok(None) => break,
                 Err(_) => return super::OWN_FAULT,

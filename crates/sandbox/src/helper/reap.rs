@@ -107,7 +107,7 @@ impl Family {
         if self.ended.is_none() {
             let _ = rustix::process::kill_process(self.inner, Signal::KILL);
         }
-        loop {
+        while !self.reap() && Instant::now() < patience {
             let family = descendants(self.own);
             // Stopped first, so that nobody forks while the others are killed.
             for pid in &family {
@@ -115,9 +115,6 @@ impl Family {
             }
             for pid in family {
                 signal(pid, Signal::KILL);
-            }
-            if self.reap() || Instant::now() >= patience {
-                return;
             }
             std::thread::sleep(Duration::from_millis(1));
         }

@@ -39,7 +39,7 @@ pub(super) fn build(mut plan: Plan, layers: Layers, resolver: Resolver) -> Step<
     let inside = |path: &Path| Path::new(SITE).join(path.strip_prefix("/").unwrap_or(path));
     for (name, options) in [("/tmp", c"size=256m,nr_inodes=65536,mode=0700"), ("/dev/shm", c"size=64m,nr_inodes=4096,mode=0700")] {
         folder(&inside(Path::new(name))).named(name)?;
-        scratch(&inside(Path::new(name)), options).named(name)?;
+        scratch(inside(Path::new(name)), options).named(name)?;
     }
     folder(&inside(Path::new("/proc"))).named("/proc")?;
     etc(&inside(Path::new("/etc")), resolver).named("/etc")?;

@@ -51,11 +51,8 @@ said = json.dumps([b'canary-server' in everything, b'of-the-canary' in everythin
     let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], script: [\"*\"] }";
     let canary = "run: [{bin}/canary-server, --notes, /tmp, --journal, {box}/canary.jsonl]\nsandbox: { write: [{box}] }\n\
         secrets: { LEDGER_KEY: vault:canary/key }";
-    let mut world = python("script", code, "")
-        .server("canary", canary)
-        .secret("canary/key", "of-the-canary-3f9b27aa10")
-        .role("tester", role)
-        .write();
+    let mut world =
+        python("script", code, "").server("canary", canary).secret("canary/key", "of-the-canary-3f9b27aa10").role("tester", role).write();
     world.json(&["lock", "--yes"]);
     world.serve();
     let mut agent = world.agent();

@@ -36,10 +36,31 @@ said = str(made)";
     let made: usize = agent.call("script__run", json!({})).text().parse().unwrap();
     assert!((10..20).contains(&made), "{made}");
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
-    // Killed, all of them are gone at once.
-    assert_eq!(super::servers(&world).iter().filter(|pid| super::command(**pid).contains("script.py")).count(), made + 1);
+}
+
+#[test]
+fn killed_a_server_is_gone_with_all_its_processes_and_is_not_asked_first() {
+    let code = "
+import signal, time
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, lambda *_: open('GIVEN/asked', 'w'))
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid(); time.sleep(600); os._exit(0)
+time.sleep(600)
+said = ''";
+    let mut world = python("script", code, "sandbox: { write: [{root}/given] }").write();
+    std::fs::create_dir(world.path("given")).unwrap();
+    super::replace(&world, "GIVEN", &world.path("given").display().to_string());
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let mut agent = world.agent();
+    let family = |world: &testkit::World| super::servers(world).iter().filter(|pid| super::command(**pid).contains("script.py")).count();
+    let call = std::thread::spawn(move || agent.call("script__run", json!({})).refused().to_owned());
+    until(|| family(&world) == 9);
     world.json(&["kill", "--server", "script", "--reason", "trial"]);
-    until(|| !super::servers(&world).iter().any(|pid| super::command(*pid).contains("script.py")));
+    until(|| family(&world) == 0);
+    assert!(!world.path("given/asked").exists(), "it was told before it was killed");
+    assert_eq!(call.join().unwrap(), "response.kill-switch/stopped");
 }
 
 #[test]

@@ -105,10 +105,15 @@ fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name
     let within = |world: &World, words: &str| {
         let program = world.command(&[]).get_program().to_string_lossy().into_owned();
         let script = format!("echo 0 > /proc/sys/user/max_user_namespaces && exec {program} {words} --config {}", world.config().display());
-        std::process::Command::new("unshare").args(["--user", "--map-root-user", "sh", "-c", &script]).env("NO_COLOR", "1").output().unwrap()
+        std::process::Command::new("unshare")
+            .args(["--user", "--map-root-user", "sh", "-c", &script])
+            .env("NO_COLOR", "1")
+            .output()
+            .unwrap()
     };
     let world = hostile("said = 'hi'", "").write();
-    let text = |output: &std::process::Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let text =
+        |output: &std::process::Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let refused = within(&world, "lock --yes --json");
     assert!(text(&refused).contains("cannot confine it"), "{}", text(&refused));
     let said = text(&within(&world, "doctor"));
@@ -116,7 +121,9 @@ fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name
         assert!(said.contains(name), "{said}");
     }
     let accept = |weakness: &str| {
-        format!("  - {{ control: runtime.sandbox, where: server/script, weakness: {weakness}, reason: trial, owner: ana, until: 2099-12-31 }}\n")
+        format!(
+            "  - {{ control: runtime.sandbox, where: server/script, weakness: {weakness}, reason: trial, owner: ana, until: 2099-12-31 }}\n"
+        )
     };
     let config = std::fs::read_to_string(world.config()).unwrap();
     let one = format!("{config}accept_risk:\n{}", accept("shared-account"));
@@ -149,7 +156,9 @@ fn a_weakness_is_accepted_by_name_for_one_server_or_not_at_all() {
 fn doctor_names_every_layer() {
     let world = World::with().write();
     let said = String::from_utf8_lossy(&world.run(&["doctor"]).stdout).into_owned();
-    for words in ["rights over nothing outside", "its own processes alone", "without a way out", "kills the server", "three standard streams"] {
+    for words in
+        ["rights over nothing outside", "its own processes alone", "without a way out", "kills the server", "three standard streams"]
+    {
         assert!(said.contains(words), "{words}: {said}");
     }
 }
