@@ -288,3 +288,30 @@ fn what_is_open_ends_when_its_token_is_revoked() {
     assert_ended(open);
     assert_eq!(other.call("canary__echo", json!({"text": "hi"})).text(), "hi", "another token's session ended too");
 }
+
+#[test]
+fn a_socket_of_another_user_is_told_nothing() {
+    use std::os::unix::process::CommandExt as _;
+    // Nobody else can listen as somebody else.
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    const LISTEN: &str = "import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.bind(sys.argv[1])
+s.listen()
+print('ready', flush=True)
+print('told: ' + s.accept()[0].makefile().readline(), flush=True)";
+    let world = World::with().write();
+    let theirs = world.path("box/theirs.sock");
+    let mut other = std::process::Command::new("/usr/bin/env");
+    other.args(["python3", "-c", LISTEN]).arg(&theirs).current_dir("/").uid(65_534).gid(65_534);
+    other.env("PATH", "/usr/bin:/bin");
+    let other = testkit::Running::start(&mut other, &world.path("other.log"));
+    assert_eq!(other.line(Duration::from_secs(20)).as_deref(), Some("ready"));
+    std::os::unix::fs::symlink(&theirs, world.state().join("bastide.sock")).unwrap();
+    let output = world.run(&["connect", "--no-start"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("user 65534"), "{output:?}");
+    assert_eq!(other.line(Duration::from_secs(20)).as_deref(), Some("told: "));
+}
