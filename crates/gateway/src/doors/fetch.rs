@@ -1,7 +1,7 @@
 //! What a server offers right now, to be compared with what was approved, or to be approved.
 
 use super::link::refused;
-use super::{Broken, Closed, Contents, Link, Servers, content_of};
+use super::{Broken, Closed, Contents, Link, Servers, Unopened, content_of};
 use crate::gate::Gate;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Node, Outcome};
@@ -112,6 +112,8 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
             (content, servers.dial(&gate.snapshot(), server, remote, &state)?)
         }
     };
+    // Whoever asked may go away; what was started for them ends all the same.
+    let _ended = Unopened(Some(Arc::clone(&link)));
     state.enter(&link);
     // A kill ends the links that it finds; this one may have come after it looked.
     let asked = async {
