@@ -182,6 +182,9 @@ fn a_revoked_token_is_refused_at_once_and_after_a_restart() {
     world.json(&["token", "revoke", issued["id"].as_str().unwrap()]);
     let refused = agent.post(&json!({"jsonrpc": "2.0", "id": 9, "method": "ping"}), &[]);
     assert_refused(&world, &refused, "revoked");
+    let cause = world.record(refused.answer().reference())["detail"]["cause"].clone();
+    let holder = format!("{} of agent:tester", issued["id"].as_str().unwrap());
+    assert!(cause.as_str().unwrap().ends_with(&holder), "whose token it was is not on record: {cause}");
     world.crash();
     world.serve();
     assert_refused(&world, &knock(&world, "/mcp", &format!("Bearer {token}")), "revoked before a crash");
