@@ -147,10 +147,11 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    let kept = gate.keep(record).await;
+    // INVARIANT: handed over and counted before anything is waited for: a client that hangs up ends the wait, and hides nothing by it.
+    let kept = gate.journal.append(record);
     count(gate, trail);
-    let halt = match kept {
-        Ok(_) => halt,
+    let halt = match gate.durable(kept).await {
+        Ok(()) => halt,
         Err(cause) => {
             tracing::error!(%cause, reference = %trail.id, "a refusal could not be recorded");
             Halt { refusal: Refusal::new(Code::RecordUnavailable, trail.id), shape: halt.shape }

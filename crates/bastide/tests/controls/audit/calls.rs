@@ -164,3 +164,39 @@ fn strangers_are_counted_and_who_is_known_is_recorded() {
     assert_eq!(summary["detail"]["elsewhere"], 0);
     assert_eq!(world.verify()["ok"], true);
 }
+
+#[test]
+fn who_hangs_up_hides_no_refusal() {
+    use std::io::Write as _;
+    let world = World::new();
+    let agent = world.agent();
+    let body =
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "canary__nothing", "arguments": {}}}).to_string();
+    let headers: String = agent.headers(&[]).iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let session = agent.session.clone().unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nMcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n{headers}",
+        world.data()
+    );
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    for _ in 0..300 {
+        let mut stream = std::net::TcpStream::connect(world.data()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
+    let counted = || {
+        let text = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
+        let line =
+            text.lines().find(|line| line.starts_with("bastide_messages_total{verdict=\"refused\",control=\"access.filtered-discovery\"}"));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (alone, _) = refusals(&world, "access.filtered-discovery/unknown");
+        if alone > 0 && alone == counted() {
+            break;
+        }
+        assert!(Instant::now() < end, "{alone} on record, {} counted", counted());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
