@@ -200,3 +200,22 @@ fn who_hangs_up_hides_no_refusal() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+/// Five arguments that together are more than one record can hold.
+fn many(name: &str, value: &str) -> Value {
+    let mut arguments = serde_json::Map::from_iter((0..5).map(|at| (format!("x{at}"), json!("x".repeat(1_000_000)))));
+    arguments.insert(name.into(), json!(value));
+    arguments.into()
+}
+
+#[test]
+fn a_read_whose_intent_does_not_fit_the_log_is_not_answered() {
+    let world = World::with().section("bounds", "message: 8MiB").start();
+    let mut agent = world.agent();
+    let ask =
+        |agent: &mut testkit::Http, arguments: Value| agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}));
+    assert!(ask(&mut agent, json!({"who": "Ana"})).code().is_none());
+    let held = ask(&mut agent, many("who", "Ana"));
+    assert_eq!(held.refused(), "audit.calls/unavailable", "its arguments are nowhere on record");
+    assert!(world.record(held.reference()).to_string().contains("audit.calls/unavailable"));
+}
