@@ -165,6 +165,36 @@ fn strangers_are_counted_and_who_is_known_is_recorded() {
     assert_eq!(world.verify()["ok"], true);
 }
 
+/// Five arguments that together are more than one record can hold.
+fn many(name: &str, value: &str) -> Value {
+    let mut arguments = serde_json::Map::from_iter((0..5).map(|at| (format!("x{at}"), json!("x".repeat(1_000_000)))));
+    arguments.insert(name.into(), json!(value));
+    arguments.into()
+}
+
+#[test]
+fn a_read_whose_intent_does_not_fit_the_log_is_not_answered() {
+    let world = World::with().section("bounds", "message: 8MiB").start();
+    let mut agent = world.agent();
+    let ask =
+        |agent: &mut testkit::Http, arguments: Value| agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}));
+    assert!(ask(&mut agent, json!({"who": "Ana"})).code().is_none());
+    let held = ask(&mut agent, many("who", "Ana"));
+    assert_eq!(held.refused(), "audit.calls/unavailable", "its arguments are nowhere on record");
+    assert!(world.record(held.reference()).to_string().contains("audit.calls/unavailable"));
+}
+
+#[test]
+fn a_refusal_is_on_record_however_large_the_arguments() {
+    let world = World::with().section("bounds", "message: 8MiB").start();
+    let refused = world.agent().call("canary__write_note", many("name", "n"));
+    assert_eq!(refused.refused(), "access.argument-schemas/mismatch");
+    let record = world.record(refused.reference());
+    assert_eq!((&record["tool"], &record["decision"]["code"]), (&json!("write_note"), &json!("access.argument-schemas/mismatch")));
+    assert!(record["digest"].is_string() && record["arguments"].is_null(), "{record:#}");
+    assert!(record["detail"]["arguments_bytes"].as_u64().unwrap() > 5_000_000, "{record:#}");
+}
+
 #[test]
 fn who_hangs_up_hides_no_refusal() {
     use std::io::Write as _;
@@ -199,23 +229,4 @@ fn who_hangs_up_hides_no_refusal() {
         assert!(Instant::now() < end, "{alone} on record, {} counted", counted());
         std::thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// Five arguments that together are more than one record can hold.
-fn many(name: &str, value: &str) -> Value {
-    let mut arguments = serde_json::Map::from_iter((0..5).map(|at| (format!("x{at}"), json!("x".repeat(1_000_000)))));
-    arguments.insert(name.into(), json!(value));
-    arguments.into()
-}
-
-#[test]
-fn a_read_whose_intent_does_not_fit_the_log_is_not_answered() {
-    let world = World::with().section("bounds", "message: 8MiB").start();
-    let mut agent = world.agent();
-    let ask =
-        |agent: &mut testkit::Http, arguments: Value| agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}));
-    assert!(ask(&mut agent, json!({"who": "Ana"})).code().is_none());
-    let held = ask(&mut agent, many("who", "Ana"));
-    assert_eq!(held.refused(), "audit.calls/unavailable", "its arguments are nowhere on record");
-    assert!(world.record(held.reference()).to_string().contains("audit.calls/unavailable"));
 }
