@@ -119,3 +119,20 @@ fn what_could_not_be_searched_whole_does_not_pass() {
     assert_eq!(world.record(answer.reference())["decision"]["code"], "intent.input-screening/fault");
     assert!(world.reached().is_empty());
 }
+
+#[test]
+fn a_secret_that_runs_on_from_one_block_into_the_next_is_found() {
+    let world = World::with().evil("pieces").start();
+    let answer = world.agent().call("evil__echo", json!({"text": "hi"}));
+    let whole = answer.0.to_string();
+    assert!(whole.contains("redacted"), "{whole}");
+    assert!(!whole.contains("q7Zt3LwXc9Rb2Vn5Kd8J") && !whole.contains("s1Hf4Gm6Py3xSoKB"), "{whole}");
+}
+
+#[test]
+fn a_card_is_found_where_it_is_a_number() {
+    let world = World::with().evil("pieces").start();
+    let answer = world.agent().call("evil__echo", json!({"text": "hi"}));
+    let told = &answer.result()["structuredContent"];
+    assert_eq!(told, &json!({"card": "•••• 1111", "at": 1_763_742_000_123_u64}), "{}", answer.0);
+}
