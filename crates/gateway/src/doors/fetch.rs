@@ -11,8 +11,10 @@ use supply::{Content, Definition, Fetched, Kind, Offered};
 
 /// Pages of one list.
 const PAGES: usize = 100;
-/// Definitions of one server.
+/// Definitions of one list.
 const MOST: usize = 10_000;
+/// Bytes of them: no more would go into a lock with those of other servers.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Everything that a server offers over an open link.
 ///
@@ -58,6 +60,7 @@ pub(super) async fn offered(link: &Arc<Link>, content: Content) -> Result<Fetche
 async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result<Vec<Offered>, Broken> {
     let mut all = Vec::new();
     let mut cursor: Option<String> = None;
+    let mut bytes = 0_usize;
     for _ in 0..PAGES {
         let params = cursor.as_ref().map(|cursor| {
             let mut text = Vec::new();
@@ -72,14 +75,15 @@ async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result
         for node in result.get(key).into_iter().flat_map(Node::items) {
             let mut text = Vec::with_capacity(node.raw().len());
             node.canonical(&mut text);
+            bytes = bytes.saturating_add(text.len());
             all.push(Offered::parse(kind, &text).map_err(|_| malformed())?);
         }
         cursor = result.get("nextCursor").and_then(Node::text).map(std::borrow::Cow::into_owned);
-        if cursor.is_none() || all.len() > MOST {
+        if cursor.is_none() || all.len() > MOST || bytes > MOST_BYTES {
             break;
         }
     }
-    if cursor.is_some() || all.len() > MOST {
+    if cursor.is_some() || all.len() > MOST || bytes > MOST_BYTES {
         return Err(malformed());
     }
     Ok(all)

@@ -201,3 +201,16 @@ fn a_look_that_nobody_waits_for_any_more_ends_what_it_started() {
     // Sooner than the look would have given up by itself.
     until(|| processes() == 0);
 }
+
+#[test]
+fn a_list_without_end_is_not_collected() {
+    let world = World::new();
+    let pages = world.path("box/pages");
+    let run = format!("[{}, --mode, hoard, --flag, {}]", world.path("bin/evil-server").display(), pages.display());
+    let entry = format!("  hoard:\n    run: {run}\n    sandbox: {{ read: [/bin], write: [{}] }}\nroles:", world.path("box").display());
+    world.edit("roles:", &entry);
+    let (status, answer) = act(&world, "/servers/hoard/look", json!({}));
+    assert!(status >= 400, "{answer}");
+    let given: usize = fs::read_to_string(&pages).unwrap().parse().unwrap();
+    assert!(given <= 6, "{given} pages of 5 MB were taken: {answer}");
+}
