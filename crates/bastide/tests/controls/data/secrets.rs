@@ -136,3 +136,21 @@ fn a_card_is_found_where_it_is_a_number() {
     let told = &answer.result()["structuredContent"];
     assert_eq!(told, &json!({"card": "•••• 1111", "at": 1_763_742_000_123_u64}), "{}", answer.0);
 }
+
+#[test]
+fn what_unpacks_to_much_is_not_unpacked_once_for_each_part() {
+    // A million blanks, packed, in base64, packed again.
+    const BOMB: &str = "eNpL9SsqKY90dQSB8krnMO0w31RTt1Anx1EwCkbBKBjxwLnMqaA4Msor2xYAwEVS3g==";
+    let world = World::new();
+    let mut agent = world.agent();
+    let mut ask = |count: usize| {
+        let bombs = (0..count).map(|at| (format!("x{at}"), json!(BOMB)));
+        let arguments: serde_json::Map<_, _> = bombs.chain([("who".to_owned(), json!("Ana"))]).collect();
+        agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}))
+    };
+    assert!(ask(1).code().is_none());
+    // What would be gigabytes is refused as what was not seen whole.
+    let refused = ask(3_000);
+    assert_eq!(refused.refused(), "intent.input-screening/fault");
+    assert_eq!(world.record(refused.reference())["decision"]["code"], "intent.input-screening/fault");
+}
