@@ -135,7 +135,7 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
             let mut kept = Vec::with_capacity(address.len());
             document.root().print(&edits, &mut kept);
             let kept: String = serde_json::from_slice(&kept).unwrap_or_default();
-            trail.subject = Some(kept.chars().take(128).collect());
+            trail.subject = Some(kept);
         }
         blocked = blocked.or(found);
     }

@@ -230,3 +230,15 @@ fn who_hangs_up_hides_no_refusal() {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+#[test]
+fn all_of_an_address_that_goes_to_a_server_is_on_record() {
+    let world = World::new();
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    agent.open();
+    let address = format!("canary://page?{}=the-end-of-it", "x".repeat(500));
+    assert!(agent.ask("resources/read", json!({"uri": address})).code().is_some());
+    assert!(world.journal().iter().any(|message| message["params"]["uri"] == address), "it did not go out");
+    let audit = world.audit();
+    assert!(audit.iter().any(|record| record["method"] == "resources/read" && record["tool"] == address), "{audit:#?}");
+}
