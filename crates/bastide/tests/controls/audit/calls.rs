@@ -242,3 +242,27 @@ fn all_of_an_address_that_goes_to_a_server_is_on_record() {
     let audit = world.audit();
     assert!(audit.iter().any(|record| record["method"] == "resources/read" && record["tool"] == address), "{audit:#?}");
 }
+
+#[test]
+fn what_stands_around_an_argument_to_be_completed_is_on_record() {
+    let world = World::new();
+    let mut agent = world.agent();
+    let mut complete = |other: &str| {
+        let context = json!({"arguments": {"other": other}});
+        let reference = json!({"type": "ref/prompt", "name": "canary__greet"});
+        agent.ask("completion/complete", json!({"ref": reference, "argument": {"name": "who", "value": "An"}, "context": context}));
+    };
+    complete("words that go out");
+    complete("other words, aws_access_key_id = AKIAQ7XJ2V5TN3KD6WRB");
+    assert!(
+        world.journal().iter().any(|message| message["params"]["context"]["arguments"]["other"] == "words that go out"),
+        "it did not go out"
+    );
+    let audit = world.audit();
+    let calls: Vec<_> = audit.iter().filter(|record| record["method"] == "completion/complete").collect();
+    assert_eq!(calls.len(), 2, "{audit:#?}");
+    let plain = calls.iter().find(|record| record["arguments"]["context"]["arguments"]["other"] == "words that go out");
+    assert_eq!(plain.unwrap()["arguments"]["argument"], json!({"name": "who", "value": "An"}));
+    assert_ne!(calls[0]["digest"], calls[1]["digest"]);
+    assert!(!world.holds("state", KEY.as_bytes()), "a secret was written down");
+}
