@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use transport::http::{Limits, Most};
+use transport::lanes::Lanes;
 use transport::local::Listener;
 
 /// How many times the connections of another source this machine may have: all its clients share one address.
@@ -76,8 +77,11 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let front = Arc::new(Front::new(Arc::clone(gate)));
     let answered = data.local_addr()?;
     let socket_path = socket.path().to_owned();
-    let serving = tokio::spawn(transport::http::serve(data, limits, front, gate.ending.clone()));
-    let local = tokio::spawn(gateway::local::serve(Arc::clone(gate), socket, room.local, Arc::new(user_name)));
+    let lanes = Arc::new(Lanes::start(std::thread::available_parallelism()?)?);
+    let (on, ending) = (Arc::clone(&lanes), gate.ending.clone());
+    let serving = tokio::spawn(async move { transport::http::serve(data, limits, front, &on, ending).await });
+    let (on, at) = (Arc::clone(&lanes), Arc::clone(gate));
+    let local = tokio::spawn(async move { gateway::local::serve(at, socket, room.local, &on, Arc::new(user_name)).await });
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
     let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));

@@ -55,6 +55,8 @@ impl Configured {
                 _ => failure,
             }
         })?;
+        let unknown = || Failure::usage(format!("who may change {} cannot be told", path.display())).next("keep it in a plain file");
+        let facts = facts(&path).ok_or_else(unknown)?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let source = config::Source {
             path: &path,
@@ -62,7 +64,7 @@ impl Configured {
             home: home.as_deref(),
             user: user_name(rustix::process::getuid().as_raw()),
             now: clock.utc(),
-            facts: facts(&path),
+            facts: Some(facts),
         };
         let loaded = config::load(&source)?;
         Ok(Self { path, loaded })

@@ -6,11 +6,14 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::runtime::{self, Handle};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 struct Idle {
     connection: Connection,
+    /// Whose poller it is known to: used from elsewhere, each of its bytes would wake two threads.
+    home: runtime::Id,
     since: Instant,
 }
 
@@ -32,11 +35,15 @@ impl Pool {
         &self.route
     }
 
-    /// A connection that was idle and is still open.
+    /// A connection that was idle on this runtime and is still open.
     pub(crate) async fn take_idle(&self) -> Option<Connection> {
-        let most = self.route.bounds().idle;
+        let (most, here) = (self.route.bounds().idle, Handle::current().id());
         loop {
-            let mut idle = self.idle.lock().pop()?;
+            let mut idle = {
+                let mut all = self.idle.lock();
+                let last = all.iter().rposition(|one| one.home == here)?;
+                all.remove(last)
+            };
             if idle.since.elapsed() <= most && idle.connection.reusable().await {
                 return Some(idle.connection);
             }
@@ -62,7 +69,7 @@ impl Pool {
             if idle.len() >= bounds.idle_connections {
                 return;
             }
-            idle.push(Idle { connection, since: Instant::now() });
+            idle.push(Idle { connection, home: Handle::current().id(), since: Instant::now() });
         }
         if !self.sweeping.swap(true, Ordering::AcqRel) {
             let pool = Arc::downgrade(self);

@@ -38,6 +38,8 @@ use vault::Vault;
 const PROCESSES: usize = 128;
 /// Longest that a server may take from its start to the end of the handshake and of the look at its definitions.
 const OPENING: std::time::Duration = std::time::Duration::from_secs(30);
+/// Longest that a server may take to take note of a level of log messages.
+const TELLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells what is to be executed for a local server, so that it can be compared with the lock.
 pub trait Contents: Send + Sync {
@@ -644,7 +646,8 @@ fn capabilities(snapshot: &Snapshot, session: Option<&Session>, server: &Server)
 
 async fn tell_level(link: &Arc<Link>, level: u8) {
     let params = format!("{{\"level\":\"{}\"}}", crate::names::level_name(level));
-    if let Err(cause) = link.ask(Method::SetLevel, Some(params.as_bytes())).await {
+    let told = tokio::time::timeout(TELLING, link.ask(Method::SetLevel, Some(params.as_bytes()))).await;
+    if let Err(cause) = told.unwrap_or(Err(Broken::Slow)) {
         tracing::debug!(server = %link.server, %cause, "the level of log messages was not taken");
     }
 }

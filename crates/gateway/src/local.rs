@@ -12,6 +12,8 @@ use std::time::Duration;
 use terms::{Authenticated, Name, Principal, ServerName, Workload};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
+use transport::lanes::Lanes;
 use transport::line_frame::{Bounds, LineWriter, Lines};
 use transport::local::{Listener, LocalPeer};
 
@@ -36,8 +38,15 @@ pub struct Hello {
     pub server: Option<ServerName>,
 }
 
-/// Serves the socket until the gateway ends. A connection beyond `most` is closed unread.
-pub async fn serve(gate: Arc<Gate>, listener: Listener, most: usize, user_of: Arc<dyn Fn(u32) -> Option<Name> + Send + Sync>) {
+/// Serves the socket until the gateway ends, each connection on one of `lanes`. One beyond `most` is closed unread.
+pub async fn serve(
+    gate: Arc<Gate>,
+    listener: Listener,
+    most: usize,
+    lanes: &Lanes,
+    user_of: Arc<dyn Fn(u32) -> Option<Name> + Send + Sync>,
+) {
+    let tracker = TaskTracker::new();
     let places = Arc::new(Semaphore::new(most));
     loop {
         let accepted = tokio::select! {
@@ -51,8 +60,11 @@ pub async fn serve(gate: Arc<Gate>, listener: Listener, most: usize, user_of: Ar
                     continue;
                 };
                 let (gate, user_of) = (Arc::clone(&gate), Arc::clone(&user_of));
-                tokio::spawn(async move {
-                    connection(gate, stream, peer, &*user_of).await;
+                let Ok(stream) = stream.into_std() else { continue };
+                lanes.spawn(&tracker, async move {
+                    if let Ok(stream) = UnixStream::from_std(stream) {
+                        connection(gate, stream, peer, &*user_of).await;
+                    }
                     drop(place);
                 });
             }

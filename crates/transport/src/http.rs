@@ -11,6 +11,7 @@ pub use body::{Body, Events};
 pub use connections::{Full, Most};
 pub use source::SourcePrefix;
 
+use crate::lanes::Lanes;
 use connections::Connections;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -51,10 +52,10 @@ pub trait Answer: Send + Sync + 'static {
     fn turned_away(&self, full: Full);
 }
 
-/// Accepts connections until `stop`, then lets open ones finish what they are at. Returns once all have ended.
+/// Accepts connections until `stop`, each for one of `lanes`, then lets open ones finish what they are at. Returns once all have ended.
 ///
 /// A connection beyond a bound is closed unread. `TCP_NODELAY` is set on each.
-pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc<A>, stop: CancellationToken) {
+pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc<A>, lanes: &Lanes, stop: CancellationToken) {
     let connections = Arc::new(Connections::new(limits.connections));
     let tracker = TaskTracker::new();
     let mut failures = 0_u32;
@@ -85,8 +86,12 @@ pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc
             }
         };
         let (answer, stop, limits) = (Arc::clone(&answer), stop.clone(), limits.clone());
-        tracker.spawn(async move {
-            connection(stream, peer, &limits, answer, stop).await;
+        // Known to this thread's poller until here, to that of its lane from there on.
+        let Ok(stream) = stream.into_std() else { continue };
+        lanes.spawn(&tracker, async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                connection(stream, peer, &limits, answer, stop).await;
+            }
             drop(permit);
         });
     }

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 use terms::Entropy as _;
 
-/// Where the credential of [`vault`] is put, for as long as the assessment takes.
+/// Where the credential of [`vault()`] is put, for as long as the assessment takes.
 const OWN: &str = "bastide-assess/probe";
 /// Files larger than this are searched in their first part.
 const MOST_BYTES: u64 = 64 << 20;

@@ -272,7 +272,7 @@ fn the_handshake_comes_first_and_once() {
 fn a_connection_that_carried_nonsense_ends_where_the_table_says() {
     let world = World::new();
     let mut agent = world.agent();
-    agent.patience = std::time::Duration::from_millis(400);
+    agent.patience = std::time::Duration::from_secs(2);
     let ends = |body: &str| {
         let session = agent.session.as_deref().unwrap();
         let head: String = agent

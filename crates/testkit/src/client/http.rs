@@ -152,11 +152,24 @@ impl Http {
 
     /// Sends bytes as they are; gives back what comes until the peer closes or falls silent.
     pub fn raw(&self, bytes: &[u8]) -> Vec<u8> {
-        self.raw_for(bytes, Duration::from_secs(3600))
+        self.read(bytes, |_, _| false)
+    }
+
+    /// As [`Http::raw`], but only until one answer is there that says how long it is.
+    pub fn raw_answer(&self, bytes: &[u8]) -> Vec<u8> {
+        self.read(bytes, |so_far, _| {
+            let end = so_far.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+            let length = parse(so_far).header("content-length").and_then(|length| length.parse::<usize>().ok());
+            end.zip(length).is_some_and(|(end, length)| so_far.len() >= end + length)
+        })
     }
 
     /// As [`Http::raw`], but for no longer than about `most`, whatever still comes.
     pub fn raw_for(&self, bytes: &[u8], most: Duration) -> Vec<u8> {
+        self.read(bytes, |_, waited| waited > most)
+    }
+
+    fn read(&self, bytes: &[u8], enough: impl Fn(&[u8], Duration) -> bool) -> Vec<u8> {
         let began = Instant::now();
         let mut stream = TcpStream::connect(self.address).expect("the listener accepts");
         stream.set_nodelay(true).expect("a socket");
@@ -169,7 +182,7 @@ impl Http {
                 break;
             }
             answer.extend_from_slice(&piece[..read]);
-            if began.elapsed() > most {
+            if enough(&answer, began.elapsed()) {
                 break;
             }
         }
