@@ -445,6 +445,8 @@ def tried(what):
 print(open('{OTHER}/secret').read(), tried(lambda: open('{OTHER}/new', 'w')), tried(lambda: open('/tmp/scratch', 'w')), tried(lambda: open('/usr/x', 'w')), os.getuid(), os.getgid(), os.listdir('/tmp') == ['scratch'] or os.listdir('/tmp'))";
     let mut spec = targets.attack(code, Layers::FULL);
     spec.folders.push(Folder { path: targets.path("other").into(), access: Access::Read });
+    // Closed to every account but its owner's, as homes are.
+    std::fs::set_permissions(targets.path("given"), std::fs::Permissions::from_mode(0o700)).unwrap();
     let (said, _) = output(&spec).await;
     let own = targets.folder.path().components().nth(2).unwrap().as_os_str().to_str().unwrap().to_owned();
     assert!(said.starts_with("DONE 30 yes 30 1000 1000 ") || said.starts_with("DONE 30 yes 13 1000 1000 "), "{said}");

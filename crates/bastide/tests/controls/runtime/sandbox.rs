@@ -140,6 +140,32 @@ fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name
 }
 
 #[test]
+fn where_proc_cannot_be_mounted_no_server_starts_unless_that_is_accepted_and_the_hosts_is_never_shown() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can cover a part of /proc");
+        return;
+    }
+    let world = hostile("said = ''", "").write();
+    super::prepend(&world, "found = ' '.join(os.listdir('/proc')) or 'nothing'");
+    // Something lies on a part of `/proc`, as container runtimes do it.
+    let within = || {
+        let program = world.command(&[]).get_program().to_string_lossy().into_owned();
+        let script = format!("mount -t tmpfs tmpfs /proc/fs && exec {program} lock --yes --json --config {}", world.config().display());
+        let output = std::process::Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let refused = within();
+    assert!(refused.contains("cannot confine it: proc"), "{refused}");
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let risk = "{ control: runtime.sandbox, where: server/script, weakness: no-proc, reason: trial, owner: ana, until: 2099-12-31 }";
+    std::fs::write(world.config(), format!("{config}accept_risk:\n  - {risk}\n")).unwrap();
+    let taken = within();
+    assert!(taken.contains("script/tool/run"), "{taken}");
+    let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap();
+    assert!(lock.contains("found: nothing"), "{lock}");
+}
+
+#[test]
 fn a_weakness_is_accepted_by_name_for_one_server_or_not_at_all() {
     for bad in [
         "{ control: runtime.sandbox, where: server/canary, reason: x, owner: ana, until: 2099-12-31 }",
