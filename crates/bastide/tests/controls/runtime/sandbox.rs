@@ -74,6 +74,27 @@ fn a_forbidden_call_ends_the_server_and_is_on_record() {
 }
 
 #[test]
+fn nothing_of_a_server_is_left_for_its_next_start() {
+    let code = "
+said = 'there' if os.path.exists('/tmp/left') else 'fresh'
+open('/tmp/left', 'w').close(); open('/dev/shm/left', 'w').close()";
+    let mut world = hostile(code, "restart: { delay: 10ms, most: 5, within: 10m }").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let mut agent = world.agent();
+    let said: Vec<String> = (0..2).map(|_| agent.call("script__run", json!({})).text()).collect();
+    assert_eq!(said, ["fresh", "there"]);
+    let pid = servers(&world).into_iter().find(|pid| super::command(*pid).contains("script.py")).unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // It may still answer once before it is gone; the first answer of the next one counts.
+    super::until(|| {
+        let answer = agent.call("script__run", json!({}));
+        !answer.is_error() && answer.text() == "fresh"
+    });
+}
+
+#[test]
 fn what_lock_looks_at_is_confined_too() {
     let secret = "secret-of-the-host";
     let world = hostile("said = ''", "").write();
