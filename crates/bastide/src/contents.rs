@@ -29,6 +29,7 @@ const SHARED: [&str; 9] = ["/", "/tmp", "/var/tmp", "/home", "/root", "/bin", "/
 /// Looks contents up in the file system; what did not change since is not read again.
 #[derive(Default)]
 pub struct FileContents {
+    private: Vec<PathBuf>,
     known: Mutex<HashMap<PathBuf, (Fingerprint, Digest, u64)>>,
 }
 
@@ -46,16 +47,20 @@ impl Contents for FileContents {
             return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
         }
         let (digest, image) = self.opened(&path)?;
+        let mut needs = vec![path.clone()];
+        needs.extend(interpreter(&path));
         let shown = path.to_string_lossy().into_owned();
         let content = match self.root(&path, &real(&path)?, arguments)? {
             None => Content::Executable { path: shown, digest, arguments: arguments.to_vec() },
             Some(root) => {
                 let (tree, files) = self.digest(&root)?;
+                needs.push(root.clone());
+                needs.extend(["bin/python3", "bin/python"].into_iter().find_map(|name| prefix(&root.join(name))));
                 let root = root.to_string_lossy().into_owned();
                 Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files }
             }
         };
-        Ok(Found { content, program: path, image })
+        Ok(Found { content, program: path, image, needs, private: self.private.clone() })
     }
 
     fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
@@ -67,6 +72,11 @@ impl Contents for FileContents {
 }
 
 impl FileContents {
+    /// Knows nothing yet; `private` is what no server may reach.
+    pub fn new(private: Vec<PathBuf>) -> Self {
+        Self { private, known: Mutex::default() }
+    }
+
     /// The digest of a program, and which file it was of: opened once.
     fn opened(&self, path: &Path) -> Result<(Digest, sandbox::Image), String> {
         let unread = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
@@ -97,11 +107,7 @@ impl FileContents {
     /// The package tree: of the script that an interpreter is given, else of the program itself.
     fn root(&self, path: &Path, resolved: &Path, arguments: &[String]) -> Result<Option<PathBuf>, String> {
         let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let interpreter = INTERPRETERS.iter().any(|known| {
-            stem == *known
-                || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
-        });
-        if !interpreter {
+        if !is_interpreter(stem) {
             return Ok(environment(path).or_else(|| package(resolved)));
         }
         let options = arguments.iter().take_while(|argument| argument.starts_with('-'));
@@ -116,6 +122,43 @@ impl FileContents {
             }),
         }
     }
+}
+
+fn is_interpreter(stem: &str) -> bool {
+    INTERPRETERS.iter().any(|known| {
+        stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
+    })
+}
+
+/// What an interpreter needs of where it is installed: `path` itself, or the one that a script names in its first line.
+fn interpreter(path: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_interpreter);
+    if name(path) {
+        return prefix(path).into_iter().collect();
+    }
+    let Some(named) = first_line(path).filter(|named| named.exists()) else { return Vec::new() };
+    let prefix = if name(&named) { prefix(&named) } else { None };
+    std::iter::once(named).chain(prefix).collect()
+}
+
+/// The program that a script is run by (execve(2), "Interpreter scripts").
+fn first_line(path: &Path) -> Option<PathBuf> {
+    use std::io::Read as _;
+    const LONGEST: u64 = 256;
+    let mut line = Vec::new();
+    std::fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut line).ok()?;
+    let text = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = std::str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
+    Some(PathBuf::from(word)).filter(|path| path.is_absolute())
+}
+
+/// Where an interpreter is installed: the folder above the `bin` that it really lies in, unless others share it.
+fn prefix(path: &Path) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(path).ok()?;
+    let bin = real.parent().filter(|folder| folder.ends_with("bin"))?;
+    let prefix = bin.parent().filter(|prefix| prefix.join("lib").is_dir())?;
+    let home = std::env::var_os("HOME").is_some_and(|home| prefix == Path::new(&home));
+    (!home && !SHARED.iter().any(|shared| prefix == Path::new(shared))).then(|| prefix.to_owned())
 }
 
 /// What a script is run from and may load: its package or environment, the folder of its project's manifest, else its own folder.

@@ -55,6 +55,8 @@ impl Configured {
                 _ => failure,
             }
         })?;
+        let unknown = || Failure::usage(format!("who may change {} cannot be told", path.display())).next("keep it in a plain file");
+        let facts = facts(&path).ok_or_else(unknown)?;
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let source = config::Source {
             path: &path,
@@ -62,7 +64,7 @@ impl Configured {
             home: home.as_deref(),
             user: user_name(rustix::process::getuid().as_raw()),
             now: clock.utc(),
-            facts: facts(&path),
+            facts: Some(facts),
         };
         let loaded = config::load(&source)?;
         Ok(Self { path, loaded })
@@ -136,6 +138,12 @@ impl Configured {
             Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(lock),
             Err(_) => Err(supply::Error::Superseded),
         }
+    }
+
+    /// What no local server may reach: the state, the file, and what stands beside it and counts as much.
+    pub fn private(&self) -> Vec<PathBuf> {
+        let beside = |name: &str| self.folder().join(name);
+        vec![self.loaded.file.state.clone(), self.path.clone(), beside(LOCK), beside("policies")]
     }
 
     /// Where the digest of the lock that was signed last is kept: a lock that was good once is not good for ever.
@@ -274,7 +282,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         }
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
-    let contents: Arc<dyn Contents> = Arc::new(FileContents::default());
+    let contents: Arc<dyn Contents> = Arc::new(FileContents::new(configured.private()));
     let gate = Gate::new(Parts {
         snapshot: Arc::new(snapshot),
         clock: Arc::clone(&clock),

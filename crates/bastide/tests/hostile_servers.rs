@@ -149,3 +149,12 @@ fn refused(mode: &str, codes: &[&str]) {
     let report = world.verify();
     assert_eq!(report["ok"], true, "{report}");
 }
+
+#[test]
+fn a_server_that_never_takes_a_log_level_holds_nobody_up() {
+    let world = World::with().evil("deaf").start();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("evil__echo", json!({"text": "hi"})).text(), "hi");
+    assert!(agent.ask("logging/setLevel", json!({"level": "warning"})).code().is_none());
+    assert_eq!(agent.call("evil__echo", json!({"text": "hi"})).text(), "hi");
+}

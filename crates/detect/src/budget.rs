@@ -22,6 +22,14 @@ impl Default for Budget {
     }
 }
 
+impl Budget {
+    /// Takes off what one of several texts used beyond its own share, so that many small ones cost no more than a large one.
+    pub(crate) fn spend(&mut self, used: &Allowance) {
+        self.decoded_bytes = self.decoded_bytes.min(used.bytes);
+        self.validated_bytes = self.validated_bytes.min(used.steps);
+    }
+}
+
 /// What is left of a [`Budget`] for one text.
 pub(crate) struct Allowance {
     bytes: usize,

@@ -90,6 +90,11 @@ impl Echo {
 
     /// As [`Echo::find`], with a budget and memory of the caller's.
     pub fn find_with(&self, text: &str, budget: &Budget, scratch: &mut Scratch) -> Vec<Finding> {
+        let mut budget = *budget;
+        self.find_one(text, &mut budget, scratch)
+    }
+
+    fn find_one(&self, text: &str, budget: &mut Budget, scratch: &mut Scratch) -> Vec<Finding> {
         let mut report = Report::default();
         if self.is_empty() {
             return report.findings;
@@ -109,15 +114,16 @@ impl Echo {
                 report.findings.push(self.finding(owner, view.trace(span)));
             });
         });
+        budget.spend(&allowance);
         settle(&mut report);
         report.findings.extend(allowance.unseen());
         report.findings
     }
 
-    /// Finds credentials in each of `parts`, and those that run on from one part into the next; one list a part.
+    /// Finds credentials in each of `parts`, and those that run on from one part into the next; one list a part, one budget for all.
     pub fn find_joined(&self, parts: &[&str]) -> Vec<Vec<Finding>> {
-        let mut scratch = Scratch::default();
-        let mut found: Vec<Vec<Finding>> = parts.iter().map(|part| self.find_with(part, &Budget::default(), &mut scratch)).collect();
+        let (mut budget, mut scratch) = (Budget::default(), Scratch::default());
+        let mut found: Vec<Vec<Finding>> = parts.iter().map(|part| self.find_one(part, &mut budget, &mut scratch)).collect();
         let joined = Zeroizing::new(parts.concat());
         let mut bare = Zeroizing::new(Vec::with_capacity(joined.len()));
         bare.extend(joined.bytes().filter(u8::is_ascii_alphanumeric));

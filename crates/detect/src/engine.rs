@@ -80,6 +80,12 @@ impl Engine {
 
     /// Finds what `text` holds, as written and as decoded, within `budget`.
     pub fn inspect(&self, text: &str, channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
+        let mut budget = *budget;
+        self.inspect_one(text, channel, &mut budget, scratch)
+    }
+
+    /// As [`inspect`](Self::inspect), of one text of several that have one budget.
+    pub(crate) fn inspect_one(&self, text: &str, channel: Channel, budget: &mut Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
@@ -91,6 +97,7 @@ impl Engine {
                 detector.read(view, &mut sheet);
             }
         });
+        budget.spend(&allowance);
         settle(&mut report);
         report.findings.extend(allowance.unseen());
         report

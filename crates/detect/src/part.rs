@@ -5,12 +5,14 @@ use crate::engine::{Channel, Engine, Report, Scratch, settle};
 use terms::{Class, Span};
 
 impl Engine {
-    /// Inspects all strings of a message: each by itself, and keys that run on from one into the next. One report a part.
+    /// Inspects all strings of a message: each by itself, and keys that run on from one into the next. One report a part, one budget for
+    /// all.
     ///
     /// The second look joins the parts without anything between them and keeps only secrets that cross a border and that the
     /// pattern alone is sure of (confidence 0.9 and over).
     pub fn inspect_parts(&self, parts: &[&str], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Vec<Report> {
-        let mut reports: Vec<Report> = parts.iter().map(|part| self.inspect(part, channel, budget, scratch)).collect();
+        let mut budget = *budget;
+        let mut reports: Vec<Report> = parts.iter().map(|part| self.inspect_one(part, channel, &mut budget, scratch)).collect();
         if parts.len() < 2 {
             return reports;
         }
@@ -25,7 +27,7 @@ impl Engine {
                 end
             })
             .collect();
-        for finding in self.read_across(&joined, &borders, channel, budget, scratch).findings {
+        for finding in self.read_across(&joined, &borders, channel, &budget, scratch).findings {
             let mut touched = 0;
             spread(parts, finding.span, |_, _| touched += 1);
             if finding.class != Class::Secret || finding.confidence < 0.9 || touched < 2 {

@@ -1,4 +1,4 @@
-//! Walks the strings of a message through the screens and says what has to change.
+//! Walks the values of a message through the screens and says what has to change.
 
 use crate::snapshot::Inspect;
 use crate::trail::Trail;
@@ -12,8 +12,11 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
 
-/// Screens every string and key of `node`. Findings are tallied on the trail; texts to be put in place of others are added to `edits`; the class that
-/// forbids the whole is returned.
+/// Digits from which on an integer may be a credential, a card or an account.
+const DIGITS: usize = 8;
+
+/// Screens every string, key and long integer of `node`. Findings are tallied on the trail; texts to be put in place of others are added to `edits`; the
+/// class that forbids the whole is returned.
 ///
 /// Keys are screened too, but cannot be rewritten without changing what the rest means: a finding in one that asks for more than a flag
 /// blocks the whole. So does an inspection that was not completed.
@@ -25,8 +28,9 @@ pub(crate) fn screen(
     trail: &mut Trail,
     edits: &mut Edits,
 ) -> Option<Class> {
-    let nodes: Vec<Node<'_>> = node.strings().collect();
-    let texts: Vec<Cow<'_, str>> = nodes.iter().map(|node| node.text().unwrap_or_default()).collect();
+    let nodes = looked_at(node);
+    let texts: Vec<Cow<'_, str>> =
+        nodes.iter().map(|node| node.text().or_else(|| node.number().map(Cow::Borrowed)).unwrap_or_default()).collect();
     let parts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     let mut reports = SCRATCH.with_borrow_mut(|scratch| inspect.engine.inspect_parts(&parts, channel, &Budget::default(), scratch));
     if let Some(echo) = echo.filter(|echo| !echo.is_empty()) {
@@ -53,4 +57,38 @@ pub(crate) fn screen(
         }
     }
     blocked
+}
+
+/// What of a message is looked at, in the order in which one part is read on into the next: what stands in members `text` comes last and together, as a
+/// text in several blocks is read.
+fn looked_at(node: Node<'_>) -> Vec<Node<'_>> {
+    let mut parts = Vec::new();
+    let mut told = false;
+    for node in node.all() {
+        let place = match node.kind() {
+            Kind::Key => {
+                told = node.is_text("text");
+                Place::Around
+            }
+            Kind::Text if told => Place::Told,
+            Kind::Text => Place::Around,
+            Kind::Number if is_long(node) => Place::Before,
+            Kind::Number | Kind::Object | Kind::Array | Kind::Bool | Kind::Null => continue,
+        };
+        parts.push((place, node));
+    }
+    parts.sort_by_key(|(place, _)| *place);
+    parts.into_iter().map(|(_, node)| node).collect()
+}
+
+fn is_long(node: Node<'_>) -> bool {
+    node.number().is_some_and(|digits| digits.len() >= DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Where a part stands among the others.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Before,
+    Around,
+    Told,
 }

@@ -38,6 +38,8 @@ use vault::Vault;
 const PROCESSES: usize = 128;
 /// Longest that a server may take from its start to the end of the handshake and of the look at its definitions.
 const OPENING: std::time::Duration = std::time::Duration::from_secs(30);
+/// Longest that a server may take to take note of a level of log messages.
+const TELLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells what is to be executed for a local server, so that it can be compared with the lock.
 pub trait Contents: Send + Sync {
@@ -59,6 +61,10 @@ pub struct Found {
     pub program: std::path::PathBuf,
     /// The very file whose digest `content` has.
     pub image: sandbox::Image,
+    /// What it needs to be run, beside what every program does: to be read.
+    pub needs: Vec<std::path::PathBuf>,
+    /// The gateway's own, that no server may reach.
+    pub private: Vec<std::path::PathBuf>,
 }
 
 /// Where credentials come from.
@@ -118,6 +124,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
+            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
@@ -159,6 +166,13 @@ impl State {
     fn cut(&self) {
         for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
             link.end();
+        }
+    }
+
+    /// Ends every link, and local processes at once.
+    fn kill(&self) {
+        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
+            link.kill();
         }
     }
 
@@ -352,7 +366,14 @@ impl Servers {
             .map(|(_, state)| Arc::clone(state))
             .collect();
         for state in states {
-            state.cut();
+            state.kill();
+        }
+    }
+
+    /// Ends every link of a session at once: its processes with them.
+    pub(crate) async fn cut_session(&self, session: &Session) {
+        for (_, link) in session.links().lock().await.drain() {
+            link.kill();
         }
     }
 
@@ -376,7 +397,7 @@ impl Servers {
         if let Err(stopped) = recorded.still_alive(gate) {
             // A kill of the server ends the links that it finds; this one may have come after it looked.
             if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
-                link.end();
+                link.kill();
             }
             return Err(Closed::Stopped(stopped));
         }
@@ -625,7 +646,8 @@ fn capabilities(snapshot: &Snapshot, session: Option<&Session>, server: &Server)
 
 async fn tell_level(link: &Arc<Link>, level: u8) {
     let params = format!("{{\"level\":\"{}\"}}", crate::names::level_name(level));
-    if let Err(cause) = link.ask(Method::SetLevel, Some(params.as_bytes())).await {
+    let told = tokio::time::timeout(TELLING, link.ask(Method::SetLevel, Some(params.as_bytes()))).await;
+    if let Err(cause) = told.unwrap_or(Err(Broken::Slow)) {
         tracing::debug!(server = %link.server, %cause, "the level of log messages was not taken");
     }
 }

@@ -235,11 +235,9 @@ impl<'a> Node<'a> {
         pointer
     }
 
-    /// Every string and key in it, itself included, in source order.
-    pub fn strings(self) -> impl Iterator<Item = Node<'a>> {
-        (self.at..self.after().min(self.inner.tape.entries.len() as u32))
-            .map(move |at| self.sibling(at))
-            .filter(|node| matches!(node.kind(), Kind::Text | Kind::Key))
+    /// Every value and key in it, itself included, in source order.
+    pub fn all(self) -> impl Iterator<Item = Node<'a>> {
+        (self.at..self.after().min(self.inner.tape.entries.len() as u32)).map(move |at| self.sibling(at))
     }
 }
 
@@ -306,7 +304,7 @@ mod tests {
         assert_eq!(document.node(text.index() - 1).unwrap().pointer(), "/a/x~1y/1/~0");
         assert_eq!(document.root().pointer(), "");
         assert_eq!(document.root().get("b").unwrap().integer(), None);
-        let strings: Vec<_> = document.root().strings().map(|node| node.text().unwrap().into_owned()).collect();
+        let strings: Vec<_> = document.root().all().filter_map(|node| node.text().map(Cow::into_owned)).collect();
         assert_eq!(strings, ["a", "x/y", "~", "text", "b"]);
         for index in 0..document.nodes() {
             assert_eq!(document.node(index).unwrap().index(), index);

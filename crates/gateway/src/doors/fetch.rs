@@ -1,7 +1,7 @@
 //! What a server offers right now, to be compared with what was approved, or to be approved.
 
 use super::link::refused;
-use super::{Broken, Closed, Contents, Link, Servers, content_of};
+use super::{Broken, Closed, Contents, Link, Servers, Unopened, content_of};
 use crate::gate::Gate;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Node, Outcome};
@@ -11,8 +11,10 @@ use supply::{Content, Definition, Fetched, Kind, Offered};
 
 /// Pages of one list.
 const PAGES: usize = 100;
-/// Definitions of one server.
+/// Definitions of one list.
 const MOST: usize = 10_000;
+/// Bytes of them: no more would go into a lock with those of other servers.
+const MOST_BYTES: usize = 16 << 20;
 
 /// Everything that a server offers over an open link.
 ///
@@ -58,6 +60,7 @@ pub(super) async fn offered(link: &Arc<Link>, content: Content) -> Result<Fetche
 async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result<Vec<Offered>, Broken> {
     let mut all = Vec::new();
     let mut cursor: Option<String> = None;
+    let mut bytes = 0_usize;
     for _ in 0..PAGES {
         let params = cursor.as_ref().map(|cursor| {
             let mut text = Vec::new();
@@ -72,14 +75,15 @@ async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result
         for node in result.get(key).into_iter().flat_map(Node::items) {
             let mut text = Vec::with_capacity(node.raw().len());
             node.canonical(&mut text);
+            bytes = bytes.saturating_add(text.len());
             all.push(Offered::parse(kind, &text).map_err(|_| malformed())?);
         }
         cursor = result.get("nextCursor").and_then(Node::text).map(std::borrow::Cow::into_owned);
-        if cursor.is_none() || all.len() > MOST {
+        if cursor.is_none() || all.len() > MOST || bytes > MOST_BYTES {
             break;
         }
     }
-    if cursor.is_some() || all.len() > MOST {
+    if cursor.is_some() || all.len() > MOST || bytes > MOST_BYTES {
         return Err(malformed());
     }
     Ok(all)
@@ -112,6 +116,8 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
             (content, servers.dial(&gate.snapshot(), server, remote, &state)?)
         }
     };
+    // Whoever asked may go away; what was started for them ends all the same.
+    let _ended = Unopened(Some(Arc::clone(&link)));
     state.enter(&link);
     // A kill ends the links that it finds; this one may have come after it looked.
     let asked = async {

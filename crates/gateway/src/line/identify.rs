@@ -54,7 +54,10 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, framed: Framed) -> Result<Iden
             let token = one(headers, &AUTHORIZATION).and_then(bearer).ok_or_else(|| trail.challenge(401, None, Code::TokenMissing))?;
             let audience = framed.snapshot().listen.resource(framed.endpoint());
             let verified = gate.tokens.verify(token, &audience, gate.clock.utc()).map_err(|fault| {
-                trail.cause(&fault);
+                match gate.tokens.holder(token, fault) {
+                    Some(holder) => trail.cause(&format_args!("{fault}: {} of agent:{}", holder.token, holder.principal.agent)),
+                    None => trail.cause(&fault),
+                }
                 trail.challenge(401, Some("invalid_token"), fault.code())
             })?;
             (Arc::clone(&verified.principal), Some(verified))

@@ -98,7 +98,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
     if let (Some(server), Some(subject)) = (&trail.server, address.as_ref().or(trail.subject.as_ref())) {
         let mut whole = Sha256::new();
         whole.update(b"{\"arguments\":");
-        whole.update(if canonical.is_empty() { b"{}".as_slice() } else { &canonical });
+        match context(&resolved) {
+            Some(context) => whole.update(beside_it(&canonical, |out| context.canonical(out))),
+            None if canonical.is_empty() => whole.update(b"{}"),
+            None => whole.update(&canonical),
+        }
         whole.update(b",\"server\":");
         whole.update(quoted(server.as_str()));
         whole.update(b",\"tool\":");
@@ -121,8 +125,15 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
     let inspect = &resolved.snapshot().inspect;
     let before: Vec<_> = trail.tally.clone();
     let mut blocked = None;
-    if let (Target::Completion(..), Some(context)) = (resolved.target(), resolved.params().and_then(|params| params.get("context"))) {
-        blocked = content::screen(inspect, gate.servers.echo().as_deref(), context, Channel::Argument, trail, &mut Edits::new());
+    if let Some(context) = context(resolved) {
+        let mut edits = Edits::new();
+        blocked = content::screen(inspect, gate.servers.echo().as_deref(), context, Channel::Argument, trail, &mut edits);
+        let argument = trail.arguments.take().unwrap_or_default();
+        trail.arguments = Some(if flagged(resolved.snapshot(), trail) {
+            beside_it(&argument, |out| out.extend_from_slice(b"\"(withheld)\""))
+        } else {
+            beside_it(&argument, |out| context.print(&edits, out))
+        });
     }
     if let Some(address) = address(resolved).map(str::to_owned).or_else(|| unknown(resolved, trail)) {
         let Ok(document) = Document::parse(quoted(&address).into(), &Bounds::default()) else { return Some(Class::Unseen) };
@@ -135,7 +146,7 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
             let mut kept = Vec::with_capacity(address.len());
             document.root().print(&edits, &mut kept);
             let kept: String = serde_json::from_slice(&kept).unwrap_or_default();
-            trail.subject = Some(kept.chars().take(128).collect());
+            trail.subject = Some(kept);
         }
         blocked = blocked.or(found);
     }
@@ -143,6 +154,24 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
         tally.action = Action::Flag;
     }
     blocked
+}
+
+/// What stands around an argument to be completed: it goes to the server as well.
+fn context(resolved: &Resolved) -> Option<Node<'_>> {
+    match resolved.target() {
+        Target::Completion(..) => resolved.params()?.get("context"),
+        _ => None,
+    }
+}
+
+/// An argument to be completed with what stands around it, as one object.
+fn beside_it(argument: &[u8], context: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(argument.len() + 64);
+    let mut object = mcp::json::Object::open(&mut out);
+    object.raw("argument", argument);
+    context(object.key("context"));
+    object.close();
+    out
 }
 
 /// The server's own address of the resource that a message is about.

@@ -347,7 +347,8 @@ fn address(trail: &mut Trail, snapshot: &Snapshot, session: &Session, uri: &str)
             (snapshot.servers.get(&server)?, own)
         }
     };
-    trail.subject = Some(bounded(&own));
+    // Whole: all of it goes to the server.
+    trail.subject = Some(own.clone());
     match &server.pinned {
         Ok(pinned) if pinned.capabilities.contains_key("resources") => Some((Arc::clone(server), own)),
         _ => None,

@@ -9,6 +9,7 @@ use crate::metrics::Outcome;
 use crate::plain::METADATA;
 use crate::strangers::Noted;
 use crate::trail::{Intended, Occasion, Stage, Trail, Verdict};
+use audit::Unavailable;
 use bytes::Bytes;
 use mcp::Fate;
 use terms::{Code, Refusal, Side};
@@ -111,15 +112,13 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    // INVARIANT: the log keeps the order in which it is given records: when the outcome is durable, so is an intent that it took before.
-    let lost = intent.and_then(|intent| intent.peek()).and_then(Result::err);
     let outcome = gate.journal.append(record);
     trail.passed(gate, Stage::Settle);
-    let kept = match lost {
-        None => gate.durable(outcome).await,
-        Some(cause) => Err(cause),
-    };
-    if let Err(cause) = kept {
+    let outcome = gate.durable(outcome).await;
+    // INVARIANT: the log answers for records in the order in which it is given them: the intent's answer is there by now, and one that did not fit is lost
+    // alone.
+    let intent = intent.map_or(Ok(()), |intent| intent.peek().unwrap_or(Err(Unavailable::Slow)).map(|_| ()));
+    if let Err(cause) = outcome.and(intent) {
         if matches!(forwarded.target(), super::resolve::Target::Initialize) {
             let unheard = forwarded.session().id;
             gate.sessions.end(|session| session.id == unheard);
@@ -147,10 +146,11 @@ pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settl
         Intended::Yes => trail.outcome(gate),
         Intended::No => trail.decision(gate),
     };
-    let kept = gate.keep(record).await;
+    // INVARIANT: handed over and counted before anything is waited for: a client that hangs up ends the wait, and hides nothing by it.
+    let kept = gate.journal.append(record);
     count(gate, trail);
-    let halt = match kept {
-        Ok(_) => halt,
+    let halt = match gate.durable(kept).await {
+        Ok(()) => halt,
         Err(cause) => {
             tracing::error!(%cause, reference = %trail.id, "a refusal could not be recorded");
             Halt { refusal: Refusal::new(Code::RecordUnavailable, trail.id), shape: halt.shape }

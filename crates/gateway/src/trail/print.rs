@@ -8,6 +8,10 @@ use mcp::json;
 use std::time::Duration;
 use terms::{Action, Code, Operation, RecordId};
 
+/// Bytes of arguments that the record of a refusal holds; of larger ones it has the digest and the size. A refusal always fits the log: else whoever
+/// asks for enough of it leaves no trace. What is let through has its arguments on record whole, or does not run.
+const REFUSED_ARGUMENTS: usize = 1 << 20;
+
 impl Trail {
     /// The record that says what is about to be sent.
     pub(crate) fn intent(&self, gate: &Gate) -> Vec<u8> {
@@ -43,9 +47,12 @@ impl Trail {
             Some(Operation::Write) | None => record::Effect::Write,
         });
         let whole = matches!(kind, Kind::Intent | Kind::Decision) || self.intended == super::Intended::No;
-        if whole {
-            entry.arguments = self.arguments.as_deref().and_then(|arguments| Object::new(arguments).ok());
-        }
+        let arguments = self.arguments.as_deref().filter(|_| whole);
+        let (kept, left_out) = match arguments {
+            Some(arguments) if kind != Kind::Intent && arguments.len() > REFUSED_ARGUMENTS => (None, Some(arguments.len())),
+            arguments => (arguments, None),
+        };
+        entry.arguments = kept.and_then(|arguments| Object::new(arguments).ok());
         entry.digest = self.canonical.as_ref();
         let facts = self.facts();
         entry.facts = if whole { Object::new(&facts).ok() } else { None };
@@ -86,7 +93,7 @@ impl Trail {
         if let Some((_, _, mitre)) = &trouble {
             entry.mitre = mitre;
         }
-        let detail = self.detail();
+        let detail = self.detail(left_out);
         entry.detail = detail.as_deref().and_then(|detail| Object::new(detail).ok());
         match self.occasion {
             Occasion::Work => entry.encode(),
@@ -140,14 +147,17 @@ impl Trail {
         out
     }
 
-    fn detail(&self) -> Option<Vec<u8>> {
-        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 {
+    fn detail(&self, left_out: Option<usize>) -> Option<Vec<u8>> {
+        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 && left_out.is_none() {
             return None;
         }
         let mut out = Vec::with_capacity(128);
         let mut object = json::Object::open(&mut out);
         if let Some(cause) = &self.cause {
             object.text("cause", cause);
+        }
+        if let Some(bytes) = left_out {
+            object.int("arguments_bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
         }
         if self.notes > 0 {
             object.int("notes", i64::from(self.notes));

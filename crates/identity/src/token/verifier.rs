@@ -71,6 +71,14 @@ impl TokenFault {
             Self::StandingUnknown => Code::IdentityFault,
         }
     }
+
+    /// Whether it is one of a token whose signature and form hold.
+    const fn is_of_ours(self) -> bool {
+        match self {
+            Self::Audience | Self::Expired | Self::NotYet | Self::Revoked | Self::StandingUnknown => true,
+            Self::TooLong | Self::Shape | Self::Header | Self::Signature | Self::Claims | Self::Issuer => false,
+        }
+    }
 }
 
 /// What a good token proves.
@@ -134,6 +142,11 @@ impl Verifier {
             self.known.insert(digest, known);
         }
         judged
+    }
+
+    /// Whose token was refused for `fault`, where this issuer made it. For the record: it lets nobody in.
+    pub fn holder(&self, token: &str, fault: TokenFault) -> Option<Arc<Verified>> {
+        if fault.is_of_ours() { self.read(token).ok().map(|known| known.verified) } else { None }
     }
 
     /// What changes between two uses of one token.
@@ -273,6 +286,20 @@ mod tests {
             assert_eq!(verified.expires, Utc::from_seconds(NOW + 3600));
             assert_eq!(verified.scope.tools(), ["read_*"]);
         }
+    }
+
+    #[test]
+    fn a_refused_token_has_a_holder_only_where_its_signature_holds() {
+        let (verifier, _) = verifier();
+        let holder = |token: &str, audience: &str, now| {
+            let fault = verifier.verify(token, audience, Utc::from_seconds(now)).unwrap_err();
+            verifier.holder(token, fault).map(|holder| holder.principal.agent.to_string())
+        };
+        let token = token();
+        assert_eq!(holder(&token, "http://elsewhere/mcp", NOW).as_deref(), Some("claude-code"));
+        assert_eq!(holder(&token, HERE, NOW + 3600).as_deref(), Some("claude-code"));
+        assert_eq!(holder(&forge(&own_header(&key(1)), &good().to_string(), &key(2)), HERE, NOW), None);
+        assert_eq!(holder("nonsense", HERE, NOW), None);
     }
 
     #[test]

@@ -217,13 +217,13 @@ fn size(path: &Path) -> Option<u64> {
     Some(bytes)
 }
 
-/// What confines a local server here, and, as plainly, what does not.
+/// What confines a local server here, each layer tried, and, as plainly, what does not.
 fn confinement(found: &mut Vec<Finding>) {
     for one in sandbox::capabilities().all {
         found.push(match one.standing {
-            Confined::Holds => Finding::ok("sandbox", one.detail),
-            Confined::Partly => Finding::note("sandbox", format!("in part: {}", one.detail)),
-            Confined::NotBuilt | Confined::Unavailable => Finding::note("sandbox", format!("not confined: {}", one.detail)),
+            Confined::Holds => Finding::ok("sandbox", one.detail()),
+            Confined::Weaker(_) => Finding::note("sandbox", one.detail()),
+            Confined::Missing(_) => Finding::problem("sandbox", one.detail()),
         });
     }
 }

@@ -152,3 +152,18 @@ fn there_is_no_way_around_the_endpoint() {
     }
     assert!(world.reached().is_empty());
 }
+
+#[test]
+fn a_policy_that_anybody_may_have_written_is_not_taken() {
+    let world = World::with().write();
+    let text = std::fs::read(world.config()).unwrap();
+    let check = |path: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_bastide"));
+        testkit::run(command.args(["policy", "check", "--config", path]).env("HOME", world.path("home")), &text)
+    };
+    assert_eq!(check(world.config().to_str().unwrap()).status.code(), Some(0));
+    // A pipe has no folder and no owner that could be looked at.
+    let piped = check("/dev/stdin");
+    assert_eq!(piped.status.code(), Some(2), "{piped:?}");
+    assert!(String::from_utf8_lossy(&piped.stderr).contains("who may change"), "{piped:?}");
+}

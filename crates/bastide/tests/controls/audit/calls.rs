@@ -164,3 +164,105 @@ fn strangers_are_counted_and_who_is_known_is_recorded() {
     assert_eq!(summary["detail"]["elsewhere"], 0);
     assert_eq!(world.verify()["ok"], true);
 }
+
+/// Five arguments that together are more than one record can hold.
+fn many(name: &str, value: &str) -> Value {
+    let mut arguments = serde_json::Map::from_iter((0..5).map(|at| (format!("x{at}"), json!("x".repeat(1_000_000)))));
+    arguments.insert(name.into(), json!(value));
+    arguments.into()
+}
+
+#[test]
+fn a_read_whose_intent_does_not_fit_the_log_is_not_answered() {
+    let world = World::with().section("bounds", "message: 8MiB").start();
+    let mut agent = world.agent();
+    let ask =
+        |agent: &mut testkit::Http, arguments: Value| agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}));
+    assert!(ask(&mut agent, json!({"who": "Ana"})).code().is_none());
+    let held = ask(&mut agent, many("who", "Ana"));
+    assert_eq!(held.refused(), "audit.calls/unavailable", "its arguments are nowhere on record");
+    assert!(world.record(held.reference()).to_string().contains("audit.calls/unavailable"));
+}
+
+#[test]
+fn a_refusal_is_on_record_however_large_the_arguments() {
+    let world = World::with().section("bounds", "message: 8MiB").start();
+    let refused = world.agent().call("canary__write_note", many("name", "n"));
+    assert_eq!(refused.refused(), "access.argument-schemas/mismatch");
+    let record = world.record(refused.reference());
+    assert_eq!((&record["tool"], &record["decision"]["code"]), (&json!("write_note"), &json!("access.argument-schemas/mismatch")));
+    assert!(record["digest"].is_string() && record["arguments"].is_null(), "{record:#}");
+    assert!(record["detail"]["arguments_bytes"].as_u64().unwrap() > 5_000_000, "{record:#}");
+}
+
+#[test]
+fn who_hangs_up_hides_no_refusal() {
+    use std::io::Write as _;
+    let world = World::new();
+    let agent = world.agent();
+    let body =
+        json!({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "canary__nothing", "arguments": {}}}).to_string();
+    let headers: String = agent.headers(&[]).iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let session = agent.session.clone().unwrap();
+    let head = format!(
+        "POST /mcp HTTP/1.1\r\nHost: {}\r\nMcp-Session-Id: {session}\r\nMCP-Protocol-Version: 2025-11-25\r\n{headers}",
+        world.data()
+    );
+    let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    for _ in 0..300 {
+        let mut stream = std::net::TcpStream::connect(world.data()).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
+    let counted = || {
+        let text = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
+        let line =
+            text.lines().find(|line| line.starts_with("bastide_messages_total{verdict=\"refused\",control=\"access.filtered-discovery\"}"));
+        line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let (alone, _) = refusals(&world, "access.filtered-discovery/unknown");
+        if alone > 0 && alone == counted() {
+            break;
+        }
+        assert!(Instant::now() < end, "{alone} on record, {} counted", counted());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn all_of_an_address_that_goes_to_a_server_is_on_record() {
+    let world = World::new();
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    agent.open();
+    let address = format!("canary://page?{}=the-end-of-it", "x".repeat(500));
+    assert!(agent.ask("resources/read", json!({"uri": address})).code().is_some());
+    assert!(world.journal().iter().any(|message| message["params"]["uri"] == address), "it did not go out");
+    let audit = world.audit();
+    assert!(audit.iter().any(|record| record["method"] == "resources/read" && record["tool"] == address), "{audit:#?}");
+}
+
+#[test]
+fn what_stands_around_an_argument_to_be_completed_is_on_record() {
+    let world = World::new();
+    let mut agent = world.agent();
+    let mut complete = |other: &str| {
+        let context = json!({"arguments": {"other": other}});
+        let reference = json!({"type": "ref/prompt", "name": "canary__greet"});
+        agent.ask("completion/complete", json!({"ref": reference, "argument": {"name": "who", "value": "An"}, "context": context}));
+    };
+    complete("words that go out");
+    complete("other words, aws_access_key_id = AKIAQ7XJ2V5TN3KD6WRB");
+    assert!(
+        world.journal().iter().any(|message| message["params"]["context"]["arguments"]["other"] == "words that go out"),
+        "it did not go out"
+    );
+    let audit = world.audit();
+    let calls: Vec<_> = audit.iter().filter(|record| record["method"] == "completion/complete").collect();
+    assert_eq!(calls.len(), 2, "{audit:#?}");
+    let plain = calls.iter().find(|record| record["arguments"]["context"]["arguments"]["other"] == "words that go out");
+    assert_eq!(plain.unwrap()["arguments"]["argument"], json!({"name": "who", "value": "An"}));
+    assert_ne!(calls[0]["digest"], calls[1]["digest"]);
+    assert!(!world.holds("state", KEY.as_bytes()), "a secret was written down");
+}

@@ -119,3 +119,38 @@ fn what_could_not_be_searched_whole_does_not_pass() {
     assert_eq!(world.record(answer.reference())["decision"]["code"], "intent.input-screening/fault");
     assert!(world.reached().is_empty());
 }
+
+#[test]
+fn a_secret_that_runs_on_from_one_block_into_the_next_is_found() {
+    let world = World::with().evil("pieces").start();
+    let answer = world.agent().call("evil__echo", json!({"text": "hi"}));
+    let whole = answer.0.to_string();
+    assert!(whole.contains("redacted"), "{whole}");
+    assert!(!whole.contains("q7Zt3LwXc9Rb2Vn5Kd8J") && !whole.contains("s1Hf4Gm6Py3xSoKB"), "{whole}");
+}
+
+#[test]
+fn a_card_is_found_where_it_is_a_number() {
+    let world = World::with().evil("pieces").start();
+    let answer = world.agent().call("evil__echo", json!({"text": "hi"}));
+    let told = &answer.result()["structuredContent"];
+    assert_eq!(told, &json!({"card": "•••• 1111", "at": 1_763_742_000_123_u64}), "{}", answer.0);
+}
+
+#[test]
+fn what_unpacks_to_much_is_not_unpacked_once_for_each_part() {
+    // A million blanks, packed, in base64, packed again.
+    const BOMB: &str = "eNpL9SsqKY90dQSB8krnMO0w31RTt1Anx1EwCkbBKBjxwLnMqaA4Msor2xYAwEVS3g==";
+    let world = World::new();
+    let mut agent = world.agent();
+    let mut ask = |count: usize| {
+        let bombs = (0..count).map(|at| (format!("x{at}"), json!(BOMB)));
+        let arguments: serde_json::Map<_, _> = bombs.chain([("who".to_owned(), json!("Ana"))]).collect();
+        agent.ask("prompts/get", json!({"name": "canary__greet", "arguments": arguments}))
+    };
+    assert!(ask(1).code().is_none());
+    // What would be gigabytes is refused as what was not seen whole.
+    let refused = ask(3_000);
+    assert_eq!(refused.refused(), "intent.input-screening/fault");
+    assert_eq!(world.record(refused.reference())["decision"]["code"], "intent.input-screening/fault");
+}

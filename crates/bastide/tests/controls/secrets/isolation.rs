@@ -135,3 +135,13 @@ fn no_credential_is_given_out_while_not_all_can_be_searched_for() {
     assert_eq!(world.record(refused.reference())["decision"]["code"], "secrets.vault/locked");
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
 }
+
+#[test]
+fn a_credential_cannot_be_handed_out_in_pieces() {
+    let entry = "run: [{bin}/evil-server, --mode, pieces, --env, LEDGER]\nsecrets: { LEDGER: vault:evil/token }\nsandbox: { read: [{bin}], write: [{box}] }";
+    let world = World::with().evil("pieces").server("evil", entry).secret("evil/token", VALUE).start();
+    let answer = world.agent().call("evil__echo", json!({"text": "hi"}));
+    let (first, last) = VALUE.split_at(VALUE.len() / 2);
+    let whole = answer.0.to_string();
+    assert!(!whole.contains(first) && !whole.contains(last), "{whole}");
+}

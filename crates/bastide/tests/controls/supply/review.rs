@@ -183,3 +183,34 @@ fn calls_to_a_remote_server_taken_out_of_the_file_are_refused() {
     let mut world = World::with().remote("late", more).role("tester", TAKEN_OUT).start();
     taken_out(&mut world);
 }
+
+#[test]
+fn a_look_that_nobody_waits_for_any_more_ends_what_it_started() {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::new();
+    let mute = world.path("bin/mute");
+    fs::write(&mute, "#!/bin/sh\nexec sleep 600\n").unwrap();
+    fs::set_permissions(&mute, fs::Permissions::from_mode(0o755)).unwrap();
+    world.edit("roles:", &format!("  mute:\n    run: [{}]\n    sandbox: {{ read: [/bin] }}\nroles:", mute.display()));
+    let processes = || world.json(&[])["gateway"]["processes"].clone();
+    let mut operator = std::os::unix::net::UnixStream::connect(world.state().join("admin.sock")).unwrap();
+    operator.write_all(b"POST /api/v1/servers/mute/look HTTP/1.1\r\nHost: bastide\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+    until(|| processes() == 1);
+    drop(operator);
+    // Sooner than the look would have given up by itself.
+    until(|| processes() == 0);
+}
+
+#[test]
+fn a_list_without_end_is_not_collected() {
+    let world = World::new();
+    let pages = world.path("box/pages");
+    let run = format!("[{}, --mode, hoard, --flag, {}]", world.path("bin/evil-server").display(), pages.display());
+    let entry = format!("  hoard:\n    run: {run}\n    sandbox: {{ read: [/bin], write: [{}] }}\nroles:", world.path("box").display());
+    world.edit("roles:", &entry);
+    let (status, answer) = act(&world, "/servers/hoard/look", json!({}));
+    assert!(status >= 400, "{answer}");
+    let given: usize = fs::read_to_string(&pages).unwrap().parse().unwrap();
+    assert!(given <= 6, "{given} pages of 5 MB were taken: {answer}");
+}
