@@ -127,13 +127,6 @@ fn announce(configured: &Configured, wired: &Wired) {
             warn(&format!("sandbox: {}", capability.detail()));
         }
     }
-    for (name, server) in servers {
-        if let gateway::snapshot::Carrier::Run(run) = &server.carrier
-            && !run.ports.is_empty()
-        {
-            warn(&format!("sandbox: {name} has no network: `egress` is read, and nothing answers for it in this build"));
-        }
-    }
     if let Some(fault) = &wired.lock_fault {
         warn(&format!("lock: {fault}. No server starts until it is signed: bastide lock"));
     }
