@@ -13,6 +13,7 @@ mod dial;
 mod names;
 mod opening;
 mod passage;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use crate::protocol::Protocol;
 use crate::resolver::{Memory, Resolver};
 use crate::rules::Rules;
 use checks::{Check, Checks};
+pub use dial::can_mark;
 use ipnet::Ipv4Net;
 use std::borrow::Cow;
 use std::io;
@@ -103,6 +105,15 @@ impl Halt {
     }
 }
 
+/// Tells of what was counted when a sandbox ends.
+struct SumUp<'a>(&'a Ledger);
+
+impl Drop for SumUp<'_> {
+    fn drop(&mut self) {
+        self.0.sum_up(Duration::ZERO);
+    }
+}
+
 /// At which listener something is accepted.
 #[derive(Clone, Copy, Debug)]
 enum Entrance {
@@ -145,6 +156,7 @@ impl Exit {
     /// # Errors
     /// A door cannot be served.
     pub async fn serve(self: Arc<Self>, doors: Doors) -> io::Error {
+        let _sum = SumUp(&self.ledger);
         match self.open(doors) {
             Ok(mut tasks) => loop {
                 tokio::select! {

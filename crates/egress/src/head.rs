@@ -11,17 +11,18 @@ pub(crate) struct Head<'a> {
     pub(crate) method: &'a str,
     pub(crate) target: &'a str,
     pub(crate) host: Option<&'a str>,
-    /// Whether something says that a body follows.
+    /// What follows it.
     pub(crate) body: Body,
     /// Bytes of the head, the empty line included.
     pub(crate) length: usize,
 }
 
-/// Whether a body follows a head.
+/// The body behind a head (RFC 9112 §6.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Body {
     None,
-    Announced,
+    Length(u64),
+    Chunked,
 }
 
 /// What was found so far.
@@ -78,10 +79,22 @@ fn parse(text: &[u8]) -> Result<Head<'_>, &'static str> {
                 return Err("more than one Host");
             }
         } else if name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding") {
-            head.body = Body::Announced;
+            if head.body != Body::None {
+                return Err("more than one length");
+            }
+            head.body = body(name, value.trim_matches([' ', '\t']), version).ok_or("a length that is none")?;
         }
     }
     Ok(head)
+}
+
+/// What a field says of the body.
+fn body(name: &str, value: &str, version: &str) -> Option<Body> {
+    if name.eq_ignore_ascii_case("transfer-encoding") {
+        return (value.eq_ignore_ascii_case("chunked") && version == "HTTP/1.1").then_some(Body::Chunked);
+    }
+    let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| value.parse().ok().map(Body::Length)).flatten()
 }
 
 /// A character of a token (RFC 9110 §5.6.2).

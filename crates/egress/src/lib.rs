@@ -33,7 +33,7 @@ pub use address::{Reach, reach};
 pub use attempt::{Attempt, Attempts, Door, End, Entry, Kept, Moved, Reason, Stop, Unrecorded};
 pub use client::{Client, Egress, Response};
 pub use error::Error;
-pub use exit::{Doors, Exit, RANGE, Terms};
+pub use exit::{Doors, Exit, RANGE, Terms, can_mark};
 pub use hostname::HostName;
 pub use limits::Limits;
 pub use meter::{Destination, Meter, Traffic};

@@ -204,8 +204,19 @@ impl Rules {
         networks.max_by_key(|(length, _)| *length).map(|(_, protocol)| protocol)
     }
 
+    /// The names that are listed without a star, each with its port.
+    pub fn exact(&self) -> impl Iterator<Item = (&HostName, u16)> {
+        self.0.iter().filter_map(|rule| match &rule.host {
+            Host::Name(name) => Some((name, rule.port)),
+            Host::Below(_) | Host::Network(_) => None,
+        })
+    }
+
     /// Whether a name may lead to `address` at `port`: it is public, or listed.
-    pub(crate) fn may_lead(&self, address: IpAddr, port: u16) -> Result<(), Reach> {
+    ///
+    /// # Errors
+    /// Where it leads instead.
+    pub fn may_lead(&self, address: IpAddr, port: u16) -> Result<(), Reach> {
         match reach(address) {
             Reach::Public => Ok(()),
             _ if self.protocol_at(address, port).is_some() => Ok(()),

@@ -44,6 +44,8 @@ pub(crate) enum Check {
     ServerName,
     /// HTTP names the host that is connected to.
     Host,
+    /// HTTP does so in every request of a connection.
+    Requests,
     /// The first bytes come in time.
     Silent,
     /// Addresses are public or listed.

@@ -66,7 +66,7 @@ impl Exit {
         attempt.said(host);
         attempt.port = Some(port);
         if self.checks.hold(Check::Connect) {
-            if head.body == Body::Announced {
+            if head.body != Body::None {
                 return Err(form("a body is announced"));
             }
             let same = |own: &str| own.eq_ignore_ascii_case(head.target) || own.eq_ignore_ascii_case(host);

@@ -11,6 +11,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::net::{TcpSocket, TcpStream};
 
+/// Whether this process may mark its sockets (`SO_MARK`).
+pub fn can_mark() -> bool {
+    #[cfg(target_os = "linux")]
+    return std::net::UdpSocket::bind((std::net::Ipv4Addr::LOCALHOST, 0)).is_ok_and(|socket| SockRef::from(&socket).set_mark(1).is_ok());
+    #[cfg(not(target_os = "linux"))]
+    return false;
+}
+
 impl Exit {
     /// A connection to where `goal` leads.
     pub(super) async fn dial(&self, goal: &Goal, attempt: &mut Attempt) -> Result<TcpStream, Halt> {

@@ -104,7 +104,7 @@ impl Exit {
     }
 
     /// HTTP names the host that is connected to, in the one form for a server.
-    fn names_host(&self, head: &Head<'_>, goal: &Goal, attempt: &mut Attempt) -> Result<(), Halt> {
+    pub(super) fn names_host(&self, head: &Head<'_>, goal: &Goal, attempt: &mut Attempt) -> Result<(), Halt> {
         if self.checks.hold(Check::Form) {
             if head.method == "CONNECT" {
                 return Err(Halt::because(Reason::Unlisted, "it asks a proxy"));

@@ -2,8 +2,10 @@
 
 use super::checks::Check;
 use super::opening::differs;
+use super::requests::Requests;
 use super::{Exit, Goal, Halt};
 use crate::attempt::{Attempt, End, Kept, Moved, Reason};
+use crate::head::Head;
 use crate::limits::Direction;
 use crate::meter::Open;
 use crate::protocol::{Protocol, Purpose, Start, Turn, recognise_greeting};
@@ -41,11 +43,14 @@ impl Drop for Passage<'_> {
     }
 }
 
-/// What the first bytes of one side are still to be compared with.
-#[derive(Clone, Copy)]
-struct Gate {
-    protocol: Protocol,
-    judge: fn(Protocol, &[u8]) -> Start,
+/// What bytes of one side are still to be compared with before they go on.
+enum Filter<'a> {
+    /// Nothing.
+    Open,
+    /// The first of them with a protocol; they are held back until then.
+    First { protocol: Protocol, judge: fn(Protocol, &[u8]) -> Start, held: Vec<u8> },
+    /// All of them with the host that is meant.
+    Requests { requests: Box<Requests>, goal: &'a Goal },
 }
 
 impl Exit {
@@ -69,16 +74,17 @@ impl Exit {
             _open: self.meter.open(),
         };
         let (client, server) = (inner.split(), outer.split());
-        let (out_gate, back_gate) = match goal.protocol.turn() {
-            Turn::Client => (None, None),
-            Turn::Either => {
-                let gate = |judge| Some(Gate { protocol: goal.protocol, judge }).filter(|_| self.checks.hold(Check::Protocol));
-                (gate(Protocol::begins), gate(Protocol::greets))
+        let first_of = |judge| Filter::First { protocol: goal.protocol, judge, held: Vec::new() };
+        let (out_filter, back_filter) = match goal.protocol.turn() {
+            Turn::Client if goal.protocol == Protocol::Http && self.follows() => {
+                (Filter::Requests { requests: Box::default(), goal }, Filter::Open)
             }
+            Turn::Either if self.checks.hold(Check::Protocol) => (first_of(Protocol::begins), first_of(Protocol::greets)),
+            Turn::Client | Turn::Either => (Filter::Open, Filter::Open),
         };
         let both = async {
-            let out = passage.flow(client.0, server.1, Direction::Out, first, out_gate);
-            let back = passage.flow(server.0, client.1, Direction::Back, Vec::new(), back_gate);
+            let out = passage.flow(client.0, server.1, Direction::Out, first, out_filter);
+            let back = passage.flow(server.0, client.1, Direction::Back, Vec::new(), back_filter);
             match tokio::try_join!(out, back) {
                 Ok(_) => Ok(End::Done),
                 Err(halt) => Err(halt),
@@ -97,6 +103,11 @@ impl Exit {
         };
         *passage.end.lock() = end;
         halt.map_or(Ok(()), Err)
+    }
+
+    /// Whether every request is judged, and not the first alone.
+    fn follows(&self) -> bool {
+        [Check::Requests, Check::Form, Check::Host, Check::Protocol].into_iter().all(|check| self.checks.hold(check))
     }
 
     /// Waits until the attempt is on record, and for ever then.
@@ -128,35 +139,56 @@ impl Passage<'_> {
         mut to: WriteHalf<'_>,
         direction: Direction,
         first: Vec<u8>,
-        mut gate: Option<Gate>,
+        mut filter: Filter<'_>,
     ) -> Result<(), Stopped> {
-        let mut held = first;
         let mut piece = vec![0; PIECE];
+        let mut passed = Vec::new();
+        self.send(&mut to, direction, &first, &mut filter, &mut passed).await?;
+        drop(first);
         loop {
-            if !held.is_empty() {
-                match gate.map(|gate| (gate, (gate.judge)(gate.protocol, &held))) {
-                    None | Some((_, Start::Fits)) => {
-                        gate = None;
-                        self.charge(direction, held.len()).await?;
-                        to.write_all(&held).await?;
-                        held = Vec::new();
-                    }
-                    Some((_, Start::More)) if held.len() < HELD => {}
-                    Some((gate, Start::More | Start::Differs)) => return Err(Stopped::Halt(self.differs(direction, &held, gate.protocol))),
-                }
-            }
             let read = from.read(&mut piece).await?;
             let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
                 to.shutdown().await?;
                 return Ok(());
             };
-            if gate.is_some() {
+            self.send(&mut to, direction, bytes, &mut filter, &mut passed).await?;
+        }
+    }
+
+    /// Sends of `bytes`, and of what was held back before, what the filter lets through.
+    async fn send(
+        &self,
+        to: &mut WriteHalf<'_>,
+        direction: Direction,
+        bytes: &[u8],
+        filter: &mut Filter<'_>,
+        passed: &mut Vec<u8>,
+    ) -> Result<(), Stopped> {
+        passed.clear();
+        let bytes = match filter {
+            Filter::Open => bytes,
+            Filter::First { protocol, judge, held } => {
                 held.extend_from_slice(bytes);
-                continue;
+                match judge(*protocol, held) {
+                    _ if held.is_empty() => return Ok(()),
+                    Start::Fits => *passed = std::mem::take(held),
+                    Start::More if held.len() < HELD => return Ok(()),
+                    Start::More | Start::Differs => return Err(Stopped::Halt(self.differs(direction, held, *protocol))),
+                }
+                *filter = Filter::Open;
+                passed
             }
-            self.charge(direction, read).await?;
+            Filter::Requests { requests, goal } => {
+                let judge = |head: &Head<'_>| self.exit.names_host(head, goal, &mut self.attempt.clone());
+                requests.take(bytes, passed, judge).map_err(Stopped::Halt)?;
+                passed
+            }
+        };
+        if !bytes.is_empty() {
+            self.charge(direction, bytes.len()).await?;
             to.write_all(bytes).await?;
         }
+        Ok(())
     }
 
     /// Counts bytes that are about to be moved, and waits as long as they cost.

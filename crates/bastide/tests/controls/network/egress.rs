@@ -164,3 +164,15 @@ fn an_entry_that_cannot_be_used_is_refused_by_its_place() {
         assert_eq!(output.status.code(), Some(2), "{text}");
     }
 }
+
+#[test]
+fn doctor_says_what_is_reached_and_what_leads_inwards() {
+    let outside = Outside::new();
+    let list = format!("\"http://localhost:{}\"", outside.port);
+    let world = crate::runtime::python("script", "said = ''", &format!("sandbox: {{ egress: [{list}] }}")).write();
+    let output = world.run(&["doctor"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    for part in ["script reaches what is listed".to_owned(), "which is of this host and not listed".to_owned(), format!("127.0.0.1:{}", outside.port)] {
+        assert!(said.contains(&part), "{part} in {said}");
+    }
+}

@@ -24,6 +24,8 @@ said = json.dumps('done')"#;
     assert!(value("bastide_egress_bytes_total{server=\"script\",direction=\"out\"}") > 50);
     assert!(value("bastide_egress_bytes_total{server=\"script\",direction=\"back\"}") > 50);
     assert_eq!(value("bastide_egress_stopped_total{server=\"script\",reason=\"name\"}"), 20);
-    // A flood is counted, so that it cannot fill the log.
+    // A flood is counted, so that it cannot fill the log; the count is on record when the server has ended, if not before.
     assert_eq!(events(&world, "network.refused").len(), 20);
+    world.json(&["kill", "--server", "script", "--reason", "trial"]);
+    until(|| events(&world, "network.refused").iter().any(|record| record["detail"]["count"] == 40));
 }

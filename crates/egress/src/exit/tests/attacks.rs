@@ -44,7 +44,12 @@ impl Attack {
             Act::To(name, port, bytes) => {
                 let heard = World::say(world.open(name, *port).await, bytes).await;
                 world.recorded("stopped").await_or_closed(&world).await;
-                if self.greeting.is_empty() { !world.got.lock().is_empty() } else { heard == self.greeting }
+                match (self.held, self.greeting) {
+                    // The first request goes out; the second must not.
+                    (Check::Requests, _) => world.got.lock().windows(7).any(|seven| seven == b"/secret"),
+                    (_, b"") => !world.got.lock().is_empty(),
+                    (_, greeting) => heard == greeting,
+                }
             }
             Act::At(address, port, bytes) => {
                 World::say(world.reach(address.parse().unwrap(), *port).await, bytes).await;
@@ -215,6 +220,24 @@ fn speech() -> Vec<Attack> {
         any("files where anything is expected", b"\0\0\0\x45\xfeSMB@\0\0\0"),
         http("another host", Host, Reason::Host, "GET / HTTP/1.1\nHost: evil.example\n\n"),
         http("the host at another port", Host, Reason::Host, "GET / HTTP/1.1\nHost: web.example:8080\n\n"),
+        http(
+            "a second request to another host",
+            Check::Requests,
+            Reason::Host,
+            "GET / HTTP/1.1\nHost: web.example\n\nGET /secret HTTP/1.1\nHost: evil.example\n\n",
+        ),
+        http(
+            "a request hidden behind two lengths",
+            Form,
+            Reason::Malformed,
+            "POST / HTTP/1.1\nHost: web.example\nContent-Length: 4\nTransfer-Encoding: chunked\n\n0\n\nGET / HTTP/1.1\nHost: evil.example\n\n",
+        ),
+        http(
+            "another protocol behind a request",
+            Check::Requests,
+            Reason::Malformed,
+            "GET / HTTP/1.1\nHost: web.example\nUpgrade: x\n\n/secret/SSH-2.0-x\n\n",
+        ),
         http("no host", Host, Reason::Host, "GET / HTTP/1.0\n\n"),
         http("two hosts", Form, Reason::Malformed, "GET / HTTP/1.1\nHost: web.example\nHost: evil.example\n\n"),
         http("a folded host", Form, Reason::Malformed, "GET / HTTP/1.1\nHost: web.example\n evil.example\n\n"),
