@@ -170,6 +170,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             files: u64::from(entry.sandbox.files),
             folders: folders(&entry.sandbox),
             egress: rules(name, &entry.sandbox.egress)?,
+            traffic: traffic(&entry.sandbox.traffic),
             account: sandbox::account(&file.state.to_string_lossy(), name.as_str()),
             weaknesses: Vec::new(),
         }),
@@ -200,6 +201,17 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
 fn folders(entry: &file::Sandbox) -> Vec<Folder> {
     let of = |list: &[std::path::PathBuf], access| list.iter().map(|path| Folder { path: path.clone(), access }).collect::<Vec<_>>();
     [of(&entry.read, Access::Read), of(&entry.write, Access::Write)].concat()
+}
+
+fn traffic(entry: &file::Traffic) -> egress::Limits {
+    egress::Limits {
+        connections: usize::try_from(entry.connections).unwrap_or(usize::MAX),
+        opening: entry.opening,
+        bytes_out: entry.out.bytes(),
+        bytes_back: entry.back.bytes(),
+        rate: entry.rate.bytes(),
+        ..egress::Limits::default()
+    }
 }
 
 fn rules(server: &ServerName, entries: &[String]) -> Result<egress::Rules, Unfit> {

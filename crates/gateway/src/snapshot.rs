@@ -190,6 +190,8 @@ pub struct Run {
     pub folders: Vec<sandbox::Folder>,
     /// What it may connect to.
     pub egress: egress::Rules,
+    /// How much it may send and get there.
+    pub traffic: egress::Limits,
     /// The account that it gets where the gateway runs as root.
     pub account: u32,
     /// Weaknesses of this machine that were accepted for it, each until its moment.

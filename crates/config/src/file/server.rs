@@ -267,8 +267,10 @@ section! {
         read, "read": Vec<PathBuf> = Vec::new();
         /// Folders that it may read and write.
         write, "write": Vec<PathBuf> = Vec::new();
-        /// host:port that it may connect to; a host may start with "*.".
+        /// host:port or protocol://host:port that it may connect to; a host is a name, "*." and a name, an address or a network.
         egress, "egress": Vec<String> = Vec::new();
+        /// How much it may send and get there.
+        traffic, "traffic": Traffic = Traffic::default();
         /// Memory.
         memory, "memory": Size = Size::mebibytes(512);
         /// Cores.
@@ -277,6 +279,22 @@ section! {
         processes, "processes": u32 = 64;
         /// Open files.
         files, "files": u32 = 256;
+    }
+}
+
+section! {
+    /// How much a local server may send and get, over all of its processes together.
+    defaulted Traffic {
+        /// Connections at once.
+        connections, "connections": u32 = 64;
+        /// New connections a second.
+        opening, "opening": u32 = 64;
+        /// Bytes that it sends within an hour.
+        out, "out": Size = Size::mebibytes(1024);
+        /// Bytes that it gets within an hour.
+        back, "back": Size = Size::mebibytes(16 * 1024);
+        /// Bytes a second, each way.
+        rate, "rate": Size = Size::mebibytes(256);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::snapshot::{Run, Server};
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
-use egress::{Attempt, Attempts, Doors, End, Entry, Exit, Kept, Limits, Reason, Stop, System, Terms, Unrecorded};
+use egress::{Attempt, Attempts, Doors, End, Entry, Exit, Kept, Reason, Stop, System, Terms, Unrecorded};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use terms::{Control, RecordId, ServerName};
@@ -23,7 +23,7 @@ pub(super) fn exit(gate: &Arc<Gate>, server: &Server, run: &Run, state: &State) 
     if let Some((_, exit)) = slot.as_ref().filter(|(digest, _)| *digest == server.digest) {
         return Arc::clone(exit);
     }
-    let terms = Terms { rules: run.egress.clone(), limits: Limits::default(), range: egress::RANGE, mark: Some(mark(&server.name)) };
+    let terms = Terms { rules: run.egress.clone(), limits: run.traffic, range: egress::RANGE, mark: Some(mark(&server.name)) };
     let log = Log { gate: Arc::downgrade(gate), server: server.name.clone() };
     let exit = Exit::new(terms, Arc::new(System), Arc::new(log));
     *slot = Some((server.digest.clone(), Arc::clone(&exit)));

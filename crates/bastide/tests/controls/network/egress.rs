@@ -172,7 +172,24 @@ fn doctor_says_what_is_reached_and_what_leads_inwards() {
     let world = crate::runtime::python("script", "said = ''", &format!("sandbox: {{ egress: [{list}] }}")).write();
     let output = world.run(&["doctor"]);
     let said = String::from_utf8_lossy(&output.stdout);
-    for part in ["script reaches what is listed".to_owned(), "which is of this host and not listed".to_owned(), format!("127.0.0.1:{}", outside.port)] {
+    for part in [
+        "script reaches what is listed".to_owned(),
+        "which is of this host and not listed".to_owned(),
+        format!("127.0.0.1:{}", outside.port),
+    ] {
         assert!(said.contains(&part), "{part} in {said}");
+    }
+}
+
+#[test]
+fn an_open_list_is_seen_by_the_assessment() {
+    for (entry, outcome) in [("10.0.0.0/8:443", "pass"), ("8.0.0.0/8:443", "fail")] {
+        let mut world = crate::runtime::python("script", "said = ''", &format!("sandbox: {{ egress: [\"{entry}\"] }}")).write();
+        world.json(&["lock", "--yes"]);
+        world.serve();
+        let output = world.run(&["assess", "--control", "network.egress", "--json"]);
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let control = answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "network.egress").unwrap();
+        assert_eq!(control["outcome"], outcome, "{control:#}");
     }
 }
