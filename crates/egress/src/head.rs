@@ -33,11 +33,22 @@ pub(crate) enum Found<'a> {
     Bad(&'static str),
 }
 
+/// Whether more of a head can change what is found, once so many bytes are there: it has a line that ends, or is too long. Spares whoever sends byte by
+/// byte the reading of the whole for each.
+pub(crate) fn is_worth_reading(more: &[u8], whole: usize) -> bool {
+    more.contains(&b'\n') || whole >= MOST
+}
+
 /// Reads the head at the front of `bytes`.
 pub(crate) fn read(bytes: &[u8]) -> Found<'_> {
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
     let Some((end, text)) = end.and_then(|end| Some((end, bytes.get(..end)?))) else {
-        return if bytes.len() >= MOST { Found::Bad("the head is too long") } else { Found::More };
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+        return match bytes.len() {
+            MOST.. => Found::Bad("the head is too long"),
+            _ if lines > FIELDS + 1 => Found::Bad("too many fields"),
+            _ => Found::More,
+        };
     };
     if end > MOST {
         return Found::Bad("the head is too long");

@@ -78,6 +78,14 @@ pub(crate) enum Turn {
     Either,
 }
 
+/// What a client may begin with that must be named, and can be told however little of it is there.
+const NAMED: [Protocol; 7] =
+    [Protocol::Bittorrent, Protocol::Ssh, Protocol::Rsync, Protocol::Smb, Protocol::Smtp, Protocol::Ftp, Protocol::Pop3];
+/// What a server may greet with that must be named.
+const GREETERS: [Protocol; 5] = [Protocol::Ssh, Protocol::Rsync, Protocol::Pop3, Protocol::Imap, Protocol::Smtp];
+/// Commands with which IMAP begins (RFC 9051 §6.1, §6.2; RFC 2971).
+const IMAP: [&str; 7] = ["CAPABILITY", "STARTTLS", "AUTHENTICATE", "LOGIN", "ID", "NOOP", "LOGOUT"];
+
 /// What the first bytes of one side say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Start {
@@ -219,14 +227,19 @@ impl Protocol {
             Self::Imap => line(bytes, |line| {
                 let mut parts = line.split(|byte| *byte == b' ');
                 let tag = parts.next().is_some_and(|tag| !tag.is_empty() && tag.iter().all(u8::is_ascii_alphanumeric));
-                tag && parts.next().is_some_and(|word| word.len() >= 2 && word.iter().all(u8::is_ascii_alphabetic))
+                let known = |word: &[u8]| IMAP.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(word.trim_ascii_end()));
+                tag && parts.next().is_some_and(known)
             }),
-            Self::Tcp => match recognise(bytes) {
-                Some(found) if found.purpose() != Purpose::General => Start::Differs,
-                Some(_) => Start::Fits,
-                None if bytes.is_empty() => Start::More,
-                None => Start::Fits,
-            },
+            Self::Tcp => {
+                let all = NAMED.map(|one| one.begins(bytes));
+                if all.contains(&Start::Fits) || Self::Imap.begins(bytes) == Start::Fits {
+                    Start::Differs
+                } else if bytes.is_empty() || all.contains(&Start::More) {
+                    Start::More
+                } else {
+                    Start::Fits
+                }
+            }
         }
     }
 
@@ -234,7 +247,7 @@ impl Protocol {
     pub(crate) fn greets(self, bytes: &[u8]) -> Start {
         match self {
             Self::Smtp | Self::Ftp => starts(bytes, &[b"220", b"421", b"554"]),
-            Self::Imap => starts(bytes, &[b"* "]),
+            Self::Imap => starts(bytes, &[b"* OK", b"* PREAUTH", b"* BYE"]),
             Self::Pop3 => starts(bytes, &[b"+OK", b"-ERR"]),
             Self::Ssh => starts(bytes, &[b"SSH-2.0-", b"SSH-1.99-"]),
             Self::Rsync => starts(bytes, &[b"@RSYNCD:"]),
@@ -243,10 +256,16 @@ impl Protocol {
                 [_, _, _, _, _, ..] => Start::Differs,
                 _ => Start::More,
             },
-            Self::Tcp => match recognise_greeting(bytes) {
-                Some(_) => Start::Differs,
-                None => Start::Fits,
-            },
+            Self::Tcp => {
+                let all = GREETERS.map(|one| one.greets(bytes));
+                if all.contains(&Start::Fits) {
+                    Start::Differs
+                } else if all.contains(&Start::More) {
+                    Start::More
+                } else {
+                    Start::Fits
+                }
+            }
             Self::Tls
             | Self::Ftps
             | Self::Smtps
@@ -300,9 +319,7 @@ pub(crate) fn recognise(bytes: &[u8]) -> Option<Protocol> {
 
 /// What a server's greeting looks like, where it must be named.
 pub(crate) fn recognise_greeting(bytes: &[u8]) -> Option<Protocol> {
-    use Protocol as P;
-    let named = |one: &P| bytes.len() >= 3 && one.greets(bytes) == Start::Fits;
-    [P::Ssh, P::Rsync, P::Pop3, P::Smtp].into_iter().find(named).or_else(|| bytes.starts_with(b"* OK").then_some(P::Imap))
+    GREETERS.into_iter().find(|one| one.greets(bytes) == Start::Fits)
 }
 
 fn starts(bytes: &[u8], all: &[&[u8]]) -> Start {
@@ -397,8 +414,16 @@ mod tests {
             let expected = if protocol.purpose() == Purpose::General { Start::Fits } else { Start::Differs };
             assert_eq!(Protocol::Tcp.begins(bytes), expected, "{protocol}");
         }
+        for (protocol, bytes) in CLIENTS.iter().filter(|(protocol, _)| NAMED.contains(protocol)) {
+            let first = (0..bytes.len()).find(|cut| Protocol::Tcp.begins(&bytes[..*cut]) != Start::More).unwrap();
+            assert_eq!(Protocol::Tcp.begins(&bytes[..first]), Start::Differs, "{protocol} in pieces");
+        }
+        for free in [&b"SUB subject 1\r\n"[..], b"CONNECT {}\r\n", b"set a 0 0 1\r\n", b"{\"a\":1}", b"\0\0\0\x10whatever"] {
+            assert_eq!(Protocol::Tcp.begins(free), Start::Fits, "{free:?}");
+        }
         for greeting in [&b"220 mail.example ESMTP"[..], b"SSH-2.0-x", b"* OK IMAP4", b"+OK ready", b"@RSYNCD: 31"] {
             assert_eq!(Protocol::Tcp.greets(greeting), Start::Differs);
+            assert_eq!(Protocol::Tcp.greets(&greeting[..1]), Start::More);
         }
         assert_eq!(Protocol::Tcp.greets(b"J\0\0\0\x0a8.0.36"), Start::Fits);
     }

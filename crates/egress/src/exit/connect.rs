@@ -49,9 +49,13 @@ impl Exit {
                 Found::Bad(why) => return Err(Halt::because(Reason::Malformed, why)),
                 Found::Head(head) => return self.target(&head, book, attempt).map(|goal| (goal, head.length)),
             }
-            match inner.read_buf(bytes).await {
-                Ok(0) | Err(_) => return Err(Reason::Left.into()),
-                Ok(_) => {}
+            loop {
+                let before = bytes.len();
+                match inner.read_buf(bytes).await {
+                    Ok(0) | Err(_) => return Err(Reason::Left.into()),
+                    Ok(_) if head::is_worth_reading(bytes.get(before..).unwrap_or_default(), bytes.len()) => break,
+                    Ok(_) => {}
+                }
             }
         }
     }

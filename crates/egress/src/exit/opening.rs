@@ -16,6 +16,8 @@ enum Judged {
     Good,
     /// It may become good, once there are this many bytes.
     More(usize),
+    /// It may become good, once another line ends.
+    Line,
 }
 
 impl Exit {
@@ -37,14 +39,21 @@ impl Exit {
     async fn complete(&self, inner: &mut TcpStream, mut bytes: Vec<u8>, goal: &Goal, attempt: &mut Attempt) -> Result<Vec<u8>, Halt> {
         bytes.reserve(4096);
         loop {
-            let needed = match self.judge(&bytes, goal, attempt)? {
-                Judged::Good => return Ok(bytes),
-                Judged::More(needed) => needed,
-            };
-            while bytes.len() < needed {
-                match inner.read_buf(&mut bytes).await {
+            let judged = self.judge(&bytes, goal, attempt)?;
+            loop {
+                let before = bytes.len();
+                let enough = match judged {
+                    Judged::Good => return Ok(bytes),
+                    Judged::More(needed) if before >= needed => break,
+                    Judged::More(_) | Judged::Line => inner.read_buf(&mut bytes).await,
+                };
+                match enough {
                     Ok(0) | Err(_) => return Err(Reason::Left.into()),
                     Ok(_) => {}
+                }
+                let more = bytes.get(before..).unwrap_or_default();
+                if matches!(judged, Judged::Line) && head::is_worth_reading(more, bytes.len()) {
+                    break;
                 }
             }
         }
@@ -53,6 +62,7 @@ impl Exit {
     fn judge(&self, bytes: &[u8], goal: &Goal, attempt: &mut Attempt) -> Result<Judged, Halt> {
         match goal.protocol.begins(bytes) {
             _ if bytes.is_empty() => return Ok(Judged::More(1)),
+            Start::More if goal.protocol == Protocol::Http && bytes.len() > 32 => return Ok(Judged::Line),
             Start::More => return Ok(Judged::More(bytes.len() + 1)),
             Start::Fits => attempt.protocol = Some(goal.protocol),
             Start::Differs if self.checks.hold(Check::Protocol) => return Err(differs(bytes, goal.protocol, attempt)),
@@ -68,7 +78,7 @@ impl Exit {
         }
         if goal.protocol == Protocol::Http {
             return match head::read(bytes) {
-                head::Found::More => Ok(Judged::More(bytes.len() + 1)),
+                head::Found::More => Ok(Judged::Line),
                 head::Found::Bad(why) if self.checks.hold(Check::Form) => Err(Halt::because(Reason::Malformed, why)),
                 head::Found::Bad(_) => Ok(Judged::Good),
                 head::Found::Head(head) => self.names_host(&head, goal, attempt).map(|()| Judged::Good),

@@ -12,7 +12,7 @@ use crate::protocol::{Protocol, Purpose, Start, Turn, recognise_greeting};
 use parking_lot::Mutex;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::time::Instant;
@@ -135,23 +135,29 @@ impl Passage<'_> {
     /// Moves the bytes of one direction, `first` before all others, until its source ends.
     async fn flow(
         &self,
-        mut from: ReadHalf<'_>,
+        from: ReadHalf<'_>,
         mut to: WriteHalf<'_>,
         direction: Direction,
         first: Vec<u8>,
         mut filter: Filter<'_>,
     ) -> Result<(), Stopped> {
-        let mut piece = vec![0; PIECE];
-        let mut passed = Vec::new();
-        self.send(&mut to, direction, &first, &mut filter, &mut passed).await?;
+        self.send(&mut to, direction, &first, &mut filter, &mut Vec::new()).await?;
         drop(first);
         loop {
-            let read = from.read(&mut piece).await?;
-            let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
-                to.shutdown().await?;
-                return Ok(());
-            };
-            self.send(&mut to, direction, bytes, &mut filter, &mut passed).await?;
+            from.readable().await?;
+            // A connection on which nothing comes holds no room.
+            let (mut piece, mut passed) = (vec![0; PIECE], Vec::new());
+            loop {
+                let read = match from.try_read(&mut piece) {
+                    Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => break,
+                    read => read?,
+                };
+                let Some(bytes) = piece.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                    to.shutdown().await?;
+                    return Ok(());
+                };
+                self.send(&mut to, direction, bytes, &mut filter, &mut passed).await?;
+            }
         }
     }
 

@@ -53,6 +53,9 @@ impl Requests {
                     let (more, behind) = bytes.split_at(bytes.len().min(room));
                     let before = self.head.len();
                     self.head.extend_from_slice(more);
+                    if behind.is_empty() && !head::is_worth_reading(more, self.head.len()) {
+                        return Ok(());
+                    }
                     let head = match head::read(&self.head) {
                         Found::More if behind.is_empty() => return Ok(()),
                         Found::More => return Err(malformed("the head is too long")),
