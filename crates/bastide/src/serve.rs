@@ -171,6 +171,9 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     if snapshot.listen.base != before.listen.base {
         return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
     }
+    if configured.loaded.file.dns != in_force.loaded.file.dns {
+        return Err(Failure::usage("`dns` cannot change while the gateway runs").next("restart it"));
+    }
     if let Some(fault) = fault {
         tracing::warn!(%fault, "the lock cannot be used");
     }

@@ -80,7 +80,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Query<'_>, Odd> {
         return Err(odd("it is not one question"));
     }
     let question = rest.rest();
-    let name = name(&mut rest).map_err(odd)?;
+    let name = name_at(&mut rest).map_err(odd)?;
     let (Some(kind), Some(class)) = (rest.u16(), rest.u16()) else { return Err(odd("it ends early")) };
     if class != 1 {
         return Err(odd("it is of another class"));
@@ -100,7 +100,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Query<'_>, Odd> {
     Ok(Query { id, recursion: f0 & 1, question, name, wanted })
 }
 
-fn name(rest: &mut Octets<'_>) -> Result<HostName, &'static str> {
+/// The name at the front of `rest`, which is not compressed.
+pub(crate) fn name_at(rest: &mut Octets<'_>) -> Result<HostName, &'static str> {
     let mut text = String::with_capacity(64);
     loop {
         let length = rest.u8().ok_or("it ends early")?;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Most addresses of one name that are looked at.
-const ADDRESSES: usize = 16;
+pub(crate) const ADDRESSES: usize = 16;
 /// Most names that are remembered.
 const NAMES: usize = 256;
 /// More addresses of one name within [`SPAN`] are fast flux. Content networks have a few dozen.

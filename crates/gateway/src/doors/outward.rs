@@ -8,7 +8,7 @@ use crate::gate::Gate;
 use crate::snapshot::{Run, Server};
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
-use egress::{Attempt, Attempts, Doors, End, Entry, Exit, Kept, Reason, Stop, System, Terms, Unrecorded};
+use egress::{Attempt, Attempts, Doors, End, Entry, Exit, Kept, Reason, Stop, Terms, Unrecorded};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use terms::{Control, RecordId, ServerName};
@@ -25,7 +25,7 @@ pub(super) fn exit(gate: &Arc<Gate>, server: &Server, run: &Run, state: &State) 
     }
     let terms = Terms { rules: run.egress.clone(), limits: run.traffic, range: egress::RANGE, mark: Some(mark(&server.name)) };
     let log = Log { gate: Arc::downgrade(gate), server: server.name.clone() };
-    let exit = Exit::new(terms, Arc::new(System), Arc::new(log));
+    let exit = Exit::new(terms, Arc::clone(&gate.servers.resolver), Arc::new(log));
     *slot = Some((server.digest.clone(), Arc::clone(&exit)));
     exit
 }

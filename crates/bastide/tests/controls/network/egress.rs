@@ -1,6 +1,6 @@
 //! `network.egress`: a server reaches only the hosts and ports on its list; everything else is refused and recorded.
 
-use super::{Outside, PAGE, events, refused, run, world};
+use super::{Names, Outside, PAGE, events, refused, run, world, world_with};
 use crate::runtime::until;
 use serde_json::json;
 use std::io::Read as _;
@@ -32,6 +32,29 @@ said = json.dumps([tried(lambda: say(address, PORT, get % 'localhost:PORT')), tr
     let closed = events(&world, "network.closed");
     assert!(closed[0]["detail"]["bytes_out"].as_u64() > Some(20) && closed[0]["detail"]["bytes_back"].as_u64() > Some(20), "{closed:?}");
     assert_eq!(world.verify()["ok"], true);
+}
+
+#[test]
+fn urllib_and_fetch_reach_what_is_listed_as_they_are() {
+    if !std::path::Path::new("/usr/bin/node").exists() {
+        assert!(std::env::var_os("BASTIDE_REQUIRE_EXTERNAL").is_none(), "node is missing");
+        return eprintln!("skipped: node is missing");
+    }
+    let code = r#"
+import subprocess, urllib.request
+def page(url):
+    try: return urllib.request.urlopen(url, timeout=20).read().decode()
+    except OSError as fault: return 'failed'
+def node(url):
+    program = 'fetch(process.argv[1]).then(answer => answer.text()).then(console.log, fault => console.log("failed"))'
+    return subprocess.run(['/usr/bin/node', '-e', program, url], capture_output=True, text=True, timeout=60).stdout.strip()
+said = json.dumps([reach('http://%s:PORT/' % name) for reach in (page, node) for name in ('web.example', 'a.b.wild.example', 'evil.example')])"#;
+    let outside = Outside::new();
+    let names = Names::new(|_, _| [127, 0, 0, 1]);
+    let list = format!("\"http://web.example:{0}\", \"http://*.wild.example:{0}\", \"http://127.0.0.1:{0}\"", outside.port);
+    let world = world_with(&names, code, &outside, &list);
+    assert_eq!(run(&world), json!([PAGE, PAGE, "failed", PAGE, PAGE, "failed"]));
+    assert_eq!(refused(&world, "name")["detail"]["name"], "evil.example");
 }
 
 #[test]
@@ -182,14 +205,26 @@ fn doctor_says_what_is_reached_and_what_leads_inwards() {
 }
 
 #[test]
-fn an_open_list_is_seen_by_the_assessment() {
-    for (entry, outcome) in [("10.0.0.0/8:443", "pass"), ("8.0.0.0/8:443", "fail")] {
-        let mut world = crate::runtime::python("script", "said = ''", &format!("sandbox: {{ egress: [\"{entry}\"] }}")).write();
-        world.json(&["lock", "--yes"]);
-        world.serve();
+fn the_doors_of_the_canary_and_open_lists_are_seen_by_the_assessment() {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_bastide"));
+    let folder = program.parent().unwrap().display();
+    for (entry, outcome) in [("10.0.0.0/8:443", "pass"), ("8.0.0.0/8:443", "part")] {
+        let entry = format!(
+            "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"{entry}\"] }}",
+            program.display()
+        );
+        let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, stop, change] }";
+        let world = testkit::World::with()
+            .allow("[echo]")
+            .server("probed", &entry)
+            .role("prober", role)
+            .secret("probed/secret", "first-credential-of-the-canary")
+            .start();
         let output = world.run(&["assess", "--control", "network.egress", "--json"]);
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let control = answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "network.egress").unwrap();
         assert_eq!(control["outcome"], outcome, "{control:#}");
+        let doors = control["evidence"]["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(doors["found"], "443, 3128", "{control:#}");
     }
 }
