@@ -3,6 +3,9 @@
 use crate::layer::{Layer, Weakness};
 use crate::probe;
 
+/// What stands in for a control group.
+const LOOKED_AT: &str = "memory is looked at once a second, processors are limited by affinity";
+
 /// How a layer stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -29,7 +32,7 @@ impl Capability {
         let holds = promise(self.layer);
         match &self.standing {
             Standing::Holds => holds.to_owned(),
-            Standing::Weaker(reason) => format!("{} ({}: {reason})", instead(self.layer), self.layer),
+            Standing::Weaker(reason) => format!("{LOOKED_AT} ({}: {reason})", self.layer),
             Standing::Missing(reason) => match Weakness::of(self.layer) {
                 Some(weakness) => {
                     format!("no local server starts: {}: {reason}; `accept_risk` can name it `{}`", self.layer, weakness.name())
@@ -93,12 +96,5 @@ fn promise(layer: Layer) -> &'static str {
         Layer::Limits => "open files, processes, core files and what is written are limited by the kernel",
         Layer::Group => "memory, processes and processors of a server are limited by a control group",
         Layer::Descriptors => "a server has its three standard streams and nothing else open",
-    }
-}
-
-fn instead(layer: Layer) -> &'static str {
-    match layer {
-        Layer::Group => "memory is looked at once a second, processors are limited by affinity",
-        _ => "it is done without",
     }
 }

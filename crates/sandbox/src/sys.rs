@@ -152,7 +152,8 @@ pub(crate) fn mount_attributes(tree: &OwnedFd, reach: Reach, attributes: u64, ma
     let wanted = MountAttributes {
         set: attributes | if mapping.is_some() { MAPPED } else { 0 },
         clear: 0,
-        propagation: 0,
+        // What is mounted on the host later does not show up inside.
+        propagation: libc::MS_PRIVATE,
         namespace: mapping.and_then(|fd| u64::try_from(fd.as_raw_fd()).ok()).unwrap_or(0),
     };
     let flags = libc::AT_EMPTY_PATH

@@ -39,6 +39,7 @@ fn main() {
             the_whole_family_is_gone_after_a_breach,
             what_a_server_left_to_itself_is_the_server_too,
             memory_of_all_processes_counts,
+            a_control_group_bounds_processors_and_goes_with_its_server,
             given_folders_are_what_they_were_given_as,
             folders_of_others_and_of_the_gateway_are_not_given,
             doors_are_the_only_way_out,
@@ -435,6 +436,43 @@ import time; time.sleep(600)";
     assert_eq!(ended.breach, Some(Breach::Memory), "{ended:?}");
 }
 
+async fn a_control_group_bounds_processors_and_goes_with_its_server() {
+    let grouped = sandbox::capabilities().gaps().all(|gap| gap.layer != Layer::Group);
+    if !grouped {
+        println!("skipped: no control group can be had here");
+        return;
+    }
+    let targets = Targets::new();
+    let mut spec = targets.attack("print('up', flush=True)\nimport sys; sys.stdin.read()", Layers::FULL);
+    spec.limits.cpu_cores = Some(0.5);
+    let mut running = launch(&spec).await.unwrap();
+    assert_eq!(running.stdout.read_u8().await.unwrap(), b'u');
+    let groups = std::fs::read_to_string(format!("/proc/{}/cgroup", running.process.pid())).unwrap();
+    let name = groups.lines().find_map(|line| line.rsplit_once("/bastide-")).map(|(_, name)| format!("bastide-{name}")).unwrap();
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let places: Vec<_> = mounts
+        .lines()
+        .filter(|line| line.contains(" cgroup"))
+        .filter_map(|line| line.split(' ').nth(1))
+        .filter_map(|root| find(Path::new(root), &name, 4))
+        .collect();
+    let read = |file: &str| places.iter().find_map(|place| std::fs::read_to_string(place.join(file)).ok()).unwrap_or_default();
+    assert!(read("cpu.cfs_quota_us") == "50000\n" || read("cpu.max") == "50000 100000\n", "{places:?}");
+    assert_eq!(read("pids.max"), "66\n");
+    running.process.kill().await.unwrap();
+    assert!(places.iter().all(|place| !place.exists()), "{places:?}");
+}
+
+/// The folder called `name` at most `depth` below `root`.
+fn find(root: &Path, name: &str, depth: usize) -> Option<std::path::PathBuf> {
+    let own = root.join(name);
+    if own.is_dir() {
+        return Some(own);
+    }
+    let deeper = depth.checked_sub(1)?;
+    std::fs::read_dir(root).ok()?.flatten().filter(|entry| entry.path().is_dir()).find_map(|entry| find(&entry.path(), name, deeper))
+}
+
 async fn given_folders_are_what_they_were_given_as() {
     let targets = Targets::new();
     let code = "
@@ -445,6 +483,8 @@ def tried(what):
 print(open('{OTHER}/secret').read(), tried(lambda: open('{OTHER}/new', 'w')), tried(lambda: open('/tmp/scratch', 'w')), tried(lambda: open('/usr/x', 'w')), os.getuid(), os.getgid(), os.listdir('/tmp') == ['scratch'] or os.listdir('/tmp'))";
     let mut spec = targets.attack(code, Layers::FULL);
     spec.folders.push(Folder { path: targets.path("other").into(), access: Access::Read });
+    // Closed to every account but its owner's, as homes are.
+    std::fs::set_permissions(targets.path("given"), std::fs::Permissions::from_mode(0o700)).unwrap();
     let (said, _) = output(&spec).await;
     let own = targets.folder.path().components().nth(2).unwrap().as_os_str().to_str().unwrap().to_owned();
     assert!(said.starts_with("DONE 30 yes 30 1000 1000 ") || said.starts_with("DONE 30 yes 13 1000 1000 "), "{said}");

@@ -47,6 +47,8 @@ fn main() {
             a_flood_on_stderr_is_bounded,
             the_helper_cannot_be_read,
             starting_and_ending_leaks_no_descriptor,
+            python_runs_unchanged,
+            node_runs_unchanged,
         );
     });
     if own.is_root() {
@@ -377,4 +379,46 @@ async fn starting_and_ending_leaks_no_descriptor() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{} descriptors, {before} before", open());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
+}
+
+async fn python_runs_unchanged() {
+    let code = "
+import asyncio, concurrent.futures, getpass, hashlib, json, multiprocessing, os, pathlib, pwd, socket, sqlite3, ssl, subprocess, tempfile, threading, time, zoneinfo
+def double(x): return 2 * x
+ssl.create_default_context()
+base = sqlite3.connect(os.path.join(tempfile.mkdtemp(), 'x.db')); base.execute('create table t (x)'); base.execute('insert into t values (1)'); base.commit()
+with multiprocessing.get_context('fork').Pool(2) as pool: assert pool.map(double, [1, 2]) == [2, 4]
+with concurrent.futures.ThreadPoolExecutor(4) as pool: assert list(pool.map(double, [1, 2])) == [2, 4]
+async def main():
+    process = await asyncio.create_subprocess_exec('/bin/echo', 'hi', stdout=subprocess.PIPE)
+    return (await process.communicate())[0]
+assert asyncio.run(main()) == b'hi\\n'
+assert subprocess.run(['sh', '-c', 'ls / | head -1; awk 1 /etc/hosts'], capture_output=True).returncode == 0
+assert pwd.getpwuid(os.getuid()).pw_name == 'server' and pathlib.Path.home() == pathlib.Path('/tmp')
+a, b = socket.socketpair(); a.send(b'x'); assert b.recv(1) == b'x'
+os.chmod(tempfile.mkstemp()[1], 0o640); time.tzset()
+print('works', os.cpu_count() > 0)";
+    let (text, ended) = output(&python(code)).await;
+    assert_eq!((text.as_str(), ended.code), ("works True\n", 0));
+}
+
+async fn node_runs_unchanged() {
+    let Ok(node) = program_lookup("node") else {
+        println!("skipped: there is no node");
+        return;
+    };
+    let code = "
+const fs = require('fs'), os = require('os'), { Worker } = require('worker_threads'), { execFileSync, spawn } = require('child_process');
+fs.writeFileSync('/tmp/x', 'y'); fs.watch('/tmp').close();
+if (os.cpus().length === 0 || os.homedir() !== '/tmp' || os.networkInterfaces().eth0) throw 1;
+if (execFileSync('/bin/echo', ['hi']).toString() !== 'hi\\n') throw 2;
+if (new Intl.DateTimeFormat('de', { timeZone: 'Europe/Berlin' }).format(0) === '') throw 3;
+new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
+require('crypto').scryptSync('a', 'b', 16);
+const worker = new Worker('require(\\'worker_threads\\').parentPort.postMessage(1)', { eval: true });
+worker.on('message', () => fetch('http://127.0.0.1:9/').catch(() => console.log('works')));";
+    let mut spec = Spec::new(node);
+    spec.args = vec!["-e".into(), code.into()];
+    let (text, ended) = output(&spec).await;
+    assert_eq!((text.as_str(), ended.code), ("works\n", 0));
 }

@@ -26,7 +26,7 @@ pub const FOLDER: &str = "audit";
 #[derive(Subcommand, Debug)]
 pub enum Verb {
     /// Print records, one JSON object a line, joined to one line a call; archives that are here are read too
-    #[command(after_help = "Example:\n  bastide audit show --since 24h --kind decision")]
+    #[command(after_help = "Example:\n  bastide audit show --since 24h --kind decision\n  bastide audit show C-7K3M9")]
     Show(Show),
     /// Verify every byte of the log and of the archives that are in it; works on a copy too, and beside a running gateway
     #[command(after_help = "Example:\n  bastide audit verify /evidence/audit --key log.pub")]
@@ -56,7 +56,10 @@ pub struct Show {
     #[command(flatten)]
     stretch: Stretch,
     /// The call or record whose id begins so
-    #[arg(long, value_name = "ID", value_parser = reference)]
+    #[arg(value_name = "REFERENCE", value_parser = reference)]
+    call: Option<Reference>,
+    /// As REFERENCE
+    #[arg(long, value_name = "ID", value_parser = reference, conflicts_with = "call")]
     reference: Option<Reference>,
     /// Only records of this kind: intent, outcome, decision, approval, act, event, probe
     #[arg(long, value_parser = kind)]
@@ -202,14 +205,14 @@ fn shown(args: &Show, common: &Common) -> Result<ExitCode, Failure> {
     let query = Query {
         since: args.stretch.since,
         until: args.stretch.until,
-        reference: args.reference.clone(),
+        reference: args.call.as_ref().or(args.reference.as_ref()).cloned(),
         kinds: args.kind.clone(),
         reach: Reach::Archives,
     };
     let start = args.session.as_ref().map(|start| start.to_ascii_uppercase());
     let keep = |body: &[u8]| start.as_ref().is_none_or(|start| of_session(body, start));
     let mut out = Lines::new();
-    let few = match (args.limit, &args.reference) {
+    let few = match (args.limit, &query.reference) {
         (_, Some(_)) => Some(read::find(&folder, &query)?.into_iter().filter(|entry| keep(&entry.body)).collect::<Vec<_>>()),
         (Some(limit), None) => Some(read::newest(&folder, &query, limit, keep)?),
         (None, None) => None,

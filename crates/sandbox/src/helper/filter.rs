@@ -34,8 +34,10 @@ const SET_ID: u64 = (libc::S_ISUID | libc::S_ISGID) as u64;
 const CREATES: u64 = (libc::O_CREAT | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u64;
 /// Families of sockets; Netlink for its routes alone, which `getifaddrs` reads.
 const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
-/// What puts characters into a terminal as if they were typed.
-const TYPING: [u64; 2] = [libc::TIOCSTI, libc::TIOCLINUX];
+/// What puts characters into a terminal as if they were typed: TIOCSTI and TIOCLINUX, whose type differs between C libraries.
+const TYPING: [u64; 2] = [0x5412, 0x541c];
+/// `fchmodat2`, which not every C library names; the same number everywhere.
+const FCHMODAT2: i64 = 452;
 
 impl Filters {
     /// Those that `layers` names. Where the network is shared with the gateway, no socket to it can be had at all.
@@ -135,13 +137,12 @@ const PORTS: &[i64] = &[];
 
 /// Calls whose mode must not set an id, and the place of the mode.
 #[cfg(target_arch = "x86_64")]
-const MODES: &[(i64, u8)] =
-    &[(libc::SYS_chmod, 1), (libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (libc::SYS_fchmodat2, 2), (libc::SYS_creat, 1)];
+const MODES: &[(i64, u8)] = &[(libc::SYS_chmod, 1), (libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (FCHMODAT2, 2), (libc::SYS_creat, 1)];
 /// Calls that may make a file, and the places of their flags and of the mode. `openat2`, whose mode no filter can see, is not known.
 #[cfg(target_arch = "x86_64")]
 const OPENING: &[(i64, u8, u8)] = &[(libc::SYS_open, 1, 2), (libc::SYS_openat, 2, 3)];
 #[cfg(not(target_arch = "x86_64"))]
-const MODES: &[(i64, u8)] = &[(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (libc::SYS_fchmodat2, 2)];
+const MODES: &[(i64, u8)] = &[(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (FCHMODAT2, 2)];
 #[cfg(not(target_arch = "x86_64"))]
 const OPENING: &[(i64, u8, u8)] = &[(libc::SYS_openat, 2, 3)];
 

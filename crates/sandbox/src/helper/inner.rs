@@ -97,25 +97,11 @@ fn start(order: &Order, report: &Report) -> Step<(Pid, OwnedFd)> {
     match forked? {
         sys::Fork::Parent(server) => Ok((server, signals)),
         sys::Fork::Child => {
-            let reason = execute(order, &filters).unwrap_err_or_never();
+            let Err(reason) = execute(order, &filters);
             if let Ok(mut up) = report.0.try_clone().map(std::fs::File::from) {
                 let _ = up.write_all(reason.as_bytes());
             }
             sys::leave(NOT_EXECUTED)
-        }
-    }
-}
-
-/// What never succeeds: a success is another program.
-trait Never {
-    fn unwrap_err_or_never(self) -> String;
-}
-
-impl Never for Step<Infallible> {
-    fn unwrap_err_or_never(self) -> String {
-        match self {
-            Ok(never) => match never {},
-            Err(reason) => reason,
         }
     }
 }

@@ -85,6 +85,11 @@ impl Plan {
             let _ = plan.add(path, Access::Read);
         }
         let private: Vec<PathBuf> = order.private.iter().filter_map(|path| path.canonicalize().ok()).collect();
+        if let Some((seen, own)) =
+            plan.binds.iter().find_map(|bind| Some((&bind.at, private.iter().find(|own| own.starts_with(&bind.at))?)))
+        {
+            return Err(format!("{}: it lies in {}, which every server sees: put it elsewhere", own.display(), seen.display()));
+        }
         let needed = order.needs.iter().map(|path| (path.as_path(), Access::Read));
         let given = order.folders.iter().map(|folder| (folder.path.as_path(), folder.access));
         for ((path, access), declared) in needed.map(|one| (one, false)).chain(given.map(|one| (one, true))) {
@@ -264,6 +269,9 @@ mod tests {
         for path in [real.clone(), real.join("state"), real.join("state/audit"), real.join("innocent"), real.join("innocent/audit")] {
             assert!(tried(&path).contains("the gateway's own"), "{}", path.display());
         }
+        let mut seen = order(&[]);
+        seen.private = vec!["/usr/bin".into()];
+        assert!(Plan::of(&seen).unwrap_err().contains("which every server sees"));
         for path in ["/", "/proc", "/proc/1", "/dev", "/dev/shm", "/sys", "/usr/.."] {
             assert!(tried(Path::new(path)).contains("no server is given this"), "{path}");
         }

@@ -26,7 +26,7 @@ fn the_request_id_and_the_trace_are_the_same_on_record_and_at_the_server() {
 fn the_reference_of_a_refusal_is_the_id_of_its_record() {
     let world = World::new();
     let refused = world.agent().call("canary__nothing", json!({}));
-    let shown = world.run(&["audit", "show", "--reference", refused.reference()]);
+    let shown = world.run(&["audit", "show", refused.reference()]);
     let record: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(record["request"], refused.reference());
     assert_eq!(record["decision"]["code"], "access.filtered-discovery/unknown");

@@ -74,6 +74,27 @@ fn a_forbidden_call_ends_the_server_and_is_on_record() {
 }
 
 #[test]
+fn nothing_of_a_server_is_left_for_its_next_start() {
+    let code = "
+said = 'there' if os.path.exists('/tmp/left') else 'fresh'
+open('/tmp/left', 'w').close(); open('/dev/shm/left', 'w').close()";
+    let mut world = hostile(code, "restart: { delay: 10ms, most: 5, within: 10m }").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let mut agent = world.agent();
+    let said: Vec<String> = (0..2).map(|_| agent.call("script__run", json!({})).text()).collect();
+    assert_eq!(said, ["fresh", "there"]);
+    let pid = servers(&world).into_iter().find(|pid| super::command(*pid).contains("script.py")).unwrap();
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // It may still answer once before it is gone; the first answer of the next one counts.
+    super::until(|| {
+        let answer = agent.call("script__run", json!({}));
+        !answer.is_error() && answer.text() == "fresh"
+    });
+}
+
+#[test]
 fn what_lock_looks_at_is_confined_too() {
     let secret = "secret-of-the-host";
     let world = hostile("said = ''", "").write();
@@ -137,6 +158,32 @@ fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name
     assert_eq!((&answer["added"][0], &answer["failed"][0]["name"]), (&json!("script/tool/run"), &json!("canary")), "{answer}");
     let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap();
     assert!(lock.contains("script"), "{lock}");
+}
+
+#[test]
+fn where_proc_cannot_be_mounted_no_server_starts_unless_that_is_accepted_and_the_hosts_is_never_shown() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can cover a part of /proc");
+        return;
+    }
+    let world = hostile("said = ''", "").write();
+    super::prepend(&world, "found = ' '.join(os.listdir('/proc')) or 'nothing'");
+    // Something lies on a part of `/proc`, as container runtimes do it.
+    let within = || {
+        let program = world.command(&[]).get_program().to_string_lossy().into_owned();
+        let script = format!("mount -t tmpfs tmpfs /proc/fs && exec {program} lock --yes --json --config {}", world.config().display());
+        let output = std::process::Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let refused = within();
+    assert!(refused.contains("cannot confine it: proc"), "{refused}");
+    let config = std::fs::read_to_string(world.config()).unwrap();
+    let risk = "{ control: runtime.sandbox, where: server/script, weakness: no-proc, reason: trial, owner: ana, until: 2099-12-31 }";
+    std::fs::write(world.config(), format!("{config}accept_risk:\n  - {risk}\n")).unwrap();
+    let taken = within();
+    assert!(taken.contains("script/tool/run"), "{taken}");
+    let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap();
+    assert!(lock.contains("found: nothing"), "{lock}");
 }
 
 #[test]
