@@ -481,7 +481,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         let (_, certificate, _) = tls_server().await;
         roots.add(certificate).unwrap();
-        let client = Egress { roots }.client(ServerTarget::new(target).unwrap()).unwrap();
+        let client = Egress { roots, resolver: Arc::new(System) }.client(ServerTarget::new(target).unwrap()).unwrap();
         let Err(fault) = client.get(HeaderMap::new()).await else { panic!("reached") };
         assert!(matches!(fault, Error::Address { .. } | Error::Resolve(_)), "{fault:?}");
     }
