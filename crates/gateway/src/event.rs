@@ -4,10 +4,18 @@ use crate::doors::Link;
 use crate::gate::Gate;
 use crate::trail::Occasion;
 use audit::Record;
-use audit::record::{Kind, Object, Severity};
+use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
 use sandbox::Next;
-use terms::{Class, RecordId, ServerName};
+use terms::{Class, Control, RecordId, ServerName};
+
+/// An event's name, how bad it is, the techniques that it points to, and what refused where something did.
+struct Happened<'a> {
+    event: &'a str,
+    severity: Severity,
+    mitre: &'a [&'a str],
+    refused: Option<Control>,
+}
 
 /// A server offers other definitions than were approved.
 pub(crate) fn changed(gate: &Gate, link: &Link, server: &ServerName, items: &[(String, String)]) {
@@ -17,7 +25,8 @@ pub(crate) fn changed(gate: &Gate, link: &Link, server: &ServerName, items: &[(S
         object.text(name, why);
     }
     object.close();
-    tell(gate, link, server, "supply.changed", Severity::High, &["T1195.002", "AML.T0010"], &detail);
+    let mitre = &["T1195.002", "AML.T0010"];
+    tell(gate, link, server, &Happened { event: "supply.changed", severity: Severity::High, mitre, refused: None }, &detail);
 }
 
 /// A local server ended by itself.
@@ -30,17 +39,21 @@ pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, said: &[Box<st
     let mut object = mcp::json::Object::open(&mut detail);
     object.text("stderr", &last_words(gate, said));
     object.close();
-    tell(gate, link, server, event, severity, &["T1499.004"], &detail);
+    tell(gate, link, server, &Happened { event, severity, mitre: &["T1499.004"], refused: None }, &detail);
 }
 
 /// A local server asked for a system call that only attacks need, and was killed for it.
 pub(crate) fn breached(gate: &Gate, link: &Link, server: &ServerName) {
-    tell(gate, link, server, "sandbox.breach", Severity::High, &["T1611"], br#"{"cause":"a forbidden system call"}"#);
+    let refused = Some(Control::RuntimeSandbox);
+    let happened = Happened { event: "sandbox.breach", severity: Severity::High, mitre: &["T1611"], refused };
+    tell(gate, link, server, &happened, br#"{"cause":"a forbidden system call"}"#);
 }
 
 /// A local server, or a part of it, was ended because it took more memory than it may.
 pub(crate) fn starved(gate: &Gate, link: &Link, server: &ServerName) {
-    tell(gate, link, server, "sandbox.limit", Severity::Medium, &["T1499.004"], br#"{"limit":"memory"}"#);
+    let refused = Some(Control::RuntimeLimits);
+    let happened = Happened { event: "sandbox.limit", severity: Severity::Medium, mitre: &["T1499.004"], refused };
+    tell(gate, link, server, &happened, br#"{"limit":"memory"}"#);
 }
 
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.
@@ -62,12 +75,15 @@ pub(crate) fn quoted(gate: &Gate, lines: &[&str]) -> String {
     text.chars().take(1024).collect()
 }
 
-fn tell(gate: &Gate, link: &Link, server: &ServerName, event: &str, severity: Severity, mitre: &[&str], detail: &[u8]) {
+fn tell(gate: &Gate, link: &Link, server: &ServerName, happened: &Happened<'_>, detail: &[u8]) {
+    let Happened { event, severity, mitre, refused } = *happened;
     let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());
     record.server = Some(server.as_str());
     record.event = Some(event);
     record.severity = Some(severity);
     record.mitre = mitre;
+    let decision = |control| Decision { verdict: Verdict::Refused, policies: &[], control: Some(control), code: None };
+    record.decision = refused.map(decision);
     record.detail = Object::new(detail).ok();
     match link.occasion {
         Occasion::Work => tracing::warn!(%server, event, "a security event"),
