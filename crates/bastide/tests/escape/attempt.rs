@@ -42,6 +42,8 @@ pub(crate) enum Effect {
 pub(crate) enum Held {
     /// Layers of the sandbox.
     By(&'static [Layer]),
+    /// The launcher, which lets nothing through that was open before; without it a program has what its parent had.
+    ByLauncher,
     /// The checks of the way out: without them the doors lead outside.
     ByExit,
 }
@@ -117,6 +119,11 @@ pub(crate) const fn hostile(what: &'static str, code: &'static str) -> Attempt {
 /// A system call that servers do not need: the kernel answers it where the filter does not.
 pub(crate) const fn unknown(what: &'static str, code: &'static str) -> Attempt {
     c(what, Effect::Done, &[Layer::Calls], code).where_possible()
+}
+
+/// Something with what the gateway was started with.
+pub(crate) const fn left_open(language: Language, what: &'static str, effect: Effect, code: &'static str) -> Attempt {
+    Attempt::new(language, what, effect, Held::ByLauncher, code)
 }
 
 /// Something said at the doors.

@@ -1,29 +1,32 @@
 //! The kernel's own: spaces and mounts, its programs and rings, keys, clocks, devices, and rights.
 
-use crate::attempt::Effect::{Done, Told};
-use crate::attempt::{Class, c, hostile, node, py, unknown};
-use sandbox::Layer::{self, Account, Calls, Descriptors, Files, Hostile, Landlock, Network, Objects, Privileges, Proc, Processes, User};
+use crate::attempt::Effect::{Done, Heard, Told};
+use crate::attempt::Language::{Node, Python, Static};
+use crate::attempt::{Class, c, hostile, left_open, node, py, unknown};
+use sandbox::Layer::{self, Account, Calls, Files, Hostile, Landlock, Network, Objects, Privileges, Proc, Processes, User};
 
-const MOUNTED: &[Layer] = &[Hostile, Calls, Privileges, Landlock];
-const EVERYTHING: &[Layer] = &[Account, User, Processes, Network, Objects, Files, Proc, Privileges, Landlock, Hostile, Calls, Descriptors];
+/// Only root has rights to lose.
+const ENTITLED: &[Layer] = &[Privileges, Account, User, Processes, Network, Objects, Proc];
+const MOUNTED: &[Layer] = &[Hostile, Calls, Privileges, Landlock, Account, User, Processes, Network, Objects, Proc];
+const EVERYTHING: &[Layer] = &[Account, User, Processes, Network, Objects, Files, Proc, Privileges, Landlock, Hostile, Calls];
 const DEVICES: &[Layer] = &[Files, Landlock, Account];
 
 pub(crate) const SPACES: Class = Class {
     name: "namespaces and mounts",
     attempts: &[
         hostile("leaves for a space of users", "done(unshare(CLONE_NEWUSER) == 0);"),
-        c("leaves for a space of mounts", Done, MOUNTED, "done(unshare(CLONE_NEWNS) == 0);").killed(),
-        c("leaves for a network", Done, MOUNTED, "done(unshare(CLONE_NEWNET) == 0);").killed(),
-        c("enters a space", Done, MOUNTED, r#"done(setns(open("/proc/self/ns/uts", O_RDONLY), 0) == 0);"#).killed(),
-        c("mounts a file system", Done, MOUNTED, r#"done(mount("x", "/tmp", "tmpfs", 0, 0) == 0);"#).killed(),
-        c("binds one place to another", Done, MOUNTED, r#"done(mount("/usr", "/tmp", 0, MS_BIND, 0) == 0);"#).killed(),
-        c("makes the root writable", Done, MOUNTED, r#"reached(mount("/", "/", 0, MS_REMOUNT | MS_BIND, 0));"#).killed(),
-        c("takes a mount away", Done, MOUNTED, r#"done(umount2("/dev/shm", MNT_DETACH) == 0);"#).killed(),
-        c("changes the root", Done, MOUNTED, r#"done(chroot("/tmp") == 0);"#).killed(),
+        c("leaves for a space of mounts", Done, MOUNTED, "done(unshare(CLONE_NEWNS) == 0);").killed().where_possible(),
+        c("leaves for a network", Done, MOUNTED, "done(unshare(CLONE_NEWNET) == 0);").killed().where_possible(),
+        c("enters a space", Done, MOUNTED, r#"done(setns(open("/proc/self/ns/uts", O_RDONLY), 0) == 0);"#).killed().where_possible(),
+        c("mounts a file system", Done, MOUNTED, r#"done(mount("x", "/tmp", "tmpfs", 0, 0) == 0);"#).killed().where_possible(),
+        c("binds one place to another", Done, MOUNTED, r#"done(mount("/usr", "/tmp", 0, MS_BIND, 0) == 0);"#).killed().where_possible(),
+        c("makes the root writable", Done, MOUNTED, r#"reached(mount("/", "/", 0, MS_REMOUNT | MS_BIND, 0));"#).killed().where_possible(),
+        c("takes a mount away", Done, MOUNTED, r#"done(umount2("/dev/shm", MNT_DETACH) == 0);"#).killed().where_possible(),
+        c("changes the root", Done, MOUNTED, r#"done(chroot("/tmp") == 0);"#).killed().where_possible(),
         hostile("turns the root", r#"reached(syscall(SYS_pivot_root, "/tmp", "/tmp"));"#),
         hostile("takes a tree of mounts", r#"done(syscall(SYS_open_tree, AT_FDCWD, "/tmp", 0) >= 0);"#),
         hostile("moves a mount", r#"reached(syscall(SYS_move_mount, -1, "", -1, "", 0));"#),
-        c("begins a file system", Done, MOUNTED, r#"done(syscall(SYS_fsopen, "tmpfs", 0) >= 0);"#).killed(),
+        c("begins a file system", Done, MOUNTED, r#"done(syscall(SYS_fsopen, "tmpfs", 0) >= 0);"#).killed().where_possible(),
         hostile("changes what a mount allows", r#"reached(syscall(SYS_mount_setattr, AT_FDCWD, "/tmp", 0, 0, 0));"#),
         hostile("opens by a handle", "reached(syscall(SYS_open_by_handle_at, -1, 0, 0));"),
         unknown("asks for a handle", r#"reached(syscall(SYS_name_to_handle_at, AT_FDCWD, "/", 0, 0, 0));"#),
@@ -38,9 +41,9 @@ pub(crate) const KERNEL: Class = Class {
         hostile("loads a program into the kernel", "reached(syscall(SYS_bpf, 99, 0, 0));"),
         hostile("counts events", "reached(syscall(SYS_perf_event_open, 0, 0, -1, -1, 0));"),
         hostile("handles faults of pages", "reached(syscall(SYS_userfaultfd, 0xffff));"),
-        hostile("loads a module", "reached(syscall(SYS_init_module, 0, 0, 0));"),
-        hostile("loads a module from a file", "reached(syscall(SYS_finit_module, -1, 0, 0));"),
-        hostile("removes a module", "reached(syscall(SYS_delete_module, 0, 0));"),
+        hostile("loads a module", "reached(syscall(SYS_init_module, 0, 0, 0));").where_possible(),
+        hostile("loads a module from a file", "reached(syscall(SYS_finit_module, -1, 0, 0));").where_possible(),
+        hostile("removes a module", "reached(syscall(SYS_delete_module, 0, 0));").where_possible(),
         hostile("loads another kernel", "reached(syscall(SYS_kexec_load, 0, 0, 0, 0xffff));").where_possible(),
         hostile("traces itself", "done(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);"),
         hostile("writes into a memory by call", "reached(syscall(SYS_process_vm_writev, getpid(), 0, 0, 0, 0, 0));"),
@@ -89,10 +92,10 @@ pub(crate) const RIGHTS: Class = Class {
         c("makes a file without a name with rights", Done, &[Calls], r#"struct stat is; int fd = open(GIVEN, O_TMPFILE | O_WRONLY, 04755); done(fd >= 0 && !fstat(fd, &is) && is.st_mode & 04000);"#).where_possible(),
         c("changes rights in the newest way", Done, &[Calls], r#"struct stat is; close(open(GIVEN "/made3", O_CREAT | O_WRONLY, 0700)); syscall(452, AT_FDCWD, GIVEN "/made3", 04755, 0); done(!stat(GIVEN "/made3", &is) && is.st_mode & 04000); unlink(GIVEN "/made3");"#).where_possible(),
         py("could have its rights back", Done, &[Privileges], "done(int([l for l in open('/proc/self/status') if l.startswith('CapBnd')][0].split()[1], 16))"),
-        c("has rights in its own space", Done, &[Privileges], "struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0}; struct __user_cap_data_struct data[2] = {{0}}; syscall(SYS_capget, &head, data); done(data[0].effective);"),
+        c("has rights in its own space", Done, ENTITLED, "struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0}; struct __user_cap_data_struct data[2] = {{0}}; syscall(SYS_capget, &head, data); done(data[0].effective);").where_possible(),
         c("gains rights by executing", Done, &[Privileges, Hostile, Calls, Landlock], "done(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);").where_possible(),
         c("keeps rights over a change of users", Done, &[Privileges], "done(prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0);"),
-        c("hands rights on", Done, &[Privileges], "done(prctl(PR_CAPBSET_DROP, 1, 0, 0, 0) == 0);"),
+        c("hands rights on", Done, ENTITLED, "done(prctl(PR_CAPBSET_DROP, 1, 0, 0, 0) == 0);").where_possible(),
         py("becomes root", Done, EVERYTHING, "os.setuid(0); done(os.getuid() == 0)").where_possible(),
         node("opens a terminal", Done, DEVICES, "fs.closeSync(fs.openSync('/dev/ptmx', 'r+')); done(true)"),
         py("sees the devices of the host", Done, DEVICES, "done(any(os.path.exists('/dev/' + name) for name in ('kmsg', 'tty', 'console')))"),
@@ -103,17 +106,17 @@ pub(crate) const RIGHTS: Class = Class {
     ],
 };
 
-/// What the launcher had open.
+/// What the gateway was started with.
 pub(crate) const INHERITED: Class = Class {
     name: "inherited descriptors",
     attempts: &[
-        py("reads what was left open", Told, &[Descriptors], "say(os.pread(OPEN_FILE, 100, 0).decode())"),
-        node("reads what was left open through /proc", Told, &[Descriptors, Landlock, Files, Account], "read('/proc/self/fd/' + OPEN_FILE)"),
-        c("has what was left open sent", Told, &[Descriptors], "int two[2]; pipe(two); off_t at = 0; if (sendfile(two[1], OPEN_FILE, &at, 64) < 0) say(strerror(errno)); close(two[1]); tell(two[0]);"),
-        c("opens below a folder that was left open", Told, &[Descriptors, Landlock], r#"tell(openat(OPEN_FOLDER, "secret", O_RDONLY));"#),
-        py("goes to a folder that was left open", Told, &[Descriptors, Landlock], "os.fchdir(OPEN_FOLDER); read('secret')"),
-        c("writes to a socket that was left open", crate::attempt::Effect::Heard, &[Descriptors], "put(dup(OPEN_SOCKET));"),
-        node("writes to a socket through its number", crate::attempt::Effect::Heard, &[Descriptors], "fs.writeSync(OPEN_SOCKET, TAG)"),
-        c("maps what was left open", Told, &[Descriptors], "char *at = mmap(0, 64, PROT_READ, MAP_PRIVATE, OPEN_FILE, 0); if (at != MAP_FAILED) say(at);"),
+        left_open(Python, "reads what was left open", Told, "say(os.pread(OPEN_FILE, 100, 0).decode())"),
+        left_open(Node, "reads what was left open through /proc", Told, "read('/proc/self/fd/' + OPEN_FILE)"),
+        left_open(Static, "has what was left open sent", Told, "int two[2]; pipe(two); off_t at = 0; if (sendfile(two[1], OPEN_FILE, &at, 64) < 0) say(strerror(errno)); close(two[1]); tell(two[0]);"),
+        left_open(Static, "opens below a folder that was left open", Told, r#"tell(openat(OPEN_FOLDER, "secret", O_RDONLY));"#),
+        left_open(Python, "goes to a folder that was left open", Told, "os.fchdir(OPEN_FOLDER); read('secret')"),
+        left_open(Static, "writes to a socket that was left open", Heard, "put(dup(OPEN_SOCKET));"),
+        left_open(Node, "writes to a socket through its number", Heard, "fs.writeSync(OPEN_SOCKET, TAG)"),
+        left_open(Static, "maps what was left open", Told, "char *at = mmap(0, 64, PROT_READ, MAP_PRIVATE, OPEN_FILE, 0); if (at != MAP_FAILED) say(at);"),
     ],
 };

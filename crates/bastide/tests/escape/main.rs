@@ -60,7 +60,9 @@ fn main() {
     let mut gate = Gate::start();
     let mut wrong = Vec::new();
     for class in CLASSES {
+        let began = Instant::now();
         gate.attack(class, &mut wrong);
+        println!("{:5.1} s {}", began.elapsed().as_secs_f64(), class.name);
     }
     println!("behind the gateway: {:.0} s", began.elapsed().as_secs_f64());
     let began = Instant::now();

@@ -9,6 +9,8 @@ const NETWORK: &[Layer] = &[Network, Sockets];
 const ABSTRACT: &[Layer] = &[Network, Landlock, Sockets];
 const OBJECTS: &[Layer] = &[Objects, Account, User, Calls];
 const RAW: &[Layer] = &[Calls, Privileges, Account, User, Processes, Network, Sockets, Objects, Proc];
+/// Only root has rights to lose.
+const ENTITLED: &[Layer] = &[Privileges, Account, User, Processes, Network, Objects, Proc];
 const SHARE: &[Layer] = &[Limits, Group];
 
 pub(crate) const MEETING: Class = Class {
@@ -122,7 +124,7 @@ pub(crate) const SOCKETS: Class = Class {
         c("speaks to the keys of networks", Done, &[Calls], "asked(15, SOCK_RAW, 2);"),
         c("speaks to a bus of a car", Done, &[Calls], "asked(29, SOCK_RAW, 1);"),
         c("has packets past the kernel", Done, &[Calls], "asked(44, SOCK_RAW, 0);"),
-        c("marks its packets", Done, &[Privileges], "int mark = 7; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_MARK, &mark, 4) == 0);"),
-        c("takes any address as its own", Done, &[Privileges], "int yes = 1; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, 19, &yes, 4) == 0);"),
+        c("marks its packets", Done, ENTITLED, "int mark = 7; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_MARK, &mark, 4) == 0);").where_possible(),
+        c("takes any address as its own", Done, ENTITLED, "int yes = 1; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, 19, &yes, 4) == 0);").where_possible(),
     ],
 };

@@ -6,9 +6,10 @@ use sandbox::Layer::{self, Account, Calls, Files, Hostile, Landlock, Network, Ob
 
 /// What keeps processes apart, in one list: any of them is enough for most of it.
 const APART: &[Layer] = &[Account, Processes, Landlock, Files, Proc];
-const TRACED: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Hostile, Calls, Network, Objects];
-const SEEN: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Network, Objects];
-const ROOT: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Network, Objects, Privileges];
+const TRACED: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Hostile, Calls, Network, Objects, Privileges];
+/// Beside what keeps processes apart, what keeps one that has no rights from those that have some.
+const LESS: &[Layer] = &[Account, User, Processes, Network, Objects, Landlock, Files, Proc, Privileges];
+const SEEN: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Network, Objects, Privileges];
 const CALLED: &[Layer] = &[Account, User, Processes, Landlock, Files, Proc, Network, Objects, Calls, Privileges];
 
 pub(crate) const PROC: Class = Class {
@@ -33,9 +34,9 @@ pub(crate) const PROC: Class = Class {
         c("sees what others opened", Done, SEEN, r#"char at[64], to[512] = {0}; snprintf(at, 64, "/proc/%d/fd/0", victim); readlink(at, to, 511); done(strstr(to, "secret") != 0);"#),
         node("sees the local sockets of the host", Told, SEEN, "say(fs.readFileSync('/proc/net/unix', 'utf8').split('\\n').filter(line => line.includes('listens-')).join(' '))"),
         py("sees the ports of the host", Done, SEEN, "done(f':{TCP:04X} ' in open('/proc/net/tcp').read())"),
-        c("opens the settings of the kernel", Done, ROOT, r#"done(open("/proc/sys/kernel/core_pattern", O_WRONLY) >= 0);"#).where_possible(),
-        node("opens the keys of the console", Done, ROOT, "fs.closeSync(fs.openSync('/proc/sysrq-trigger', 'w')); done(true)").where_possible(),
-        c("opens the memory of the kernel", Done, ROOT, r#"done(open("/proc/kcore", O_RDONLY) >= 0 || open("/proc/kallsyms", O_RDONLY) >= 0);"#).where_possible(),
+        c("opens the settings of the kernel", Done, SEEN, r#"done(open("/proc/sys/kernel/core_pattern", O_WRONLY) >= 0);"#).where_possible(),
+        node("opens the keys of the console", Done, SEEN, "fs.closeSync(fs.openSync('/proc/sysrq-trigger', 'w')); done(true)").where_possible(),
+        c("opens the memory of the kernel", Done, SEEN, r#"done(open("/proc/kcore", O_RDONLY) >= 0);"#).where_possible(),
         py("sees what the host has mounted", Done, SEEN, "done(' / ' in open('/proc/1/mounts').read())"),
     ],
 };
@@ -55,12 +56,12 @@ pub(crate) const CONTROL: Class = Class {
             APART,
             "int two[2]; pipe(two); fcntl(two[0], F_SETOWN, victim); fcntl(two[0], F_SETSIG, SIGSTOP); fcntl(two[0], F_SETFL, O_ASYNC | O_NONBLOCK); write(two[1], \"x\", 1); usleep(100000); close(two[0]); close(two[1]);",
         ),
-        c("limits another", Changed, APART, "struct rlimit few = {100, 100}; done(prlimit(victim, RLIMIT_NOFILE, &few, 0) == 0);").where_possible(),
-        c("makes another slow", Changed, APART, "done(setpriority(PRIO_PROCESS, victim, 15) == 0);"),
-        node("makes another slower yet", Changed, APART, "os.setPriority(VICTIM, 18)"),
-        c("makes another idle", Changed, APART, "struct sched_param none = {0}; done(sched_setscheduler(victim, SCHED_IDLE, &none) == 0);"),
-        py("moves another to one processor", Changed, APART, "os.sched_setaffinity(VICTIM, [min(os.sched_getaffinity(0))])").where_possible(),
-        c("asks where another waits", Done, APART, "void *head; size_t size; done(syscall(SYS_get_robust_list, victim, &head, &size) == 0);"),
+        c("limits another", Changed, LESS, "struct rlimit few = {100, 100}; done(prlimit(victim, RLIMIT_NOFILE, &few, 0) == 0);").where_possible(),
+        c("makes another slow", Changed, LESS, "done(setpriority(PRIO_PROCESS, victim, 15) == 0);"),
+        node("makes another slower yet", Changed, LESS, "os.setPriority(VICTIM, 18)"),
+        c("makes another idle", Changed, LESS, "struct sched_param none = {0}; done(sched_setscheduler(victim, SCHED_IDLE, &none) == 0);"),
+        py("moves another to one processor", Changed, LESS, "os.sched_setaffinity(VICTIM, [min(os.sched_getaffinity(0))])").where_possible(),
+        c("asks where another waits", Done, LESS, "void *head; size_t size; done(syscall(SYS_get_robust_list, victim, &head, &size) == 0);"),
         c("asks for another by descriptor", Done, &[Processes, Proc], "done(syscall(SYS_pidfd_open, victim, 0) >= 0);"),
         c("traces another", Done, TRACED, "done(ptrace(PTRACE_SEIZE, victim, 0, 0) == 0);").killed().where_possible(),
         c(

@@ -72,6 +72,7 @@ static long number(const char *line, const char *key) {
 }
 int main(void) {
     static char line[1 << 16];
+    signal(SIGPIPE, SIG_IGN);
     while (fgets(line, sizeof line, stdin)) {
         char *id = strstr(line, "\"id\":"), *version = strstr(line, "\"protocolVersion\":\"");
         if (!id) continue;

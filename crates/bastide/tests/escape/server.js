@@ -9,6 +9,7 @@ let said = [];
 const say = what => said.push(String(what));
 const done = yes => say(yes ? "DONE" : "no");
 const read = path => say(fs.readFileSync(path, "utf8"));
+const quiet = () => said.length === 0;
 const soon = what => new Promise(resolve => { what(resolve); setTimeout(resolve, 3000); });
 const stream = (options, text) => soon(resolve => {
     const one = net.connect(options, () => one.end(text));
@@ -29,7 +30,7 @@ const Code = Object.getPrototypeOf(async function () {}).constructor;
 
 async function run({ attempt, victim }) {
     said = [];
-    const names = { fs, net, http, dgram, os, child, say, done, read, soon, stream, datagram, page, require, VICTIM: victim, TAG: `t${attempt}x${MARK}`, ...CONSTANTS };
+    const names = { fs, net, http, dgram, os, child, say, quiet, done, read, soon, stream, datagram, page, require, VICTIM: victim, TAG: `t${attempt}x${MARK}`, ...CONSTANTS };
     try { await new Code(...Object.keys(names), ATTEMPTS[attempt])(...Object.values(names)); } catch (fault) { say(fault); }
     return said.join(" ").slice(0, 4000);
 }

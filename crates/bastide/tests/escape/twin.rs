@@ -7,10 +7,12 @@ use sandbox::{Access, Doors, Folder, Layer, Layers, Network, Running, Spec, laun
 use serde_json::json;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long an effect is waited for after the answer.
@@ -18,22 +20,7 @@ const LATE: Duration = Duration::from_secs(3);
 
 /// Runs `attempt` without what holds it; what came of it, when that was no effect.
 pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt) -> Result<(), String> {
-    let (program, args) = programs::command(&outside.root, attempt.language);
-    let mut spec = Spec::new(program);
-    spec.args = args;
-    spec.folders = vec![Folder { path: outside.root.join("given"), access: Access::Write }];
-    spec.needs = vec![outside.root.join("bin")];
-    match attempt.held {
-        Held::By(layers) => {
-            spec.layers = layers.iter().fold(Layers::FULL, |rest, layer| rest.without(*layer));
-            if layers.contains(&Layer::Group) {
-                spec.limits.memory_bytes = None;
-            }
-        }
-        Held::ByExit => spec.network = Network::Doors { ports: vec![outside.web, outside.tls, 443] },
-    }
-    let running = launch(&spec).await.map_err(|cause| format!("not started: {cause}"))?;
-    let Running { mut stdin, stdout, mut stderr, mut process, doors } = running;
+    let Started { mut stdin, stdout, mut stderr, mut life, doors } = start(outside, attempt).await?;
     let open = doors.map(|doors| Open::serve(doors, &outside.ears));
     let arguments = json!({"attempt": number, "victim": outside.victim(), "gateway": std::process::id()});
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run", "arguments": arguments}});
@@ -60,13 +47,55 @@ pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt) -> 
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     drop((stdin, open));
-    let ended = process.kill().await;
+    let ended = match &mut life {
+        Life::Sandboxed(process) => format!("{:?}", process.kill().await),
+        Life::Straight(child) => format!("{:?}", child.kill().await),
+    };
     if effect {
         return Ok(());
     }
     let mut fault = String::new();
     let _ = tokio::time::timeout(Duration::from_secs(1), stderr.read_to_string(&mut fault)).await;
-    Err(format!("{answered:?} {ended:?} {} {}", answer.trim(), fault.lines().last().unwrap_or_default()))
+    Err(format!("{answered:?} {ended} {} {}", answer.trim(), fault.lines().last().unwrap_or_default()))
+}
+
+enum Life {
+    Sandboxed(Box<sandbox::Process>),
+    Straight(Box<Child>),
+}
+
+struct Started {
+    stdin: ChildStdin,
+    stdout: ChildStdout,
+    stderr: ChildStderr,
+    life: Life,
+    doors: Option<Doors>,
+}
+
+async fn start(outside: &Outside, attempt: &Attempt) -> Result<Started, String> {
+    let (program, args) = programs::command(&outside.root, attempt.language);
+    let mut spec = Spec::new(program);
+    match attempt.held {
+        Held::By(layers) => {
+            spec.layers = layers.iter().fold(Layers::FULL, |rest, layer| rest.without(*layer));
+            if layers.contains(&Layer::Group) {
+                spec.limits.memory_bytes = None;
+            }
+        }
+        Held::ByExit => spec.network = Network::Doors { ports: vec![outside.web, outside.tls, 443] },
+        Held::ByLauncher => {
+            let mut command = Command::new(spec.program);
+            command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+            let mut child = command.spawn().map_err(|cause| cause.to_string())?;
+            let (stdin, stdout, stderr) = (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+            return Ok(Started { stdin, stdout, stderr, life: Life::Straight(Box::new(child)), doors: None });
+        }
+    }
+    spec.args = args;
+    spec.folders = vec![Folder { path: outside.root.join("given"), access: Access::Write }];
+    spec.needs = vec![outside.root.join("bin")];
+    let Running { stdin, stdout, stderr, process, doors } = launch(&spec).await.map_err(|cause| format!("not started: {cause}"))?;
+    Ok(Started { stdin, stdout, stderr, life: Life::Sandboxed(Box::new(process)), doors })
 }
 
 /// A way out without a check: whatever comes to a door is heard outside.

@@ -72,7 +72,8 @@ pub(super) fn confine(order: &Order, plan: Plan, report: &Report) -> Step<()> {
         };
         root::build(plan, order.layers, resolver)?;
     }
-    if has(Layer::Objects) {
+    // Without the one of users there are no other namespaces, and the name would be the host's.
+    if has(Layer::Objects) && has(Layer::User) {
         rustix::system::sethostname(b"sandbox").named("name of the host")?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o077));
