@@ -69,7 +69,7 @@ impl Peers {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = target.join("peers");
-        let there = ["node/stamp", "python/stamp"].iter().all(|stamp| folder.join(stamp).exists());
+        let there = ["node/stamp", "python/stamp", "sqlite/stamp"].iter().all(|stamp| folder.join(stamp).exists());
         if there {
             return Some(Self { folder: folder.canonicalize().expect("a folder that exists") });
         }
@@ -87,6 +87,11 @@ impl Peers {
     /// A program of the Python peers.
     pub fn python(&self, name: &str) -> String {
         self.folder.join("python/bin").join(name).display().to_string()
+    }
+
+    /// A program of the environment of the SQLite server.
+    pub fn sqlite(&self, name: &str) -> String {
+        self.folder.join("sqlite/bin").join(name).display().to_string()
     }
 
     /// The folder of all peers.
@@ -265,6 +270,7 @@ pub fn skip(reason: &str) {
     }
 }
 
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+/// The `run` list of a configuration for these words.
+pub fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
     format!("[{}]", words.map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", "))
 }

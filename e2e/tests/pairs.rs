@@ -234,6 +234,96 @@ fn time_with_inspector() {
     refused.recorded(&world, "get_current_time", 2);
 }
 
+#[test]
+fn sqlite_with_python() {
+    let Some(peers) = Peers::find() else { return };
+    let run = e2e::list([peers.sqlite("mcp-server-sqlite").as_str(), "--db-path", "BOX/data.db"].into_iter()).replace("BOX", "{box}");
+    let world = server(World::with(), &peers, "sqlite", &run, "[create_table, write_query, read_query]").start();
+    let plan = json!([
+        {"call": "create_table", "arguments": {"query": "CREATE TABLE birds (name TEXT)"}},
+        {"call": "write_query", "arguments": {"query": "INSERT INTO birds VALUES ('heron')"}},
+        {"call": "read_query", "arguments": {"query": "SELECT name FROM birds"}},
+        {"call": "append_insight", "arguments": {"insight": "x"}},
+    ]);
+    let refused = Refused::default();
+    let way = Way::http(&world, "/mcp/sqlite");
+    let steps = peers.drive(Client::Python, &way, &home(&world), &plan);
+    assert!(steps[0].good() && steps[1].good() && steps[2].text().contains("heron"), "{steps:?}");
+    refused.unseen(Client::Python, "append_insight", &steps[3]);
+    refused.recorded(&world, "read_query", 1);
+    assert!(world.path("box/data.db").exists());
+}
+
+#[test]
+fn sequential_thinking_with_typescript() {
+    let Some(peers) = Peers::find() else { return };
+    let run = peers.node_server("server-sequential-thinking", &[]);
+    let setup = short(World::with(), "thinking__sequentialthinking", "thought");
+    let world = server(setup, &peers, "thinking", &run, "[sequentialthinking]").start();
+    let thought = |text: &str| json!({"thought": text, "nextThoughtNeeded": false, "thoughtNumber": 1, "totalThoughts": 1});
+    let plan = json!([
+        {"call": "sequentialthinking", "arguments": thought("it rains")},
+        {"call": "sequentialthinking", "arguments": thought(&"x".repeat(101))},
+    ]);
+    let refused = Refused::default();
+    both_ways(&peers, &world, Client::TypeScript, "thinking", &plan, |steps| {
+        assert!(steps[0].good() && steps[0].text().contains("thoughtHistoryLength"), "{steps:?}");
+        refused.outside("sequentialthinking", &steps[1]);
+    });
+    refused.recorded(&world, "sequentialthinking", 2);
+}
+
+/// A host that has one page for every path, and keeps the heads of what it was asked.
+fn host() -> (u16, std::sync::Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (port, asked) = (listener.local_addr().unwrap().port(), std::sync::Arc::default());
+    let kept: std::sync::Arc<std::sync::Mutex<Vec<String>>> = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let kept = std::sync::Arc::clone(&kept);
+            std::thread::spawn(move || {
+                let mut room = [0; 4096];
+                let Ok(count @ 1..) = stream.read(&mut room) else { return };
+                let head = String::from_utf8_lossy(&room[..count]).into_owned();
+                let page = if head.contains("robots.txt") { "User-agent: *\nAllow: /\n" } else { "herons stand still" };
+                kept.lock().unwrap().push(head);
+                let length = page.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{page}"
+                );
+            });
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn fetch_with_python() {
+    let Some(peers) = Peers::find() else { return };
+    let (port, asked) = host();
+    let names = testkit::Names::new(|_, _| [127, 0, 0, 1]);
+    // In the sandbox every name has an address that stands for it: whether the real one is private is seen to by the gateway.
+    let run = peers.python_server("mcp_server_fetch", &["--allow-private-ips"]);
+    let setup = server(World::with(), &peers, "fetch", &run, "[fetch]").section("dns", &format!("resolver: \"{}\"", names.url));
+    let egress = format!("\"http://birds.example:{port}\", \"http://127.0.0.1:{port}\"");
+    let entry = format!("run: {run}\nsandbox: {{ read: [{:?}], egress: [{egress}] }}", peers.folder().display().to_string());
+    let world = setup.server("fetch", &entry).start();
+    let plan = json!([
+        {"call": "fetch", "arguments": {"url": format!("http://birds.example:{port}/heron"), "raw": true}},
+        {"call": "fetch", "arguments": {"url": format!("http://evil.example:{port}/heron"), "raw": true}},
+    ]);
+    let steps = peers.drive(Client::Python, &Way::http(&world, "/mcp/fetch"), &home(&world), &plan);
+    assert!(steps[0].good() && steps[0].text().contains("herons stand still"), "{steps:?}");
+    assert!(!steps[1].good(), "{steps:?}");
+    let heads = asked.lock().unwrap();
+    assert!(heads.iter().any(|head| head.starts_with("GET /heron")) && !heads.iter().any(|head| head.contains("evil")), "{heads:?}");
+    let audit = world.audit();
+    let refused = |record: &&Value| record["event"] == "network.refused" && record["detail"]["name"] == "evil.example";
+    assert!(audit.iter().any(|record| refused(&record)), "the other host is not on record");
+}
+
 fn listening(port: u16) {
     let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -9,6 +9,7 @@
 pub mod client;
 mod clock;
 mod entropy;
+mod names;
 mod process;
 pub mod server;
 mod world;
@@ -16,5 +17,6 @@ mod world;
 pub use client::{Answer, Http, Response, Stdio};
 pub use clock::SetClock;
 pub use entropy::SeededEntropy;
+pub use names::Names;
 pub use process::{Running, binary, free_port, run};
 pub use world::{Setup, World};

@@ -10,7 +10,7 @@ pub fn install(root: &Path) -> anyhow::Result<()> {
     let peers = target(root).join("peers");
     std::fs::create_dir_all(&peers)?;
     let mut missing = Vec::new();
-    for (name, install) in [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python)] {
+    for (name, install) in [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python), ("sqlite", sqlite)] {
         if let Err(fault) = install(root, &peers).with_context(|| format!("{name} peers")) {
             println!("setup: skipped: {fault:#}");
             missing.push(name);
@@ -42,21 +42,37 @@ fn python(root: &Path, peers: &Path) -> anyhow::Result<()> {
     if fresh(&to, &wanted) {
         return Ok(());
     }
-    let program = to.join("bin/python");
-    quiet(Command::new("python3").args(["-m", "venv"]).arg(&to))?;
-    let pip = || {
-        let mut pip = Command::new(&program);
-        pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]);
-        pip
-    };
-    quiet(pip().args(["install", "--requirement"]).arg(&list))?;
+    environment(&list, &to)?;
     // The conformance fixture is an example in the source package of the SDK.
     let sdk = wanted.lines().find_map(|line| line.strip_prefix("mcp==")).context("requirements.txt pins mcp")?;
     let source = to.join("source");
-    quiet(pip().args(["download", "--no-deps", "--no-binary", "mcp", &format!("mcp=={sdk}"), "--dest"]).arg(&source))?;
+    quiet(pip(&to).args(["download", "--no-deps", "--no-binary", "mcp", &format!("mcp=={sdk}"), "--dest"]).arg(&source))?;
     quiet(Command::new("tar").arg("xf").arg(source.join(format!("mcp-{sdk}.tar.gz"))).arg("-C").arg(&source))?;
-    quiet(pip().args(["install", "--no-deps"]).arg(source.join(format!("mcp-{sdk}/examples/servers/everything-server"))))?;
+    quiet(pip(&to).args(["install", "--no-deps"]).arg(source.join(format!("mcp-{sdk}/examples/servers/everything-server"))))?;
     stamp(&to, &wanted)
+}
+
+/// A server that needs the SDK before its second version.
+fn sqlite(root: &Path, peers: &Path) -> anyhow::Result<()> {
+    let (list, to) = (root.join("e2e/peers/sqlite/requirements.txt"), peers.join("sqlite"));
+    let wanted = std::fs::read_to_string(&list)?;
+    if fresh(&to, &wanted) {
+        return Ok(());
+    }
+    environment(&list, &to)?;
+    stamp(&to, &wanted)
+}
+
+/// A Python environment in `to` with what `list` pins.
+fn environment(list: &Path, to: &Path) -> anyhow::Result<()> {
+    quiet(Command::new("python3").args(["-m", "venv"]).arg(to))?;
+    quiet(pip(to).args(["install", "--requirement"]).arg(list))
+}
+
+fn pip(environment: &Path) -> Command {
+    let mut pip = Command::new(environment.join("bin/python"));
+    pip.args(["-m", "pip", "--quiet", "--disable-pip-version-check"]);
+    pip
 }
 
 fn fresh(folder: &Path, wanted: &str) -> bool {

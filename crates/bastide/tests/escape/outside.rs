@@ -46,7 +46,11 @@ impl Ears {
 
     fn accept<S: std::io::Read + Send + 'static>(&self, next: impl Fn() -> std::io::Result<S> + Send + 'static) {
         let ears = self.clone();
-        std::thread::spawn(move || while let Ok(stream) = next() { ears.listen(stream) });
+        std::thread::spawn(move || {
+            while let Ok(stream) = next() {
+                ears.listen(stream)
+            }
+        });
     }
 
     fn receive(&self, next: impl Fn(&mut [u8]) -> std::io::Result<usize> + Send + 'static) {

@@ -34,13 +34,15 @@ pub(crate) fn write(outside: &Outside, attempts: &[(usize, &Attempt)]) {
         list + end
     };
     let constants = outside.written(|name, value| format!("{name} = {value}\n"));
-    let code = PYTHON.replace("# CONSTANTS", &constants).replace("# ATTEMPTS", &listed(Language::Python, "ATTEMPTS = {0: \"say('up')\",\n", "}"));
+    let code =
+        PYTHON.replace("# CONSTANTS", &constants).replace("# ATTEMPTS", &listed(Language::Python, "ATTEMPTS = {0: \"say('up')\",\n", "}"));
     std::fs::write(folder(Language::Python).join("server.py"), code).unwrap();
 
     let constants = outside.written(|name, value| format!("{name}: {value}, "));
     let constants = format!("const CONSTANTS = {{ {constants} }}, MARK = CONSTANTS.MARK;");
     let list = listed(Language::Node, "Object.assign(ATTEMPTS, {0: \"say('up')\",\n", "});");
-    std::fs::write(folder(Language::Node).join("server.js"), NODE.replace("// CONSTANTS", &constants).replace("// ATTEMPTS", &list)).unwrap();
+    std::fs::write(folder(Language::Node).join("server.js"), NODE.replace("// CONSTANTS", &constants).replace("// ATTEMPTS", &list))
+        .unwrap();
 
     let constants = outside.written(|name, value| format!("#define {name} {value}\n"));
     let mut code = String::from("static void attempt(long wanted) {\nswitch (wanted) {\ncase 0: say(\"up\"); break;\n");

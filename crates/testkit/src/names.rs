@@ -1,4 +1,4 @@
-//! Names that lead where a test says.
+//! A resolver of names that lead where a test says.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -6,12 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A resolver of our own, asked by DNS over HTTP on this host. Each name leads where `led` says, from how often it was asked before.
-pub(crate) struct Names {
-    pub(crate) url: String,
+#[derive(Debug)]
+pub struct Names {
+    /// Where it is asked, by DNS over HTTP (RFC 8484).
+    pub url: String,
 }
 
 impl Names {
-    pub(crate) fn new(led: impl Fn(&str, usize) -> [u8; 4] + Send + Sync + 'static) -> Self {
+    /// Begins to listen.
+    pub fn new(led: impl Fn(&str, usize) -> [u8; 4] + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/dns-query", listener.local_addr().unwrap());
         let (led, asked) = (Arc::new(led), Arc::new(AtomicUsize::new(0)));
