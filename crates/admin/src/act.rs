@@ -1,6 +1,6 @@
 //! The closed list of administrative acts.
 
-use crate::Error;
+use crate::{Error, Seek};
 use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
@@ -80,6 +80,8 @@ pub enum Act {
     ServerLook {
         /// Which.
         server: ServerName,
+        /// Which version of it, where it is a package.
+        seek: Seek,
     },
     /// Approve a server as it was shown, and sign the lock.
     ServerApprove {
@@ -150,7 +152,8 @@ impl Act {
             }),
             Self::TokenRevoke { id } => json!({ "id": id }),
             Self::Reload => json!({}),
-            Self::ServerRelease { server } | Self::ServerLook { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerRelease { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerLook { server, seek } => json!({ "server": server, "seek": seek }),
             Self::ServerApprove { server, shown } => json!({ "server": server, "shown": shown }),
             Self::SecretPut { address, value: _ } | Self::SecretRemove { address } => json!({ "address": address }),
         };

@@ -71,10 +71,9 @@ impl Drop for Count {
 }
 
 fn spec(servers: &Servers, run: &Run, found: Found) -> Result<Spec, Closed> {
-    let (_, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
     let mut spec = Spec::new(found.program);
     spec.image = Some(found.image);
-    spec.args = args.to_vec();
+    spec.args = found.arguments;
     spec.cwd = PathBuf::from("/");
     for (name, value) in servers.contents.steadying(&found.content) {
         spec.env.set(name, (*value).to_owned())?;
