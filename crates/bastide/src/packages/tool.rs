@@ -192,3 +192,51 @@ pub(super) fn head(path: &Path) -> Result<Head, Error> {
     let Some(line) = start.strip_prefix(b"#!").and_then(|rest| rest.split(|byte| *byte == b'\n').next()) else { return Ok(Head::Silent) };
     Ok(Head::Script(String::from_utf8_lossy(line).split_ascii_whitespace().map(str::to_owned).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(script: &str, longest: Duration) -> Result<(ExitStatus, String), Error> {
+        let root = tempfile::tempdir().unwrap();
+        let mut stage = Stage::make(root.path().join(".new")).unwrap();
+        stage.until = Instant::now() + longest;
+        let mut command = stage.command(Path::new("/bin/sh"), &[]);
+        stage.run(command.args(["-c", script])).await
+    }
+
+    #[tokio::test]
+    async fn a_client_ends_with_all_it_started_when_it_takes_too_much() {
+        let mark = format!("{}", 600 + std::process::id() % 100_000);
+        let script = format!("sleep {mark} & truncate -s 3G large; wait");
+        assert!(matches!(run(&script, LONGEST).await, Err(Error::TooMuch(most)) if most.contains("GiB")));
+        assert!(
+            matches!(run(&format!("sleep {mark} & wait"), Duration::ZERO).await, Err(Error::TooMuch(most)) if most.contains("minutes"))
+        );
+        let runs = || {
+            let processes = std::fs::read_dir("/proc").unwrap().flatten();
+            let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+            lines.filter(|line| *line == format!("sleep\0{mark}\0").into_bytes()).count()
+        };
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while runs() > 0 {
+            assert!(std::time::Instant::now() < end, "it still runs");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_inherits_settings_and_nothing_else() {
+        let (status, said) = run("env | cut -d= -f1 | sort | tr '\\n' ' '", LONGEST).await.unwrap();
+        assert!(status.success());
+        let known =
+            |name: &&str| SETTINGS.contains(name) || ["HOME", "LANG", "PATH", "PWD", "TMPDIR", "_", "SHLVL", "OLDPWD"].contains(name);
+        assert_eq!(said.split_whitespace().filter(|name| !known(name)).collect::<Vec<_>>(), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn nothing_of_what_a_client_says_moves_the_cursor() {
+        assert_eq!(shown("npm error code X\n\nERROR: a\u{1b}[2Jb\n"), "code X; a<U+001B>[2Jb");
+        assert!(is_full("npm error code ENOSPC") && is_full("OSError: [Errno 28] No space left on device") && !is_full(""));
+    }
+}

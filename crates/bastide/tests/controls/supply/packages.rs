@@ -194,6 +194,10 @@ fn an_npm_package_starts_from_its_tree_and_from_nothing_else() {
     assert!(files(&tree).iter().all(|file| fs::metadata(file).unwrap().permissions().mode() & 0o277 == 0));
     no_change_starts(&world, "node_modules/.bin/tiny-server");
     assert_eq!(registry.asked(), asked, "a start asked the registry");
+    world.stop();
+    world.edit("tiny-server\", x]", "tiny-server\", y]");
+    world.serve();
+    assert!(world.agent().call("tiny__hello", json!({})).is_error(), "a line that nobody approved started");
 }
 
 #[test]
