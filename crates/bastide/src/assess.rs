@@ -6,6 +6,7 @@
 mod access;
 mod agent;
 mod canaries;
+mod confinement;
 mod ground;
 mod identity;
 mod log;

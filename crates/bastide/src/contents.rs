@@ -40,6 +40,7 @@ struct Known {
 pub struct FileContents {
     /// Where the trees of packages are.
     packages: PathBuf,
+    private: Vec<PathBuf>,
     known: Mutex<HashMap<PathBuf, Known>>,
 }
 
@@ -58,16 +59,21 @@ impl Contents for FileContents {
             return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
         }
         let (digest, image) = self.opened(&path)?;
+        let mut needs = vec![path.clone()];
+        needs.extend(interpreter(&path));
         let shown = path.to_string_lossy().into_owned();
         let content = match self.root(&path, &real(&path)?, arguments)? {
             None => Content::Executable { path: shown, digest, arguments: arguments.to_vec() },
             Some(root) => {
                 let Known { digest: tree, entries: files, .. } = self.digest(&root)?;
+                needs.push(root.clone());
+                needs.extend(["bin/python3", "bin/python"].into_iter().find_map(|name| prefix(&root.join(name))));
                 let root = root.to_string_lossy().into_owned();
                 Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files }
             }
         };
-        Ok(Found { content, program: path, arguments: arguments.to_vec(), image })
+        let (arguments, private) = (arguments.to_vec(), self.private.clone());
+        Ok(Found { content, program: path, arguments, image, needs, lent: Vec::new(), private })
     }
 
     fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
@@ -79,27 +85,38 @@ impl Contents for FileContents {
 }
 
 impl FileContents {
-    /// Contents of which the packages are installed in `packages`.
-    pub fn new(packages: PathBuf) -> Self {
-        Self { packages, known: Mutex::default() }
+    /// Knows nothing yet; packages are installed in `packages`, and `private` is what no server may reach.
+    pub fn new(packages: PathBuf, private: Vec<PathBuf>) -> Self {
+        Self { packages, private, known: Mutex::default() }
     }
 
     /// What would be executed for an installed package: as it says, with the digests that its program and its tree have now.
     ///
     /// # Errors
-    /// A sentence when that is not a tree of ours alone, or cannot be read.
+    /// A sentence when that is not a tree that we alone reach and nobody writes to, or cannot be read.
     pub fn package(&self, package: &Package) -> Result<Found, String> {
         let root = Path::new(&package.root);
-        let found = root.symlink_metadata().map_err(|cause| format!("{}: {cause}", root.display()))?;
-        let own = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o277 == 0;
-        if !own || root.parent() != Some(&self.packages) {
-            return Err(format!("{} is no folder of packages that only this account reaches and nobody writes to", root.display()));
+        let own = |path: &Path, refused: u32| {
+            let found = path.symlink_metadata().map_err(|cause| format!("{}: {cause}", path.display()))?;
+            let fits = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & refused == 0;
+            if fits { Ok(()) } else { Err(format!("{} is not ours, or others can reach or write to it", path.display())) }
+        };
+        own(&self.packages, 0o077)?;
+        own(root, 0o222)?;
+        if root.parent() != Some(&self.packages) {
+            return Err(format!("{} is no package of this state folder", root.display()));
         }
         let program = PathBuf::from(&package.path);
         let (digest, image) = self.opened(&program)?;
         let Known { digest: tree, entries: files, bytes, .. } = self.digest(root)?;
+        let mut needs = interpreter(&program);
+        if !program.starts_with(root) {
+            needs.push(program.clone());
+        }
+        needs.extend(prefix(&root.join("bin/python")));
         let content = Content::Package(Package { digest, tree, files, bytes, ..package.clone() });
-        Ok(Found { content, program, arguments: package.arguments.clone(), image })
+        let arguments = package.arguments.clone();
+        Ok(Found { content, program, arguments, image, needs, lent: vec![root.to_owned()], private: self.private.clone() })
     }
 
     /// The digest of a program, and which file it was of: opened once.
@@ -133,11 +150,7 @@ impl FileContents {
     /// The package tree: of the script that an interpreter is given, else of the program itself.
     fn root(&self, path: &Path, resolved: &Path, arguments: &[String]) -> Result<Option<PathBuf>, String> {
         let stem = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let interpreter = INTERPRETERS.iter().any(|known| {
-            stem == *known
-                || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
-        });
-        if !interpreter {
+        if !is_interpreter(stem) {
             return Ok(environment(path).or_else(|| package(resolved)));
         }
         let options = arguments.iter().take_while(|argument| argument.starts_with('-'));
@@ -152,6 +165,43 @@ impl FileContents {
             }),
         }
     }
+}
+
+fn is_interpreter(stem: &str) -> bool {
+    INTERPRETERS.iter().any(|known| {
+        stem == *known || stem.strip_prefix(known).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit() || letter == '.'))
+    })
+}
+
+/// What an interpreter needs of where it is installed: `path` itself, or the one that a script names in its first line.
+fn interpreter(path: &Path) -> Vec<PathBuf> {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_interpreter);
+    if name(path) {
+        return prefix(path).into_iter().collect();
+    }
+    let Some(named) = first_line(path).filter(|named| named.exists()) else { return Vec::new() };
+    let prefix = if name(&named) { prefix(&named) } else { None };
+    std::iter::once(named).chain(prefix).collect()
+}
+
+/// The program that a script is run by (execve(2), "Interpreter scripts").
+fn first_line(path: &Path) -> Option<PathBuf> {
+    use std::io::Read as _;
+    const LONGEST: u64 = 256;
+    let mut line = Vec::new();
+    std::fs::File::open(path).ok()?.take(LONGEST).read_to_end(&mut line).ok()?;
+    let text = line.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
+    let word = std::str::from_utf8(text).ok()?.split_ascii_whitespace().next()?;
+    Some(PathBuf::from(word)).filter(|path| path.is_absolute())
+}
+
+/// Where an interpreter is installed: the folder above the `bin` that it really lies in, unless others share it.
+fn prefix(path: &Path) -> Option<PathBuf> {
+    let real = std::fs::canonicalize(path).ok()?;
+    let bin = real.parent().filter(|folder| folder.ends_with("bin"))?;
+    let prefix = bin.parent().filter(|prefix| prefix.join("lib").is_dir())?;
+    let home = std::env::var_os("HOME").is_some_and(|home| prefix == Path::new(&home));
+    (!home && !SHARED.iter().any(|shared| prefix == Path::new(shared))).then(|| prefix.to_owned())
 }
 
 /// What a script is run from and may load: its package or environment, the folder of its project's manifest, else its own folder.

@@ -229,7 +229,7 @@ fn settle(folder: &Path, stage: &Stage, runner: &Runner, version: &str) -> Resul
     seal(&tree)?;
     rustix::fs::syncfs(std::fs::File::open(&tree)?).map_err(std::io::Error::from)?;
     std::fs::rename(&tree, &root)?;
-    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o500))?;
+    std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o555))?;
     std::fs::File::open(folder)?.sync_all()?;
     Ok(root)
 }
@@ -238,7 +238,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Takes the right to write away from all below `root`, and every right from everybody else. The folder itself keeps it, to be renamed.
+/// Takes the right to write away from all below `root`, and lets everybody read who comes so far: that is the server, whose account is another one
+/// where we are root, and to whom the tree is shown; the folder of all packages lets nobody by. The root itself stays as it is, to be renamed.
 fn seal(root: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(root)? {
         let path = entry?.path();
@@ -249,7 +250,7 @@ fn seal(root: &Path) -> std::io::Result<()> {
         if found.is_dir() {
             seal(&path)?;
         }
-        let mode = if found.is_dir() || found.permissions().mode() & 0o111 != 0 { 0o500 } else { 0o400 };
+        let mode = if found.is_dir() || found.permissions().mode() & 0o111 != 0 { 0o555 } else { 0o444 };
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
     }
     Ok(())

@@ -120,8 +120,19 @@ fn announce(configured: &Configured, wired: &Wired) {
     for line in configured.loaded.warning_lines(&configured.name()).lines() {
         warn(line);
     }
-    for capability in sandbox::capabilities().gaps() {
-        warn(&format!("sandbox: {}", capability.detail));
+    let local = |server: &std::sync::Arc<gateway::snapshot::Server>| matches!(server.carrier, gateway::snapshot::Carrier::Run(_));
+    let servers = &wired.gate.snapshot().servers;
+    if servers.values().any(local) {
+        for capability in sandbox::capabilities().gaps() {
+            warn(&format!("sandbox: {}", capability.detail()));
+        }
+    }
+    for (name, server) in servers {
+        if let gateway::snapshot::Carrier::Run(run) = &server.carrier
+            && !run.ports.is_empty()
+        {
+            warn(&format!("sandbox: {name} has no network: `egress` is read, and nothing answers for it in this build"));
+        }
     }
     if let Some(fault) = &wired.lock_fault {
         warn(&format!("lock: {fault}. No server starts until it is signed: bastide lock"));

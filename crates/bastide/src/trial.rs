@@ -56,7 +56,9 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     shown.say("Bastide: a gateway, a sample server behind it, and an agent, all on this machine.\n")?;
     let mut stage = Stage::set(args.folder.as_deref()).await?;
     shown.say(&format!("  state    {}\n", stage.state().display()))?;
-    shown.say("  sandbox  the launcher without namespaces: it limits, it does not confine yet\n\n")?;
+    let gaps = sandbox::capabilities().gaps().count();
+    let layers = sandbox::Layer::ALL.len().saturating_sub(gaps);
+    shown.say(&format!("  sandbox  {layers} of {} layers hold here; `bastide doctor` names them\n\n", sandbox::Layer::ALL.len()))?;
     let played = play(&mut stage, &mut shown).await;
     stage.end_gateway().await;
     played?;

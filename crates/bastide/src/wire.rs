@@ -143,6 +143,12 @@ impl Configured {
         }
     }
 
+    /// What no local server may reach: the state, the file, and what stands beside it and counts as much.
+    pub fn private(&self) -> Vec<PathBuf> {
+        let beside = |name: &str| self.folder().join(name);
+        vec![self.loaded.file.state.clone(), self.path.clone(), beside(LOCK), beside("policies")]
+    }
+
     /// Where the digest of the lock that was signed last is kept: a lock that was good once is not good for ever.
     pub fn latest(&self) -> PathBuf {
         self.loaded.file.state.join("lock.digest")
@@ -280,7 +286,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
     let folder = store.folder().sub(PACKAGES)?;
-    let files = Arc::new(FileContents::new(folder.clone()));
+    let files = Arc::new(FileContents::new(folder.clone(), configured.private()));
     let packages = Packages::new(folder, Arc::clone(&files));
     if let Ok(lock) = configured.lock(&lock_key.verifying_key()) {
         packages.sweep(&lock);

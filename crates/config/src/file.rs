@@ -258,12 +258,43 @@ section! {
         control, "control": Control;
         /// Where: server/NAME, role/NAME or listener/data.
         scope, "where": Scope;
+        /// For runtime.sandbox: which weakness of the machine, or of the server, is accepted.
+        weakness, "weakness": Option<Weakness> = None;
         /// Why.
         reason, "reason": String;
         /// Who answers for it.
         owner, "owner": Name;
         /// The last day on which it counts, in UTC.
         until, "until": jiff::civil::Date;
+    }
+}
+
+choice! {
+    /// A weakness of a sandbox.
+    Weakness {
+        /// `/proc` cannot be mounted anew: the server runs without one.
+        NoProc = "no-proc",
+        /// The gateway is root and can give no account away: the server has the gateway's.
+        SharedAccount = "shared-account",
+        /// There are no user namespaces: Landlock and the filters alone hold the server.
+        SharedNamespaces = "shared-namespaces",
+        /// The kernel has no Landlock: the namespaces alone keep folders apart.
+        NoLandlock = "no-landlock",
+        /// The server needs system calls beyond those that are known.
+        Relaxed = "relaxed",
+    }
+}
+
+impl Weakness {
+    /// As the launcher knows it.
+    pub fn known(self) -> sandbox::Weakness {
+        match self {
+            Self::NoProc => sandbox::Weakness::NoProc,
+            Self::SharedAccount => sandbox::Weakness::SharedAccount,
+            Self::SharedNamespaces => sandbox::Weakness::SharedNamespaces,
+            Self::NoLandlock => sandbox::Weakness::NoLandlock,
+            Self::Relaxed => sandbox::Weakness::Relaxed,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Accepted risks: which of them count.
 
-use crate::file::{AcceptedRisk, File, Scope};
+use crate::file::{AcceptedRisk, File, Scope, Weakness};
 use crate::problem::{Fault, Problem, nearest};
 use crate::tree::Node;
 use terms::{Control, ServerName, Utc};
@@ -10,7 +10,8 @@ use terms::{Control, ServerName, Utc};
 pub struct Risk {
     /// As it was written.
     pub entry: AcceptedRisk,
-    /// The server whose new and changed definitions are taken at once (`supply.pinning`).
+    /// The server whose new and changed definitions are taken at once (`supply.pinning`), or that starts in spite of a weakness of its
+    /// sandbox (`runtime.sandbox`).
     pub server: ServerName,
     /// From this moment on it does not count any more; to be looked at for each call, not only at load.
     pub ends: Utc,
@@ -32,15 +33,29 @@ pub(crate) fn check(file: &File, root: &Node, now: Utc, problems: &mut Vec<Probl
         if entry.reason.trim().is_empty() {
             problems.push(note("reason", Fault::Value, "an accepted risk needs a reason".into(), None));
         }
+        match (entry.control, entry.weakness) {
+            (Control::RuntimeSandbox, None) => {
+                let names: Vec<&str> = Weakness::ALL.iter().map(|one| one.as_str()).collect();
+                let message = format!("the risk of runtime.sandbox is accepted by `weakness`: {}", names.join(", "));
+                problems.push(note("weakness", Fault::Misfit, message, None));
+            }
+            (Control::RuntimeSandbox, Some(_)) | (_, None) => {}
+            (control, Some(_)) => {
+                let message = format!("`weakness` is for runtime.sandbox, and not for {}", control.id());
+                problems.push(note("weakness", Fault::Misfit, message, None));
+            }
+        }
         let server = match (entry.control, &entry.scope) {
-            (Control::SupplyPinning, Scope::Server(name)) if file.servers.contains_key(name) => Some(name.clone()),
-            (Control::SupplyPinning, Scope::Server(name)) => {
+            (Control::SupplyPinning | Control::RuntimeSandbox, Scope::Server(name)) if file.servers.contains_key(name) => {
+                Some(name.clone())
+            }
+            (Control::SupplyPinning | Control::RuntimeSandbox, Scope::Server(name)) => {
                 let near = nearest(name.as_str(), file.servers.keys().map(ServerName::as_str)).map(|near| format!("server/{near}"));
                 problems.push(note("where", Fault::Misfit, format!("there is no server {:?}", name.as_str()), near));
                 None
             }
-            (Control::SupplyPinning, scope @ (Scope::Role(_) | Scope::Listener(_))) => {
-                let message = format!("the risk of supply.pinning is accepted for one server (server/NAME), not for {scope}");
+            (Control::SupplyPinning | Control::RuntimeSandbox, scope @ (Scope::Role(_) | Scope::Listener(_))) => {
+                let message = format!("the risk of {} is accepted for one server (server/NAME), not for {scope}", entry.control.id());
                 problems.push(note("where", Fault::Misfit, message, None));
                 None
             }

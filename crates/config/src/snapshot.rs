@@ -7,8 +7,9 @@ use gateway::snapshot::{
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
+use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use supply::{Definition, Kind, Lock, Pin, ServerPin};
 use terms::{Action, Class, Control, ServerName, Utc};
@@ -80,6 +81,10 @@ fn servers(loaded: &Loaded, locked: &Locked, now: Utc) -> Result<BTreeMap<Server
             let make = move |pin| pinned(&file, &name, &entry, &pin).map_err(|cause| cause.to_string());
             Taking { until, make: Arc::new(make) }
         });
+        if let Carrier::Run(run) = &mut server.carrier {
+            let risks = loaded.risks.iter().filter(|risk| risk.server == *name && risk.entry.control == Control::RuntimeSandbox);
+            run.weaknesses = risks.filter_map(|risk| Some((risk.entry.weakness?.known(), risk.ends))).collect();
+        }
         servers.insert(name.clone(), Arc::new(server));
     }
     Ok(servers)
@@ -155,6 +160,10 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             cores: entry.sandbox.cpu,
             processes: u64::from(entry.sandbox.processes),
             files: u64::from(entry.sandbox.files),
+            folders: folders(&entry.sandbox),
+            ports: ports(&entry.sandbox.egress),
+            account: sandbox::account(&file.state.to_string_lossy(), name.as_str()),
+            weaknesses: Vec::new(),
         }),
     };
     let pinned = match locked {
@@ -178,6 +187,16 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
         pinned,
     })
+}
+
+fn folders(entry: &file::Sandbox) -> Vec<Folder> {
+    let of = |list: &[std::path::PathBuf], access| list.iter().map(|path| Folder { path: path.clone(), access }).collect::<Vec<_>>();
+    [of(&entry.read, Access::Read), of(&entry.write, Access::Write)].concat()
+}
+
+fn ports(egress: &[String]) -> Vec<u16> {
+    let ports: BTreeSet<u16> = egress.iter().filter_map(|target| target.rsplit_once(':')?.1.parse().ok()).collect();
+    ports.into_iter().collect()
 }
 
 /// Whether the pin was made for what the file says now, as far as the file alone tells.

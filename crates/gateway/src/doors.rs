@@ -64,6 +64,12 @@ pub struct Found {
     pub arguments: Vec<String>,
     /// The very file whose digest `content` has.
     pub image: sandbox::Image,
+    /// What it needs to be run, beside what every program does: to be read.
+    pub needs: Vec<std::path::PathBuf>,
+    /// Folders of the gateway's own that it is run from: to be read all the same.
+    pub lent: Vec<std::path::PathBuf>,
+    /// The gateway's own, that no server may reach.
+    pub private: Vec<std::path::PathBuf>,
 }
 
 /// Where credentials come from.
@@ -123,6 +129,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
+            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
@@ -164,6 +171,13 @@ impl State {
     fn cut(&self) {
         for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
             link.end();
+        }
+    }
+
+    /// Ends every link, and local processes at once.
+    fn kill(&self) {
+        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
+            link.kill();
         }
     }
 
@@ -357,7 +371,14 @@ impl Servers {
             .map(|(_, state)| Arc::clone(state))
             .collect();
         for state in states {
-            state.cut();
+            state.kill();
+        }
+    }
+
+    /// Ends every link of a session at once: its processes with them.
+    pub(crate) async fn cut_session(&self, session: &Session) {
+        for (_, link) in session.links().lock().await.drain() {
+            link.kill();
         }
     }
 
@@ -381,7 +402,7 @@ impl Servers {
         if let Err(stopped) = recorded.still_alive(gate) {
             // A kill of the server ends the links that it finds; this one may have come after it looked.
             if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
-                link.end();
+                link.kill();
             }
             return Err(Closed::Stopped(stopped));
         }

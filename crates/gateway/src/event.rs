@@ -33,6 +33,16 @@ pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, said: &[Box<st
     tell(gate, link, server, event, severity, &["T1499.004"], &detail);
 }
 
+/// A local server asked for a system call that only attacks need, and was killed for it.
+pub(crate) fn breached(gate: &Gate, link: &Link, server: &ServerName) {
+    tell(gate, link, server, "sandbox.breach", Severity::High, &["T1611"], br#"{"cause":"a forbidden system call"}"#);
+}
+
+/// A local server, or a part of it, was ended because it took more memory than it may.
+pub(crate) fn starved(gate: &Gate, link: &Link, server: &ServerName) {
+    tell(gate, link, server, "sandbox.limit", Severity::Medium, &["T1499.004"], br#"{"limit":"memory"}"#);
+}
+
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.
 fn last_words(gate: &Gate, said: &[Box<str>]) -> String {
     let last: Vec<&str> = said.iter().rev().take(5).rev().map(AsRef::as_ref).collect();

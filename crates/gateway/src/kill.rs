@@ -32,7 +32,11 @@ impl Gate {
             Scope::Principal(_) | Scope::Session(_) => {}
         }
         let ended = Ended { sessions: sessions.len(), calls };
-        self.part(sessions);
+        for session in sessions {
+            let gate = Arc::clone(self);
+            tokio::spawn(async move { gate.servers.cut_session(&session).await });
+        }
+        self.metrics.sessions.set(i64::try_from(self.sessions.count()).unwrap_or(i64::MAX));
         ended
     }
 

@@ -186,6 +186,14 @@ pub struct Run {
     pub processes: u64,
     /// Files it may have open.
     pub files: u64,
+    /// Folders that it was given.
+    pub folders: Vec<sandbox::Folder>,
+    /// Ports that it may connect to; empty where it has no rule for a way out.
+    pub ports: Vec<u16>,
+    /// The account that it gets where the gateway runs as root.
+    pub account: u32,
+    /// Weaknesses of this machine that were accepted for it, each until its moment.
+    pub weaknesses: Vec<(sandbox::Weakness, Utc)>,
 }
 
 /// The hidden verb of the program under which it is the canary of the assessor's probes.

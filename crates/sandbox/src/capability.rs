@@ -1,138 +1,100 @@
 //! What confines a local server here, and, as plainly, what does not.
 
-use std::fs;
-use std::path::Path;
+use crate::layer::{Layer, Weakness};
+use crate::probe;
 
-/// One measure of confinement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Measure {
-    /// No inherited variable.
-    Environment,
-    /// No inherited descriptor.
-    Descriptors,
-    /// Neither set-user-id programs nor file capabilities give rights.
-    NoNewPrivileges,
-    /// Bounds on memory, processors, processes, files.
-    Limits,
-    /// Nothing that the server started outlives it.
-    Descendants,
-    /// Only the folders that it was given.
-    Files,
-    /// Only the addresses that it was given.
-    Network,
-    /// Only the processes that are its own can be seen and reached.
-    Processes,
-    /// Only the system calls that servers need.
-    SystemCalls,
-    /// An account of its own.
-    Account,
-}
+/// What stands in for a control group.
+const LOOKED_AT: &str = "memory is looked at once a second, processors are limited by affinity";
 
-/// How a measure stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How a layer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// It confines every server that is started.
+    /// It was tried, and holds.
     Holds,
-    /// It confines within what the detail says.
-    Partly,
-    /// This build does not have it; the detail says whether this machine could.
-    NotBuilt,
-    /// This machine does not have what it needs.
-    Unavailable,
+    /// It was tried and could not be had; servers do without, since others stand in for it.
+    Weaker(String),
+    /// It was tried and could not be had: no server starts, unless the weakness is accepted for it.
+    Missing(String),
 }
 
-/// One measure and how it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One layer and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capability {
     /// Which.
-    pub measure: Measure,
+    pub layer: Layer,
     /// How it stands.
     pub standing: Standing,
-    /// One sentence for a person.
-    pub detail: &'static str,
 }
 
-/// Every measure.
+impl Capability {
+    /// One sentence for a person.
+    pub fn detail(&self) -> String {
+        let holds = promise(self.layer);
+        match &self.standing {
+            Standing::Holds => holds.to_owned(),
+            Standing::Weaker(reason) => format!("{LOOKED_AT} ({}: {reason})", self.layer),
+            Standing::Missing(reason) => match Weakness::of(self.layer) {
+                Some(weakness) => {
+                    format!("no local server starts: {}: {reason}; `accept_risk` can name it `{}`", self.layer, weakness.name())
+                }
+                None => format!("no local server starts: {}: {reason}", self.layer),
+            },
+        }
+    }
+}
+
+/// Every layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// In the order of [`Measure`].
+    /// In the order of [`Layer::ALL`].
     pub all: Vec<Capability>,
 }
 
 impl Capabilities {
-    /// Those that do not confine, or not wholly.
+    /// Those that do not hold.
     pub fn gaps(&self) -> impl Iterator<Item = &Capability> {
         self.all.iter().filter(|one| match one.standing {
             Standing::Holds => false,
-            Standing::Partly | Standing::NotBuilt | Standing::Unavailable => true,
+            Standing::Weaker(_) | Standing::Missing(_) => true,
         })
     }
 }
 
-/// Looks at this build and this machine.
+/// Tries every layer on this machine, once in a process's life.
 pub fn capabilities() -> Capabilities {
-    let launcher = Path::new("/proc/self/exe").exists();
-    let base = if launcher { Standing::Holds } else { Standing::Unavailable };
-    let root = rustix::process::geteuid().is_root();
-    let row = |measure, standing, detail| Capability { measure, standing, detail };
-    let either = |possible: bool, yes, no| if possible { (Standing::NotBuilt, yes) } else { (Standing::Unavailable, no) };
-    let namespaces = number("/proc/sys/user/max_user_namespaces").is_some_and(|most| most > 0) && Path::new("/proc/self/ns/user").exists();
-    let filter = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok_and(|actions| actions.contains("kill_process"));
-    let (files, files_detail) = either(
-        namespaces,
-        "a server reads and writes whatever the gateway's account may; this machine has the namespaces to confine it",
-        "a server reads and writes whatever the gateway's account may, and this machine has no user namespaces",
-    );
-    let (network, network_detail) = either(
-        namespaces,
-        "a server reaches every address that this machine reaches; this machine has the namespaces to confine it",
-        "a server reaches every address that this machine reaches, and this machine has no user namespaces",
-    );
-    let (processes, processes_detail) = either(
-        namespaces,
-        "a server sees other processes and may signal those of its account; this machine has the namespaces to confine it",
-        "a server sees other processes and may signal those of its account, and this machine has no user namespaces",
-    );
-    let (calls, calls_detail) = either(
-        filter,
-        "every system call is open to a server; this machine could filter them",
-        "every system call is open to a server, and this machine cannot filter them",
-    );
-    let account = if root { "a server runs as root, as the gateway does" } else { "a server runs under the gateway's account" };
-    let nobody = "a server has the variables that it was given and a minimal PATH";
-    let stray = "ends every descendant, unless a server of the same account kills the launcher and has left its session before";
-    let limits = "memory, processes: looked at once a second; processors by affinity; open files, file sizes, core files by the kernel";
-    Capabilities {
-        all: vec![
-            row(Measure::Environment, base, nobody),
-            row(Measure::Descriptors, base, "a server has its three standard streams and nothing else open"),
-            row(Measure::NoNewPrivileges, base, "programs that would gain rights gain none"),
-            row(Measure::Limits, if launcher { Standing::Partly } else { base }, limits),
-            row(Measure::Descendants, if launcher { Standing::Partly } else { base }, stray),
-            row(Measure::Files, files, files_detail),
-            row(Measure::Network, network, network_detail),
-            row(Measure::Processes, processes, processes_detail),
-            row(Measure::SystemCalls, calls, calls_detail),
-            row(Measure::Account, Standing::NotBuilt, account),
-        ],
-    }
+    let attempts = probe::attempts_now();
+    let reason = |layer| match &attempts {
+        Ok(attempts) => attempts.reason(layer).map(str::to_owned),
+        Err(cause) => Some(format!("the launcher cannot be executed: {cause}")),
+    };
+    let all = Layer::ALL.into_iter().map(|layer| {
+        let standing = match (reason(layer), layer) {
+            (None, _) => Standing::Holds,
+            (Some(reason), Layer::Group) => Standing::Weaker(reason),
+            (Some(reason), _) => Standing::Missing(reason),
+        };
+        Capability { layer, standing }
+    });
+    Capabilities { all: all.collect() }
 }
 
-fn number(path: &str) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_does_not_confine_yet_is_a_gap() {
-        let capabilities = capabilities();
-        let gaps: Vec<Measure> = capabilities.gaps().map(|gap| gap.measure).collect();
-        for open in [Measure::Files, Measure::Network, Measure::Processes, Measure::SystemCalls, Measure::Account] {
-            assert!(gaps.contains(&open), "{open:?}");
-        }
-        assert!(!gaps.contains(&Measure::Environment));
+fn promise(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Account if rustix::process::geteuid().is_root() => "a server has an account of its own",
+        Layer::Account => "a server has the gateway's account, which is not root's",
+        Layer::User => "a server's account has rights over nothing outside of its namespaces",
+        Layer::Processes => "a server sees and signals its own processes alone, and none of them outlives it",
+        Layer::Network => "a server has a network of its own, without a way out",
+        Layer::Objects => "a server shares no memory, queue, name of the host or control group with others",
+        Layer::Files => "a server sees the folders that it was given, the system's programs, and nothing else",
+        Layer::Proc => "a server's `/proc` shows its own processes",
+        Layer::Privileges => "a server has no capability and gains none by executing",
+        Layer::Landlock => "the same folders are held once more by Landlock",
+        Layer::Hostile => "a system call that only attacks need kills the server",
+        Layer::Calls => "a system call that servers do not need is not there",
+        Layer::Sockets => "where the network is shared, a server has no socket to it",
+        Layer::Limits => "open files, processes, core files and what is written are limited by the kernel",
+        Layer::Group => "memory, processes and processors of a server are limited by a control group",
+        Layer::Descriptors => "a server has its three standard streams and nothing else open",
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong with a local server's process.
 
+use crate::Layer;
 use std::io;
 use std::time::Duration;
 
@@ -21,6 +22,14 @@ pub enum Error {
     /// The operator's fault: the working directory is not an absolute path.
     #[error("the working directory is not an absolute path")]
     Directory,
+    /// This machine does not have what the layer needs, and nobody accepted that.
+    #[error("this machine cannot confine it: {layer}: {reason}")]
+    Unavailable {
+        /// Which.
+        layer: Layer,
+        /// What came of trying.
+        reason: String,
+    },
     /// The helper could not be started.
     #[error("the launcher could not be started")]
     Launcher(#[source] io::Error),

@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Which file, in which state: another one under the same name, or one that was written to since, has another image (inode(7)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +18,12 @@ pub struct Image {
     changed: (i64, i64),
 }
 
-/// A program that was opened to be executed.
-pub(crate) struct Opened {
-    /// What to execute: the open file itself, or its path.
-    pub(crate) path: PathBuf,
-    /// Held until it is executed.
-    _file: Option<File>,
+/// What to execute.
+pub(crate) enum Opened {
+    /// The open file itself, whatever takes its name meanwhile.
+    File(File),
+    /// Whatever has the name: a script, since its interpreter opens it anew, or a program that nobody looked at before.
+    Name,
 }
 
 impl Image {
@@ -40,9 +39,7 @@ impl Image {
         }
     }
 
-    /// Opens `program` once; it must be this file. A binary is then executed through its descriptor, whatever takes its name meanwhile.
-    ///
-    /// A script is executed by its path, since its interpreter opens it anew.
+    /// Opens `program` once; it must be this file.
     pub(crate) fn open(&self, program: &Path) -> io::Result<Opened> {
         let mut file = File::open(program)?;
         if Self::of(&file.metadata()?) != *self {
@@ -50,16 +47,6 @@ impl Image {
         }
         let mut start = [0_u8; 2];
         let script = file.read_exact(&mut start).is_ok() && start == *b"#!";
-        if script {
-            return Ok(Opened { path: program.to_owned(), _file: None });
-        }
-        Ok(Opened { path: PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())), _file: Some(file) })
-    }
-}
-
-impl Opened {
-    /// A program that nobody looked at before.
-    pub(crate) fn unseen(program: &Path) -> Self {
-        Self { path: program.to_owned(), _file: None }
+        Ok(if script { Opened::Name } else { Opened::File(file) })
     }
 }

@@ -1,19 +1,25 @@
 //! Starting a server through the helper, and ending it.
 
+use crate::doors::{Doors, MOST};
+use crate::group::Group;
 use crate::helper::ARGUMENT;
+use crate::layer::{Layer, Layers};
 use crate::process::kill_session;
-use crate::spec::Spec;
-use crate::{Error, sys};
+use crate::spec::{Limits, Network, Spec};
+use crate::{Error, probe, sys};
+use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType};
 use rustix::process::Signal;
-use std::io;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::net::Shutdown;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixStream;
+use tokio::io::Interest;
+use tokio::net::UnixDatagram;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -34,6 +40,8 @@ pub struct Running {
     pub stdout: ChildStdout,
     /// What it says about itself. Whoever does not read it stops the server.
     pub stderr: ChildStderr,
+    /// What it can connect to, where it was given doors.
+    pub doors: Option<Doors>,
     /// The handle on its life. Dropping it ends the server with all its descendants.
     pub process: Process,
 }
@@ -44,7 +52,9 @@ pub struct Process {
     pid: u32,
     helper: Child,
     helper_pid: i32,
-    control: Option<UnixStream>,
+    control: Option<UnixDatagram>,
+    group: Option<Group>,
+    layers: Layers,
 }
 
 /// How a server ended; all its descendants have ended too.
@@ -56,14 +66,17 @@ pub struct Ended {
     pub breach: Option<Breach>,
 }
 
-/// A limit that was gone over.
+/// What ended a server that went where it may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Breach {
     /// Too much memory.
     Memory,
-    /// Too many processes.
-    Processes,
+    /// A system call that only attacks need.
+    Call,
 }
+
+/// The status of a server that the filter killed: 128 and SIGSYS.
+const FORBIDDEN: i32 = 128 + libc::SIGSYS;
 
 /// How long a server is given to leave by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,29 +95,77 @@ impl Default for Grace {
 
 /// Starts `spec` through the helper and waits until the program was executed.
 ///
+/// Layers that this machine does not have keep it from starting; `spec.layers` says which of them nobody asks for.
+///
 /// # Errors
-/// What [`Spec`] holds cannot be executed; [`Error::Launcher`], [`Error::Refused`], [`Error::Silent`]. Nothing runs after an error.
+/// What [`Spec`] holds cannot be executed; [`Error::Unavailable`], [`Error::Launcher`], [`Error::Refused`], [`Error::Silent`]. Nothing runs
+/// after an error.
 pub async fn launch(spec: &Spec) -> Result<Running, Error> {
-    let order = spec.seal()?;
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(Error::Launcher)?;
+    let layers = available(spec).await?;
+    let group = if layers.has(Layer::Group) { Group::new(&spec.limits).map_err(Error::Launcher)? } else { None };
+    let order = spec.seal(beside(spec.limits, group.as_ref()), layers)?;
+    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+        .map_err(|cause| Error::Launcher(cause.into()))?;
+    // A socket of packets, read and written as one of datagrams is; other than with those, its other end's end is seen.
+    let ours = std::os::unix::net::UnixDatagram::from(ours);
     ours.set_nonblocking(true).map_err(Error::Launcher)?;
-    let mut control = UnixStream::from_std(ours).map_err(Error::Launcher)?;
-    let mut helper = spawn(order, theirs.into()).await.map_err(Error::Launcher)?;
+    let control = UnixDatagram::from_std(ours).map_err(Error::Launcher)?;
+    let mut helper = spawn(order, theirs).await.map_err(Error::Launcher)?;
     let missing = || Error::Launcher(io::Error::other("a stream is missing"));
-    let helper_pid = helper.id().and_then(|pid| i32::try_from(pid).ok()).ok_or_else(missing)?;
+    let id = helper.id().ok_or_else(missing)?;
+    let helper_pid = i32::try_from(id).map_err(|_| missing())?;
     let stdin = helper.stdin.take().ok_or_else(missing)?;
     let stdout = helper.stdout.take().ok_or_else(missing)?;
     let stderr = helper.stderr.take().ok_or_else(missing)?;
-    // Whatever has to know the helper before it does anything is told between the spawn and this byte.
-    control.write_all(b"g").await.map_err(Error::Launcher)?;
-    let reply = tokio::time::timeout(START, line(&mut control)).await.map_err(|_| Error::Silent(START))?.map_err(Error::Launcher)?;
+    if let Some(group) = &group {
+        group.add(id).map_err(Error::Launcher)?;
+    }
+    // Whatever has to know the helper before it does anything was told between the spawn and this byte.
+    control.send(b"g").await.map_err(Error::Launcher)?;
+    let (reply, doors) = tokio::time::timeout(START, answer(&control, &spec.network)).await.map_err(|_| Error::Silent(START))??;
     match reply.split_once(' ') {
         Some(("ok", pid)) => {
             let pid = pid.parse().map_err(|_| Error::Refused("its answer cannot be read".to_owned()))?;
-            Ok(Running { stdin, stdout, stderr, process: Process { pid, helper, helper_pid, control: Some(control) } })
+            let process = Process { pid, helper, helper_pid, control: Some(control), group, layers };
+            Ok(Running { stdin, stdout, stderr, doors, process })
         }
         Some(("no", reason)) => Err(Error::Refused(reason.to_owned())),
         _ => Err(Error::Refused("it ended before it answered".to_owned())),
+    }
+}
+
+/// The layers of `spec` without those that it can spare and this machine does not have.
+async fn available(spec: &Spec) -> Result<Layers, Error> {
+    let attempts = probe::attempts().await.map_err(Error::Launcher)?;
+    let mut layers = spec.layers;
+    for layer in spec.layers.iter() {
+        match attempts.reason(layer) {
+            None => {}
+            Some(_) if spec.spare.has(layer) => layers = layers.without(layer),
+            Some(reason) => return Err(Error::Unavailable { layer, reason: reason.to_owned() }),
+        }
+    }
+    Ok(layers)
+}
+
+/// What the helper has to look after itself: memory and processors are the group's, where there is one.
+fn beside(limits: Limits, group: Option<&Group>) -> Limits {
+    match group {
+        Some(_) => Limits { memory_bytes: None, cpu_cores: None, ..limits },
+        None => limits,
+    }
+}
+
+/// The helper's answer, and the doors that it sent before.
+async fn answer(control: &UnixDatagram, network: &Network) -> Result<(String, Option<Doors>), Error> {
+    let (first, fds) = packet(control).await.map_err(Error::Launcher)?;
+    match network {
+        Network::Doors { ports } if first == "doors" => {
+            let doors = Doors::of(fds, ports).map_err(Error::Launcher)?;
+            let (reply, _) = packet(control).await.map_err(Error::Launcher)?;
+            Ok((reply, Some(doors)))
+        }
+        Network::Doors { .. } | Network::Closed => Ok((first, None)),
     }
 }
 
@@ -121,13 +182,9 @@ impl Process {
     /// [`Error::Wait`].
     pub async fn wait(&mut self) -> Result<Ended, Error> {
         let status = self.helper.wait().await.map_err(Error::Wait)?;
-        let breach = match &mut self.control {
-            Some(control) => match line(control).await.as_deref() {
-                Ok("breach memory") => Some(Breach::Memory),
-                Ok("breach processes") => Some(Breach::Processes),
-                Ok(_) | Err(_) => None,
-            },
-            None => None,
+        let told = match &self.control {
+            Some(control) => packet(control).await.map(|(text, _)| text).unwrap_or_default(),
+            None => String::new(),
         };
         self.control = None;
         let code = match status.code() {
@@ -137,6 +194,13 @@ impl Process {
                 kill_session(self.helper_pid);
                 128 + status.signal().unwrap_or(0)
             }
+        };
+        let starved = self.group.take().is_some_and(|group| group.starved() > 0);
+        let breach = match (told.as_str(), code) {
+            ("breach memory", _) => Some(Breach::Memory),
+            _ if starved => Some(Breach::Memory),
+            (_, FORBIDDEN) if self.layers.has(Layer::Hostile) => Some(Breach::Call),
+            _ => None,
         };
         Ok(Ended { code, breach })
     }
@@ -163,8 +227,11 @@ impl Process {
     /// # Errors
     /// As [`Process::end`].
     pub async fn kill(&mut self) -> Result<Ended, Error> {
-        if let Some(control) = &mut self.control {
-            let _ = control.shutdown().await;
+        if let Some(group) = &self.group {
+            group.kill();
+        }
+        if let Some(control) = &self.control {
+            let _ = control.shutdown(Shutdown::Both);
         }
         match tokio::time::timeout(END, self.wait()).await {
             Ok(ended) => ended,
@@ -184,18 +251,29 @@ impl Process {
     }
 }
 
-/// The next line of the helper, or what came before the end.
-async fn line(control: &mut UnixStream) -> io::Result<String> {
-    let mut text = Vec::new();
-    while text.len() < REPLY_BYTES {
-        match control.read_u8().await {
-            Ok(b'\n') => break,
-            Ok(byte) => text.push(byte),
-            Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(cause) => return Err(cause),
-        }
-    }
-    Ok(String::from_utf8_lossy(&text).into_owned())
+/// The next packet of the helper with the descriptors in it; empty at the end.
+async fn packet(control: &UnixDatagram) -> io::Result<(String, Vec<OwnedFd>)> {
+    control
+        .async_io(Interest::READABLE, || {
+            let mut text = vec![0_u8; REPLY_BYTES];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST + 2))];
+            let mut message = RecvAncillaryBuffer::new(&mut space);
+            let received = rustix::net::recvmsg(
+                control,
+                &mut [IoSliceMut::new(&mut text)],
+                &mut message,
+                RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT,
+            )?;
+            let mut fds = Vec::new();
+            for part in message.drain() {
+                if let RecvAncillaryMessage::ScmRights(rights) = part {
+                    fds.extend(rights);
+                }
+            }
+            text.truncate(received.bytes);
+            Ok((String::from_utf8_lossy(&text).into_owned(), fds))
+        })
+        .await
 }
 
 struct Job {

@@ -1,5 +1,6 @@
 //! What is to be started, and within which limits; and its way to the helper.
 
+use crate::layer::{Layer, Layers};
 use crate::{Environment, Error, Image};
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::{Deserialize, Serialize};
@@ -17,11 +18,11 @@ const SEALS: SealFlags = SealFlags::SEAL.union(SealFlags::SHRINK).union(SealFlag
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Most bytes of memory of their own; looked at once a second, all are ended when there are more.
+    /// Most bytes of memory: by a control group, else what is their own is looked at once a second, and all are ended when there is more.
     pub memory_bytes: Option<u64>,
-    /// Most processor cores at once, rounded up to whole ones.
+    /// Most processor cores at once: by a control group, else rounded up to whole ones.
     pub cpu_cores: Option<f64>,
-    /// Most processes; looked at once a second, all are ended when there are more.
+    /// Most processes and threads; no more can be made.
     pub processes: u32,
     /// Most open files of each process.
     pub files: u64,
@@ -33,6 +34,40 @@ impl Default for Limits {
     fn default() -> Self {
         Self { memory_bytes: Some(512 * 1024 * 1024), cpu_cores: Some(1.0), processes: 64, files: 256, file_bytes: 1024 * 1024 * 1024 }
     }
+}
+
+/// What a server may do with a folder or a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Read and execute.
+    Read,
+    /// Read, execute and write.
+    Write,
+}
+
+/// A folder or a file of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// Where, absolute. Links on the way are followed once and made again for the server.
+    pub path: PathBuf,
+    /// What it may do there.
+    pub access: Access,
+}
+
+/// What a server has of the network.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// Nothing, not even loopback.
+    #[default]
+    Closed,
+    /// Listeners that the gateway answers at, see [`crate::Doors`]; nothing beyond them.
+    Doors {
+        /// The ports that it may connect to.
+        ports: Vec<u16>,
+    },
 }
 
 /// A server to be started.
@@ -50,19 +85,50 @@ pub struct Spec {
     pub cwd: PathBuf,
     /// Its limits.
     pub limits: Limits,
+    /// The folders that it was given.
+    pub folders: Vec<Folder>,
+    /// What its program needs beside the system's own folders: to be read, with the rights of others.
+    pub needs: Vec<PathBuf>,
+    /// Folders that its program is run from, which may lie in what is private: to be read, with the rights of others.
+    pub lent: Vec<PathBuf>,
+    /// What no folder of it may hold or lie in.
+    pub private: Vec<PathBuf>,
+    /// What it has of the network.
+    pub network: Network,
+    /// The account that it gets where the gateway runs as root, see [`crate::account`].
+    pub account: u32,
+    /// What it is confined by. Less than [`Layers::FULL`] is for accepted weaknesses alone.
+    pub layers: Layers,
+    /// Those of them that it does without where this machine does not have them: accepted weaknesses.
+    pub spare: Layers,
 }
 
 impl Spec {
-    /// `program` without arguments, in `/`, with the minimal environment and the default limits.
+    /// `program` without arguments, in `/`, with the minimal environment and the default limits, no folder and no network.
     pub fn new(program: PathBuf) -> Self {
-        Self { program, image: None, args: Vec::new(), env: Environment::minimal(), cwd: PathBuf::from("/"), limits: Limits::default() }
+        Self {
+            program,
+            image: None,
+            args: Vec::new(),
+            env: Environment::minimal(),
+            cwd: PathBuf::from("/"),
+            limits: Limits::default(),
+            folders: Vec::new(),
+            needs: Vec::new(),
+            lent: Vec::new(),
+            private: Vec::new(),
+            network: Network::Closed,
+            account: crate::account("", ""),
+            layers: Layers::FULL,
+            spare: Layers::NONE.with(Layer::Group),
+        }
     }
 
     /// A sealed file in memory that holds it.
     ///
     /// # Errors
     /// [`Error::ProgramForm`], [`Error::Directory`], [`Error::Command`], or [`Error::Launcher`].
-    pub(crate) fn seal(&self) -> Result<OwnedFd, Error> {
+    pub(crate) fn seal(&self, limits: Limits, layers: Layers) -> Result<OwnedFd, Error> {
         let text = |path: &Path| path.to_str().map(str::to_owned).ok_or(Error::Command);
         if !self.program.is_absolute() {
             return Err(Error::ProgramForm(self.program.display().to_string()));
@@ -76,7 +142,14 @@ impl Spec {
             args: &self.args,
             env: self.env.opened(),
             cwd: &text(&self.cwd)?,
-            limits: self.limits,
+            limits,
+            folders: &self.folders,
+            needs: &self.needs,
+            lent: &self.lent,
+            private: &self.private,
+            network: &self.network,
+            account: self.account,
+            layers,
         };
         if self.args.iter().any(|arg| arg.contains('\0')) || order.program.contains('\0') || order.cwd.contains('\0') {
             return Err(Error::Command);
@@ -108,6 +181,13 @@ struct OrderOut<'a> {
     env: BTreeMap<&'a str, &'a str>,
     cwd: &'a str,
     limits: Limits,
+    folders: &'a [Folder],
+    needs: &'a [PathBuf],
+    lent: &'a [PathBuf],
+    private: &'a [PathBuf],
+    network: &'a Network,
+    account: u32,
+    layers: Layers,
 }
 
 /// A [`Spec`] as the helper reads it.
@@ -120,6 +200,13 @@ pub(crate) struct Order {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) cwd: PathBuf,
     pub(crate) limits: Limits,
+    pub(crate) folders: Vec<Folder>,
+    pub(crate) needs: Vec<PathBuf>,
+    pub(crate) lent: Vec<PathBuf>,
+    pub(crate) private: Vec<PathBuf>,
+    pub(crate) network: Network,
+    pub(crate) account: u32,
+    pub(crate) layers: Layers,
 }
 
 impl Order {
@@ -131,6 +218,27 @@ impl Order {
         let mut bytes = Zeroizing::new(Vec::with_capacity(64 * 1024));
         File::from(fd).take(MOST_BYTES).read_to_end(&mut bytes)?;
         serde_json::from_slice(&bytes).map_err(io::Error::other)
+    }
+}
+
+impl Order {
+    /// An order of nothing, to try layers with.
+    pub(crate) fn trial(layers: Layers, account: u32) -> Self {
+        Self {
+            program: PathBuf::from("/"),
+            image: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            cwd: PathBuf::from("/"),
+            limits: Limits::default(),
+            folders: Vec::new(),
+            needs: Vec::new(),
+            lent: Vec::new(),
+            private: Vec::new(),
+            network: Network::Closed,
+            account,
+            layers,
+        }
     }
 }
 
@@ -149,7 +257,7 @@ mod tests {
         let mut spec = Spec::new("/bin/x".into());
         spec.args = vec!["a b".into(), "$(c)".into(), String::new()];
         spec.env.set("A", "1\n\"".into()).unwrap();
-        let order = Order::read(spec.seal().unwrap()).unwrap();
+        let order = Order::read(spec.seal(spec.limits, spec.layers).unwrap()).unwrap();
         assert_eq!((order.program.to_str(), &order.args), (Some("/bin/x"), &spec.args));
         assert_eq!(order.env["A"], "1\n\"");
         assert_eq!(order.limits, spec.limits);
@@ -157,7 +265,8 @@ mod tests {
 
     #[test]
     fn an_order_cannot_be_changed_and_an_unsealed_one_is_refused() {
-        let fd = Spec::new("/bin/x".into()).seal().unwrap();
+        let spec = Spec::new("/bin/x".into());
+        let fd = spec.seal(spec.limits, spec.layers).unwrap();
         assert!(File::from(fd).write_all(b"x").is_err());
         let open = rustix::fs::memfd_create("spec", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).unwrap();
         assert!(Order::read(open).is_err());
@@ -168,7 +277,7 @@ mod tests {
         let spec = |change: fn(&mut Spec)| {
             let mut spec = Spec::new("/bin/x".into());
             change(&mut spec);
-            spec.seal()
+            spec.seal(spec.limits, spec.layers)
         };
         assert!(matches!(spec(|spec| spec.program = "x".into()), Err(Error::ProgramForm(_))));
         assert!(matches!(spec(|spec| spec.cwd = ".".into()), Err(Error::Directory)));

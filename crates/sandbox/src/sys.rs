@@ -1,11 +1,11 @@
 //! The system calls that have no safe wrapper. All `unsafe` of the gateway stands here.
 #![allow(unsafe_code)]
 
-use rustix::process::Signal;
+use rustix::process::Pid;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt as _;
+use std::os::fd::{AsRawFd, FromRawFd as _, OwnedFd, RawFd};
 
 const WATCHED: [i32; 4] = [libc::SIGCHLD, libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
@@ -96,21 +96,110 @@ pub(crate) fn keep_only(command: &mut tokio::process::Command, kept: [OwnedFd; 2
     unsafe { command.pre_exec(prepare) };
 }
 
-/// Lets the server be started with no signal blocked, and killed when the helper dies.
-pub(crate) fn die_with_parent(command: &mut std::process::Command) {
-    let parent = rustix::process::getpid();
-    let prepare = move || {
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-        if rustix::process::getppid() != Some(parent) {
-            return Err(io::Error::from_raw_os_error(libc::ESRCH));
-        }
-        let none = set_of(&[]);
-        // SAFETY: a pointer to an initialised set that lives longer than the call.
-        if unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+/// Which side of a fork this is.
+pub(crate) enum Fork {
+    /// The one that was there before, and the other's process id.
+    Parent(Pid),
+    /// The new one.
+    Child,
+}
+
+/// Makes a second process like this one.
+pub(crate) fn fork() -> io::Result<Fork> {
+    // SAFETY: the helper has one thread from its start to its end, so that no lock is held by a thread which the child does not have.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        pid => Pid::from_raw(pid).map(Fork::Parent).ok_or_else(|| io::Error::other("no process id")),
+    }
+}
+
+/// Ends this process at once: nothing that it shares with the one it was forked from is flushed or run.
+pub(crate) fn leave(status: i32) -> ! {
+    // SAFETY: _exit(2) takes a number and does not return.
+    unsafe { libc::_exit(status) }
+}
+
+/// Leaves the namespaces of `flags` for new ones (`CLONE_NEW*`, unshare(2)).
+pub(crate) fn unshare(flags: i32) -> io::Result<()> {
+    // SAFETY: only flags of namespaces are passed, which share no memory and no descriptors.
+    if unsafe { libc::unshare(flags) } < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The attributes of a mount, as mount_setattr(2) takes them.
+#[repr(C)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    namespace: u64,
+}
+
+/// How far an attribute reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The mount alone.
+    One,
+    /// And every mount below it.
+    Below,
+}
+
+/// `MOUNT_ATTR_IDMAP` of mount_setattr(2).
+const MAPPED: u64 = 0x10_0000;
+
+/// Sets `attributes` (`MOUNT_ATTR_*`) on the mount `tree`; `mapping` is the user namespace that translates its owners.
+pub(crate) fn mount_attributes(tree: &OwnedFd, reach: Reach, attributes: u64, mapping: Option<&OwnedFd>) -> io::Result<()> {
+    let wanted = MountAttributes {
+        set: attributes | if mapping.is_some() { MAPPED } else { 0 },
+        clear: 0,
+        // What is mounted on the host later does not show up inside.
+        propagation: libc::MS_PRIVATE,
+        namespace: mapping.and_then(|fd| u64::try_from(fd.as_raw_fd()).ok()).unwrap_or(0),
     };
-    // SAFETY: between fork and execve the closure makes system calls only; it neither allocates nor takes a lock.
-    unsafe { command.pre_exec(prepare) };
+    let flags = libc::AT_EMPTY_PATH
+        | match reach {
+            Reach::One => 0,
+            Reach::Below => libc::AT_RECURSIVE,
+        };
+    // SAFETY: the path is an empty C string, and the structure is of the size that is passed; both outlive the call, which changes neither.
+    let done = unsafe {
+        libc::syscall(libc::SYS_mount_setattr, tree.as_raw_fd(), c"".as_ptr(), flags, &raw const wanted, size_of::<MountAttributes>())
+    };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// No signal blocked, and SIGPIPE as every program expects it.
+pub(crate) fn plain_signals() -> io::Result<()> {
+    let none = set_of(&[]);
+    // SAFETY: a pointer to an initialised set that lives longer than the call.
+    if unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the default disposition runs no code of ours.
+    if unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) } == libc::SIG_ERR {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Executes the open file `program` (execveat(2)) in place of this process.
+pub(crate) fn execute_file(program: &impl AsRawFd, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both lists end in a null and point to C strings that outlive the call, as the empty path does.
+    unsafe {
+        libc::syscall(libc::SYS_execveat, program.as_raw_fd(), c"".as_ptr(), arguments.as_ptr(), environment.as_ptr(), libc::AT_EMPTY_PATH)
+    };
+    io::Error::last_os_error()
+}
+
+/// Executes what is at `program` (execve(2)) in place of this process.
+pub(crate) fn execute_name(program: &CStr, arguments: &[CString], environment: &[CString]) -> io::Error {
+    let (arguments, environment) = (pointers(arguments), pointers(environment));
+    // SAFETY: both lists end in a null and point to C strings that outlive the call, as the path does.
+    unsafe { libc::execve(program.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
+    texts.iter().map(|text| text.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
 }

@@ -35,6 +35,8 @@ const REASON: &str = "bastide assess";
 const HELLO: Duration = Duration::from_secs(5);
 /// How long cleaning up may take.
 const CLEANING: Duration = Duration::from_secs(10);
+/// How often it is looked for tokens that are left.
+const LOOKS: usize = 4;
 /// How long a token of the probes lives.
 const LIFE: Duration = Duration::from_secs(120);
 /// Records that are read at most.
@@ -337,8 +339,15 @@ impl Ground {
             self.look_again(server).await;
         }
         let admin = &self.running()?.admin;
-        for id in self.live_tokens().await? {
-            let _ = admin.delete::<Value>(&format!("/api/v1/tokens/{id}")).await;
+        // One that was asked for when the run was interrupted may be issued only now.
+        for _ in 0..LOOKS {
+            let live = self.live_tokens().await?;
+            if live.is_empty() {
+                break;
+            }
+            for id in live {
+                let _ = admin.delete::<Value>(&format!("/api/v1/tokens/{id}")).await;
+            }
         }
         for place in &credentials {
             let _ = admin.delete::<Value>(&format!("/api/v1/secrets/{place}")).await;

@@ -26,13 +26,12 @@ pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
         .filter(|(_, server)| !server.run.is_empty())
         .map(|(name, server)| (name.to_string(), server))
         .collect();
-    let running = ground.running()?;
+    ground.running()?;
     if local.is_empty() {
         steps.note("looked for local servers", "none", "every server is remote", true);
         return Ok(Finding::NotApplicable);
     }
-    let gateway =
-        running.pid.ok_or_else(|| Trouble::new("looked for the process of the gateway", "the system does not say which it is"))?;
+    let gateway = pid_of_gateway(ground)?;
     let seen = |process: &Process| process.command.get(1).is_some_and(|verb| verb == crate::canary::VERB);
     // A call keeps a canary running for as long as its session is open.
     let mut reached = Reached::find(ground).await.ok();
@@ -177,8 +176,14 @@ pub async fn restart(ground: &Ground, steps: &mut Steps) -> Probed {
     Ok(Finding::Judged)
 }
 
+/// The gateway's process.
+pub(super) fn pid_of_gateway(ground: &Ground) -> Result<u32, Trouble> {
+    let found = ground.running()?.pid;
+    found.ok_or_else(|| Trouble::new("looked for the process of the gateway", "the system does not say which it is"))
+}
+
 /// The processes of canaries under the gateway.
-fn canaries(ground: &Ground) -> Vec<u32> {
+pub(super) fn canaries(ground: &Ground) -> Vec<u32> {
     let Some(gateway) = ground.running().ok().and_then(|running| running.pid) else { return Vec::new() };
     let is = |process: &Process| process.command.get(1).is_some_and(|verb| verb == crate::canary::VERB);
     descendants(gateway).into_iter().filter(is).map(|process| process.pid).collect()

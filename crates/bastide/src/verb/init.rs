@@ -49,7 +49,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(Some(&path), &SystemClock::new())?;
     let state = &configured.loaded.file.state;
     make(state)?;
-    let gaps: Vec<&str> = sandbox::capabilities().gaps().map(|gap| gap.detail).collect();
+    let gaps: Vec<String> = sandbox::capabilities().gaps().map(sandbox::Capability::detail).collect();
     let next = ["add a server to `servers:` and its tools to a role", "bastide lock", "bastide serve"];
     let answer = json!({
         "profile": args.profile.as_str(),

@@ -525,6 +525,14 @@ impl Link {
         }
     }
 
+    /// Ends the link, and a local server's processes with it at once.
+    pub fn kill(&self) {
+        if let Carrier::Pipe(pipe) = &self.carrier {
+            pipe.kill();
+        }
+        self.end();
+    }
+
     /// Ends the server's own session, where it has one, then the link.
     pub async fn leave(&self) {
         if let Carrier::Http { wire, authorization, session } = &self.carrier {

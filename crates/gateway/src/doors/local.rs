@@ -9,11 +9,11 @@ use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
 use mcp::Message;
-use sandbox::{Spec, Tail};
+use sandbox::{Breach, Ended, Network, Spec, Tail, Weakness};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use terms::{Code, Secret};
+use terms::{Code, Secret, Utc};
 use transport::line_frame;
 
 /// Lines that make no sense before a server is given up.
@@ -34,8 +34,10 @@ pub(super) async fn start(
         return Err(Closed::Many);
     }
     let count = Count(Arc::clone(&servers.running));
-    let spec = spec(servers, run, found)?;
-    let running = sandbox::launch(&spec).await?;
+    let spec = spec(servers, run, found, gate.clock.utc())?;
+    let mut running = sandbox::launch(&spec).await?;
+    // Nobody serves them in this build: closed, they refuse every connection.
+    drop(running.doors.take());
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
@@ -70,7 +72,7 @@ impl Drop for Count {
     }
 }
 
-fn spec(servers: &Servers, run: &Run, found: Found) -> Result<Spec, Closed> {
+fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
     let mut spec = Spec::new(found.program);
     spec.image = Some(found.image);
     spec.args = found.arguments;
@@ -91,6 +93,25 @@ fn spec(servers: &Servers, run: &Run, found: Found) -> Result<Spec, Closed> {
     spec.limits.cpu_cores = Some(f64::from(run.cores));
     spec.limits.processes = u32::try_from(run.processes).unwrap_or(u32::MAX);
     spec.limits.files = run.files;
+    spec.folders.clone_from(&run.folders);
+    spec.needs = found.needs;
+    spec.lent = found.lent;
+    spec.private = found.private;
+    spec.account = run.account;
+    if !run.ports.is_empty() {
+        spec.network = Network::Doors { ports: run.ports.clone() };
+    }
+    for (weakness, _) in run.weaknesses.iter().filter(|(_, until)| now < *until) {
+        for layer in weakness.layers() {
+            match weakness {
+                // What the server cannot live with is left out, whatever the machine has.
+                Weakness::Relaxed => spec.layers = spec.layers.without(*layer),
+                Weakness::NoProc | Weakness::SharedAccount | Weakness::SharedNamespaces | Weakness::NoLandlock => {
+                    spec.spare = spec.spare.with(*layer);
+                }
+            }
+        }
+    }
     Ok(spec)
 }
 
@@ -140,11 +161,22 @@ impl Watch {
             }
         };
         self.link.end();
-        if !asked {
-            let next = self.state.revival.lock().failed(self.gate.clock.instant());
+        // Counted at once, so that nobody starts it again before.
+        let next = (!asked).then(|| self.state.revival.lock().failed(self.gate.clock.instant()));
+        let ended = watched.finish().await;
+        if let Some(Ended { breach: Some(breach), .. }) = ended {
+            self.tell(breach);
+        }
+        if let Some(next) = next {
             crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
         }
-        watched.finish().await;
+    }
+
+    fn tell(&self, breach: Breach) {
+        match breach {
+            Breach::Call => crate::event::breached(&self.gate, &self.link, &self.server.name),
+            Breach::Memory => crate::event::starved(&self.gate, &self.link, &self.server.name),
+        }
     }
 
     async fn sort(&self, message: Message) {

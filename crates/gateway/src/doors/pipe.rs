@@ -1,6 +1,6 @@
 //! The pipes of one local process and its life, behind one handle.
 
-use sandbox::{Grace, Process, Running};
+use sandbox::{Ended, Grace, Process, Running};
 use tokio::process::{ChildStdin, ChildStdout};
 use tokio_util::sync::CancellationToken;
 use transport::line_frame::Bounds;
@@ -10,6 +10,7 @@ use transport::upstream::stdio::{self, Receiver, Sender};
 pub(super) struct Pipe {
     sender: Sender<ChildStdin>,
     end: CancellationToken,
+    kill: CancellationToken,
 }
 
 /// What a local process leaves to be watched.
@@ -22,20 +23,29 @@ pub(super) struct Watched {
     pub process: Process,
     /// Asked to end.
     pub end: CancellationToken,
+    /// Asked to end without being asked first.
+    kill: CancellationToken,
 }
 
 impl Pipe {
     /// Splits a running process into what is written to and what is watched.
     pub(super) fn new(running: Running, bounds: Bounds) -> (Self, Watched) {
-        let Running { stdin, stdout, stderr, process } = running;
+        let Running { stdin, stdout, stderr, process, .. } = running;
         let (sender, lines) = stdio::wire(stdin, stdout, bounds);
-        let end = CancellationToken::new();
-        (Self { sender, end: end.clone() }, Watched { lines, stderr: Some(stderr), process, end })
+        let (end, kill) = (CancellationToken::new(), CancellationToken::new());
+        let watched = Watched { lines, stderr: Some(stderr), process, end: end.clone(), kill: kill.clone() };
+        (Self { sender, end, kill }, watched)
     }
 
     /// Sends one frame.
     pub(super) async fn send(&self, frame: &[u8]) -> Result<(), transport::upstream::Fault> {
         self.sender.send(frame).await
+    }
+
+    /// Kills the process and all that came from it.
+    pub(super) fn kill(&self) {
+        self.kill.cancel();
+        self.end();
     }
 
     /// Asks the process to end.
@@ -47,10 +57,24 @@ impl Pipe {
 }
 
 impl Watched {
-    /// Ends the process: its input is closed, then it is told, then it is killed.
-    pub(super) async fn finish(mut self) {
-        if let Err(cause) = self.process.end(Grace::default()).await {
-            tracing::warn!(%cause, "a local server could not be ended");
+    /// Ends the process: its input is closed, then it is told, then it is killed; or killed at once, where that was asked for. How it ended,
+    /// where that can be told.
+    pub(super) async fn finish(mut self) -> Option<Ended> {
+        let asked = tokio::select! {
+            biased;
+            () = self.kill.cancelled() => None,
+            ended = self.process.end(Grace::default()) => Some(ended),
+        };
+        let ended = match asked {
+            Some(ended) => ended,
+            None => self.process.kill().await,
+        };
+        match ended {
+            Ok(ended) => Some(ended),
+            Err(cause) => {
+                tracing::warn!(%cause, "a local server could not be ended");
+                None
+            }
         }
     }
 }

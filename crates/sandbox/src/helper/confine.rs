@@ -1,35 +1,67 @@
-//! What the helper takes from itself, and thereby from the server.
+//! Limits of the kernel on the server's processes (getrlimit(2)), and the processors that they run on.
 
+use super::{Named as _, Step};
 use crate::process::threads_of;
 use crate::spec::Limits;
-use crate::sys;
-use rustix::fs::Mode;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 use std::io;
 
-/// Threads that a process may have on average; `RLIMIT_NPROC` counts threads, and those of the whole user.
+/// Processes of the launcher that count with the server's own.
+const OWN: u64 = 2;
+/// Threads that a process may have on average, where the limit is on those of the whole user.
 const THREADS: u64 = 16;
 
-/// Leaves session, privileges to come, group and others' rights on new files, descriptors, and limits behind; adopts orphans from now on.
-pub(super) fn confine(limits: &Limits) -> Result<(), (&'static str, io::Error)> {
-    let step = |what: &'static str| move |cause: rustix::io::Errno| (what, io::Error::from(cause));
-    sys::default_signals();
-    rustix::process::setsid().map_err(step("session"))?;
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(step("subreaper"))?;
-    rustix::thread::set_no_new_privs(true).map_err(step("no new privileges"))?;
-    rustix::process::umask(Mode::from_raw_mode(0o077));
-    sys::close_on_exec_from_3().map_err(|cause| ("descriptors", cause))?;
-    limit(Resource::Core, 0).map_err(step("limit of core files"))?;
-    limit(Resource::Nofile, limits.files).map_err(step("limit of files"))?;
-    limit(Resource::Fsize, limits.file_bytes).map_err(step("limit of file sizes"))?;
-    let now = threads_of(rustix::process::getuid().as_raw());
-    let more = u64::from(limits.processes).saturating_mul(THREADS).max(1024);
-    limit(Resource::Nproc, now.saturating_add(more)).map_err(step("limit of processes"))?;
+/// Sets what holds for each process. Not the address space: node alone reserves tens of gigabytes.
+pub(super) fn confine(limits: &Limits) -> Step<()> {
+    limit(Resource::Core, 0).named("limit of core files")?;
+    limit(Resource::Nofile, limits.files).named("limit of files")?;
+    limit(Resource::Fsize, limits.file_bytes).named("limit of file sizes")?;
     if let Some(cores) = limits.cpu_cores {
-        cpus(cores).map_err(step("processors"))?;
+        cpus(cores).named("processors")?;
     }
     Ok(())
+}
+
+/// The limit on processes and threads. Since Linux 5.14 it counts those of the user namespace, before that those of the whole user.
+pub(super) struct Processes {
+    own: u64,
+    user: u64,
+}
+
+/// The limit that `limits` asks for.
+pub(super) fn processes(limits: &Limits) -> Processes {
+    let own = u64::from(limits.processes).saturating_add(OWN);
+    let now = threads_of(rustix::process::getuid().as_raw());
+    Processes { own, user: now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)) }
+}
+
+impl Processes {
+    /// Sets what can be raised again: the narrow limit where it holds for the namespace alone, else the wide one.
+    pub(super) fn set(&self) -> io::Result<()> {
+        soft(self.own)?;
+        match crate::sys::fork() {
+            Ok(crate::sys::Fork::Child) => crate::sys::leave(0),
+            Ok(crate::sys::Fork::Parent(pid)) => {
+                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
+                Ok(())
+            }
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => soft(self.user),
+            Err(cause) => Err(cause),
+        }
+    }
+}
+
+/// Keeps the limit on processes that is set from being raised.
+pub(super) fn seal() -> io::Result<()> {
+    let now = rustix::process::getrlimit(Resource::Nproc).current;
+    Ok(rustix::process::setrlimit(Resource::Nproc, Rlimit { current: now, maximum: now })?)
+}
+
+fn soft(most: u64) -> io::Result<()> {
+    let maximum = rustix::process::getrlimit(Resource::Nproc).maximum;
+    let current = Some(maximum.map_or(most, |allowed| most.min(allowed)));
+    Ok(rustix::process::setrlimit(Resource::Nproc, Rlimit { current, maximum })?)
 }
 
 /// Sets both limits, never above what is allowed already.

@@ -1,60 +1,44 @@
-//! The server and all that comes from it, from the first to the last process.
+//! The outer process: between the gateway and the inner process, from the server's first to its last moment.
 
-use crate::image::Opened;
+use super::inner;
 use crate::process::{children, descendants, own_bytes, signal};
-use crate::spec::{Limits, Order};
+use crate::spec::Limits;
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
-/// How often memory and processes are looked at.
+/// How often memory is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How long the helper goes on killing what does not go, such as a process that hangs in the kernel.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A started server. The helper is its parent and its descendants' last resort.
+/// A started server. The helper is its last resort.
 pub(super) struct Family {
     own: i32,
-    server: Pid,
+    inner: Pid,
     limits: Limits,
     ended: Option<WaitStatus>,
 }
 
 impl Family {
-    /// Executes the program in a process group of its own.
-    pub(super) fn start(order: &Order) -> io::Result<Self> {
-        let program = match &order.image {
-            Some(image) => image.open(&order.program)?,
-            None => Opened::unseen(&order.program),
-        };
-        let mut command = Command::new(&program.path);
-        command.arg0(&order.program).args(&order.args).env_clear().envs(&order.env).current_dir(&order.cwd).process_group(0);
-        sys::die_with_parent(&mut command);
-        let child = command.spawn()?;
-        let server = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or_else(|| io::Error::other("no process id"))?;
-        drop(command);
-        // The helper keeps no end of the server's streams, so that the gateway sees them end with the server.
-        let nothing = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-        rustix::stdio::dup2_stdin(&nothing)?;
-        rustix::stdio::dup2_stdout(&nothing)?;
-        rustix::stdio::dup2_stderr(&nothing)?;
-        let own = rustix::process::getpid().as_raw_nonzero().get();
-        Ok(Self { own, server, limits: order.limits, ended: None })
+    /// The family of the inner process; lets go of the server's streams.
+    pub(super) fn new(inner: Pid, limits: Limits) -> io::Result<Self> {
+        inner::quiet()?;
+        Ok(Self { own: rustix::process::getpid().as_raw_nonzero().get(), inner, limits, ended: None })
     }
 
-    /// The server's process id.
+    /// The server's process id, as the gateway sees it.
     pub(super) fn server(&self) -> i32 {
-        self.server.as_raw_nonzero().get()
+        let inner = self.inner.as_raw_nonzero().get();
+        children(inner).first().copied().unwrap_or(inner)
     }
 
     /// Waits for an end of the server, of the gateway, or of its patience; ends everyone, and gives the exit status.
-    pub(super) fn watch(mut self, control: &mut UnixStream, signals: &OwnedFd) -> i32 {
+    pub(super) fn watch(mut self, control: &UnixDatagram, signals: &OwnedFd) -> i32 {
         let mut next_look = Instant::now() + LOOK;
         while self.ended.is_none() {
             let wait = next_look.saturating_duration_since(Instant::now());
@@ -67,8 +51,8 @@ impl Family {
             }
             if Instant::now() >= next_look {
                 next_look = Instant::now() + LOOK;
-                if let Some(limit) = self.breach() {
-                    let _ = writeln!(control, "breach {limit}");
+                if self.is_over() {
+                    let _ = control.send(b"breach memory");
                     break;
                 }
             }
@@ -95,7 +79,7 @@ impl Family {
 
     fn forward(&self, signal: Signal) {
         if self.ended.is_none() {
-            let _ = rustix::process::kill_process_group(self.server, signal);
+            let _ = rustix::process::kill_process(self.inner, signal);
         }
     }
 
@@ -103,7 +87,7 @@ impl Family {
     fn reap(&mut self) -> bool {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, status))) if pid == self.server => self.ended = Some(status),
+                Ok(Some((pid, status))) if pid == self.inner => self.ended = Some(status),
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
                 Ok(None) => return false,
                 Err(_) => return true,
@@ -111,20 +95,19 @@ impl Family {
         }
     }
 
-    fn breach(&self) -> Option<&'static str> {
-        let family = children(self.own);
-        if family.len() > self.limits.processes as usize {
-            return Some("processes");
-        }
-        let most = self.limits.memory_bytes?;
-        let bytes = family.into_iter().map(own_bytes).fold(0_u64, u64::saturating_add);
-        (bytes > most).then_some("memory")
+    fn is_over(&self) -> bool {
+        let Some(most) = self.limits.memory_bytes else { return false };
+        children(self.own).into_iter().map(own_bytes).fold(0_u64, u64::saturating_add) > most
     }
 
-    /// Kills until there is no child left. As the reaper of all orphans it has a child as long as any descendant lives.
+    /// Kills until there is no child left. The inner process takes its namespace with it; without one, this process has a child as long as any
+    /// descendant lives, since it adopts orphans.
     fn end_all(&mut self) {
         let patience = Instant::now() + PATIENCE;
-        loop {
+        if self.ended.is_none() {
+            let _ = rustix::process::kill_process(self.inner, Signal::KILL);
+        }
+        while !self.reap() && Instant::now() < patience {
             let family = descendants(self.own);
             // Stopped first, so that nobody forks while the others are killed.
             for pid in &family {
@@ -133,15 +116,12 @@ impl Family {
             for pid in family {
                 signal(pid, Signal::KILL);
             }
-            if self.reap() || Instant::now() >= patience {
-                return;
-            }
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-fn poll(signals: &OwnedFd, control: &UnixStream, wait: Duration) -> Option<(bool, bool)> {
+fn poll(signals: &OwnedFd, control: &UnixDatagram, wait: Duration) -> Option<(bool, bool)> {
     let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::new(control, PollFlags::IN)];
     let wait = Timespec::try_from(wait).ok()?;
     match rustix::event::poll(&mut fds, Some(&wait)) {
@@ -153,8 +133,8 @@ fn poll(signals: &OwnedFd, control: &UnixStream, wait: Duration) -> Option<(bool
 }
 
 /// Whether what the gateway says, or that it says nothing more, means the end.
-fn leave(control: &mut UnixStream) -> bool {
-    !matches!(control.read(&mut [0_u8; 16]), Err(cause) if cause.kind() == io::ErrorKind::Interrupted)
+fn leave(control: &UnixDatagram) -> bool {
+    !matches!(control.recv(&mut [0_u8; 16]), Err(cause) if cause.kind() == io::ErrorKind::Interrupted)
 }
 
 fn status(ended: Option<WaitStatus>) -> i32 {

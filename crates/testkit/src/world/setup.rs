@@ -53,6 +53,16 @@ impl Setup {
         }
     }
 
+    /// A file of the world, such as a server's script.
+    #[must_use]
+    pub fn file(self, name: &str, text: &str) -> Self {
+        let path = self.root.path().join(name);
+        let folder = path.parent().unwrap_or(self.root.path());
+        fs::create_dir_all(folder).expect("a folder of ours");
+        fs::write(&path, text).expect("a file of ours");
+        self
+    }
+
     /// The gateway's program, instead of the one of this workspace.
     #[must_use]
     pub fn program(mut self, path: &str) -> Self {

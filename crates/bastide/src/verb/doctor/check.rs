@@ -106,7 +106,7 @@ fn lock(configured: &Configured, found: &mut Vec<Finding>) {
 /// The installed packages, each compared with what was approved.
 fn packages(configured: &Configured, lock: &supply::Lock, found: &mut Vec<Finding>) {
     let Ok(folder) = configured.loaded.file.state.join(PACKAGES).canonicalize() else { return };
-    let contents = FileContents::new(folder);
+    let contents = FileContents::new(folder, configured.private());
     for (name, pin) in &lock.servers {
         let supply::Content::Package(package) = &pin.content else { continue };
         let title = supply::visible(&package.title());
@@ -238,13 +238,13 @@ fn size(path: &Path) -> Option<u64> {
     Some(bytes)
 }
 
-/// What confines a local server here, and, as plainly, what does not.
+/// What confines a local server here, each layer tried, and, as plainly, what does not.
 fn confinement(found: &mut Vec<Finding>) {
     for one in sandbox::capabilities().all {
         found.push(match one.standing {
-            Confined::Holds => Finding::ok("sandbox", one.detail),
-            Confined::Partly => Finding::note("sandbox", format!("in part: {}", one.detail)),
-            Confined::NotBuilt | Confined::Unavailable => Finding::note("sandbox", format!("not confined: {}", one.detail)),
+            Confined::Holds => Finding::ok("sandbox", one.detail()),
+            Confined::Weaker(_) => Finding::note("sandbox", one.detail()),
+            Confined::Missing(_) => Finding::problem("sandbox", one.detail()),
         });
     }
 }

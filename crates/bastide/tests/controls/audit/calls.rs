@@ -209,11 +209,13 @@ fn who_hangs_up_hides_no_refusal() {
         world.data()
     );
     let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
-    for _ in 0..300 {
+    // Each waits a little longer, so that they go away at every moment of it; the last one stays for its answer.
+    for turn in 0..300 {
         let mut stream = std::net::TcpStream::connect(world.data()).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let _ = stream.shutdown(std::net::Shutdown::Write);
+        std::thread::sleep(Duration::from_micros(turn * 40));
     }
+    assert!(String::from_utf8_lossy(&agent.raw_answer(request.as_bytes())).starts_with("HTTP/1.1 200"));
     let counted = || {
         let text = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
         let line =

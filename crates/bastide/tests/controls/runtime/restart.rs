@@ -1,6 +1,6 @@
 //! `runtime.restart`: a server that dies comes back after a growing delay, and not for ever; nothing of it is left behind.
 
-use super::servers;
+use super::{command, servers, until};
 use serde_json::json;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
@@ -11,7 +11,6 @@ use testkit::{Http, World};
 
 const CANARY: &str = "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\n\
     sandbox: { read: [{bin}], write: [{box}] }\n";
-const LONGEST: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_dead_server_comes_back_after_a_delay_that_doubles() {
@@ -151,10 +150,6 @@ fn a_remote_server_that_cannot_be_reached_is_tried_again_and_never_put_aside() {
     until(|| !world.agent().call("far__echo", json!({"text": "back"})).is_error());
 }
 
-fn command(pid: u32) -> String {
-    String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).into_owned()
-}
-
 fn kill(pids: &[u32]) {
     assert!(!pids.is_empty(), "no server runs");
     for pid in pids {
@@ -169,13 +164,4 @@ fn until_gone(world: &World, pids: &[u32]) {
 
 fn until_back(agent: &mut Http) {
     until(|| !agent.call("canary__echo", json!({"text": "back"})).is_error());
-}
-
-#[track_caller]
-fn until(mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + LONGEST;
-    while !done() {
-        assert!(Instant::now() < end, "not within {LONGEST:?}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -129,14 +129,18 @@ fn no_change_starts(world: &World, link: &str) {
     let folder = all[0].parent().unwrap();
     let mode = fs::metadata(folder).unwrap().permissions();
     let kept = fs::read(&all[0]).unwrap();
-    let changes: [(&str, Deed, Deed); 3] = [
+    let packages = tree.parent().unwrap().to_owned();
+    let changes: [(&str, Deed, Deed); 4] = [
         ("a new file", &|| fs::write(folder.join("added.js"), "1").unwrap(), &|| fs::remove_file(folder.join("added.js")).unwrap()),
         ("a file less", &|| fs::remove_file(&all[0]).unwrap(), &|| {
             fs::write(&all[0], &kept).unwrap();
-            fs::set_permissions(&all[0], fs::Permissions::from_mode(0o400)).unwrap();
+            fs::set_permissions(&all[0], fs::Permissions::from_mode(0o444)).unwrap();
         }),
-        ("an open tree", &|| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).unwrap(), &|| {
-            fs::set_permissions(&tree, fs::Permissions::from_mode(0o500)).unwrap();
+        ("a tree that can be written to", &|| fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).unwrap(), &|| {
+            fs::set_permissions(&tree, fs::Permissions::from_mode(0o555)).unwrap();
+        }),
+        ("a tree that others reach", &|| fs::set_permissions(&packages, fs::Permissions::from_mode(0o755)).unwrap(), &|| {
+            fs::set_permissions(&packages, fs::Permissions::from_mode(0o700)).unwrap();
         }),
     ];
     for (name, change, undo) in changes {
@@ -161,7 +165,7 @@ fn no_change_starts(world: &World, link: &str) {
     assert!(String::from_utf8_lossy(&look.stderr).contains("bastide lock --update tiny"), "{}", String::from_utf8_lossy(&look.stderr));
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(target, &link).unwrap();
-    fs::set_permissions(link.parent().unwrap(), fs::Permissions::from_mode(0o500)).unwrap();
+    fs::set_permissions(link.parent().unwrap(), fs::Permissions::from_mode(0o555)).unwrap();
     assert_eq!(call().text(), "hello x");
 }
 
@@ -190,8 +194,8 @@ fn an_npm_package_starts_from_its_tree_and_from_nothing_else() {
         assert!(String::from_utf8_lossy(&output.stdout).contains(said), "{verb:?}: {}", String::from_utf8_lossy(&output.stdout));
     }
     let [tree] = trees(&world).try_into().unwrap();
-    assert_eq!(fs::metadata(&tree).unwrap().permissions().mode() & 0o777, 0o500);
-    assert!(files(&tree).iter().all(|file| fs::metadata(file).unwrap().permissions().mode() & 0o277 == 0));
+    assert_eq!(fs::metadata(world.state().join("packages")).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(files(&tree).iter().all(|file| fs::metadata(file).unwrap().permissions().mode() & 0o222 == 0));
     no_change_starts(&world, "node_modules/.bin/tiny-server");
     assert_eq!(registry.asked(), asked, "a start asked the registry");
     world.stop();

@@ -1,0 +1,81 @@
+//! `runtime.limits`: memory, processors, processes and files of a server are capped, and a call that runs too long ends with its children.
+
+use super::{python, until};
+use serde_json::json;
+
+#[test]
+fn memory_beyond_the_limit_ends_the_server_and_is_on_record() {
+    let code = "x = bytearray(b'x') * 300_000_000\nimport time; time.sleep(20)\nsaid = 'still here'";
+    let mut world = python("script", code, "sandbox: { memory: 100MiB }").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    assert_eq!(world.agent().call("script__run", json!({})).refused(), "runtime.restart/unavailable");
+    until(|| world.audit().iter().any(|record| record["event"] == "sandbox.limit"));
+    let audit = world.audit();
+    let event = audit.iter().find(|record| record["event"] == "sandbox.limit").unwrap();
+    assert_eq!((&event["server"], &event["detail"]["limit"]), (&json!("script"), &json!("memory")), "{event}");
+    assert!(event["severity"].is_string() && event["mitre"][0].is_string(), "{event}");
+}
+
+#[test]
+fn a_fork_bomb_stays_small_and_harms_nobody_else() {
+    let code = "
+made = 0
+try:
+    for _ in range(500):
+        if os.fork() == 0:
+            import time; time.sleep(60); os._exit(0)
+        made += 1
+except OSError: pass
+said = str(made)";
+    let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], script: [\"*\"] }";
+    let mut world = python("script", code, "sandbox: { processes: 20 }").role("tester", role).write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let mut agent = world.agent();
+    let made: usize = agent.call("script__run", json!({})).text().parse().unwrap();
+    assert!((10..20).contains(&made), "{made}");
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+}
+
+#[test]
+fn killed_a_server_is_gone_with_all_its_processes_and_is_not_asked_first() {
+    let code = "
+import signal, time
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT): signal.signal(number, lambda *_: open('GIVEN/asked', 'w'))
+for _ in range(8):
+    if os.fork() == 0:
+        os.setsid(); time.sleep(600); os._exit(0)
+time.sleep(600)
+said = ''";
+    let mut world = python("script", code, "sandbox: { write: [{root}/given] }").write();
+    std::fs::create_dir(world.path("given")).unwrap();
+    super::replace(&world, "GIVEN", &world.path("given").display().to_string());
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let mut agent = world.agent();
+    let family = |world: &testkit::World| super::servers(world).iter().filter(|pid| super::command(**pid).contains("script.py")).count();
+    let call = std::thread::spawn(move || agent.call("script__run", json!({})).refused().to_owned());
+    until(|| family(&world) == 9);
+    world.json(&["kill", "--server", "script", "--reason", "trial"]);
+    until(|| family(&world) == 0);
+    assert!(!world.path("given/asked").exists(), "it was told before it was killed");
+    assert_eq!(call.join().unwrap(), "response.kill-switch/stopped");
+}
+
+#[test]
+fn open_files_are_those_of_the_entry() {
+    let code = "
+made = []
+try:
+    for _ in range(500): made.append(open('/dev/null'))
+except OSError: pass
+count = len(made)
+made = None
+import resource
+said = json.dumps([count < 40, resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE)])";
+    let mut world = python("script", code, "sandbox: { files: 40 }").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    assert_eq!(world.agent().call("script__run", json!({})).text(), "[true, [40, 40], [0, 0]]");
+}
