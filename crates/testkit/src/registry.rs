@@ -138,6 +138,14 @@ impl Registry {
         self.archive(name, &format!("{module}-{version}-py3-none-any.whl"), made.stdout);
     }
 
+    /// Publishes a source archive of a Python project, which a client would build: `setup` is its `setup.py`.
+    pub fn source(&self, name: &str, version: &str, setup: &str) {
+        let folder = format!("{name}-{version}");
+        let about = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+        let entries = [(format!("{folder}/setup.py"), setup.as_bytes()), (format!("{folder}/PKG-INFO"), about.as_bytes())];
+        self.archive(name, &format!("{folder}.tar.gz"), gzip(&tar(&entries)));
+    }
+
     /// Publishes an archive of a Python project under the name of its file.
     pub fn archive(&self, project: &str, file: &str, bytes: Vec<u8>) {
         let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();

@@ -151,10 +151,12 @@ pub(super) fn is_full(said: &str) -> bool {
     said.contains("ENOSPC") || said.contains("No space left on device")
 }
 
-/// The first telling lines, for a person, hidden characters made visible.
+/// The telling lines, for a person, hidden characters made visible: the first that are marked as errors, else the last.
 pub(super) fn shown(said: &str) -> String {
-    let lines: Vec<String> = said
-        .lines()
+    let marked: Vec<&str> = said.lines().filter(|line| line.starts_with("npm error") || line.starts_with("ERROR:")).collect();
+    let last = said.lines().rev().filter(|line| !line.trim().is_empty()).take(SHOWN).collect::<Vec<_>>().into_iter().rev().collect();
+    let lines: Vec<String> = if marked.is_empty() { last } else { marked }
+        .into_iter()
         .map(|line| line.trim_start_matches("npm error").trim_start_matches("ERROR:").trim())
         .filter(|line| !line.is_empty())
         .take(SHOWN)

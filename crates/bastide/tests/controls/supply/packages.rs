@@ -380,8 +380,9 @@ fn packages_of_python_run_nothing_while_they_are_installed() {
     assert!(!Path::new(&own).exists(), "it ran while it was installed");
     // A source archive would be built, which runs its code.
     let registry = Registry::start();
-    registry.archive("tiny-server", "tiny_server-1.0.tar.gz", Vec::new());
+    registry.source("tiny_server", "1.0", &format!("open({own:?}, 'w')\nfrom setuptools import setup\nsetup(name='tiny_server')\n"));
     let fault = refused(&world, &registry);
+    assert!(!Path::new(&own).exists(), "it ran to be built");
     assert!(fault.contains("without a wheel"), "{fault}");
     let registry = Registry::start();
     pypi(&registry, "1.0");
@@ -409,6 +410,7 @@ fn what_cannot_be_had_is_said_and_changes_nothing() {
         ("[bunx, tiny]", "write `npx -y NAME@VERSION ARGUMENTS`"),
         ("[uvx, tiny-none]", "pypi package tiny-none is not in the registry"),
         ("[uvx, \"tiny-server==9\"]", "from versions: 1.0"),
+        ("[uvx, \"tiny-server==1\"]", "1.0 was installed: name that version"),
         ("[uvx, --with, x, tiny-server]", "`uvx --with`: this option is not supported"),
     ] {
         let fault = refused(&world(line), &registry);
