@@ -138,11 +138,13 @@ impl Registry {
         self.archive(name, &format!("{module}-{version}-py3-none-any.whl"), made.stdout);
     }
 
-    /// Publishes a source archive of a Python project, which a client would build: `setup` is its `setup.py`.
-    pub fn source(&self, name: &str, version: &str, setup: &str) {
+    /// Publishes a source archive of a Python project, which a client would build with nothing else at hand: `backend` is the code that it would run.
+    pub fn source(&self, name: &str, version: &str, backend: &str) {
+        const PROJECT: &str = "[build-system]\nrequires = []\nbuild-backend = \"backend\"\nbackend-path = [\".\"]\n";
         let folder = format!("{name}-{version}");
         let about = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
-        let entries = [(format!("{folder}/setup.py"), setup.as_bytes()), (format!("{folder}/PKG-INFO"), about.as_bytes())];
+        let files = [("backend.py", backend), ("pyproject.toml", PROJECT), ("PKG-INFO", &about)];
+        let entries = files.map(|(path, text)| (format!("{folder}/{path}"), text.as_bytes()));
         self.archive(name, &format!("{folder}.tar.gz"), gzip(&tar(&entries)));
     }
 
