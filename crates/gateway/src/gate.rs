@@ -67,6 +67,8 @@ pub struct Parts {
     pub vault: crate::doors::Credentials,
     /// What local servers execute.
     pub contents: Arc<dyn crate::doors::Contents>,
+    /// Who knows the addresses of names.
+    pub resolver: Arc<dyn egress::Resolver>,
 }
 
 impl Gate {
@@ -83,7 +85,7 @@ impl Gate {
             meters: parts.meters,
             sessions: Sessions::default(),
             calls: Arc::new(Calls::default()),
-            servers: Servers::new(parts.vault, parts.contents),
+            servers: Servers::new(parts.vault, parts.contents, parts.resolver),
             cursors,
             metrics: Metrics::default(),
             strangers: Strangers::default(),

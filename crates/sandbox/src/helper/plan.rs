@@ -291,6 +291,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_lent_of_the_gateways_own_is_seen_and_no_more_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let real = root.path().canonicalize().unwrap();
+        for name in ["state/packages/one", "state/packages/two"] {
+            std::fs::create_dir_all(real.join(name)).unwrap();
+        }
+        let lending = |path: &str| {
+            let mut order = order(&[]);
+            order.private = vec![real.join("state")];
+            order.lent = vec![real.join(path)];
+            order
+        };
+        let plan = Plan::of(&lending("state/packages/one")).unwrap();
+        let seen: Vec<_> = plan.binds.iter().filter(|bind| bind.at.starts_with(&real)).collect();
+        let [bind] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!((&bind.at, bind.access, bind.owner), (&real.join("state/packages/one"), Access::Read, None));
+        for path in ["state", ""] {
+            assert!(Plan::of(&lending(path)).unwrap_err().contains("the gateway's own"), "{path}");
+        }
+        let mut both = lending("state/packages/one");
+        both.needs = vec![real.join("state/packages/two")];
+        assert!(Plan::of(&both).unwrap_err().contains("the gateway's own"));
+    }
+
+    #[test]
     fn a_folder_to_write_within_one_to_read_is_kept_and_others_are_not_bound_twice() {
         let root = tempfile::tempdir().unwrap();
         let real = root.path().canonicalize().unwrap();
