@@ -254,7 +254,8 @@ mod tests {
 
     #[test]
     fn lines_as_users_write_them_are_read() {
-        let cases: [(&[&str], &str, Option<&str>, &[&str]); 11] = [
+        type Case = (&'static [&'static str], &'static str, Option<&'static str>, &'static [&'static str]);
+        let cases: [Case; 11] = [
             (&["npx", "-y", "@a/b@1.2.3", "/home"], "npm package @a/b@1.2.3", None, &["/home"]),
             (&["/opt/node/bin/npx", "--yes", "b", "-v"], "npm package b", None, &["-v"]),
             (&["npx", "b@latest", "--", "x"], "npm package b", None, &["--", "x"]),
