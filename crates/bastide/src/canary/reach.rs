@@ -1,7 +1,7 @@
 //! What the canary can reach of the network, tried from inside its sandbox.
 
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::time::Duration;
 
 /// Of a connection, and of an answer.
@@ -60,7 +60,7 @@ fn question(host: &str) -> std::io::Result<String> {
     query.extend([0]);
     query.extend(TXT.to_be_bytes());
     query.extend([0, 1]);
-    let address = SocketAddr::from(NAMES.to_socket_addrs()?.next().ok_or(ErrorKind::AddrNotAvailable)?);
+    let address = NAMES.to_socket_addrs()?.next().ok_or(ErrorKind::AddrNotAvailable)?;
     let socket = UdpSocket::bind(("127.0.0.1", 0))?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.send_to(&query, address)?;
