@@ -3,6 +3,7 @@
 use crate::{Approved, Forgotten, Look, Reloaded};
 use response::Scope;
 use serde::{Serialize, Serializer};
+use std::path::PathBuf;
 use terms::{Secret, ServerName, TokenId, Utc};
 use vault::{Address, Listing};
 
@@ -49,6 +50,9 @@ pub struct Cut {
     pub ended_calls: usize,
     /// From the act to its end, in milliseconds.
     pub ms: u64,
+    /// Where what killed local servers leave behind is being kept, a folder each; absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<PathBuf>,
 }
 
 /// A token, shown once.

@@ -1,7 +1,7 @@
 //! Real processes, started as the gateway starts them. This program is its own helper.
 #![expect(clippy::unwrap_used, reason = "a test; with a main of its own it is not seen as one")]
 
-use sandbox::{Breach, Ended, Grace, Running, Spec, Tail, capture, launch, program_lookup};
+use sandbox::{Breach, Ended, Grace, Most, Running, Spec, Tail, Watched, Wish, capture, launch, program_lookup};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::Secret;
@@ -49,6 +49,8 @@ fn main() {
             starting_and_ending_leaks_no_descriptor,
             python_runs_unchanged,
             node_runs_unchanged,
+            what_a_killed_server_wrote_is_kept,
+            what_a_server_asks_for_is_noted,
         );
     });
     if own.is_root() {
@@ -421,4 +423,48 @@ worker.on('message', () => fetch('http://127.0.0.1:9/').catch(() => console.log(
     spec.args = vec!["-e".into(), code.into()];
     let (text, ended) = output(&spec).await;
     assert_eq!((text.as_str(), ended.code), ("works\n", 0));
+}
+
+async fn what_a_killed_server_wrote_is_kept() {
+    let code = "open('/tmp/plan', 'w').write('steal'); open('/dev/shm/more', 'w').write('x'); print('written', flush=True); import time; time.sleep(600)";
+    let mut running = launch(&python(code)).await.unwrap();
+    let mut said = [0; 8];
+    running.stdout.read_exact(&mut said).await.unwrap();
+    running.process.kill().await.unwrap();
+    // Of another account than what runs the test: it makes its folder itself.
+    let folder = std::env::temp_dir().join(format!("bastide-scratch-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let kept = running.scratch.take().unwrap().keep(&folder, Most { bytes: 1 << 20, file_bytes: 1 << 20, entries: 100 }).unwrap();
+    let found = [folder.join("tmp/plan"), folder.join("shm/more")].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((kept.files, kept.bytes, kept.left_out), (2, 6, 0));
+    assert_eq!(found, ["steal", "x"]);
+}
+
+async fn what_a_server_asks_for_is_noted() {
+    let code = "
+import os, socket
+os.chdir('/usr')
+for path in ['/home/ana/notes', 'made-up/../lib']:
+    os.path.exists(path)
+for path, mode in [('/srv/book', 'r'), ('/srv/ledger', 'a')]:
+    try: open(path, mode)
+    except OSError as fault: print(fault.errno)
+try: socket.create_connection(('203.0.113.9', 5432), 1)
+except OSError: print('closed')
+";
+    let mut spec = python(code);
+    spec.watched = Watched::Calls;
+    let Running { stdin, mut stdout, observer, mut process, .. } = launch(&spec).await.unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).await.unwrap();
+    assert_eq!(process.wait().await.unwrap().code, 0);
+    // What it may do is what it may do unwatched.
+    assert_eq!(said, "2\n2\nclosed\n");
+    let seen = observer.unwrap().seen();
+    let wish = |path: &str| seen.files.get(Path::new(path)).copied();
+    assert_eq!((wish("/home/ana/notes"), wish("/usr/lib")), (Some(Wish::Look), Some(Wish::Look)), "{seen:?}");
+    assert_eq!((wish("/srv/book"), wish("/srv/ledger")), (Some(Wish::Read), Some(Wish::Write)));
+    assert!(seen.addresses.contains(&"203.0.113.9:5432".parse().unwrap()), "{:?}", seen.addresses);
 }

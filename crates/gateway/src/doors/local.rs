@@ -9,13 +9,16 @@ use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
 use mcp::Message;
-use sandbox::{Breach, Ended, Network, Spec, Tail, Weakness};
+use sandbox::{Breach, Ended, Network, Scratch, Spec, Tail, Weakness};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use terms::{Code, Secret, Utc};
+use tokio::task::JoinHandle;
 use transport::line_frame;
 
+/// Until the last words of a process that has ended are read.
+const LAST: std::time::Duration = std::time::Duration::from_secs(2);
 /// Lines that make no sense before a server is given up.
 const STRAYS: u32 = 100;
 
@@ -127,10 +130,10 @@ struct Watch {
 impl Watch {
     async fn run(self, mut watched: Watched) {
         let tail = Arc::new(Tail::new());
-        if let Some(stderr) = watched.stderr.take() {
+        let capture = watched.stderr.take().map(|stderr| {
             let tail = Arc::clone(&tail);
-            tokio::spawn(async move { sandbox::capture(stderr, &tail).await });
-        }
+            tokio::spawn(async move { sandbox::capture(stderr, &tail).await })
+        });
         let asked = loop {
             tokio::select! {
                 biased;
@@ -167,9 +170,29 @@ impl Watch {
         if let Some(Ended { breach: Some(breach), .. }) = ended {
             self.tell(breach);
         }
+        if let Some(place) = watched.kept.get().cloned() {
+            self.keep(place, ended, watched.scratch.take(), capture, &tail).await;
+        }
         if let Some(next) = next {
             crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
         }
+    }
+
+    /// Keeps what it left behind, now that it is gone.
+    async fn keep(&self, place: PathBuf, ended: Option<Ended>, scratch: Option<Scratch>, said: Option<JoinHandle<()>>, tail: &Tail) {
+        let kept = match ended {
+            Some(_) => {
+                // Its streams end with it.
+                if let Some(said) = said {
+                    let _ = tokio::time::timeout(LAST, said).await;
+                }
+                let (gate, at, lines) = (Arc::clone(&self.gate), place.clone(), tail.lines());
+                let copied = tokio::task::spawn_blocking(move || gate.forensics.keep(&at, scratch.as_ref(), &lines)).await;
+                copied.unwrap_or_else(|cause| Err(std::io::Error::other(cause))).map_err(|cause| cause.to_string())
+            }
+            None => Err("its processes could not be ended".to_owned()),
+        };
+        crate::event::kept(&self.gate, &self.link, &self.server.name, &place, kept);
     }
 
     fn tell(&self, breach: Breach) {
