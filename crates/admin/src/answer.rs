@@ -1,6 +1,6 @@
 //! What an act gives back.
 
-use crate::{Approved, Forgotten, Look, Reloaded};
+use crate::{Approved, Forgotten, Look, Reloaded, Watched};
 use response::Scope;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -26,6 +26,8 @@ pub enum Answer {
     },
     /// Of a server that was looked at.
     Looked(Box<Look>),
+    /// Of a server that was watched.
+    Watched(Box<Watched>),
     /// Of a server that was approved.
     Approved(Box<Approved>),
     /// Of a server that was taken out of the lock.

@@ -34,6 +34,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/servers", get(servers))
         .route("/servers/{server}/release", post(server_release))
         .route("/servers/{server}/look", post(server_look))
+        .route("/servers/{server}/watch", post(server_watch))
         .route("/servers/{server}/approve", post(server_approve))
         .route("/servers/{server}/forget", post(server_forget))
         .route("/tokens", get(tokens).post(token_issue))
@@ -126,6 +127,17 @@ async fn server_release(State(admin): Shared, Extension(operator): Extension<Ope
 async fn server_look(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {
     let server = body::name::<ServerName>(&server)?;
     perform(&admin, &operator, Act::ServerLook { server }).await.map(Json)
+}
+
+async fn server_watch(
+    State(admin): Shared,
+    Extension(operator): Extension<Operator>,
+    Path(server): Path<String>,
+    bytes: Bytes,
+) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    let wish = body::read(&bytes)?;
+    perform(&admin, &operator, Act::ServerWatch { server, wish }).await.map(Json)
 }
 
 async fn server_approve(

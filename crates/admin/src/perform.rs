@@ -167,6 +167,7 @@ fn shown(answer: &Answer) -> Map<String, Value> {
         Answer::Approved(approved) => {
             serde_json::json!({ "lock": approved.lock, "behind": approved.behind, "differs": approved.differs.cut() })
         }
+        Answer::Watched(watched) => watched.cut(),
         Answer::Cut(_)
         | Answer::Forgotten(_)
         | Answer::Revoked(_)
@@ -209,6 +210,7 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
             Side::Stopped { .. } => Err(Error::NotRunning),
         },
         Act::ServerLook { server } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server).await?))),
+        Act::ServerWatch { server, wish } => Ok(Answer::Watched(Box::new(admin.reviews.watch(&server, &wish).await?))),
         Act::ServerApprove { server, shown } => {
             Ok(Answer::Approved(Box::new(admin.reviews.approve(&server, shown, &operator.name).await?)))
         }

@@ -2,7 +2,7 @@
 
 use crate::outcome::Failure;
 use crate::wire::{Configured, LOCK};
-use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Unreviewed};
+use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Unreviewed, Watched, Watching};
 use config::Locked;
 use ed25519_dalek::SigningKey;
 use gateway::doors::{Contents, fetch};
@@ -50,6 +50,14 @@ impl Reviewer {
         let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
         let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
         fetch(&self.gate, server, &self.contents).await.map_err(|cause| unseen(name, &cause))
+    }
+
+    async fn watched(&self, name: &ServerName, wish: &Watching) -> Result<Watched, Unreviewed> {
+        let configured = self.configured()?;
+        let snapshot = configured.snapshot(&self.key.verifying_key(), &*self.clock);
+        let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
+        let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
+        crate::watch::watch(&self.gate, server, &self.contents, wish).await.map_err(|cause| unseen(name, &cause))
     }
 
     async fn seen(&self, name: &ServerName) -> Result<Look, Unreviewed> {
@@ -117,6 +125,10 @@ impl Reviews for Reviewer {
         Box::pin(self.seen(server))
     }
 
+    fn watch<'a>(&'a self, server: &'a ServerName, wish: &'a Watching) -> Pending<'a, Result<Watched, Unreviewed>> {
+        Box::pin(self.watched(server, wish))
+    }
+
     fn approve<'a>(&'a self, server: &'a ServerName, shown: Digest, reviewer: &'a Name) -> Pending<'a, Result<Approved, Unreviewed>> {
         Box::pin(self.approved(server, shown, reviewer))
     }
@@ -140,7 +152,7 @@ fn row(name: &ServerName, pin: &ServerPin) -> serde_json::Value {
 }
 
 /// Writes the whole file beside the old one, then takes its place.
-fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;

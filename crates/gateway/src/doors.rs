@@ -5,6 +5,7 @@ mod compare;
 mod fetch;
 mod link;
 mod local;
+mod observe;
 mod pipe;
 mod revival;
 mod turn;
@@ -12,6 +13,7 @@ mod turn;
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
+pub use observe::{Observed, Sight, observe};
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};

@@ -9,7 +9,7 @@ use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
 use mcp::Message;
-use sandbox::{Breach, Ended, Network, Scratch, Spec, Tail, Weakness};
+use sandbox::{Breach, Ended, Network, Running, Scratch, Spec, Tail, Weakness};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -32,15 +32,33 @@ pub(super) async fn start(
     found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
+    let spec = spec(servers, run, found, gate.clock.utc())?;
+    let (mut running, count) = launched(servers, &spec).await?;
+    // Nobody serves them in this build: closed, they refuse every connection.
+    drop(running.doors.take());
+    Ok(attend(gate, session, server, run, running, Some(state), count))
+}
+
+/// Starts a process, and counts it.
+pub(super) async fn launched(servers: &Servers, spec: &Spec) -> Result<(Running, Count), Closed> {
     if servers.running.fetch_add(1, Ordering::AcqRel) >= PROCESSES {
         servers.running.fetch_sub(1, Ordering::AcqRel);
         return Err(Closed::Many);
     }
     let count = Count(Arc::clone(&servers.running));
-    let spec = spec(servers, run, found, gate.clock.utc())?;
-    let mut running = sandbox::launch(&spec).await?;
-    // Nobody serves them in this build: closed, they refuse every connection.
-    drop(running.doors.take());
+    Ok((sandbox::launch(spec).await?, count))
+}
+
+/// Watches a process that was started. Without a `state` its death does not count.
+pub(super) fn attend(
+    gate: &Arc<Gate>,
+    session: Option<&Arc<Session>>,
+    server: &Arc<Server>,
+    run: &Run,
+    running: Running,
+    state: Option<&Arc<State>>,
+    count: Count,
+) -> Arc<Link> {
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
@@ -55,7 +73,7 @@ pub(super) async fn start(
         gate: Arc::clone(gate),
         link: Arc::clone(&link),
         server: Arc::clone(server),
-        state: Arc::clone(state),
+        state: state.cloned(),
         session: session.map(Arc::downgrade),
         idle: run.idle,
     };
@@ -63,11 +81,11 @@ pub(super) async fn start(
         watch.run(watched).await;
         drop(count);
     });
-    Ok(link)
+    link
 }
 
 /// One of the processes that are counted.
-struct Count(Arc<std::sync::atomic::AtomicUsize>);
+pub(super) struct Count(Arc<std::sync::atomic::AtomicUsize>);
 
 impl Drop for Count {
     fn drop(&mut self) {
@@ -75,7 +93,8 @@ impl Drop for Count {
     }
 }
 
-fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
+/// What is launched for `run`.
+pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
     let (_, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
     let mut spec = Spec::new(found.program);
     spec.image = Some(found.image);
@@ -122,7 +141,7 @@ struct Watch {
     gate: Arc<Gate>,
     link: Arc<Link>,
     server: Arc<Server>,
-    state: Arc<State>,
+    state: Option<Arc<State>>,
     session: Option<Weak<Session>>,
     idle: std::time::Duration,
 }
@@ -165,7 +184,8 @@ impl Watch {
         };
         self.link.end();
         // Counted at once, so that nobody starts it again before.
-        let next = (!asked).then(|| self.state.revival.lock().failed(self.gate.clock.instant()));
+        let counting = self.state.as_ref().filter(|_| !asked);
+        let next = counting.map(|state| state.revival.lock().failed(self.gate.clock.instant()));
         let ended = watched.finish().await;
         if let Some(Ended { breach: Some(breach), .. }) = ended {
             self.tell(breach);
