@@ -26,6 +26,11 @@ fn watched(case: &Case<'_>) -> (World, Value) {
     };
     git(&["init", "-q"]);
     git(&["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", "first"]);
+    // What root owns is read with the rights of others, and git takes no repository of another owner's.
+    let owner = std::process::Command::new("chown").args(["-R", "12345:12345"]).arg(world.path("repo")).output().unwrap();
+    assert!(
+        owner.status.success() || std::fs::metadata(world.path("repo")).is_ok_and(|found| std::os::unix::fs::MetadataExt::uid(&found) != 0)
+    );
     let root = world.path("").display().to_string();
     let root = root.trim_end_matches('/').to_owned();
     let calls: Vec<(&str, Value)> = case

@@ -54,7 +54,8 @@ pub struct Observed {
 
 /// Starts `server`, asks it what it offers, calls what `sight` names, and ends it.
 ///
-/// Nothing that it says leaves this function, and nothing that it sends leaves its sandbox.
+/// Nothing that it says leaves this function, and nothing that it sends leaves its sandbox. Where it may read more than its entry says, it may
+/// write nowhere but to its own `/tmp`.
 ///
 /// # Errors
 /// [`Closed`] when it cannot be started; what goes wrong after that is a part of what was observed.
@@ -71,8 +72,12 @@ pub async fn observe(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn 
     spec.watched = Watched::Calls;
     spec.network = Network::Doors { ports: Vec::new() };
     let known: Vec<PathBuf> = spec.folders.iter().map(|folder| folder.path.clone()).collect();
-    let more = sight.read.iter().filter(|path| !known.contains(path));
-    spec.folders.extend(more.map(|path| Folder { path: path.clone(), access: Access::Read }));
+    let more: Vec<&PathBuf> = sight.read.iter().filter(|path| !known.contains(path)).collect();
+    if !more.is_empty() {
+        // INVARIANT: what it reads beyond its entry it can leave nowhere.
+        spec.folders.iter_mut().for_each(|folder| folder.access = Access::Read);
+    }
+    spec.folders.extend(more.into_iter().map(|path| Folder { path: path.clone(), access: Access::Read }));
     let (mut running, count) = local::launched(&gate.servers, &spec).await?;
     let (observer, meter) = (running.observer.take(), running.process.meter());
     // The listeners close: whoever connects is refused, and was noted before.
