@@ -10,6 +10,7 @@ mod confinement;
 mod ground;
 mod identity;
 mod log;
+mod network;
 mod probe;
 mod progress;
 mod runtime;

@@ -127,13 +127,6 @@ fn announce(configured: &Configured, wired: &Wired) {
             warn(&format!("sandbox: {}", capability.detail()));
         }
     }
-    for (name, server) in servers {
-        if let gateway::snapshot::Carrier::Run(run) = &server.carrier
-            && !run.ports.is_empty()
-        {
-            warn(&format!("sandbox: {name} has no network: `egress` is read, and nothing answers for it in this build"));
-        }
-    }
     if let Some(fault) = &wired.lock_fault {
         warn(&format!("lock: {fault}. No server starts until it is signed: bastide lock"));
     }
@@ -177,6 +170,9 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     let (snapshot, fault) = configured.snapshot(&wired.lock_key.verifying_key(), &*wired.clock)?;
     if snapshot.listen.base != before.listen.base {
         return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
+    }
+    if configured.loaded.file.dns != in_force.loaded.file.dns {
+        return Err(Failure::usage("`dns` cannot change while the gateway runs").next("restart it"));
     }
     if let Some(fault) = fault {
         tracing::warn!(%fault, "the lock cannot be used");

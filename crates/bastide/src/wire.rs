@@ -227,6 +227,15 @@ pub struct Wired {
     pub entropy: Arc<dyn Entropy>,
 }
 
+/// Who knows the addresses of names.
+fn resolver(text: &str) -> Result<Arc<dyn egress::Resolver>, Failure> {
+    if text == "system" {
+        return Ok(Arc::new(egress::System));
+    }
+    let doh = egress::Doh::new(text).map_err(|cause| Failure::usage(format!("dns.resolver cannot be used: {cause}")))?;
+    Ok(Arc::new(doh))
+}
+
 /// The key that signs the lock, made on first use.
 ///
 /// # Errors
@@ -295,6 +304,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::clone(&contents),
         forensics: Forensics::at(store.folder().path().join("forensics")),
+        resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents);
     Ok(Wired {

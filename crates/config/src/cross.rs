@@ -59,6 +59,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     state(&mut checks);
     listeners(&mut checks);
     bounds(&mut checks);
+    dns(&mut checks);
     people(&mut checks);
     audit(&mut checks);
     for (name, server) in &file.servers {
@@ -67,6 +68,21 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     roles(&mut checks);
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
+    }
+}
+
+/// What is asked for names is the system, or can be asked over HTTPS.
+fn dns(checks: &mut Checks<'_>) {
+    let resolver = checks.file.dns.resolver.as_str();
+    let encrypted = |url: url::Url| egress::ServerTarget::new(url).map_err(|cause| cause.to_string());
+    let fit = match resolver {
+        "system" => Ok(()),
+        // Known, and refused by name.
+        address if address.starts_with("tls:") => Ok(()),
+        address => address.parse().map_err(|_| "it is no address".to_owned()).and_then(encrypted).map(drop),
+    };
+    if let Err(cause) = fit {
+        checks.misfit(&["dns", "resolver"], format!("dns.resolver is `system` or an https: address: {cause}"));
     }
 }
 

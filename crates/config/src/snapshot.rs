@@ -9,7 +9,7 @@ use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
 use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use supply::{Definition, Kind, Lock, Pin, ServerPin};
 use terms::{Action, Class, Control, ServerName, Utc};
@@ -29,6 +29,14 @@ pub enum Unfit {
         argument: String,
         /// Why.
         cause: String,
+    },
+    /// An entry of a server's list cannot be used.
+    #[error("servers.{server}.sandbox.egress: {cause}")]
+    Egress {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        cause: egress::Unfit,
     },
     /// The screens cannot be built.
     #[error("the content screens cannot be built: {0}")]
@@ -161,7 +169,8 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             processes: u64::from(entry.sandbox.processes),
             files: u64::from(entry.sandbox.files),
             folders: folders(&entry.sandbox),
-            ports: ports(&entry.sandbox.egress),
+            egress: rules(name, &entry.sandbox.egress)?,
+            traffic: traffic(&entry.sandbox.traffic),
             account: sandbox::account(&file.state.to_string_lossy(), name.as_str()),
             weaknesses: Vec::new(),
         }),
@@ -194,9 +203,19 @@ fn folders(entry: &file::Sandbox) -> Vec<Folder> {
     [of(&entry.read, Access::Read), of(&entry.write, Access::Write)].concat()
 }
 
-fn ports(egress: &[String]) -> Vec<u16> {
-    let ports: BTreeSet<u16> = egress.iter().filter_map(|target| target.rsplit_once(':')?.1.parse().ok()).collect();
-    ports.into_iter().collect()
+fn traffic(entry: &file::Traffic) -> egress::Limits {
+    egress::Limits {
+        connections: usize::try_from(entry.connections).unwrap_or(usize::MAX),
+        opening: entry.opening,
+        bytes_out: entry.out.bytes(),
+        bytes_back: entry.back.bytes(),
+        rate: entry.rate.bytes(),
+        ..egress::Limits::default()
+    }
+}
+
+fn rules(server: &ServerName, entries: &[String]) -> Result<egress::Rules, Unfit> {
+    egress::Rules::new(entries).map_err(|(_, cause)| Unfit::Egress { server: server.clone(), cause })
 }
 
 /// Whether the pin was made for what the file says now, as far as the file alone tells.

@@ -177,6 +177,12 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { run: [a], sandbox: { read: [~/.config/bastide] } } }", "holds the configuration"),
         ("servers: { a: { run: [a], sandbox: { read: [work] } } }", "an absolute path"),
         ("servers: { a: { run: [a], sandbox: { egress: [\"*\"] } } }", "egress is host:port"),
+        ("servers: { a: { run: [a], sandbox: { egress: [\"mail.example.com:25\"] } } }", "write smtp://"),
+        ("servers: { a: { run: [a], sandbox: { egress: [\"ｅxample.com:443\"] } } }", "in the form in which it is compared"),
+        ("servers: { a: { run: [a], sandbox: { egress: [\"a:443\", \"http://a:443\"] } } }", "with another protocol"),
+        ("servers: { a: { run: [a], sandbox: { traffic: { opening: 0 } } } }", "sandbox.traffic.opening must be more than nothing"),
+        ("dns: { resolver: \"http://resolver.example.com/\" }", "dns.resolver is `system` or an https: address"),
+        ("dns: { resolver: systematic }", "dns.resolver is `system` or an https: address"),
         ("servers: { a: { run: [a], call: 0s } }", "must be more than nothing"),
         (
             "servers: { files: { run: [a] } }\nroles: { r: { allow: { file: [x] } } }",

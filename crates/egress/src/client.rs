@@ -2,6 +2,7 @@
 
 use crate::connection::{Connection, Route};
 use crate::pool::Pool;
+use crate::resolver::{Resolver, System};
 use crate::target::ServerTarget;
 use crate::{Error, tls};
 use bytes::{Bytes, BytesMut};
@@ -22,12 +23,20 @@ use url::Url;
 /// Makes clients. One for the whole gateway: it holds the system's trusted roots.
 pub struct Egress {
     roots: RootCertStore,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl Egress {
     /// Reads the system's trusted roots. A system without any is no fault here: clients that bring no roots of their own will say so.
     pub fn new() -> Self {
-        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()) }
+        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()), resolver: Arc::new(System) }
+    }
+
+    /// The same, with names resolved by `resolver` and not by the system.
+    #[must_use]
+    pub fn resolving(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
     }
 
     /// A client for one server, with connections of its own.
@@ -54,7 +63,7 @@ impl Egress {
             Some(query) => PathAndQuery::try_from(format!("{}?{query}", url.path())),
         };
         let path = path.map_err(|_| Error::Url("its path cannot be sent"))?;
-        Ok(Client { pool: Pool::new(Route::new(url, listed, settings, bounds)?), host, path })
+        Ok(Client { pool: Pool::new(Route::new(url, listed, settings, bounds, Arc::clone(&self.resolver))?), host, path })
     }
 }
 
@@ -472,7 +481,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         let (_, certificate, _) = tls_server().await;
         roots.add(certificate).unwrap();
-        let client = Egress { roots }.client(ServerTarget::new(target).unwrap()).unwrap();
+        let client = Egress { roots, resolver: Arc::new(System) }.client(ServerTarget::new(target).unwrap()).unwrap();
         let Err(fault) = client.get(HeaderMap::new()).await else { panic!("reached") };
         assert!(matches!(fault, Error::Address { .. } | Error::Resolve(_)), "{fault:?}");
     }

@@ -1,6 +1,8 @@
 //! One connection to a server, driven by whoever uses it.
 
 use crate::address::{allowed, plain};
+use crate::hostname::HostName;
+use crate::resolver::Resolver;
 use crate::target::{Bounds, localhost};
 use crate::{Error, Reach};
 use bytes::Bytes;
@@ -104,17 +106,24 @@ pub(crate) struct Route {
     listed: Vec<IpNet>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     bounds: Bounds,
+    resolver: Arc<dyn Resolver>,
 }
 
 impl Route {
-    pub(crate) fn new(url: Url, listed: Vec<IpNet>, tls: Option<Arc<ClientConfig>>, bounds: Bounds) -> Result<Self, Error> {
+    pub(crate) fn new(
+        url: Url,
+        listed: Vec<IpNet>,
+        tls: Option<Arc<ClientConfig>>,
+        bounds: Bounds,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, Error> {
         let name = match url.host() {
             None => return Err(Error::Url("it has no host")),
             Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).map_err(|_| Error::Url("its host is not a name"))?,
             Some(Host::Ipv4(address)) => ServerName::from(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
         };
-        Ok(Self { url, listed, tls: tls.map(|settings| (settings, name)), bounds })
+        Ok(Self { url, listed, tls: tls.map(|settings| (settings, name)), bounds, resolver })
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -159,7 +168,11 @@ impl Route {
             Some(Host::Ipv4(address)) => vec![SocketAddr::new(IpAddr::V4(address), port)],
             Some(Host::Ipv6(address)) => vec![SocketAddr::new(plain(IpAddr::V6(address)), port)],
             Some(Host::Domain("localhost")) => localhost().map(|address| SocketAddr::new(address, port)).to_vec(),
-            Some(Host::Domain(name)) => tokio::net::lookup_host((name, port)).await.map_err(Error::Resolve)?.take(16).collect(),
+            Some(Host::Domain(name)) => {
+                let name = HostName::parse(name).ok_or(Error::Url("its host is not a name"))?;
+                let found = self.resolver.resolve(&name).await.map_err(Error::Resolve)?;
+                found.into_iter().take(16).map(|address| SocketAddr::new(address, port)).collect()
+            }
         };
         if addresses.is_empty() {
             return Err(Error::NoAddress);

@@ -4,18 +4,43 @@
 //! checks the addresses that a name resolved to and connects to those very addresses, and keeps few idle connections.
 //! A request runs in the caller's own task: its connection is polled there, so a call costs no task and no wake-up across threads.
 //!
-//! Controls: `tools.http`, `network.egress`, `transport.tls`.
+//! Sandboxed servers get out here too, see [`Exit`]: to what is on their list and nowhere else.
+//!
+//! Controls: `tools.http`, `network.egress`, `network.protocols`, `network.dns`, `network.telemetry`, `transport.tls`.
 
 mod address;
+mod attempt;
+mod book;
 mod client;
 mod connection;
+mod doh;
 mod error;
+mod exit;
+mod head;
+mod hello;
+mod hostname;
+mod limits;
+mod meter;
+mod octets;
 mod pool;
+mod protocol;
+mod query;
+mod resolver;
+mod rules;
 mod target;
 mod tls;
 
 pub use address::{Reach, reach};
+pub use attempt::{Attempt, Attempts, Door, End, Entry, Kept, Moved, Reason, Stop, Unrecorded};
 pub use client::{Client, Egress, Response};
+pub use doh::Doh;
 pub use error::Error;
+pub use exit::{Doors, Exit, RANGE, Terms, can_mark};
+pub use hostname::HostName;
+pub use limits::Limits;
+pub use meter::{Destination, Meter, Traffic};
+pub use protocol::{Protocol, Purpose};
+pub use resolver::{Resolver, Resolving, System};
+pub use rules::{PROXY_PORT, Rules, Unfit};
 pub use target::{Bounds, ServerTarget, SpkiPin};
 pub use tls::ClientIdentity;

@@ -6,6 +6,7 @@ mod fetch;
 mod link;
 mod local;
 mod observe;
+mod outward;
 mod pipe;
 mod revival;
 mod turn;
@@ -144,6 +145,7 @@ pub struct Servers {
     credentials: Credentials,
     contents: Arc<dyn Contents>,
     egress: egress::Egress,
+    resolver: Arc<dyn egress::Resolver>,
     echo: ArcSwapOption<Echo>,
     /// Whether `echo` knows every credential. While it does not, none is given out: what cannot be searched for could come back.
     learned: AtomicBool,
@@ -151,12 +153,15 @@ pub struct Servers {
     /// Held while a snapshot comes into force, and while what a server offers is judged by the one in force.
     turning: Mutex<()>,
     running: Arc<AtomicUsize>,
+    /// What serves the ways out of local servers.
+    background: Option<tokio::runtime::Handle>,
 }
 
 /// What is remembered of one server, whatever its configuration.
 pub(crate) struct State {
     shared: tokio::sync::Mutex<Option<Arc<Link>>>,
     clients: Mutex<Option<(String, egress::Client)>>,
+    exit: Mutex<Option<(String, Arc<egress::Exit>)>>,
     revival: Mutex<Revival>,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
@@ -195,16 +200,18 @@ impl State {
 
 impl Servers {
     /// No server yet.
-    pub(crate) fn new(credentials: Credentials, contents: Arc<dyn Contents>) -> Self {
+    pub(crate) fn new(credentials: Credentials, contents: Arc<dyn Contents>, resolver: Arc<dyn egress::Resolver>) -> Self {
         let servers = Self {
             credentials,
             contents,
-            egress: egress::Egress::new(),
+            egress: egress::Egress::new().resolving(Arc::clone(&resolver)),
+            resolver,
             echo: ArcSwapOption::new(nothing_known()),
             learned: AtomicBool::new(false),
             states: Mutex::default(),
             turning: Mutex::default(),
             running: Arc::default(),
+            background: tokio::runtime::Handle::try_current().ok(),
         };
         servers.learn();
         servers
@@ -243,6 +250,7 @@ impl Servers {
         let state = Arc::new(State {
             shared: tokio::sync::Mutex::new(None),
             clients: Mutex::new(None),
+            exit: Mutex::new(None),
             revival: Mutex::new(Revival::of(&server.carrier)),
             aside: Aside::default(),
             links: Mutex::default(),

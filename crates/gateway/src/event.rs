@@ -68,12 +68,17 @@ pub(crate) fn kept(gate: &Gate, link: &Link, server: &ServerName, place: &Path, 
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.
 fn last_words(gate: &Gate, said: &[Box<str>]) -> String {
     let last: Vec<&str> = said.iter().rev().take(5).rev().map(AsRef::as_ref).collect();
-    let text = last.join("\n");
+    quoted(gate, &last)
+}
+
+/// Lines of a server that go on record; none of them where they hold a credential, or where that cannot be told.
+pub(crate) fn quoted(gate: &Gate, lines: &[&str]) -> String {
+    let text = lines.join("\n");
     let (snapshot, echo) = (gate.snapshot(), gate.servers.echo());
     let reports = snapshot.inspect.engine.inspect_parts(&[&text], Channel::Result, &Budget::default(), &mut Scratch::default());
     let secret = |class| matches!(class, Class::Secret | Class::Echo | Class::Unseen);
     let held = reports.iter().flat_map(|report| &report.findings).any(|finding| secret(finding.class));
-    if held || echo.as_deref().is_some_and(|echo| echo.find_joined(&last).iter().any(|found| !found.is_empty())) {
+    if held || echo.as_deref().is_some_and(|echo| echo.find_joined(lines).iter().any(|found| !found.is_empty())) {
         return "(withheld: it holds a credential)".to_owned();
     }
     text.chars().take(1024).collect()

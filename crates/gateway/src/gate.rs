@@ -72,6 +72,8 @@ pub struct Parts {
     pub contents: Arc<dyn crate::doors::Contents>,
     /// See [`Gate::forensics`].
     pub forensics: Forensics,
+    /// Who knows the addresses of names.
+    pub resolver: Arc<dyn egress::Resolver>,
 }
 
 impl Gate {
@@ -88,7 +90,7 @@ impl Gate {
             meters: parts.meters,
             sessions: Sessions::default(),
             calls: Arc::new(Calls::default()),
-            servers: Servers::new(parts.vault, parts.contents),
+            servers: Servers::new(parts.vault, parts.contents, parts.resolver),
             forensics: parts.forensics,
             cursors,
             metrics: Metrics::default(),

@@ -31,6 +31,51 @@ struct Passed {
     stage: &'static str,
 }
 
+/// A local server, as a label: there are no more of them than the configuration names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    server: String,
+}
+
+/// A local server and which way bytes went, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Way {
+    server: String,
+    /// out or back.
+    direction: &'static str,
+}
+
+/// A local server and why an attempt of it was stopped, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stopped {
+    server: String,
+    reason: &'static str,
+}
+
+/// What local servers sent and got.
+#[derive(Default)]
+pub(crate) struct Outward {
+    opened: Family<Of, Counter>,
+    moved: Family<Way, Counter>,
+    stopped: Family<Stopped, Counter>,
+}
+
+impl Outward {
+    pub(crate) fn opened(&self, server: &str) {
+        self.opened.get_or_create(&Of { server: server.to_owned() }).inc();
+    }
+
+    pub(crate) fn stopped(&self, server: &str, reason: &'static str, count: u64) {
+        self.stopped.get_or_create(&Stopped { server: server.to_owned(), reason }).inc_by(count);
+    }
+
+    pub(crate) fn moved(&self, server: &str, out: u64, back: u64) {
+        for (direction, bytes) in [("out", out), ("back", back)] {
+            self.moved.get_or_create(&Way { server: server.to_owned(), direction }).inc_by(bytes);
+        }
+    }
+}
+
 /// The gateway's counters.
 pub struct Metrics {
     registry: Registry,
@@ -48,6 +93,8 @@ pub struct Metrics {
     stages: [Counter; Stage::ALL.len()],
     /// Sessions open now.
     pub sessions: Gauge,
+    /// What local servers sent and got.
+    pub(crate) outward: Outward,
 }
 
 impl Default for Metrics {
@@ -70,8 +117,12 @@ impl Default for Metrics {
             spent.clone(),
         );
         let stages = Stage::ALL.map(|stage| spent.get_or_create(&Passed { stage: stage.as_str() }).clone());
+        let outward = Outward::default();
+        registry.register("egress_connections", "Connections of local servers that were let through", outward.opened.clone());
+        registry.register("egress_bytes", "Bytes of local servers' connections that have ended, by direction", outward.moved.clone());
+        registry.register("egress_stopped", "Attempts of local servers that came to nothing, by reason", outward.stopped.clone());
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, probes, strays, turned_away, stages, sessions }
+        Self { registry, settled, allowed, probes, strays, turned_away, stages, sessions, outward }
     }
 }
 

@@ -188,8 +188,10 @@ pub struct Run {
     pub files: u64,
     /// Folders that it was given.
     pub folders: Vec<sandbox::Folder>,
-    /// Ports that it may connect to; empty where it has no rule for a way out.
-    pub ports: Vec<u16>,
+    /// What it may connect to.
+    pub egress: egress::Rules,
+    /// How much it may send and get there.
+    pub traffic: egress::Limits,
     /// The account that it gets where the gateway runs as root.
     pub account: u32,
     /// Weaknesses of this machine that were accepted for it, each until its moment.

@@ -16,7 +16,7 @@ const SPACES: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
 /// Whether there is any local server to look at.
-fn local(ground: &Ground, steps: &mut Steps) -> bool {
+pub(super) fn local(ground: &Ground, steps: &mut Steps) -> bool {
     let any = ground.file().servers.values().any(|server| !server.run.is_empty());
     if !any {
         steps.note("looked for local servers", "none", "every server is remote", true);
@@ -25,7 +25,7 @@ fn local(ground: &Ground, steps: &mut Steps) -> bool {
 }
 
 /// The canary while it runs, and its folder in `/proc`.
-async fn running(ground: &Ground) -> Result<(Reached, PathBuf), Trouble> {
+pub(super) async fn running(ground: &Ground) -> Result<(Reached, PathBuf), Trouble> {
     let mut reached = Reached::find(ground).await?;
     reached.call("echo", json!({"text": "assessment"})).await?;
     let pid = canaries(ground).first().copied().ok_or_else(|| Trouble::new("looked for the process of the canary", "there is none"))?;

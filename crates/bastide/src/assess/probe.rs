@@ -5,7 +5,7 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, identity, log, runtime, secrets, stop, supply};
+use super::{access, canaries, confinement, identity, log, network, runtime, secrets, stop, supply};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -48,9 +48,12 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         }
         Control::SecretsIsolation | Control::RuntimeRestart | Control::SupplyPinning => Some((How::Probe, Canary::Alone)),
         Control::SecretsVault => Some((How::Read, Canary::Shared)),
-        Control::RuntimeEnvironment | Control::RuntimeSandbox | Control::RuntimeLimits | Control::RuntimeIdentities => {
-            Some((How::Read, Canary::Alone))
-        }
+        Control::RuntimeEnvironment
+        | Control::RuntimeSandbox
+        | Control::RuntimeLimits
+        | Control::RuntimeIdentities
+        | Control::NetworkSegments
+        | Control::NetworkEgress => Some((How::Read, Canary::Alone)),
         _ => None,
     }
 }
@@ -127,6 +130,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::RuntimeSandbox => confinement::sandbox(ground, steps).await,
         Control::RuntimeLimits => confinement::limits(ground, steps).await,
         Control::RuntimeIdentities => confinement::identities(ground, steps).await,
+        Control::NetworkSegments => network::segments(ground, steps).await,
+        Control::NetworkEgress => network::egress(ground, steps).await,
         Control::SupplyAllowlist => supply::allowlist(ground, steps).await,
         Control::SupplyPinning => supply::pinning(ground, steps).await,
         Control::AuditCalls => log::calls(ground, steps).await,
@@ -181,6 +186,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 21);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 23);
     }
 }

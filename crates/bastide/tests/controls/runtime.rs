@@ -27,7 +27,7 @@ for line in sys.stdin:
 "#;
 
 /// A world with a server `name` that runs `code` when its tool is called; `tester` may call it, and the canary.
-fn python(name: &str, code: &str, more: &str) -> Setup {
+pub(super) fn python(name: &str, code: &str, more: &str) -> Setup {
     let code: String = code.lines().map(|line| format!("    {line}\n")).collect();
     let role = format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ canary: [\"*\"], {name}: [\"*\"] }}");
     World::with()
@@ -44,7 +44,7 @@ fn replace(world: &World, from: &str, to: &str) {
 }
 
 /// Lets the script of [`python`] begin with `code`.
-fn prepend(world: &World, code: &str) {
+pub(super) fn prepend(world: &World, code: &str) {
     replace(world, "# BEGIN", code);
 }
 
@@ -53,7 +53,7 @@ fn command(pid: u32) -> String {
 }
 
 #[track_caller]
-fn until(mut done: impl FnMut() -> bool) {
+pub(super) fn until(mut done: impl FnMut() -> bool) {
     const LONGEST: Duration = Duration::from_secs(30);
     let end = Instant::now() + LONGEST;
     while !done() {

@@ -161,10 +161,12 @@ fn sandbox(checks: &mut Checks<'_>, name: &str, server: &Server, config: &Path) 
             }
         }
     }
-    for (at, target) in sandbox.egress.iter().enumerate() {
-        if !is_target(target) {
-            let message = "egress is host:port, such as db.internal:5432 or \"*.example.com:443\"";
-            checks.misfit(&["servers", name, "sandbox", "egress", &at.to_string()], message);
+    if let Err((at, unfit)) = egress::Rules::new(&sandbox.egress) {
+        checks.misfit(&["servers", name, "sandbox", "egress", &at.to_string()], unfit.to_string());
+    }
+    for (key, count) in [("connections", sandbox.traffic.connections), ("opening", sandbox.traffic.opening)] {
+        if count == 0 {
+            checks.misfit(&["servers", name, "sandbox", "traffic", key], format!("sandbox.traffic.{key} must be more than nothing"));
         }
     }
     let least = [
@@ -200,26 +202,9 @@ fn is_own(folder: &Path, beside: &Path) -> bool {
     folder == beside || folder.starts_with(beside.join("policies")) || folder == beside.join("bastide.lock")
 }
 
-fn is_target(target: &str) -> bool {
-    let Some((host, port)) = target.rsplit_once(':') else { return false };
-    let host = host.strip_prefix("*.").unwrap_or(host);
-    let plain = !host.is_empty() && !host.contains(['*', '/', '@', ' ', '?', '#']) && Host::parse(host).is_ok();
-    plain && port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port != 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn targets_are_a_host_and_a_port() {
-        for good in ["db.internal:5432", "*.example.com:443", "10.0.0.1:1", "[::1]:443"] {
-            assert!(is_target(good), "{good}");
-        }
-        for bad in ["", "db", "db:0", "db:99999", "*:443", "a.*.b:1", "https://x:443", "x:+1", "a b:1", ":1"] {
-            assert!(!is_target(bad), "{bad}");
-        }
-    }
 
     #[test]
     fn names_of_credentials_are_known() {

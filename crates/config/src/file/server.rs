@@ -75,8 +75,15 @@ impl Server {
 }
 
 fn is_public_target(target: &str) -> bool {
-    let host = target.rsplit_once(':').map_or(target, |(host, _)| host);
-    Host::parse(host.trim_start_matches("*.")).map_or(true, |host| is_public(&host.as_ref_str()))
+    let target = target.split_once("://").map_or(target, |(_, rest)| rest);
+    let host = target.rsplit_once(':').map_or(target, |(host, _)| host).trim_start_matches("*.");
+    // A network is as public as its first address: what is wider than one sort of addresses opens no inner one.
+    let host = match host.split_once('/') {
+        Some((first, _)) if first.starts_with('[') => format!("{first}]"),
+        Some((first, _)) => first.to_owned(),
+        None => host.to_owned(),
+    };
+    Host::parse(&host).map_or(true, |host| is_public(&host.as_ref_str()))
 }
 
 /// Lets an owned host be judged like a borrowed one.
@@ -260,8 +267,10 @@ section! {
         read, "read": Vec<PathBuf> = Vec::new();
         /// Folders that it may read and write.
         write, "write": Vec<PathBuf> = Vec::new();
-        /// host:port that it may connect to; a host may start with "*.".
+        /// host:port or protocol://host:port that it may connect to; a host is a name, "*." and a name, an address or a network.
         egress, "egress": Vec<String> = Vec::new();
+        /// How much it may send and get there.
+        traffic, "traffic": Traffic = Traffic::default();
         /// Memory.
         memory, "memory": Size = Size::mebibytes(512);
         /// Cores.
@@ -270,6 +279,22 @@ section! {
         processes, "processes": u32 = 64;
         /// Open files.
         files, "files": u32 = 256;
+    }
+}
+
+section! {
+    /// How much a local server may send and get, over all of its processes together.
+    defaulted Traffic {
+        /// Connections at once.
+        connections, "connections": u32 = 64;
+        /// New connections a second.
+        opening, "opening": u32 = 64;
+        /// Bytes that it sends within an hour.
+        out, "out": Size = Size::mebibytes(1024);
+        /// Bytes that it gets within an hour.
+        back, "back": Size = Size::mebibytes(16 * 1024);
+        /// Bytes a second, each way.
+        rate, "rate": Size = Size::mebibytes(256);
     }
 }
 
@@ -301,10 +326,23 @@ mod tests {
 
     #[test]
     fn what_leaves_the_house_is_public() {
-        for public in ["api.example.com:443", "8.8.8.8:53", "*.example.com:443", "[2001:db8::1]:443"] {
+        for public in
+            ["api.example.com:443", "8.8.8.8:53", "*.example.com:443", "[2001:db8::1]:443", "ssh://git.example.com:22", "8.8.0.0/16:53"]
+        {
             assert!(is_public_target(public), "{public}");
         }
-        for inner in ["db.internal:5432", "localhost:1", "10.0.0.1:1", "127.0.0.1:1", "[::1]:1", "[fd00::1]:1", "db:5432"] {
+        for inner in [
+            "db.internal:5432",
+            "localhost:1",
+            "10.0.0.1:1",
+            "127.0.0.1:1",
+            "[::1]:1",
+            "[fd00::1]:1",
+            "db:5432",
+            "ssh://db.internal:22",
+            "10.0.0.0/8:1",
+            "[fd00::/8]:1",
+        ] {
             assert!(!is_public_target(inner), "{inner}");
         }
     }

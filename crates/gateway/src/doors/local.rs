@@ -2,7 +2,7 @@
 
 use super::link::Sharing;
 use super::pipe::{Pipe, Watched};
-use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits};
+use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
@@ -33,9 +33,7 @@ pub(super) async fn start(
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
     let spec = spec(servers, run, found, gate.clock.utc())?;
-    let (mut running, count) = launched(servers, &spec).await?;
-    // Nobody serves them in this build: closed, they refuse every connection.
-    drop(running.doors.take());
+    let (running, count) = launched(servers, &spec).await?;
     Ok(attend(gate, session, server, run, running, Some(state), count))
 }
 
@@ -55,13 +53,17 @@ pub(super) fn attend(
     session: Option<&Arc<Session>>,
     server: &Arc<Server>,
     run: &Run,
-    running: Running,
+    mut running: Running,
     state: Option<&Arc<State>>,
     count: Count,
 ) -> Arc<Link> {
+    let doors = running.doors.take();
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
+    if let (Some(doors), Some(state)) = (doors, state) {
+        outward::serve(&gate.servers, gate, &server.name, outward::exit(gate, server, run, state), doors, watched.end.clone());
+    }
     // What a real server does is never a probe's doing, whoever looked.
     let occasion = match session {
         Some(session) if session.principal.is_probe() && run.is_canary() => Occasion::Probe,
@@ -120,8 +122,8 @@ pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Resu
     spec.needs = found.needs;
     spec.private = found.private;
     spec.account = run.account;
-    if !run.ports.is_empty() {
-        spec.network = Network::Doors { ports: run.ports.clone() };
+    if !run.egress.is_empty() {
+        spec.network = Network::Doors { ports: run.egress.ports() };
     }
     for (weakness, _) in run.weaknesses.iter().filter(|(_, until)| now < *until) {
         for layer in weakness.layers() {

@@ -244,9 +244,14 @@ fn files(root: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Copies what is in `from`, which a running log may write and rename meanwhile.
 fn copy(from: &Path, to: &Path) {
-    for path in files(from) {
-        std::fs::create_dir_all(to.join(&path).parent().unwrap()).unwrap();
-        std::fs::copy(from.join(&path), to.join(&path)).unwrap();
+    while let Err(error) = files(from).iter().try_for_each(|path| {
+        std::fs::create_dir_all(to.join(path).parent().unwrap())?;
+        std::fs::copy(from.join(path), to.join(path)).map(drop)
+    }) {
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound, "{error}");
+        std::fs::remove_dir_all(to).unwrap();
+        std::fs::create_dir(to).unwrap();
     }
 }

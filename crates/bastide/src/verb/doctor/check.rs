@@ -10,6 +10,7 @@ use crate::wire::Configured;
 use admin::client::Client;
 use audit::read::Folder as _;
 use audit::verify::{Against, verify};
+use egress::Resolver as _;
 use sandbox::Standing as Confined;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -23,6 +24,8 @@ use tokio::net::TcpStream;
 
 /// Logs up to this size are verified here; larger ones by `audit verify`.
 const MOST_LOG: u64 = 512 << 20;
+/// Names of one server's list that are looked up.
+const MOST_NAMES: usize = 16;
 /// How long a listener may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -44,6 +47,7 @@ pub(super) async fn all(common: &Common) -> Vec<Finding> {
     gateway(&configured, &mut found).await;
     log(&configured, &mut found);
     confinement(&mut found);
+    outward(&configured, &mut found).await;
     for risk in &configured.loaded.risks {
         let detail =
             format!("accepted: {} at {} until {} ({})", risk.entry.control.id(), risk.entry.scope, risk.entry.until, risk.entry.reason);
@@ -215,6 +219,40 @@ fn size(path: &Path) -> Option<u64> {
         }
     }
     Some(bytes)
+}
+
+/// What local servers may reach, and where that leads from here.
+async fn outward(configured: &Configured, found: &mut Vec<Finding>) {
+    let lists = configured.loaded.file.servers.iter().filter(|(_, server)| !server.sandbox.egress.is_empty());
+    let lists: Vec<_> = lists.filter_map(|(name, server)| Some((name, egress::Rules::new(&server.sandbox.egress).ok()?))).collect();
+    if lists.is_empty() {
+        return;
+    }
+    for (server, rules) in &lists {
+        let ports: Vec<String> = rules.ports().iter().map(u16::to_string).collect();
+        found.push(Finding::ok("egress", format!("{server} reaches what is listed, at ports {}", ports.join(", "))));
+        for (name, port) in rules.exact().take(MOST_NAMES) {
+            let led = tokio::time::timeout(PATIENCE, egress::System.resolve(name)).await;
+            let addresses = led.map_err(|_| "it takes too long".to_owned()).and_then(|led| led.map_err(|cause| cause.to_string()));
+            found.extend(match addresses {
+                Err(cause) => Some(Finding::note("egress", format!("{server}: {name} cannot be resolved here: {cause}"))),
+                Ok(addresses) => addresses.into_iter().find_map(|address| {
+                    let reach = rules.may_lead(address, port).err()?;
+                    let detail = format!("{server}: {name} leads to {address}, which is {reach} and not listed, so it is refused");
+                    Some(Finding::note("egress", detail).next(format!("list the address too: {}", entry(address, port))))
+                }),
+            });
+        }
+    }
+    found.push(if egress::can_mark() {
+        Finding::ok("egress", "outgoing connections of local servers are marked, each server with a mark of its own")
+    } else {
+        Finding::note("egress", "outgoing connections of local servers are not marked: that needs CAP_NET_ADMIN")
+    });
+}
+
+fn entry(address: std::net::IpAddr, port: u16) -> String {
+    SocketAddr::new(address, port).to_string()
 }
 
 /// What confines a local server here, each layer tried, and, as plainly, what does not.
