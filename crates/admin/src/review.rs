@@ -169,7 +169,7 @@ pub struct Watched {
     pub missed: u64,
 }
 
-/// A place that a server asked for and that is not proposed.
+/// A file, a folder or `host:port` that a server asked for and that is not proposed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withheld {
     /// Which.

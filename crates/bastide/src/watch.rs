@@ -2,7 +2,7 @@
 
 mod propose;
 
-use admin::{Watched, Watching};
+use admin::{Watched, Watching, Withheld};
 use gateway::doors::{Closed, Contents, Observed, Sight, observe};
 use gateway::gate::Gate;
 use gateway::snapshot::{Carrier, Server};
@@ -52,6 +52,7 @@ pub async fn watch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
         let read: Vec<PathBuf> = read.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
         if read == sight.read || rounds == ROUNDS || begun.elapsed() > LONG {
             let complete = read == sight.read;
+            let (egress, refused) = hosts(all.hosts);
             return Ok(Watched {
                 server: server.name.clone(),
                 rounds,
@@ -60,12 +61,12 @@ pub async fn watch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
                 failed: all.failed,
                 read: draft.read,
                 write: draft.write,
-                egress: all.hosts,
+                egress,
                 memory: all.peak.memory_bytes.saturating_mul(HEADROOM).max(LEAST.0).next_power_of_two(),
                 processes: all.peak.processes.saturating_mul(HEADROOM).max(LEAST.1).next_multiple_of(STEP),
                 peak_memory: all.peak.memory_bytes,
                 peak_processes: all.peak.processes,
-                withheld: draft.withheld,
+                withheld: draft.withheld.into_iter().chain(refused).collect(),
                 missed: all.missed,
             });
         }
@@ -87,6 +88,20 @@ fn merge(all: &mut Observed, seen: Observed) {
     (all.fault, all.failed, all.needs, all.private) = (seen.fault, seen.failed, seen.needs, seen.private);
 }
 
+/// What can be an entry as it is, and what needs the operator's word.
+fn hosts(seen: Vec<String>) -> (Vec<String>, Vec<Withheld>) {
+    let mut refused = Vec::new();
+    let fit = seen.into_iter().filter(|host| match egress::Rules::new(std::slice::from_ref(host)) {
+        Ok(_) => true,
+        Err((_, cause)) => {
+            refused.push(Withheld { path: PathBuf::from(host), why: cause.to_string() });
+            false
+        }
+    });
+    let fit = fit.collect();
+    (fit, refused)
+}
+
 /// The paths that the operator wrote into the entry: what lies below one is proposed as that one.
 fn hints(server: &Server) -> Vec<PathBuf> {
     let Carrier::Run(run) = &server.carrier else { return Vec::new() };
@@ -95,4 +110,17 @@ fn hints(server: &Server) -> Vec<PathBuf> {
     let written = paths.filter(|word| word.starts_with('/')).map(PathBuf::from);
     let given = run.folders.iter().map(|folder| folder.path.clone());
     written.chain(given).filter(|path| Path::new(path).exists()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_needs_its_word_is_not_proposed() {
+        let seen = ["api.example.com:443", "mail.example.com:25", "203.0.113.9:22"].map(str::to_owned).to_vec();
+        let (fit, refused) = hosts(seen);
+        assert_eq!(fit, ["api.example.com:443"]);
+        assert!(refused.iter().all(|one| !one.why.is_empty()) && refused.len() == 2, "{refused:?}");
+    }
 }

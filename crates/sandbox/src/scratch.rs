@@ -138,8 +138,8 @@ mod tests {
         fs::write(place("large"), vec![1; 5000]).unwrap();
         symlink("/etc/passwd", place("link")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, place("pipe"), FileType::Fifo, Mode::RWXU, 0).unwrap();
-        fs::set_permissions(place("a/b/small"), fs::Permissions::from_mode(0)).unwrap();
-        fs::set_permissions(place("a"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(place("a/b/small"), fs::Permissions::from_mode(0o000)).unwrap();
+        fs::set_permissions(place("a"), fs::Permissions::from_mode(0o000)).unwrap();
         let scratch = Scratch::of(vec![File::open(from.path()).unwrap().into()]);
         let most = Most { bytes: 1 << 20, file_bytes: 1000, entries: 100 };
         let kept = scratch.keep(to.path(), most).unwrap();

@@ -98,7 +98,7 @@ pub async fn observe(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn 
             match asked.await.unwrap_or(Err(Broken::Slow)) {
                 Ok(response) => {
                     let good = match response.outcome() {
-                        Outcome::Result(result) => !result.get("isError").is_some_and(|flag| flag.raw() == b"true"),
+                        Outcome::Result(result) => result.get("isError").is_none_or(|flag| flag.raw() != b"true"),
                         Outcome::Error { .. } => false,
                     };
                     if !good {
