@@ -22,6 +22,7 @@ mod launch;
 mod layer;
 mod lookup;
 mod observe;
+pub mod podman;
 mod probe;
 mod process;
 mod scratch;
