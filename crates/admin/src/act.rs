@@ -1,6 +1,6 @@
 //! The closed list of administrative acts.
 
-use crate::{Error, Watching};
+use crate::{Error, Seek, Watching};
 use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
@@ -80,6 +80,8 @@ pub enum Act {
     ServerLook {
         /// Which.
         server: ServerName,
+        /// Which version of it, where it is a package.
+        seek: Seek,
     },
     /// Run a local server once more to see what it asks for, and propose what it is to be given.
     ServerWatch {
@@ -162,7 +164,8 @@ impl Act {
             }),
             Self::TokenRevoke { id } => json!({ "id": id }),
             Self::Reload => json!({}),
-            Self::ServerRelease { server } | Self::ServerLook { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerRelease { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerLook { server, seek } => json!({ "server": server, "seek": seek }),
             Self::ServerWatch { server, wish } => {
                 let tools: Vec<&str> = wish.calls.iter().map(|call| call.tool.as_str()).collect();
                 json!({ "server": server, "tools": tools, "seconds": wish.seconds })

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-const LONGEST: Duration = Duration::from_secs(100);
+/// How much longer than the gateway itself an answer is waited for.
+const MORE: Duration = Duration::from_secs(10);
 const MOST_ANSWER: usize = 64 << 20;
 
 /// Why a running gateway did not answer.
@@ -30,7 +31,7 @@ pub enum Error {
     #[error("the gateway broke off")]
     Broken(#[from] hyper::Error),
     /// The gateway took too long.
-    #[error("the gateway did not answer within {} s", LONGEST.as_secs())]
+    #[error("the gateway did not answer in time")]
     Slow,
     /// What came back is no answer.
     #[error("the gateway's answer cannot be read")]
@@ -97,7 +98,8 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
-        tokio::time::timeout(LONGEST, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))
+        let longest = crate::api::longest(path) + MORE;
+        tokio::time::timeout(longest, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))
     }
 
     async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {

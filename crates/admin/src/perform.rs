@@ -209,7 +209,7 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
             Side::Running { .. } => Err(Error::NoServer(server)),
             Side::Stopped { .. } => Err(Error::NotRunning),
         },
-        Act::ServerLook { server } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server).await?))),
+        Act::ServerLook { server, seek } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server, seek).await?))),
         Act::ServerWatch { server, wish } => Ok(Answer::Watched(Box::new(admin.reviews.watch(&server, &wish).await?))),
         Act::ServerApprove { server, shown } => {
             Ok(Answer::Approved(Box::new(admin.reviews.approve(&server, shown, &operator.name).await?)))

@@ -12,8 +12,8 @@ const RECORDED: usize = 100;
 
 /// Looks at servers and keeps the lock, beside a running gateway and without one. The servers are those of the configuration file as it is now.
 pub trait Reviews: Send + Sync {
-    /// Starts or dials `server` and sets what it offers beside what was approved.
-    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Look, Unreviewed>>;
+    /// Starts or dials `server` and sets what it offers beside what was approved. A package is installed first where it has to be.
+    fn look<'a>(&'a self, server: &'a ServerName, seek: Seek) -> Pending<'a, Result<Look, Unreviewed>>;
 
     /// Runs `server`, a local one, with nothing more than it may read, to see what it asks for.
     fn watch<'a>(&'a self, server: &'a ServerName, wish: &'a Watching) -> Pending<'a, Result<Watched, Unreviewed>>;
@@ -23,6 +23,17 @@ pub trait Reviews: Send + Sync {
 
     /// Takes a server that is not configured out of the lock, signs it and takes it into use.
     fn forget<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Forgotten, Unreviewed>>;
+}
+
+/// Which version of a package is looked at, for a server that is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seek {
+    /// The approved one; the newest that its line allows where none was approved.
+    #[default]
+    Approved,
+    /// The newest that its line allows, installed afresh.
+    Newest,
 }
 
 /// Why a server was not looked at, or the lock not changed.

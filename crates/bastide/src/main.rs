@@ -14,6 +14,7 @@ mod desk;
 mod host;
 mod lock;
 mod outcome;
+mod packages;
 mod passphrase;
 mod retention;
 mod reviews;

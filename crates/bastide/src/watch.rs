@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use supply::Content;
 
 /// Runs at most: each one may show what the one before kept from being asked for.
 const ROUNDS: u32 = 6;
@@ -26,11 +27,17 @@ const LEAST: (u64, u64) = (128 << 20, 16);
 /// Processes are proposed in steps.
 const STEP: u64 = 8;
 
-/// Watches `server`.
+/// Watches `server`; where it is a package, the one that is `installed`.
 ///
 /// # Errors
 /// [`Closed`] when it cannot be started at all.
-pub async fn watch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Contents>, wish: &Watching) -> Result<Watched, Closed> {
+pub async fn watch(
+    gate: &Arc<Gate>,
+    server: &Arc<Server>,
+    contents: &Arc<dyn Contents>,
+    installed: Option<&Content>,
+    wish: &Watching,
+) -> Result<Watched, Closed> {
     let begun = Instant::now();
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
     let hints = hints(server);
@@ -44,7 +51,7 @@ pub async fn watch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     let mut rounds = 0;
     loop {
         rounds += 1;
-        let seen = Box::pin(observe(gate, server, contents, &sight)).await?;
+        let seen = Box::pin(observe(gate, server, contents, installed, &sight)).await?;
         merge(&mut all, seen);
         let scene = Scene { hints: &hints, home: home.as_deref(), needs: &all.needs, private: &all.private };
         let draft = propose::draft(&all.files, &scene);

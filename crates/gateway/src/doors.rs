@@ -48,11 +48,12 @@ const TELLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells what is to be executed for a local server, so that it can be compared with the lock.
 pub trait Contents: Send + Sync {
-    /// The content behind a command line.
+    /// The content behind a command line. The line of a package runner stands for the tree of `installed`, which says where that is; for what is
+    /// in it, it is looked at.
     ///
     /// # Errors
-    /// A sentence for the record when it cannot be read.
-    fn of(&self, command: &[String]) -> Result<Found, String>;
+    /// A sentence for the record when it cannot be read, or is a package that was not installed.
+    fn of(&self, command: &[String], installed: Option<&supply::Content>) -> Result<Found, String>;
 
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
@@ -64,10 +65,14 @@ pub struct Found {
     pub content: supply::Content,
     /// The program, by its absolute path.
     pub program: std::path::PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
     /// The very file whose digest `content` has.
     pub image: sandbox::Image,
     /// What it needs to be run, beside what every program does: to be read.
     pub needs: Vec<std::path::PathBuf>,
+    /// Folders of the gateway's own that it is run from: to be read all the same.
+    pub lent: Vec<std::path::PathBuf>,
     /// The gateway's own, that no server may reach.
     pub private: Vec<std::path::PathBuf>,
 }
@@ -526,7 +531,7 @@ impl Servers {
     /// What would be executed is what the lock says.
     async fn verify(&self, server: &Server, run: &Run) -> Result<Found, Closed> {
         let Ok(pinned) = &server.pinned else { return Err(Closed::Content("nothing was approved".to_owned())) };
-        let found = content_of(&self.contents, run).await?;
+        let found = content_of(&self.contents, run, Some(&pinned.pin.content)).await?;
         if found.content != pinned.pin.content {
             return Err(Closed::Content(format!("found {}, approved {}", found.content, pinned.pin.content)));
         }
@@ -584,9 +589,9 @@ impl Servers {
 }
 
 /// What would be executed, looked up where reading a large tree holds nobody up.
-async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<Found, Closed> {
-    let (contents, command) = (Arc::clone(contents), run.command.clone());
-    let found = tokio::task::spawn_blocking(move || contents.of(&command)).await;
+async fn content_of(contents: &Arc<dyn Contents>, run: &Run, installed: Option<&supply::Content>) -> Result<Found, Closed> {
+    let (contents, command, installed) = (Arc::clone(contents), run.command.clone(), installed.cloned());
+    let found = tokio::task::spawn_blocking(move || contents.of(&command, installed.as_ref())).await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)
 }
 

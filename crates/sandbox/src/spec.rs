@@ -100,6 +100,8 @@ pub struct Spec {
     pub folders: Vec<Folder>,
     /// What its program needs beside the system's own folders: to be read, with the rights of others.
     pub needs: Vec<PathBuf>,
+    /// Folders that its program is run from, which may lie in what is private: to be read, with the rights of others.
+    pub lent: Vec<PathBuf>,
     /// What no folder of it may hold or lie in.
     pub private: Vec<PathBuf>,
     /// What it has of the network.
@@ -126,6 +128,7 @@ impl Spec {
             limits: Limits::default(),
             folders: Vec::new(),
             needs: Vec::new(),
+            lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
             watched: Watched::No,
@@ -156,6 +159,7 @@ impl Spec {
             limits,
             folders: &self.folders,
             needs: &self.needs,
+            lent: &self.lent,
             private: &self.private,
             network: &self.network,
             watched: self.watched,
@@ -194,6 +198,7 @@ struct OrderOut<'a> {
     limits: Limits,
     folders: &'a [Folder],
     needs: &'a [PathBuf],
+    lent: &'a [PathBuf],
     private: &'a [PathBuf],
     network: &'a Network,
     watched: Watched,
@@ -213,6 +218,7 @@ pub(crate) struct Order {
     pub(crate) limits: Limits,
     pub(crate) folders: Vec<Folder>,
     pub(crate) needs: Vec<PathBuf>,
+    pub(crate) lent: Vec<PathBuf>,
     pub(crate) private: Vec<PathBuf>,
     pub(crate) network: Network,
     pub(crate) watched: Watched,
@@ -244,6 +250,7 @@ impl Order {
             limits: Limits::default(),
             folders: Vec::new(),
             needs: Vec::new(),
+            lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
             watched: Watched::No,

@@ -10,6 +10,7 @@ pub mod client;
 mod clock;
 mod entropy;
 mod process;
+mod registry;
 pub mod server;
 mod world;
 
@@ -17,4 +18,5 @@ pub use client::{Answer, Http, Response, Stdio};
 pub use clock::SetClock;
 pub use entropy::SeededEntropy;
 pub use process::{Running, binary, free_port, run};
+pub use registry::{Registry, is_there};
 pub use world::{Setup, World};

@@ -110,7 +110,7 @@ impl Revocations for Issued {
 struct Unseen;
 
 impl Reviews for Unseen {
-    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<crate::Look, Unreviewed>> {
+    fn look<'a>(&'a self, server: &'a ServerName, _: crate::Seek) -> Pending<'a, Result<crate::Look, Unreviewed>> {
         Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
     }
 

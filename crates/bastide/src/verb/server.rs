@@ -117,6 +117,15 @@ fn count(server: &Value, name: &str) -> String {
     server.pointer(&format!("/pinned/{name}")).map_or_else(|| "-".to_owned(), Value::to_string)
 }
 
+/// Registry, name and version of the package that was approved.
+pub(super) fn package(server: &Value) -> String {
+    let content = server.pointer("/pinned/content").filter(|content| member(content, "kind") == "package");
+    content.map_or_else(String::new, |content| {
+        let named = [member(content, "registry"), member(content, "name"), member(content, "version")];
+        named.map(supply::visible).join(" ")
+    })
+}
+
 fn listed(answer: &Value) -> String {
     let servers = answer.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if servers.is_empty() {
@@ -130,10 +139,11 @@ fn listed(answer: &Value) -> String {
             member(server, "state").to_owned(),
             count(server, "tools"),
             held.to_string(),
+            package(server),
             next(server).replace("NAME", member(server, "name")),
         ]
     };
-    table(&["server", "carrier", "state", "tools", "put aside", "next"], &servers.iter().map(row).collect::<Vec<_>>())
+    table(&["server", "carrier", "state", "tools", "put aside", "package", "next"], &servers.iter().map(row).collect::<Vec<_>>())
 }
 
 fn shown(server: &Value) -> String {
@@ -147,6 +157,7 @@ fn shown(server: &Value) -> String {
     line("state", member(server, "state"));
     let configured = server.get("configured").cloned().unwrap_or_default();
     line("run", &super::joined(&configured, "run").replace(", ", " "));
+    line("package", &package(server));
     line("url", member(&configured, "url"));
     line("trust", member(&configured, "trust"));
     line("clearance", member(&configured, "clearance"));

@@ -97,10 +97,9 @@ impl Drop for Count {
 
 /// What is launched for `run`.
 pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
-    let (_, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
     let mut spec = Spec::new(found.program);
     spec.image = Some(found.image);
-    spec.args = args.to_vec();
+    spec.args = found.arguments;
     spec.cwd = PathBuf::from("/");
     for (name, value) in servers.contents.steadying(&found.content) {
         spec.env.set(name, (*value).to_owned())?;
@@ -120,6 +119,7 @@ pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Resu
     spec.limits.files = run.files;
     spec.folders.clone_from(&run.folders);
     spec.needs = found.needs;
+    spec.lent = found.lent;
     spec.private = found.private;
     spec.account = run.account;
     if !run.egress.is_empty() {

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use supply::Content;
 
 /// How often memory and processes are looked at.
 const LOOK: Duration = Duration::from_millis(25);
@@ -52,22 +53,29 @@ pub struct Observed {
     pub failed: Vec<String>,
 }
 
-/// Starts `server`, asks it what it offers, calls what `sight` names, and ends it.
+/// Starts `server`, where it is a package the one that is `installed`, asks it what it offers, calls what `sight` names, and ends it.
 ///
 /// Nothing that it says leaves this function, and nothing that it sends leaves its sandbox. Where it may read more than its entry says, it may
 /// write nowhere but to its own `/tmp`.
 ///
 /// # Errors
 /// [`Closed`] when it cannot be started; what goes wrong after that is a part of what was observed.
-pub async fn observe(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Contents>, sight: &Sight) -> Result<Observed, Closed> {
+pub async fn observe(
+    gate: &Arc<Gate>,
+    server: &Arc<Server>,
+    contents: &Arc<dyn Contents>,
+    installed: Option<&Content>,
+    sight: &Sight,
+) -> Result<Observed, Closed> {
     let Carrier::Run(run) = &server.carrier else { return Err(Closed::Entry("it does not run on this machine".to_owned())) };
     let stopped = |scope: &Scope| *scope == Scope::All || *scope == Scope::Server(server.name.clone());
     if let Some(stop) = gate.epochs.stops().into_iter().find(|stop| stopped(&stop.scope)) {
         return Err(Closed::Stopped(response::Stopped { scope: stop.scope }));
     }
-    let found = content_of(contents, run).await?;
+    let found = content_of(contents, run, installed).await?;
     let content = found.content.clone();
-    let mut observed = Observed { needs: found.needs.clone(), private: found.private.clone(), ..Observed::default() };
+    let mut observed =
+        Observed { needs: [found.needs.clone(), found.lent.clone()].concat(), private: found.private.clone(), ..Observed::default() };
     let mut spec = local::spec(&gate.servers, run, found, gate.clock.utc())?;
     spec.watched = Watched::Calls;
     spec.network = Network::Doors { ports: Vec::new() };
