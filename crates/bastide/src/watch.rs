@@ -17,7 +17,7 @@ use supply::Content;
 /// Runs at most: each one may show what the one before kept from being asked for.
 const ROUNDS: u32 = 6;
 /// When no further run is begun, so that the last one ends before whoever asked goes away.
-const LONG: Duration = Duration::from_secs(40);
+const LONG: Duration = Duration::from_secs(25);
 /// Longest that a server is left to itself.
 const LINGER: Duration = Duration::from_secs(20);
 /// What is proposed is this much more than what was seen.

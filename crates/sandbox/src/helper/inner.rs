@@ -76,7 +76,8 @@ pub(super) fn confine(order: &Order, plan: Plan, report: &Report) -> Step<()> {
         };
         root::build(plan, order.layers, resolver)?;
     }
-    if has(Layer::Objects) {
+    // Without a user namespace there is none for names either, and this would be the machine's own.
+    if has(Layer::Objects) && has(Layer::User) {
         rustix::system::sethostname(b"sandbox").named("name of the host")?;
     }
     rustix::process::umask(Mode::from_raw_mode(0o077));
