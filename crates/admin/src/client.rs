@@ -74,6 +74,16 @@ impl Client {
         self.ask(Method::GET, path, None).await
     }
 
+    /// Reads `path`, which is text, such as `/metrics`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn text(&self, path: &str) -> Result<String, Error> {
+        let longest = crate::api::longest(path) + MORE;
+        let body = tokio::time::timeout(longest, self.exchange(Method::GET, path, None)).await.unwrap_or(Err(Error::Slow))?;
+        String::from_utf8(body.into()).map_err(|_| Error::Answer)
+    }
+
     /// Sends `body` to `path`.
     ///
     /// # Errors
@@ -99,10 +109,11 @@ impl Client {
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
         let longest = crate::api::longest(path) + MORE;
-        tokio::time::timeout(longest, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))
+        let body = tokio::time::timeout(longest, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))?;
+        serde_json::from_slice(&body).map_err(|_| Error::Answer)
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Error> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(self.open().await?)).await?;
         let driver = tokio::spawn(connection);
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
@@ -119,7 +130,7 @@ impl Client {
         drop(sender);
         driver.abort();
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| Error::Answer);
+            return Ok(body);
         }
         Err(refused(&body))
     }
