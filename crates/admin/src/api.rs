@@ -41,6 +41,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/servers", get(servers))
         .route("/servers/{server}/release", post(server_release))
         .route("/servers/{server}/look", post(server_look))
+        .route("/servers/{server}/watch", post(server_watch))
         .route("/servers/{server}/approve", post(server_approve))
         .route("/servers/{server}/forget", post(server_forget))
         .route("/tokens", get(tokens).post(token_issue))
@@ -135,6 +136,17 @@ async fn server_look(State(admin): Shared, Extension(operator): Extension<Operat
     let server = body::name::<ServerName>(&server)?;
     let body::Sought { seek } = if bytes.is_empty() { body::Sought::default() } else { body::read(&bytes)? };
     perform(&admin, &operator, Act::ServerLook { server, seek }).await.map(Json)
+}
+
+async fn server_watch(
+    State(admin): Shared,
+    Extension(operator): Extension<Operator>,
+    Path(server): Path<String>,
+    bytes: Bytes,
+) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    let wish = body::read(&bytes)?;
+    perform(&admin, &operator, Act::ServerWatch { server, wish }).await.map(Json)
 }
 
 async fn server_approve(

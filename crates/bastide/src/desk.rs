@@ -226,6 +226,7 @@ async fn send(client: &Client, act: Act) -> Result<Value, Failure> {
         Act::Reload => client.post("/api/v1/reload", &json!({})).await,
         Act::ServerRelease { server } => client.post(&server_path(&server, "release"), &json!({})).await,
         Act::ServerLook { server, seek } => client.post(&server_path(&server, "look"), &json!({ "seek": seek })).await,
+        Act::ServerWatch { server, wish } => client.post(&server_path(&server, "watch"), &json!(wish)).await,
         Act::ServerApprove { server, shown } => client.post(&server_path(&server, "approve"), &json!({ "shown": shown })).await,
         Act::ServerForget { server } => client.post(&server_path(&server, "forget"), &json!({})).await,
         Act::SecretPut { address, value } => client.post("/api/v1/secrets", &credential(&address, &value)).await,

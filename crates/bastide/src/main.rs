@@ -25,6 +25,7 @@ mod sources;
 mod start;
 mod trial;
 mod verb;
+mod watch;
 mod wire;
 
 use clap::Parser as _;

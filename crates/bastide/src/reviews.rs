@@ -3,7 +3,7 @@
 use crate::outcome::Failure;
 use crate::packages::{self, Packages};
 use crate::wire::{Configured, LOCK};
-use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Seek, Unreviewed};
+use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Seek, Unreviewed, Watched, Watching};
 use config::Locked;
 use ed25519_dalek::SigningKey;
 use gateway::doors::{Contents, fetch};
@@ -71,6 +71,15 @@ impl Reviewer {
         let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
         let package = self.package(configured, server, choice).await.map_err(|cause| unseen(name, &cause))?;
         fetch(&self.gate, server, &self.contents, package.as_ref()).await.map_err(|cause| unseen(name, &cause))
+    }
+
+    async fn watched(&self, name: &ServerName, wish: &Watching) -> Result<Watched, Unreviewed> {
+        let configured = self.configured()?;
+        let snapshot = configured.snapshot(&self.key.verifying_key(), &*self.clock);
+        let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
+        let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
+        let package = self.package(&configured, server, Choice::Sought(Seek::Approved)).await.map_err(|cause| unseen(name, &cause))?;
+        crate::watch::watch(&self.gate, server, &self.contents, package.as_ref(), wish).await.map_err(|cause| unseen(name, &cause))
     }
 
     async fn package(&self, configured: &Configured, server: &Server, choice: Choice) -> Result<Option<Content>, packages::Error> {
@@ -152,6 +161,10 @@ impl Reviews for Reviewer {
         Box::pin(self.seen(server, seek))
     }
 
+    fn watch<'a>(&'a self, server: &'a ServerName, wish: &'a Watching) -> Pending<'a, Result<Watched, Unreviewed>> {
+        Box::pin(self.watched(server, wish))
+    }
+
     fn approve<'a>(&'a self, server: &'a ServerName, shown: Digest, reviewer: &'a Name) -> Pending<'a, Result<Approved, Unreviewed>> {
         Box::pin(self.approved(server, shown, reviewer))
     }
@@ -175,7 +188,7 @@ fn row(name: &ServerName, pin: &ServerPin) -> serde_json::Value {
 }
 
 /// Writes the whole file beside the old one, then takes its place.
-fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;

@@ -8,6 +8,7 @@ use crate::reviews::Reviewer;
 use audit::{Journal, LogKey};
 use config::{Access, Facts, Loaded, Locked, Sort, Step};
 use gateway::doors::{Contents, Credentials};
+use gateway::forensics::Forensics;
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
 use identity::token::{Issuer, SigningKey, Verifier};
@@ -311,6 +312,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         meters: Arc::new(policy::MemoryMeters::default()),
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::clone(&contents),
+        forensics: Forensics::at(store.folder().path().join("forensics")),
         resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);

@@ -5,6 +5,7 @@ mod compare;
 mod fetch;
 mod link;
 mod local;
+mod observe;
 mod outward;
 mod pipe;
 mod revival;
@@ -13,11 +14,13 @@ mod turn;
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
+pub use observe::{Observed, Sight, observe};
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};
 use crate::session::{Ability, Session};
 use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
+use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
 use detect::Echo;
@@ -29,6 +32,7 @@ use response::Scope;
 use revival::Revival;
 use sandbox::Next;
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use terms::{Code, Name, ServerName};
@@ -179,11 +183,10 @@ impl State {
         }
     }
 
-    /// Ends every link, and local processes at once.
-    fn kill(&self) {
-        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
-            link.kill();
-        }
+    /// Ends every link, and local processes at once. What these leave behind is kept where `place` says, of whom it names one.
+    fn kill(&self, place: impl Fn(&Link) -> Option<PathBuf>) -> Vec<PathBuf> {
+        let links: Vec<Arc<Link>> = self.links.lock().drain(..).filter_map(|link| link.upgrade()).collect();
+        links.iter().filter_map(|link| link.kill_and_keep(place(link))).collect()
     }
 
     /// Lets no link take a further call; each ends after those under way.
@@ -371,16 +374,22 @@ impl Servers {
 
     /// Ends every link to a server at once: its processes with them.
     pub fn cut(&self, server: Option<&ServerName>) {
-        let states: Vec<Arc<State>> = self
-            .states
-            .lock()
-            .iter()
-            .filter(|(name, _)| server.is_none_or(|server| server == *name))
-            .map(|(_, state)| Arc::clone(state))
-            .collect();
-        for state in states {
-            state.kill();
+        for state in self.states_of(server) {
+            state.kill(|_| None);
         }
+    }
+
+    /// Like [`Servers::cut`], as an operator's kill: what local servers leave behind is kept. Gives where.
+    pub(crate) fn isolate(&self, gate: &Gate, server: Option<&ServerName>) -> Vec<PathBuf> {
+        let now = gate.clock.utc();
+        let place = |link: &Link| (link.occasion == Occasion::Work).then(|| gate.forensics.place(&link.server, now));
+        self.states_of(server).into_iter().flat_map(|state| state.kill(place)).collect()
+    }
+
+    fn states_of(&self, server: Option<&ServerName>) -> Vec<Arc<State>> {
+        let states = self.states.lock();
+        let named = states.iter().filter(|(name, _)| server.is_none_or(|server| server == *name));
+        named.map(|(_, state)| Arc::clone(state)).collect()
     }
 
     /// Ends every link of a session at once: its processes with them.

@@ -6,7 +6,8 @@ use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Kind, Object, Severity};
 use detect::{Budget, Channel, Scratch};
-use sandbox::Next;
+use sandbox::{Kept, Next};
+use std::path::Path;
 use terms::{Class, RecordId, ServerName};
 
 /// A server offers other definitions than were approved.
@@ -41,6 +42,27 @@ pub(crate) fn breached(gate: &Gate, link: &Link, server: &ServerName) {
 /// A local server, or a part of it, was ended because it took more memory than it may.
 pub(crate) fn starved(gate: &Gate, link: &Link, server: &ServerName) {
     tell(gate, link, server, "sandbox.limit", Severity::Medium, &["T1499.004"], br#"{"limit":"memory"}"#);
+}
+
+/// What a killed server left behind was kept, or could not be.
+pub(crate) fn kept(gate: &Gate, link: &Link, server: &ServerName, place: &Path, kept: Result<Kept, String>) {
+    let mut detail = Vec::with_capacity(256);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("folder", &place.display().to_string());
+    let (event, severity) = match kept {
+        Ok(Kept { files, bytes, cut, left_out }) => {
+            for (name, count) in [("files", files), ("bytes", bytes), ("cut", cut), ("left_out", left_out)] {
+                object.int(name, i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            ("forensics.kept", Severity::Info)
+        }
+        Err(cause) => {
+            object.text("cause", &cause);
+            ("forensics.failed", Severity::Medium)
+        }
+    };
+    object.close();
+    tell(gate, link, server, event, severity, &[], &detail);
 }
 
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.

@@ -70,6 +70,17 @@ pub enum Network {
     },
 }
 
+/// Whether what a server asks for is noted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Watched {
+    /// Nothing is.
+    #[default]
+    No,
+    /// Every file and address that it names, see [`crate::Observer`]. It may do no more than otherwise, and does it more slowly.
+    Calls,
+}
+
 /// A server to be started.
 #[derive(Debug)]
 pub struct Spec {
@@ -95,6 +106,8 @@ pub struct Spec {
     pub private: Vec<PathBuf>,
     /// What it has of the network.
     pub network: Network,
+    /// Whether what it asks for is noted.
+    pub watched: Watched,
     /// The account that it gets where the gateway runs as root, see [`crate::account`].
     pub account: u32,
     /// What it is confined by. Less than [`Layers::FULL`] is for accepted weaknesses alone.
@@ -118,6 +131,7 @@ impl Spec {
             lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
+            watched: Watched::No,
             account: crate::account("", ""),
             layers: Layers::FULL,
             spare: Layers::NONE.with(Layer::Group),
@@ -148,6 +162,7 @@ impl Spec {
             lent: &self.lent,
             private: &self.private,
             network: &self.network,
+            watched: self.watched,
             account: self.account,
             layers,
         };
@@ -186,6 +201,7 @@ struct OrderOut<'a> {
     lent: &'a [PathBuf],
     private: &'a [PathBuf],
     network: &'a Network,
+    watched: Watched,
     account: u32,
     layers: Layers,
 }
@@ -205,6 +221,7 @@ pub(crate) struct Order {
     pub(crate) lent: Vec<PathBuf>,
     pub(crate) private: Vec<PathBuf>,
     pub(crate) network: Network,
+    pub(crate) watched: Watched,
     pub(crate) account: u32,
     pub(crate) layers: Layers,
 }
@@ -236,6 +253,7 @@ impl Order {
             lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
+            watched: Watched::No,
             account,
             layers,
         }

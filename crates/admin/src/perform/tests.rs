@@ -114,6 +114,10 @@ impl Reviews for Unseen {
         Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
     }
 
+    fn watch<'a>(&'a self, server: &'a ServerName, _: &'a crate::Watching) -> Pending<'a, Result<crate::Watched, Unreviewed>> {
+        Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
+    }
+
     fn approve<'a>(&'a self, server: &'a ServerName, _: supply::Digest, _: &'a Name) -> Pending<'a, Result<crate::Approved, Unreviewed>> {
         Box::pin(std::future::ready(Err(Unreviewed::Moved(server.clone()))))
     }
