@@ -1,6 +1,6 @@
 //! The closed list of administrative acts.
 
-use crate::Error;
+use crate::{Error, Seek, Watching};
 use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
@@ -80,6 +80,15 @@ pub enum Act {
     ServerLook {
         /// Which.
         server: ServerName,
+        /// Which version of it, where it is a package.
+        seek: Seek,
+    },
+    /// Run a local server once more to see what it asks for, and propose what it is to be given.
+    ServerWatch {
+        /// Which.
+        server: ServerName,
+        /// What is done with it.
+        wish: Watching,
     },
     /// Approve a server as it was shown, and sign the lock.
     ServerApprove {
@@ -112,7 +121,11 @@ impl Act {
     pub const fn gravity(&self) -> Gravity {
         match self {
             Self::Kill { .. } | Self::TokenRevoke { .. } => Gravity::Stop,
-            Self::SecretRemove { .. } | Self::ServerRelease { .. } | Self::ServerLook { .. } | Self::ServerForget { .. } => Gravity::Plain,
+            Self::SecretRemove { .. }
+            | Self::ServerRelease { .. }
+            | Self::ServerLook { .. }
+            | Self::ServerWatch { .. }
+            | Self::ServerForget { .. } => Gravity::Plain,
             Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } | Self::ServerApprove { .. } => {
                 Gravity::Grave
             }
@@ -129,6 +142,7 @@ impl Act {
             Self::Reload => "reload",
             Self::ServerRelease { .. } => "server.release",
             Self::ServerLook { .. } => "server.look",
+            Self::ServerWatch { .. } => "server.watch",
             Self::ServerApprove { .. } => "server.approve",
             Self::ServerForget { .. } => "server.forget",
             Self::SecretPut { .. } => "secret.put",
@@ -150,7 +164,12 @@ impl Act {
             }),
             Self::TokenRevoke { id } => json!({ "id": id }),
             Self::Reload => json!({}),
-            Self::ServerRelease { server } | Self::ServerLook { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerRelease { server } | Self::ServerForget { server } => json!({ "server": server }),
+            Self::ServerLook { server, seek } => json!({ "server": server, "seek": seek }),
+            Self::ServerWatch { server, wish } => {
+                let tools: Vec<&str> = wish.calls.iter().map(|call| call.tool.as_str()).collect();
+                json!({ "server": server, "tools": tools, "seconds": wish.seconds })
+            }
             Self::ServerApprove { server, shown } => json!({ "server": server, "shown": shown }),
             Self::SecretPut { address, value: _ } | Self::SecretRemove { address } => json!({ "address": address }),
         };
@@ -176,6 +195,7 @@ impl Act {
             | Self::Reload
             | Self::ServerRelease { .. }
             | Self::ServerLook { .. }
+            | Self::ServerWatch { .. }
             | Self::ServerApprove { .. }
             | Self::ServerForget { .. }
             | Self::SecretPut { .. }

@@ -1,8 +1,9 @@
 //! What an act gives back.
 
-use crate::{Approved, Forgotten, Look, Reloaded};
+use crate::{Approved, Forgotten, Look, Reloaded, Watched};
 use response::Scope;
 use serde::{Serialize, Serializer};
+use std::path::PathBuf;
 use terms::{Secret, ServerName, TokenId, Utc};
 use vault::{Address, Listing};
 
@@ -25,6 +26,8 @@ pub enum Answer {
     },
     /// Of a server that was looked at.
     Looked(Box<Look>),
+    /// Of a server that was watched.
+    Watched(Box<Watched>),
     /// Of a server that was approved.
     Approved(Box<Approved>),
     /// Of a server that was taken out of the lock.
@@ -49,6 +52,9 @@ pub struct Cut {
     pub ended_calls: usize,
     /// From the act to its end, in milliseconds.
     pub ms: u64,
+    /// Where what killed local servers leave behind is being kept, a folder each; absent where there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<PathBuf>,
 }
 
 /// A token, shown once.

@@ -25,6 +25,13 @@ pub const OPENAPI: &str = include_str!("api/openapi.json");
 const MOST_BODY: usize = 256 * 1024;
 /// The longest time that a request may take.
 const LONGEST: Duration = Duration::from_secs(90);
+/// The longest time that a look at a server may take, which installs its package where it has to.
+const LONGEST_LOOK: Duration = Duration::from_secs(400);
+
+/// How long a request for `path` may take.
+pub(crate) fn longest(path: &str) -> Duration {
+    if path.starts_with("/api/v1/servers/") && path.ends_with("/look") { LONGEST_LOOK } else { LONGEST }
+}
 
 /// All paths. Each request must carry an [`Operator`] as an extension for anything under `/api/v1`.
 pub fn router(admin: Arc<Admin>) -> Router {
@@ -34,6 +41,7 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/servers", get(servers))
         .route("/servers/{server}/release", post(server_release))
         .route("/servers/{server}/look", post(server_look))
+        .route("/servers/{server}/watch", post(server_watch))
         .route("/servers/{server}/approve", post(server_approve))
         .route("/servers/{server}/forget", post(server_forget))
         .route("/tokens", get(tokens).post(token_issue))
@@ -72,7 +80,8 @@ async fn known(request: Request, next: Next) -> Response {
 
 /// Bounds the time, and marks every answer as data that nobody keeps.
 pub(crate) async fn plain(request: Request, next: Next) -> Response {
-    let mut response = match tokio::time::timeout(LONGEST, next.run(request)).await {
+    let longest = longest(request.uri().path());
+    let mut response = match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "it took too long"),
     };
@@ -123,9 +132,21 @@ async fn server_release(State(admin): Shared, Extension(operator): Extension<Ope
     perform(&admin, &operator, Act::ServerRelease { server }).await.map(Json)
 }
 
-async fn server_look(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>) -> Answered {
+async fn server_look(State(admin): Shared, Extension(operator): Extension<Operator>, Path(server): Path<String>, bytes: Bytes) -> Answered {
     let server = body::name::<ServerName>(&server)?;
-    perform(&admin, &operator, Act::ServerLook { server }).await.map(Json)
+    let body::Sought { seek } = if bytes.is_empty() { body::Sought::default() } else { body::read(&bytes)? };
+    perform(&admin, &operator, Act::ServerLook { server, seek }).await.map(Json)
+}
+
+async fn server_watch(
+    State(admin): Shared,
+    Extension(operator): Extension<Operator>,
+    Path(server): Path<String>,
+    bytes: Bytes,
+) -> Answered {
+    let server = body::name::<ServerName>(&server)?;
+    let wish = body::read(&bytes)?;
+    perform(&admin, &operator, Act::ServerWatch { server, wish }).await.map(Json)
 }
 
 async fn server_approve(

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
 
-const LONGEST: Duration = Duration::from_secs(100);
+/// How much longer than the gateway itself an answer is waited for.
+const MORE: Duration = Duration::from_secs(10);
 const MOST_ANSWER: usize = 64 << 20;
 
 /// Why a running gateway did not answer.
@@ -30,7 +31,7 @@ pub enum Error {
     #[error("the gateway broke off")]
     Broken(#[from] hyper::Error),
     /// The gateway took too long.
-    #[error("the gateway did not answer within {} s", LONGEST.as_secs())]
+    #[error("the gateway did not answer in time")]
     Slow,
     /// What came back is no answer.
     #[error("the gateway's answer cannot be read")]
@@ -73,6 +74,16 @@ impl Client {
         self.ask(Method::GET, path, None).await
     }
 
+    /// Reads `path`, which is text, such as `/metrics`.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn text(&self, path: &str) -> Result<String, Error> {
+        let longest = crate::api::longest(path) + MORE;
+        let body = tokio::time::timeout(longest, self.exchange(Method::GET, path, None)).await.unwrap_or(Err(Error::Slow))?;
+        String::from_utf8(body.into()).map_err(|_| Error::Answer)
+    }
+
     /// Sends `body` to `path`.
     ///
     /// # Errors
@@ -97,10 +108,12 @@ impl Client {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
-        tokio::time::timeout(LONGEST, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))
+        let longest = crate::api::longest(path) + MORE;
+        let body = tokio::time::timeout(longest, self.exchange(method, path, body)).await.unwrap_or(Err(Error::Slow))?;
+        serde_json::from_slice(&body).map_err(|_| Error::Answer)
     }
 
-    async fn exchange<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&Value>) -> Result<T, Error> {
+    async fn exchange(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Bytes, Error> {
         let (mut sender, connection) = http1::handshake(TokioIo::new(self.open().await?)).await?;
         let driver = tokio::spawn(connection);
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
@@ -117,7 +130,7 @@ impl Client {
         drop(sender);
         driver.abort();
         if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|_| Error::Answer);
+            return Ok(body);
         }
         Err(refused(&body))
     }

@@ -167,6 +167,7 @@ fn shown(answer: &Answer) -> Map<String, Value> {
         Answer::Approved(approved) => {
             serde_json::json!({ "lock": approved.lock, "behind": approved.behind, "differs": approved.differs.cut() })
         }
+        Answer::Watched(watched) => watched.cut(),
         Answer::Cut(_)
         | Answer::Forgotten(_)
         | Answer::Revoked(_)
@@ -192,7 +193,7 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
         Act::Kill { scope, reason } => kill(admin, operator, scope, &reason, began).await,
         Act::Release { scope, reason: _ } => {
             admin.switch.release(&scope, admin.clock.utc()).await?;
-            Ok(Answer::Cut(Cut { scope, ended_sessions: 0, ended_calls: 0, ms: millis(admin, began) }))
+            Ok(Answer::Cut(Cut { scope, ended_sessions: 0, ended_calls: 0, ms: millis(admin, began), kept: Vec::new() }))
         }
         Act::TokenIssue(wish) => issue(admin, wish).await,
         Act::TokenRevoke { id } => revoke(admin, id).await,
@@ -208,7 +209,8 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
             Side::Running { .. } => Err(Error::NoServer(server)),
             Side::Stopped { .. } => Err(Error::NotRunning),
         },
-        Act::ServerLook { server } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server).await?))),
+        Act::ServerLook { server, seek } => Ok(Answer::Looked(Box::new(admin.reviews.look(&server, seek).await?))),
+        Act::ServerWatch { server, wish } => Ok(Answer::Watched(Box::new(admin.reviews.watch(&server, &wish).await?))),
         Act::ServerApprove { server, shown } => {
             Ok(Answer::Approved(Box::new(admin.reviews.approve(&server, shown, &operator.name).await?)))
         }
@@ -240,7 +242,8 @@ async fn kill(admin: &Admin, operator: &Operator, scope: Scope, reason: &str, be
     // The first poll of `throw` raises the epoch, so that nothing begins anew between it and `cut`; only then the store is waited for.
     let (thrown, ended) = tokio::join!(biased; throw, cut);
     thrown.durable.map_err(Error::NotDurable)?;
-    Ok(Answer::Cut(Cut { scope, ended_sessions: ended.sessions, ended_calls: ended.calls, ms: millis(admin, began) }))
+    let ms = millis(admin, began);
+    Ok(Answer::Cut(Cut { scope, ended_sessions: ended.sessions, ended_calls: ended.calls, ms, kept: ended.kept }))
 }
 
 async fn issue(admin: &Admin, wish: TokenWish) -> Result<Answer, Error> {

@@ -3,6 +3,7 @@
 use crate::Pending;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::PathBuf;
 use supply::{Difference, Digest};
 use terms::{Name, ServerName};
 
@@ -11,14 +12,28 @@ const RECORDED: usize = 100;
 
 /// Looks at servers and keeps the lock, beside a running gateway and without one. The servers are those of the configuration file as it is now.
 pub trait Reviews: Send + Sync {
-    /// Starts or dials `server` and sets what it offers beside what was approved.
-    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Look, Unreviewed>>;
+    /// Starts or dials `server` and sets what it offers beside what was approved. A package is installed first where it has to be.
+    fn look<'a>(&'a self, server: &'a ServerName, seek: Seek) -> Pending<'a, Result<Look, Unreviewed>>;
+
+    /// Runs `server`, a local one, with nothing more than it may read, to see what it asks for.
+    fn watch<'a>(&'a self, server: &'a ServerName, wish: &'a Watching) -> Pending<'a, Result<Watched, Unreviewed>>;
 
     /// Looks again, and when it sees what `shown` is the digest of: pins it in the name of `reviewer`, signs the lock and takes it into use.
     fn approve<'a>(&'a self, server: &'a ServerName, shown: Digest, reviewer: &'a Name) -> Pending<'a, Result<Approved, Unreviewed>>;
 
     /// Takes a server that is not configured out of the lock, signs it and takes it into use.
     fn forget<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Forgotten, Unreviewed>>;
+}
+
+/// Which version of a package is looked at, for a server that is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seek {
+    /// The approved one; the newest that its line allows where none was approved.
+    #[default]
+    Approved,
+    /// The newest that its line allows, installed afresh.
+    Newest,
 }
 
 /// Why a server was not looked at, or the lock not changed.
@@ -107,6 +122,83 @@ pub struct Look {
     pub text: String,
     /// Its row of the lock as it is; null when it has none.
     pub pinned: Value,
+}
+
+/// What is done with a server that is watched, beside asking what it offers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Watching {
+    /// Calls of its tools.
+    #[serde(default)]
+    pub calls: Vec<Call>,
+    /// Seconds that it is left to itself after them.
+    #[serde(default)]
+    pub seconds: u64,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// Which.
+    pub tool: String,
+    /// Its arguments.
+    #[serde(default)]
+    pub arguments: serde_json::Map<String, Value>,
+}
+
+/// What a server asked for, and the smallest entry that covers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// Which.
+    pub server: ServerName,
+    /// How often it was run.
+    pub rounds: u32,
+    /// Whether the last run came to its end and asked for nothing new.
+    pub complete: bool,
+    /// Why the last run did not come to its end.
+    pub fault: Option<String>,
+    /// Tools that answered the last call with an error.
+    pub failed: Vec<String>,
+    /// Proposed to be read.
+    pub read: Vec<PathBuf>,
+    /// Proposed to be written.
+    pub write: Vec<PathBuf>,
+    /// Proposed to be connected to, `host:port`.
+    pub egress: Vec<String>,
+    /// Proposed bytes of memory.
+    pub memory: u64,
+    /// Proposed processes and threads.
+    pub processes: u64,
+    /// The most bytes of memory that were seen.
+    pub peak_memory: u64,
+    /// The most processes and threads that were seen.
+    pub peak_processes: u64,
+    /// What it asked for and is not proposed.
+    pub withheld: Vec<Withheld>,
+    /// Requests that could not be noted.
+    pub missed: u64,
+}
+
+/// A file, a folder or `host:port` that a server asked for and that is not proposed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withheld {
+    /// Which.
+    pub path: PathBuf,
+    /// Why.
+    pub why: String,
+}
+
+impl Watched {
+    /// What a record takes of it.
+    pub(crate) fn cut(&self) -> Value {
+        let first = |paths: &[PathBuf]| paths.iter().take(RECORDED).cloned().collect::<Vec<_>>();
+        let hosts: Vec<&String> = self.egress.iter().take(RECORDED).collect();
+        serde_json::json!({
+            "server": self.server, "rounds": self.rounds, "complete": self.complete,
+            "read": first(&self.read), "write": first(&self.write), "egress": hosts, "withheld": self.withheld.len(),
+        })
+    }
 }
 
 /// What an approval did.

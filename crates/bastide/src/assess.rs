@@ -11,6 +11,7 @@ mod ground;
 mod identity;
 mod log;
 mod network;
+mod outward;
 mod probe;
 mod progress;
 mod runtime;

@@ -51,7 +51,7 @@ enum Verb {
     #[command(after_help = "Example:\n  bastide connect --as claude-code --server github")]
     Connect(connect::Args),
     /// Look at what servers offer, show what is new or changed, and sign what is approved
-    #[command(after_help = "Example:\n  bastide lock --yes")]
+    #[command(after_help = "Examples:\n  bastide lock --yes\n  bastide lock --update files")]
     Lock(lock::Args),
     /// Issue, list and revoke the tokens that agents hold
     #[command(subcommand)]

@@ -1,16 +1,16 @@
-//! What is executed behind a command line: the file that starts, and the package tree that it runs from.
+//! What is executed behind a command line: the file that starts, and the package tree that it runs from. The line of a package runner stands for
+//! the package that it was resolved to when it was locked.
 
 use gateway::doors::{Contents, Found};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use store::{Fingerprint, fingerprint, opened_digest, opened_fingerprint, tree_digest};
-use supply::{Content, Digest};
+use supply::{Content, Digest, Package};
 
 /// Programs that read other programs.
 const INTERPRETERS: [&str; 8] = ["node", "nodejs", "python", "python3", "deno", "bun", "ruby", "perl"];
-/// Programs that fetch what they run, so that nothing could be pinned.
-const FETCHERS: [&str; 11] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "npm", "pnpm", "yarn", "docker", "podman"];
 /// Programs that run whatever they are told.
 const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "fish", "env", "busybox", "sudo"];
 
@@ -19,30 +19,42 @@ const SHELLS: [&str; 8] = ["sh", "bash", "dash", "zsh", "fish", "env", "busybox"
 const STEADY_PYTHON: [(&str, &str); 1] = [("PYTHONDONTWRITEBYTECODE", "1")];
 
 /// Options of interpreters that run code from the command line or load more of it.
-const LOADERS: [&str; 13] =
+pub const LOADERS: [&str; 13] =
     ["-c", "-e", "-r", "-p", "-i", "-E", "--eval", "--print", "--require", "--import", "--loader", "--experimental-loader", "--preload"];
 /// Files that stand at the root of a project.
 const MANIFESTS: [&str; 6] = ["package.json", "pyproject.toml", "setup.py", "deno.json", "Gemfile", "cpanfile"];
 /// Folders that belong to no single server.
 const SHARED: [&str; 9] = ["/", "/tmp", "/var/tmp", "/home", "/root", "/bin", "/usr/bin", "/usr/local/bin", "/opt"];
 
+/// What was read of a file or tree, and in which state it was then.
+#[derive(Clone)]
+struct Known {
+    fingerprint: Fingerprint,
+    digest: Digest,
+    entries: u64,
+    bytes: u64,
+}
+
 /// Looks contents up in the file system; what did not change since is not read again.
 #[derive(Default)]
 pub struct FileContents {
+    /// Where the trees of packages are.
+    packages: PathBuf,
     private: Vec<PathBuf>,
-    known: Mutex<HashMap<PathBuf, (Fingerprint, Digest, u64)>>,
+    known: Mutex<HashMap<PathBuf, Known>>,
 }
 
 impl Contents for FileContents {
-    fn of(&self, command: &[String]) -> Result<Found, String> {
+    fn of(&self, command: &[String], installed: Option<&Content>) -> Result<Found, String> {
+        if supply::Runner::parse(command).map_err(|cause| cause.to_string())?.is_some() {
+            return match installed {
+                Some(Content::Package(package)) if package.run == command => self.package(package),
+                Some(_) | None => Err("its package was not installed: bastide lock".to_owned()),
+            };
+        }
         let (program, arguments) = command.split_first().ok_or("`run` is empty")?;
         let path = sandbox::program_lookup(program).map_err(|cause| cause.to_string())?;
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if FETCHERS.contains(&name) {
-            return Err(format!(
-                "`{name}` fetches what it runs, so nothing can be pinned: install the package and name its executable in `run`"
-            ));
-        }
         if SHELLS.contains(&name) {
             return Err(format!("`{name}` runs whatever it is told: name the server's own executable in `run`"));
         }
@@ -53,28 +65,58 @@ impl Contents for FileContents {
         let content = match self.root(&path, &real(&path)?, arguments)? {
             None => Content::Executable { path: shown, digest, arguments: arguments.to_vec() },
             Some(root) => {
-                let (tree, files) = self.digest(&root)?;
+                let Known { digest: tree, entries: files, .. } = self.digest(&root)?;
                 needs.push(root.clone());
                 needs.extend(["bin/python3", "bin/python"].into_iter().find_map(|name| prefix(&root.join(name))));
                 let root = root.to_string_lossy().into_owned();
                 Content::Tree { path: shown, digest, arguments: arguments.to_vec(), root, tree, files }
             }
         };
-        Ok(Found { content, program: path, image, needs, private: self.private.clone() })
+        let (arguments, private) = (arguments.to_vec(), self.private.clone());
+        Ok(Found { content, program: path, arguments, image, needs, lent: Vec::new(), private })
     }
 
     fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
         match content {
-            Content::Tree { root, .. } if is_environment(Path::new(root)) => &STEADY_PYTHON,
-            Content::Tree { .. } | Content::Executable { .. } | Content::Remote { .. } => &[],
+            Content::Tree { root, .. } | Content::Package(Package { root, .. }) if is_environment(Path::new(root)) => &STEADY_PYTHON,
+            Content::Tree { .. } | Content::Package(_) | Content::Executable { .. } | Content::Remote { .. } => &[],
         }
     }
 }
 
 impl FileContents {
-    /// Knows nothing yet; `private` is what no server may reach.
-    pub fn new(private: Vec<PathBuf>) -> Self {
-        Self { private, known: Mutex::default() }
+    /// Knows nothing yet; packages are installed in `packages`, and `private` is what no server may reach.
+    pub fn new(packages: PathBuf, private: Vec<PathBuf>) -> Self {
+        Self { packages, private, known: Mutex::default() }
+    }
+
+    /// What would be executed for an installed package: as it says, with the digests that its program and its tree have now.
+    ///
+    /// # Errors
+    /// A sentence when that is not a tree that we alone reach and nobody writes to, or cannot be read.
+    pub fn package(&self, package: &Package) -> Result<Found, String> {
+        let root = Path::new(&package.root);
+        let own = |path: &Path, refused: u32| {
+            let found = path.symlink_metadata().map_err(|cause| format!("{}: {cause}", path.display()))?;
+            let fits = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() && found.mode() & refused == 0;
+            if fits { Ok(()) } else { Err(format!("{} is not ours, or others can reach or write to it", path.display())) }
+        };
+        own(&self.packages, 0o077)?;
+        own(root, 0o222)?;
+        if root.parent() != Some(&self.packages) {
+            return Err(format!("{} is no package of this state folder", root.display()));
+        }
+        let program = PathBuf::from(&package.path);
+        let (digest, image) = self.opened(&program)?;
+        let Known { digest: tree, entries: files, bytes, .. } = self.digest(root)?;
+        let mut needs = interpreter(&program);
+        if !program.starts_with(root) {
+            needs.push(program.clone());
+        }
+        needs.extend(prefix(&root.join("bin/python")));
+        let content = Content::Package(Package { digest, tree, files, bytes, ..package.clone() });
+        let arguments = package.arguments.clone();
+        Ok(Found { content, program, arguments, image, needs, lent: vec![root.to_owned()], private: self.private.clone() })
     }
 
     /// The digest of a program, and which file it was of: opened once.
@@ -83,25 +125,26 @@ impl FileContents {
         let file = std::fs::File::open(path).map_err(|cause| unread(&cause))?;
         let image = sandbox::Image::of(&file.metadata().map_err(|cause| unread(&cause))?);
         let now = opened_fingerprint(&file, path).map_err(|cause| cause.to_string())?;
-        if let Some((_, digest, _)) = self.known.lock().get(path).filter(|(known, ..)| *known == now) {
-            return Ok((*digest, image));
+        if let Some(known) = self.known.lock().get(path).filter(|known| known.fingerprint == now) {
+            return Ok((known.digest, image));
         }
         let read = opened_digest(&file, path).map_err(|cause| cause.to_string())?;
         let digest = Digest::from_bytes(*read.digest.as_bytes());
-        self.known.lock().insert(path.to_owned(), (read.fingerprint, digest, 1));
+        self.known.lock().insert(path.to_owned(), Known { fingerprint: read.fingerprint, digest, entries: 1, bytes: read.bytes });
         Ok((digest, image))
     }
 
-    fn digest(&self, path: &Path) -> Result<(Digest, u64), String> {
+    fn digest(&self, path: &Path) -> Result<Known, String> {
         let now = fingerprint(path).map_err(|cause| cause.to_string())?;
-        if let Some((_, digest, entries)) = self.known.lock().get(path).filter(|(known, ..)| *known == now) {
-            return Ok((*digest, *entries));
+        if let Some(known) = self.known.lock().get(path).filter(|known| known.fingerprint == now) {
+            return Ok(known.clone());
         }
         let tree = tree_digest(path).map_err(|cause| cause.to_string())?;
         let digest = Digest::from_bytes(*tree.digest.as_bytes());
         let entries = u64::try_from(tree.entries).unwrap_or(u64::MAX);
-        self.known.lock().insert(path.to_owned(), (tree.fingerprint, digest, entries));
-        Ok((digest, entries))
+        let known = Known { fingerprint: tree.fingerprint, digest, entries, bytes: tree.bytes };
+        self.known.lock().insert(path.to_owned(), known.clone());
+        Ok(known)
     }
 
     /// The package tree: of the script that an interpreter is given, else of the program itself.
@@ -210,7 +253,7 @@ mod tests {
     #[test]
     fn what_fetches_or_obeys_is_refused() {
         for program in ["env", "sh"] {
-            let refused = FileContents::default().of(&[program.to_owned(), "x".to_owned()]);
+            let refused = FileContents::default().of(&[program.to_owned(), "x".to_owned()], None);
             assert!(refused.is_err(), "{program}");
         }
     }
@@ -225,8 +268,8 @@ mod tests {
         let contents = FileContents::default();
         let command = ["/bin/cat".to_owned(), script.to_string_lossy().into_owned()];
         let node = ["/usr/bin/env".to_owned()];
-        assert!(contents.of(&node).is_err());
-        assert!(matches!(contents.of(&command).unwrap().content, Content::Executable { .. }));
+        assert!(contents.of(&node, None).is_err());
+        assert!(matches!(contents.of(&command, None).unwrap().content, Content::Executable { .. }));
         assert_eq!(package(&script).unwrap(), folder.path().join("node_modules"));
     }
 
@@ -241,10 +284,10 @@ mod tests {
         std::fs::copy("/bin/cat", root.join("bin/server")).unwrap();
         let contents = FileContents::default();
         let command = [root.join("bin/server").to_string_lossy().into_owned()];
-        let before = contents.of(&command).unwrap().content;
+        let before = contents.of(&command, None).unwrap().content;
         assert_eq!(contents.steadying(&before), [("PYTHONDONTWRITEBYTECODE", "1")]);
         std::fs::write(root.join("lib/__pycache__/server.cpython-313.pyc"), "hidden").unwrap();
-        assert_ne!(contents.of(&command).unwrap().content, before);
+        assert_ne!(contents.of(&command, None).unwrap().content, before);
     }
 
     #[test]
@@ -258,13 +301,13 @@ mod tests {
             return;
         }
         let contents = FileContents::default();
-        let before = contents.of(&command).unwrap().content;
+        let before = contents.of(&command, None).unwrap().content;
         std::fs::write(&beside, "22").unwrap();
-        assert_ne!(contents.of(&command).unwrap().content, before);
+        assert_ne!(contents.of(&command, None).unwrap().content, before);
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         for refused in [&["/usr/bin/python3", "-c", "1"][..], &["/usr/bin/python3", "-m", "http.server"], &["/usr/bin/python3", "main.py"]]
         {
-            assert!(contents.of(&words(refused)).is_err(), "{refused:?}");
+            assert!(contents.of(&words(refused), None).is_err(), "{refused:?}");
         }
     }
 }

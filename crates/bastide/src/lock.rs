@@ -7,7 +7,7 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, NO, ask, say, warn};
 use crate::sources;
 use crate::wire::{Configured, LOCK};
-use admin::{Act, Approved, Differs, Look};
+use admin::{Act, Approved, Differs, Look, Seek};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,12 +27,20 @@ pub struct Args {
     /// Look at this server alone
     #[arg(long, value_name = "NAME")]
     server: Option<ServerName>,
+    /// Look at this server alone, and install its package afresh: the newest version that its line allows
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["check", "server"])]
+    update: Option<ServerName>,
 }
 
 impl Args {
     /// Looks at one server and asks: `server approve NAME`.
     pub fn one(server: ServerName, yes: bool) -> Self {
-        Self { check: false, yes, server: Some(server) }
+        Self { check: false, yes, server: Some(server), update: None }
+    }
+
+    /// The one server that is looked at; none: all.
+    fn only(&self) -> Option<&ServerName> {
+        self.update.as_ref().or(self.server.as_ref())
     }
 }
 
@@ -62,7 +70,7 @@ struct Answer {
 pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let known = |name: &ServerName| configured.loaded.file.servers.contains_key(name);
-    if let Some(name) = args.server.as_ref().filter(|name| !known(name)) {
+    if let Some(name) = args.only().filter(|name| !known(name)) {
         return Err(Failure::usage(format!("no server is called `{name}`")).next("bastide server list"));
     }
     Desk::at(&configured, async |desk| lock(args, common, &configured, desk).await).await
@@ -79,16 +87,17 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
             supply::Lock::default()
         }
     };
+    let seek = if args.update.is_some() { Seek::Newest } else { Seek::Approved };
     let mut answer = Answer::default();
     let mut behind = false;
-    for name in locked.servers.keys().filter(|name| args.server.is_none() && !servers.contains_key(*name)) {
+    for name in locked.servers.keys().filter(|name| args.only().is_none() && !servers.contains_key(*name)) {
         if !args.check {
             desk.perform(Act::ServerForget { server: name.clone() }).await?;
         }
         answer.differs.removed.push(name.to_string());
     }
-    for name in servers.keys().filter(|name| args.server.as_ref().is_none_or(|only| only == *name)) {
-        let look: Look = match desk.perform(Act::ServerLook { server: name.clone() }).await {
+    for name in servers.keys().filter(|name| args.only().is_none_or(|only| only == *name)) {
+        let look: Look = match desk.perform(Act::ServerLook { server: name.clone(), seek }).await {
             Ok(look) => read(look)?,
             Err(failure) => {
                 answer.failed(name, &failure, common);

@@ -14,6 +14,7 @@ mod desk;
 mod host;
 mod lock;
 mod outcome;
+mod packages;
 mod passphrase;
 mod retention;
 mod reviews;
@@ -24,6 +25,7 @@ mod sources;
 mod start;
 mod trial;
 mod verb;
+mod watch;
 mod wire;
 
 use clap::Parser as _;

@@ -44,6 +44,8 @@ pub async fn keep(wired: Arc<Wired>) {
             continue;
         }
         looked = now;
+        let gate = Arc::clone(&wired.gate);
+        let _ = tokio::task::spawn_blocking(move || gate.forensics.sweep()).await;
         let cause = match all(&wired, retain).await {
             Ok(()) => String::new(),
             Err(cause) => sentence(&cause),

@@ -1,16 +1,18 @@
 //! Looks at servers and keeps the lock: what stands behind `lock` and `server approve`, with a running gateway and without one.
 
 use crate::outcome::Failure;
+use crate::packages::{self, Packages};
 use crate::wire::{Configured, LOCK};
-use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Unreviewed};
+use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Seek, Unreviewed, Watched, Watching};
 use config::Locked;
 use ed25519_dalek::SigningKey;
 use gateway::doors::{Contents, fetch};
 use gateway::gate::Gate;
+use gateway::snapshot::{Carrier, Server};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use supply::{Approval, Digest, Fetched, Lock, Review, ServerPin, ServerRow};
+use supply::{Approval, Content, Digest, Fetched, Lock, Review, ServerPin, ServerRow};
 use terms::{Clock, Name, ServerName};
 use tokio::sync::Mutex;
 
@@ -21,13 +23,30 @@ pub struct Reviewer {
     key: SigningKey,
     clock: Arc<dyn Clock>,
     contents: Arc<dyn Contents>,
+    packages: Packages,
     in_force: Mutex<Configured>,
+}
+
+/// Which installed package is looked at.
+#[derive(Clone, Copy)]
+enum Choice {
+    /// The one that is sought.
+    Sought(Seek),
+    /// The one that was shown last.
+    Shown,
 }
 
 impl Reviewer {
     /// Reviews for `gate`, which runs on `configured`; locks are signed with `key`.
-    pub fn new(configured: &Configured, gate: Arc<Gate>, key: SigningKey, clock: Arc<dyn Clock>, contents: Arc<dyn Contents>) -> Self {
-        Self { path: configured.path.clone(), gate, key, clock, contents, in_force: Mutex::new(configured.clone()) }
+    pub fn new(
+        configured: &Configured,
+        gate: Arc<Gate>,
+        key: SigningKey,
+        clock: Arc<dyn Clock>,
+        contents: Arc<dyn Contents>,
+        packages: Packages,
+    ) -> Self {
+        Self { path: configured.path.clone(), gate, key, clock, contents, packages, in_force: Mutex::new(configured.clone()) }
     }
 
     /// The configuration in force. Held while it or the lock is exchanged, so that neither exchange undoes the other.
@@ -45,16 +64,37 @@ impl Reviewer {
         configured.lock(&self.key.verifying_key()).unwrap_or_default()
     }
 
-    async fn fetched(&self, configured: &Configured, name: &ServerName) -> Result<Fetched, Unreviewed> {
+    /// What the server offers; of a package, as `choice` says.
+    async fn fetched(&self, configured: &Configured, name: &ServerName, choice: Choice) -> Result<Fetched, Unreviewed> {
         let snapshot = configured.snapshot(&self.key.verifying_key(), &*self.clock);
         let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
         let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
-        fetch(&self.gate, server, &self.contents).await.map_err(|cause| unseen(name, &cause))
+        let package = self.package(configured, server, choice).await.map_err(|cause| unseen(name, &cause))?;
+        fetch(&self.gate, server, &self.contents, package.as_ref()).await.map_err(|cause| unseen(name, &cause))
     }
 
-    async fn seen(&self, name: &ServerName) -> Result<Look, Unreviewed> {
+    async fn watched(&self, name: &ServerName, wish: &Watching) -> Result<Watched, Unreviewed> {
         let configured = self.configured()?;
-        let fetched = self.fetched(&configured, name).await?;
+        let snapshot = configured.snapshot(&self.key.verifying_key(), &*self.clock);
+        let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
+        let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
+        let package = self.package(&configured, server, Choice::Sought(Seek::Approved)).await.map_err(|cause| unseen(name, &cause))?;
+        crate::watch::watch(&self.gate, server, &self.contents, package.as_ref(), wish).await.map_err(|cause| unseen(name, &cause))
+    }
+
+    async fn package(&self, configured: &Configured, server: &Server, choice: Choice) -> Result<Option<Content>, packages::Error> {
+        let Carrier::Run(run) = &server.carrier else { return Ok(None) };
+        let lock = self.lock(configured);
+        let approved = lock.servers.get(&server.name).map(|pin| &pin.content);
+        match choice {
+            Choice::Sought(seek) => self.packages.look(&server.name, &run.command, approved, seek).await,
+            Choice::Shown => self.packages.shown(&server.name, &run.command, approved).await,
+        }
+    }
+
+    async fn seen(&self, name: &ServerName, seek: Seek) -> Result<Look, Unreviewed> {
+        let configured = self.configured()?;
+        let fetched = self.fetched(&configured, name, Choice::Sought(seek)).await?;
         let review = Review::new(name, self.lock(&configured).servers.get(name), fetched).map_err(|cause| unseen(name, &cause))?;
         // What cannot be approved is said before anybody is asked.
         let approval = Approval { reviewer: nobody()?, at: self.clock.utc(), expires: None };
@@ -71,7 +111,7 @@ impl Reviewer {
 
     async fn approved(&self, name: &ServerName, shown: Digest, reviewer: &Name) -> Result<Approved, Unreviewed> {
         let configured = self.configured()?;
-        let fetched = self.fetched(&configured, name).await?;
+        let fetched = self.fetched(&configured, name, Choice::Shown).await?;
         let in_force = self.in_force.lock().await;
         let mut lock = self.lock(&configured);
         let review = Review::new(name, lock.servers.get(name), fetched).map_err(|cause| unseen(name, &cause))?;
@@ -103,18 +143,26 @@ impl Reviewer {
         let unwritten = |failure: Failure| Unreviewed::Unwritten(failure.to_string());
         let bytes = lock.write(&self.key).map_err(|cause| Unreviewed::Unwritten(cause.to_string()))?;
         let digest = Digest::of(&bytes);
-        let next = config::repinned(&in_force.loaded, &self.gate.snapshot(), &Locked::Read(lock), self.clock.utc());
+        let locked = Locked::Read(lock);
+        let next = config::repinned(&in_force.loaded, &self.gate.snapshot(), &locked, self.clock.utc());
         let next = next.map_err(|cause| Unreviewed::Configuration(cause.to_string()))?;
         exchange(&configured.folder().join(LOCK), &bytes).map_err(unwritten)?;
         exchange(&configured.latest(), digest.to_string().as_bytes()).map_err(unwritten)?;
         self.gate.replace(Arc::new(next));
+        if let Locked::Read(lock) = &locked {
+            self.packages.sweep(lock);
+        }
         Ok(digest)
     }
 }
 
 impl Reviews for Reviewer {
-    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<Look, Unreviewed>> {
-        Box::pin(self.seen(server))
+    fn look<'a>(&'a self, server: &'a ServerName, seek: Seek) -> Pending<'a, Result<Look, Unreviewed>> {
+        Box::pin(self.seen(server, seek))
+    }
+
+    fn watch<'a>(&'a self, server: &'a ServerName, wish: &'a Watching) -> Pending<'a, Result<Watched, Unreviewed>> {
+        Box::pin(self.watched(server, wish))
     }
 
     fn approve<'a>(&'a self, server: &'a ServerName, shown: Digest, reviewer: &'a Name) -> Pending<'a, Result<Approved, Unreviewed>> {
@@ -140,7 +188,7 @@ fn row(name: &ServerName, pin: &ServerPin) -> serde_json::Value {
 }
 
 /// Writes the whole file beside the old one, then takes its place.
-fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn exchange(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(bytes)?;

@@ -13,6 +13,7 @@ pub mod session;
 pub mod shell;
 pub mod status;
 pub mod token;
+pub mod watch;
 
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};

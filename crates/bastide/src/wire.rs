@@ -3,10 +3,12 @@
 use crate::contents::FileContents;
 use crate::host::{SystemClock, SystemEntropy};
 use crate::outcome::Failure;
+use crate::packages::Packages;
 use crate::reviews::Reviewer;
 use audit::{Journal, LogKey};
 use config::{Access, Facts, Loaded, Locked, Sort, Step};
 use gateway::doors::{Contents, Credentials};
+use gateway::forensics::Forensics;
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
 use identity::token::{Issuer, SigningKey, Verifier};
@@ -27,6 +29,8 @@ const ORIGIN: &str = "bastide/audit";
 pub const LOCK: &str = "bastide.lock";
 /// The largest lock or policy file that is read.
 const MOST_BYTES: u64 = 64 << 20;
+/// The folder of installed packages, in the state folder.
+pub const PACKAGES: &str = "packages";
 
 /// The file and where it is.
 #[derive(Clone)]
@@ -291,7 +295,13 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         }
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
-    let contents: Arc<dyn Contents> = Arc::new(FileContents::new(configured.private()));
+    let folder = store.folder().sub(PACKAGES)?;
+    let files = Arc::new(FileContents::new(folder.clone(), configured.private()));
+    let packages = Packages::new(folder, Arc::clone(&files));
+    if let Ok(lock) = configured.lock(&lock_key.verifying_key()) {
+        packages.sweep(&lock);
+    }
+    let contents: Arc<dyn Contents> = files;
     let gate = Gate::new(Parts {
         snapshot: Arc::new(snapshot),
         clock: Arc::clone(&clock),
@@ -302,9 +312,10 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         meters: Arc::new(policy::MemoryMeters::default()),
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::clone(&contents),
+        forensics: Forensics::at(store.folder().path().join("forensics")),
         resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
-    let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents);
+    let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);
     Ok(Wired {
         gate,
         store,

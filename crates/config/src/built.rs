@@ -49,6 +49,8 @@ rows! {
     "store" Not(&["embedded"]), "write `store: embedded`", "store: { postgres: vault:store/url }";
     "issuers" Filled, "leave `issuers` empty and use the built-in issuer", "issuers: [{ url: \"https://id.example.com\" }]";
     "dns.resolver" NotFrom(&["system", "https:", "http:"]), "write `resolver: system` or the address of one (https://…/dns-query)", "dns: { resolver: \"tls://1.1.1.1\" }";
+    "servers.*.image" Present, "install the server and name its executable in `run`",
+        "servers: { a: { run: [a], image: \"docker.io/mcp/a@sha256:0a\" } }";
     "servers.*.auth.oauth" Present, "use `auth: { bearer: vault:server/NAME }`",
         "servers: { a: { url: \"https://a.example.com\", auth: { oauth: { client: { id: x } } } } }";
     "servers.*.auth.certificate" Present, "use `auth: { bearer: vault:server/NAME }`",

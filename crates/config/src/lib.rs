@@ -4,6 +4,7 @@
 //! not build (`built`), what must fit together (`cross`), accepted risks (`risk`). Reading is pure: the bytes,
 //! the home folder, the time and the facts about the file are handed in.
 
+mod amend;
 mod built;
 mod client;
 mod cross;
@@ -19,6 +20,7 @@ mod sources;
 mod tree;
 mod unit;
 
+pub use amend::{Amended, Boxed, amend};
 pub use built::{NotBuilt, not_built};
 pub use file::*;
 pub use init::{Starter, init_text};

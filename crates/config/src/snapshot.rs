@@ -225,8 +225,9 @@ fn same_way(pin: &ServerPin, carrier: &Carrier) -> bool {
         (supply::Content::Executable { arguments, .. } | supply::Content::Tree { arguments, .. }, Carrier::Run(run)) => {
             run.command.split_first().is_some_and(|(_, rest)| rest == arguments.as_slice())
         }
+        (supply::Content::Package(package), Carrier::Run(run)) => run.command == package.run,
         (supply::Content::Remote { .. }, Carrier::Run(_))
-        | (supply::Content::Executable { .. } | supply::Content::Tree { .. }, Carrier::Remote(_)) => false,
+        | (supply::Content::Executable { .. } | supply::Content::Tree { .. } | supply::Content::Package(_), Carrier::Remote(_)) => false,
     }
 }
 

@@ -5,6 +5,7 @@ mod compare;
 mod fetch;
 mod link;
 mod local;
+mod observe;
 mod outward;
 mod pipe;
 mod revival;
@@ -13,11 +14,13 @@ mod turn;
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
+pub use observe::{Observed, Sight, observe};
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};
 use crate::session::{Ability, Session};
 use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
+use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
 use detect::Echo;
@@ -29,6 +32,7 @@ use response::Scope;
 use revival::Revival;
 use sandbox::Next;
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use terms::{Code, Name, ServerName};
@@ -44,11 +48,12 @@ const TELLING: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Tells what is to be executed for a local server, so that it can be compared with the lock.
 pub trait Contents: Send + Sync {
-    /// The content behind a command line.
+    /// The content behind a command line. The line of a package runner stands for the tree of `installed`, which says where that is; for what is
+    /// in it, it is looked at.
     ///
     /// # Errors
-    /// A sentence for the record when it cannot be read.
-    fn of(&self, command: &[String]) -> Result<Found, String>;
+    /// A sentence for the record when it cannot be read, or is a package that was not installed.
+    fn of(&self, command: &[String], installed: Option<&supply::Content>) -> Result<Found, String>;
 
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
@@ -60,10 +65,14 @@ pub struct Found {
     pub content: supply::Content,
     /// The program, by its absolute path.
     pub program: std::path::PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
     /// The very file whose digest `content` has.
     pub image: sandbox::Image,
     /// What it needs to be run, beside what every program does: to be read.
     pub needs: Vec<std::path::PathBuf>,
+    /// Folders of the gateway's own that it is run from: to be read all the same.
+    pub lent: Vec<std::path::PathBuf>,
     /// The gateway's own, that no server may reach.
     pub private: Vec<std::path::PathBuf>,
 }
@@ -174,11 +183,10 @@ impl State {
         }
     }
 
-    /// Ends every link, and local processes at once.
-    fn kill(&self) {
-        for link in self.links.lock().drain(..).filter_map(|link| link.upgrade()) {
-            link.kill();
-        }
+    /// Ends every link, and local processes at once. What these leave behind is kept where `place` says, of whom it names one.
+    fn kill(&self, place: impl Fn(&Link) -> Option<PathBuf>) -> Vec<PathBuf> {
+        let links: Vec<Arc<Link>> = self.links.lock().drain(..).filter_map(|link| link.upgrade()).collect();
+        links.iter().filter_map(|link| link.kill_and_keep(place(link))).collect()
     }
 
     /// Lets no link take a further call; each ends after those under way.
@@ -366,16 +374,22 @@ impl Servers {
 
     /// Ends every link to a server at once: its processes with them.
     pub fn cut(&self, server: Option<&ServerName>) {
-        let states: Vec<Arc<State>> = self
-            .states
-            .lock()
-            .iter()
-            .filter(|(name, _)| server.is_none_or(|server| server == *name))
-            .map(|(_, state)| Arc::clone(state))
-            .collect();
-        for state in states {
-            state.kill();
+        for state in self.states_of(server) {
+            state.kill(|_| None);
         }
+    }
+
+    /// Like [`Servers::cut`], as an operator's kill: what local servers leave behind is kept. Gives where.
+    pub(crate) fn isolate(&self, gate: &Gate, server: Option<&ServerName>) -> Vec<PathBuf> {
+        let now = gate.clock.utc();
+        let place = |link: &Link| (link.occasion == Occasion::Work).then(|| gate.forensics.place(&link.server, now));
+        self.states_of(server).into_iter().flat_map(|state| state.kill(place)).collect()
+    }
+
+    fn states_of(&self, server: Option<&ServerName>) -> Vec<Arc<State>> {
+        let states = self.states.lock();
+        let named = states.iter().filter(|(name, _)| server.is_none_or(|server| server == *name));
+        named.map(|(_, state)| Arc::clone(state)).collect()
     }
 
     /// Ends every link of a session at once: its processes with them.
@@ -517,7 +531,7 @@ impl Servers {
     /// What would be executed is what the lock says.
     async fn verify(&self, server: &Server, run: &Run) -> Result<Found, Closed> {
         let Ok(pinned) = &server.pinned else { return Err(Closed::Content("nothing was approved".to_owned())) };
-        let found = content_of(&self.contents, run).await?;
+        let found = content_of(&self.contents, run, Some(&pinned.pin.content)).await?;
         if found.content != pinned.pin.content {
             return Err(Closed::Content(format!("found {}, approved {}", found.content, pinned.pin.content)));
         }
@@ -575,9 +589,9 @@ impl Servers {
 }
 
 /// What would be executed, looked up where reading a large tree holds nobody up.
-async fn content_of(contents: &Arc<dyn Contents>, run: &Run) -> Result<Found, Closed> {
-    let (contents, command) = (Arc::clone(contents), run.command.clone());
-    let found = tokio::task::spawn_blocking(move || contents.of(&command)).await;
+async fn content_of(contents: &Arc<dyn Contents>, run: &Run, installed: Option<&supply::Content>) -> Result<Found, Closed> {
+    let (contents, command, installed) = (Arc::clone(contents), run.command.clone(), installed.cloned());
+    let found = tokio::task::spawn_blocking(move || contents.of(&command, installed.as_ref())).await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)
 }
 

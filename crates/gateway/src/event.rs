@@ -6,7 +6,8 @@ use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
-use sandbox::Next;
+use sandbox::{Kept, Next};
+use std::path::Path;
 use terms::{Class, Control, RecordId, ServerName};
 
 /// An event's name, how bad it is, the techniques that it points to, and what refused where something did.
@@ -54,6 +55,27 @@ pub(crate) fn starved(gate: &Gate, link: &Link, server: &ServerName) {
     let refused = Some(Control::RuntimeLimits);
     let happened = Happened { event: "sandbox.limit", severity: Severity::Medium, mitre: &["T1499.004"], refused };
     tell(gate, link, server, &happened, br#"{"limit":"memory"}"#);
+}
+
+/// What a killed server left behind was kept, or could not be.
+pub(crate) fn kept(gate: &Gate, link: &Link, server: &ServerName, place: &Path, kept: Result<Kept, String>) {
+    let mut detail = Vec::with_capacity(256);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("folder", &place.display().to_string());
+    let (event, severity) = match kept {
+        Ok(Kept { files, bytes, cut, left_out }) => {
+            for (name, count) in [("files", files), ("bytes", bytes), ("cut", cut), ("left_out", left_out)] {
+                object.int(name, i64::try_from(count).unwrap_or(i64::MAX));
+            }
+            ("forensics.kept", Severity::Info)
+        }
+        Err(cause) => {
+            object.text("cause", &cause);
+            ("forensics.failed", Severity::Medium)
+        }
+    };
+    object.close();
+    tell(gate, link, server, &Happened { event, severity, mitre: &[], refused: None }, &detail);
 }
 
 /// The last lines of a server's standard error; none of them where they hold a credential, or where that cannot be told.

@@ -3,6 +3,7 @@
 use crate::calls::Calls;
 use crate::cursor::Cursors;
 use crate::doors::Servers;
+use crate::forensics::Forensics;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
@@ -37,6 +38,8 @@ pub struct Gate {
     pub calls: Arc<Calls>,
     /// The servers, behind their doors.
     pub servers: Servers,
+    /// Where what killed servers leave behind is kept.
+    pub forensics: Forensics,
     /// Positions in lists.
     pub(crate) cursors: Cursors,
     /// Counters.
@@ -67,6 +70,8 @@ pub struct Parts {
     pub vault: crate::doors::Credentials,
     /// What local servers execute.
     pub contents: Arc<dyn crate::doors::Contents>,
+    /// See [`Gate::forensics`].
+    pub forensics: Forensics,
     /// Who knows the addresses of names.
     pub resolver: Arc<dyn egress::Resolver>,
 }
@@ -86,6 +91,7 @@ impl Gate {
             sessions: Sessions::default(),
             calls: Arc::new(Calls::default()),
             servers: Servers::new(parts.vault, parts.contents, parts.resolver),
+            forensics: parts.forensics,
             cursors,
             metrics: Metrics::default(),
             strangers: Strangers::default(),

@@ -4,16 +4,19 @@ use crate::calls::Stop;
 use crate::gate::Gate;
 use crate::session::Session;
 use response::{CallScope, Scope};
+use std::path::PathBuf;
 use std::sync::Arc;
 use terms::ServerName;
 
 /// What was ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ended {
     /// Sessions.
     pub sessions: usize,
     /// Calls under way.
     pub calls: usize,
+    /// Where what local servers leave behind is being kept, a folder each. It is copied when their processes have ended, and recorded then.
+    pub kept: Vec<PathBuf>,
 }
 
 impl Gate {
@@ -26,12 +29,12 @@ impl Gate {
         // INVARIANT: after the sessions, so that a call that is admitted just now is found here or finds that its session is over; and before the
         // servers, so that a call that ends with its server says that it was stopped.
         let calls = self.calls.stop(Stop::Killed, |call| means(scope, &call.session, call.server()));
-        match scope {
-            Scope::All => self.servers.cut(None),
-            Scope::Server(server) => self.servers.cut(Some(server)),
-            Scope::Principal(_) | Scope::Session(_) => {}
-        }
-        let ended = Ended { sessions: sessions.len(), calls };
+        let kept = match scope {
+            Scope::All => self.servers.isolate(self, None),
+            Scope::Server(server) => self.servers.isolate(self, Some(server)),
+            Scope::Principal(_) | Scope::Session(_) => Vec::new(),
+        };
+        let ended = Ended { sessions: sessions.len(), calls, kept };
         for session in sessions {
             let gate = Arc::clone(self);
             tokio::spawn(async move { gate.servers.cut_session(&session).await });

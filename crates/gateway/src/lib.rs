@@ -8,6 +8,7 @@ mod content;
 mod cursor;
 pub mod doors;
 mod event;
+pub mod forensics;
 pub mod front;
 pub mod gate;
 mod halt;

@@ -19,6 +19,9 @@ pub enum Error {
     /// The operator's fault: an argument holds a NUL, or program, arguments and environment together are too long.
     #[error("the command is not one that can be executed")]
     Command,
+    /// The operator's fault: an image that is not named by its digest.
+    #[error("`{0}` is not an image by its digest, such as registry/name@sha256:…")]
+    Image(String),
     /// The operator's fault: the working directory is not an absolute path.
     #[error("the working directory is not an absolute path")]
     Directory,

@@ -1,11 +1,12 @@
 //! The helper: this binary, executed anew to confine itself, start one server, and outlive it just long enough to end what it left behind.
 //!
 //! It is two processes. The outer one, which the gateway started, speaks with the gateway: `g` comes when it may go on; `doors` with
-//! descriptors, `ok PID` or `no REASON` goes back, and `breach LIMIT` when a limit ends the server. The socket's end means that the gateway is
+//! descriptors, `scratch` with the private places, `calls` with what notes them, `ok PID` or `no REASON` goes back, and `breach LIMIT` when a limit ends the server. The socket's end means that the gateway is
 //! gone, or wants an end now. The inner one is the first process of the server's namespaces: its parent, its reaper, and their end.
 
 mod account;
 mod attempt;
+mod calls;
 mod confine;
 mod filter;
 mod inner;
@@ -16,13 +17,16 @@ mod reap;
 mod root;
 mod rules;
 
+use crate::doors::MOST;
 use crate::layer::Layer;
 use crate::spec::{Network, Order};
 use crate::sys;
 use plan::Plan;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use rustix::process::{DumpableBehavior, Signal};
-use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::io::{self, IoSlice, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 
 /// The first argument of the binary when it is the helper.
@@ -32,6 +36,17 @@ pub(crate) const ATTEMPT: &str = "attempt";
 
 /// Exit status of a helper that could not do its work.
 const OWN_FAULT: i32 = 125;
+
+/// Sends `text` and `fds` to the gateway.
+fn hand(control: &UnixDatagram, text: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST + 2))];
+    let mut message = SendAncillaryBuffer::new(&mut space);
+    if !message.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::Error::other("too many descriptors"));
+    }
+    rustix::net::sendmsg(control, &[IoSlice::new(text)], &mut message, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
 
 /// Why a step could not be taken: a sentence for the operator.
 type Step<T> = Result<T, String>;
@@ -107,7 +122,7 @@ fn prepare(spec: OwnedFd, control: &UnixDatagram) -> Step<(reap::Family, OwnedFd
         network::doors(ports, control).named("doors")?;
     }
     let signals = sys::watch_signals().named("signals")?;
-    let (inner, reason) = descend(&order, plan)?;
+    let (inner, reason) = descend(&order, plan, control)?;
     let family = reap::Family::new(inner, order.limits).named("streams")?;
     if let Some(reason) = reason {
         return Err(reason);
@@ -136,12 +151,12 @@ fn enclose(order: &Order) -> Step<Plan> {
 }
 
 /// Forks the inner process, and waits until it has executed the server or given a reason why not.
-fn descend(order: &Order, plan: Plan) -> Step<(rustix::process::Pid, Option<String>)> {
+fn descend(order: &Order, plan: Plan, control: &UnixDatagram) -> Step<(rustix::process::Pid, Option<String>)> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).named("pipe")?;
     let inner = match sys::fork().named("fork")? {
         sys::Fork::Child => {
             drop(reader);
-            inner::run(order, plan, inner::Report(writer))
+            inner::run(order, plan, inner::Report(writer), control)
         }
         sys::Fork::Parent(inner) => inner,
     };

@@ -4,7 +4,9 @@ use crate::doors::{Doors, MOST};
 use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
-use crate::process::kill_session;
+use crate::observe::Observer;
+use crate::process::{Meter, kill_session};
+use crate::scratch::Scratch;
 use crate::spec::{Limits, Network, Spec};
 use crate::{Error, probe, sys};
 use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType};
@@ -42,6 +44,10 @@ pub struct Running {
     pub stderr: ChildStderr,
     /// What it can connect to, where it was given doors.
     pub doors: Option<Doors>,
+    /// Its private places, where it has any.
+    pub scratch: Option<Scratch>,
+    /// What notes what it asks for, where that was wished.
+    pub observer: Option<Observer>,
     /// The handle on its life. Dropping it ends the server with all its descendants.
     pub process: Process,
 }
@@ -122,12 +128,13 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     }
     // Whatever has to know the helper before it does anything was told between the spawn and this byte.
     control.send(b"g").await.map_err(Error::Launcher)?;
-    let (reply, doors) = tokio::time::timeout(START, answer(&control, &spec.network)).await.map_err(|_| Error::Silent(START))??;
+    let Handed { reply, doors, scratch, observer } =
+        tokio::time::timeout(START, answer(&control, &spec.network)).await.map_err(|_| Error::Silent(START))??;
     match reply.split_once(' ') {
         Some(("ok", pid)) => {
             let pid = pid.parse().map_err(|_| Error::Refused("its answer cannot be read".to_owned()))?;
             let process = Process { pid, helper, helper_pid, control: Some(control), group, layers };
-            Ok(Running { stdin, stdout, stderr, doors, process })
+            Ok(Running { stdin, stdout, stderr, doors, scratch, observer, process })
         }
         Some(("no", reason)) => Err(Error::Refused(reason.to_owned())),
         _ => Err(Error::Refused("it ended before it answered".to_owned())),
@@ -156,16 +163,28 @@ fn beside(limits: Limits, group: Option<&Group>) -> Limits {
     }
 }
 
-/// The helper's answer, and the doors that it sent before.
-async fn answer(control: &UnixDatagram, network: &Network) -> Result<(String, Option<Doors>), Error> {
-    let (first, fds) = packet(control).await.map_err(Error::Launcher)?;
-    match network {
-        Network::Doors { ports } if first == "doors" => {
-            let doors = Doors::of(fds, ports).map_err(Error::Launcher)?;
-            let (reply, _) = packet(control).await.map_err(Error::Launcher)?;
-            Ok((reply, Some(doors)))
+/// The helper's answer, and what it handed out before.
+#[derive(Default)]
+struct Handed {
+    reply: String,
+    doors: Option<Doors>,
+    scratch: Option<Scratch>,
+    observer: Option<Observer>,
+}
+
+async fn answer(control: &UnixDatagram, network: &Network) -> Result<Handed, Error> {
+    let mut handed = Handed::default();
+    loop {
+        let (text, mut fds) = packet(control).await.map_err(Error::Launcher)?;
+        match (text.as_str(), network) {
+            ("doors", Network::Doors { ports }) => handed.doors = Some(Doors::of(fds, ports).map_err(Error::Launcher)?),
+            ("scratch", _) => handed.scratch = Some(Scratch::of(fds)),
+            ("calls", _) => handed.observer = fds.pop().map(Observer::start).transpose().map_err(Error::Launcher)?,
+            _ => {
+                handed.reply = text;
+                return Ok(handed);
+            }
         }
-        Network::Doors { .. } | Network::Closed => Ok((first, None)),
     }
 }
 
@@ -173,6 +192,11 @@ impl Process {
     /// The server's process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What tells how much it takes up.
+    pub fn meter(&self) -> Meter {
+        Meter::of(self.helper_pid)
     }
 
     /// Waits until the server has ended, by itself or not, and its descendants with it. Cancel-safe until it gives an answer; the breach is

@@ -86,6 +86,46 @@ pub(crate) fn threads_of(uid: u32) -> u64 {
         .sum()
 }
 
+/// Tells what a server takes up, as long as it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Meter {
+    helper: i32,
+}
+
+/// What a server with all its descendants takes up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes of memory that are their own.
+    pub memory_bytes: u64,
+    /// Processes and threads.
+    pub processes: u64,
+}
+
+impl Meter {
+    pub(crate) const fn of(helper: i32) -> Self {
+        Self { helper }
+    }
+
+    /// What it takes up now; nothing when it has ended.
+    pub fn usage(self) -> Usage {
+        // The first one is the launcher's.
+        let family: Vec<i32> = children(self.helper).into_iter().skip(1).collect();
+        let threads = |pid: i32| fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count() as u64);
+        Usage {
+            memory_bytes: family.iter().copied().map(own_bytes).fold(0, u64::saturating_add),
+            processes: family.iter().copied().map(threads).fold(0, u64::saturating_add),
+        }
+    }
+}
+
+impl Usage {
+    /// The larger of both, each for itself.
+    #[must_use]
+    pub fn max(self, other: Self) -> Self {
+        Self { memory_bytes: self.memory_bytes.max(other.memory_bytes), processes: self.processes.max(other.processes) }
+    }
+}
+
 /// Kills every process of `session`.
 pub(crate) fn kill_session(session: i32) {
     for one in all().into_iter().filter(|one| one.session == session && !one.zombie) {

@@ -70,6 +70,17 @@ pub enum Network {
     },
 }
 
+/// Whether what a server asks for is noted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Watched {
+    /// Nothing is.
+    #[default]
+    No,
+    /// Every file and address that it names, see [`crate::Observer`]. It may do no more than otherwise, and does it more slowly.
+    Calls,
+}
+
 /// A server to be started.
 #[derive(Debug)]
 pub struct Spec {
@@ -89,10 +100,14 @@ pub struct Spec {
     pub folders: Vec<Folder>,
     /// What its program needs beside the system's own folders: to be read, with the rights of others.
     pub needs: Vec<PathBuf>,
+    /// Folders that its program is run from, which may lie in what is private: to be read, with the rights of others.
+    pub lent: Vec<PathBuf>,
     /// What no folder of it may hold or lie in.
     pub private: Vec<PathBuf>,
     /// What it has of the network.
     pub network: Network,
+    /// Whether what it asks for is noted.
+    pub watched: Watched,
     /// The account that it gets where the gateway runs as root, see [`crate::account`].
     pub account: u32,
     /// What it is confined by. Less than [`Layers::FULL`] is for accepted weaknesses alone.
@@ -113,8 +128,10 @@ impl Spec {
             limits: Limits::default(),
             folders: Vec::new(),
             needs: Vec::new(),
+            lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
+            watched: Watched::No,
             account: crate::account("", ""),
             layers: Layers::FULL,
             spare: Layers::NONE.with(Layer::Group),
@@ -142,8 +159,10 @@ impl Spec {
             limits,
             folders: &self.folders,
             needs: &self.needs,
+            lent: &self.lent,
             private: &self.private,
             network: &self.network,
+            watched: self.watched,
             account: self.account,
             layers,
         };
@@ -179,8 +198,10 @@ struct OrderOut<'a> {
     limits: Limits,
     folders: &'a [Folder],
     needs: &'a [PathBuf],
+    lent: &'a [PathBuf],
     private: &'a [PathBuf],
     network: &'a Network,
+    watched: Watched,
     account: u32,
     layers: Layers,
 }
@@ -197,8 +218,10 @@ pub(crate) struct Order {
     pub(crate) limits: Limits,
     pub(crate) folders: Vec<Folder>,
     pub(crate) needs: Vec<PathBuf>,
+    pub(crate) lent: Vec<PathBuf>,
     pub(crate) private: Vec<PathBuf>,
     pub(crate) network: Network,
+    pub(crate) watched: Watched,
     pub(crate) account: u32,
     pub(crate) layers: Layers,
 }
@@ -227,8 +250,10 @@ impl Order {
             limits: Limits::default(),
             folders: Vec::new(),
             needs: Vec::new(),
+            lent: Vec::new(),
             private: Vec::new(),
             network: Network::Closed,
+            watched: Watched::No,
             account,
             layers,
         }

@@ -203,3 +203,104 @@ pub(crate) fn execute_name(program: &CStr, arguments: &[CString], environment: &
 fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
     texts.iter().map(|text| text.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
 }
+
+/// One instruction of a filter, as the kernel reads it (`struct sock_filter`).
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Instruction {
+    pub(crate) code: u16,
+    pub(crate) jump_true: u8,
+    pub(crate) jump_false: u8,
+    pub(crate) k: u32,
+}
+
+/// `struct sock_fprog`.
+#[repr(C)]
+struct Program {
+    length: u16,
+    instructions: *const Instruction,
+}
+
+/// Puts a filter on this process whose notifications come from the descriptor that is given back.
+pub(crate) fn listen_to_calls(instructions: &[Instruction]) -> io::Result<OwnedFd> {
+    const MODE_FILTER: libc::c_uint = 1;
+    const NEW_LISTENER: libc::c_uint = 1 << 3;
+    let length = u16::try_from(instructions.len()).map_err(io::Error::other)?;
+    let program = Program { length, instructions: instructions.as_ptr() };
+    // SAFETY: the structure points to `length` instructions; both outlive the call, which reads them only.
+    let fd = unsafe { libc::syscall(libc::SYS_seccomp, MODE_FILTER, NEW_LISTENER, &raw const program) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let fd = RawFd::try_from(fd).map_err(io::Error::other)?;
+    // SAFETY: seccomp has just made it, so nobody else owns it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A system call that waits to be noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) id: u64,
+    pub(crate) pid: u32,
+    pub(crate) call: i64,
+    pub(crate) arguments: [u64; 6],
+}
+
+/// `struct seccomp_notif`.
+#[repr(C)]
+#[derive(Default)]
+struct Notification {
+    id: u64,
+    pid: u32,
+    flags: u32,
+    call: i32,
+    architecture: u32,
+    instruction: u64,
+    arguments: [u64; 6],
+}
+
+/// `struct seccomp_notif_resp`.
+#[repr(C)]
+struct Response {
+    id: u64,
+    value: i64,
+    error: i32,
+    flags: u32,
+}
+
+/// `SECCOMP_IOCTL_NOTIF_RECV`, `_SEND` and `_ID_VALID` of linux/seccomp.h.
+const RECEIVE: libc::c_ulong = 0xc050_2100;
+const SEND: libc::c_ulong = 0xc018_2101;
+const VALID: libc::c_ulong = 0x4008_2102;
+
+/// The next call that waits; none when no process has the filter any more.
+pub(crate) fn next_call(listener: &OwnedFd) -> io::Result<Option<Asked>> {
+    use rustix::event::{PollFd, PollFlags};
+    let mut fds = [PollFd::new(listener, PollFlags::IN)];
+    rustix::event::poll(&mut fds, None)?;
+    let [polled] = fds;
+    if !polled.revents().contains(PollFlags::IN) {
+        return Ok(None);
+    }
+    let mut found = Notification::default();
+    // SAFETY: the kernel writes one structure of this layout, which is zeroed as it demands and outlives the call.
+    if unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE as _, &raw mut found) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Some(Asked { id: found.id, pid: found.pid, call: found.call.into(), arguments: found.arguments }))
+}
+
+/// Whether the call `id` still waits, and so its process still is the one that asked.
+pub(crate) fn still_asks(listener: &OwnedFd, id: u64) -> bool {
+    // SAFETY: the kernel reads one number that outlives the call.
+    unsafe { libc::ioctl(listener.as_raw_fd(), VALID as _, &raw const id) == 0 }
+}
+
+/// Lets the call `id` go on as if it had not waited.
+pub(crate) fn let_call(listener: &OwnedFd, id: u64) -> io::Result<()> {
+    // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+    let response = Response { id, value: 0, error: 0, flags: 1 };
+    // SAFETY: the kernel reads one structure of this layout that outlives the call.
+    let done = unsafe { libc::ioctl(listener.as_raw_fd(), SEND as _, &raw const response) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}

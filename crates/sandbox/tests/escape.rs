@@ -121,7 +121,7 @@ async fn output(spec: &Spec) -> (String, Ended) {
         Ok(running) => running,
         Err(cause) => return (format!("not started: {cause}"), Ended { code: -1, breach: None }),
     };
-    let Running { stdin, mut stdout, mut stderr, mut process, doors } = running;
+    let Running { stdin, mut stdout, mut stderr, mut process, doors, .. } = running;
     drop((stdin, doors));
     let (mut text, mut fault) = (String::new(), String::new());
     let (_, _) = tokio::join!(stdout.read_to_string(&mut text), stderr.read_to_string(&mut fault));

@@ -1,7 +1,8 @@
 //! Real processes, started as the gateway starts them. This program is its own helper.
 #![expect(clippy::unwrap_used, reason = "a test; with a main of its own it is not seen as one")]
 
-use sandbox::{Breach, Ended, Grace, Running, Spec, Tail, capture, launch, program_lookup};
+use sandbox::podman::{Container, Reference, Rights};
+use sandbox::{Breach, Ended, Grace, Most, Running, Spec, Tail, Watched, Wish, capture, launch, program_lookup};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use terms::Secret;
@@ -49,6 +50,9 @@ fn main() {
             starting_and_ending_leaks_no_descriptor,
             python_runs_unchanged,
             node_runs_unchanged,
+            what_a_killed_server_wrote_is_kept,
+            what_a_server_asks_for_is_noted,
+            a_server_from_an_image_is_held_too,
         );
     });
     if own.is_root() {
@@ -421,4 +425,140 @@ worker.on('message', () => fetch('http://127.0.0.1:9/').catch(() => console.log(
     spec.args = vec!["-e".into(), code.into()];
     let (text, ended) = output(&spec).await;
     assert_eq!((text.as_str(), ended.code), ("works\n", 0));
+}
+
+async fn what_a_killed_server_wrote_is_kept() {
+    let code = "open('/tmp/plan', 'w').write('steal'); open('/dev/shm/more', 'w').write('x'); print('written', flush=True); import time; time.sleep(600)";
+    let mut running = launch(&python(code)).await.unwrap();
+    let mut said = [0; 8];
+    running.stdout.read_exact(&mut said).await.unwrap();
+    running.process.kill().await.unwrap();
+    // Of another account than what runs the test: it makes its folder itself.
+    let folder = std::env::temp_dir().join(format!("bastide-scratch-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let kept = running.scratch.take().unwrap().keep(&folder, Most { bytes: 1 << 20, file_bytes: 1 << 20, entries: 100 }).unwrap();
+    let found = [folder.join("tmp/plan"), folder.join("shm/more")].map(|path| std::fs::read_to_string(path).unwrap_or_default());
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!((kept.files, kept.bytes, kept.left_out), (2, 6, 0));
+    assert_eq!(found, ["steal", "x"]);
+}
+
+async fn what_a_server_asks_for_is_noted() {
+    let code = "
+import os, socket
+os.chdir('/usr')
+for path in ['/home/ana/notes', 'made-up/../lib']:
+    os.path.exists(path)
+for path, mode in [('/srv/book', 'r'), ('/srv/ledger', 'a')]:
+    try: open(path, mode)
+    except OSError as fault: print(fault.errno)
+try: socket.create_connection(('203.0.113.9', 5432), 1)
+except OSError: print('closed')
+";
+    let mut spec = python(code);
+    spec.watched = Watched::Calls;
+    let Running { stdin, mut stdout, observer, mut process, .. } = launch(&spec).await.unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).await.unwrap();
+    assert_eq!(process.wait().await.unwrap().code, 0);
+    // What it may do is what it may do unwatched.
+    assert_eq!(said, "2\n2\nclosed\n");
+    let seen = observer.unwrap().seen();
+    let wish = |path: &str| seen.files.get(Path::new(path)).copied();
+    assert_eq!((wish("/home/ana/notes"), wish("/usr/lib")), (Some(Wish::Look), Some(Wish::Look)), "{seen:?}");
+    assert_eq!((wish("/srv/book"), wish("/srv/ledger")), (Some(Wish::Read), Some(Wish::Write)));
+    assert!(seen.addresses.contains(&"203.0.113.9:5432".parse().unwrap()), "{:?}", seen.addresses);
+}
+
+/// A file system of one program, which says what it may do, then echoes.
+const PROBE: &str = r#"
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void) {
+    char line[256];
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (!strncmp(line, "CapBnd", 6) || !strncmp(line, "CapEff", 6) || !strncmp(line, "NoNewPrivs", 10) || !strncmp(line, "Seccomp:", 8)) fputs(line, stdout);
+    printf("root %d write %d tmp %d key %s\n", getuid() == 0, open("/x", O_CREAT | O_WRONLY, 0600) >= 0, open("/tmp/x", O_CREAT | O_WRONLY, 0600) >= 0, getenv("KEY"));
+    file = fopen("/proc/net/dev", "r");
+    int links = 0;
+    while (file && fgets(line, sizeof line, file)) links += strchr(line, ':') != NULL;
+    printf("links %d\n", links);
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) { fputs(line, stdout); fflush(stdout); }
+    return 7;
+}
+"#;
+
+async fn a_server_from_an_image_is_held_too() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: an account without a home has no images");
+        return;
+    }
+    let named = std::env::var_os("BASTIDE_PODMAN").map(std::path::PathBuf::from);
+    let Some(podman) = named.or_else(|| program_lookup("podman").ok()) else {
+        println!("skipped: Podman is not installed");
+        return;
+    };
+    let folder = std::env::temp_dir().join(format!("bastide-image-{}", std::process::id()));
+    std::fs::create_dir_all(folder.join("root/tmp")).unwrap();
+    std::fs::write(folder.join("probe.c"), PROBE).unwrap();
+    let ran = |program: &Path, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    ran(Path::new("cc"), &["-static", "-o", "root/probe", "probe.c"]);
+    ran(Path::new("tar"), &["-C", "root", "-cf", "image.tar", "probe", "tmp"]);
+    let tag = format!("localhost/bastide-probe:{}", std::process::id());
+    ran(&podman, &["import", "--quiet", "image.tar", &tag]);
+    let digest = ran(&podman, &["image", "inspect", &tag, "--format", "{{.Digest}}"]);
+    let container = |name: &str| Container {
+        podman: podman.clone(),
+        name: format!("{name}-{}", std::process::id()),
+        image: Reference::new(&format!("localhost/bastide-probe@{digest}")).unwrap(),
+        command: vec!["/probe".to_owned()],
+        plain: Vec::new(),
+        sealed: vec![("KEY".to_owned(), Secret::new("s3cret".to_owned()))],
+        limits: sandbox::Limits::default(),
+        folders: Vec::new(),
+    };
+    let home = std::env::var("HOME").unwrap();
+    let spec = |name: &str| container(name).spec(Rights::Root, &[("HOME", &home)]).unwrap();
+    let Running { mut stdin, mut stdout, mut stderr, mut process, .. } = launch(&spec("bastide-said")).await.unwrap();
+    stdin.write_all(b"hello\n").await.unwrap();
+    drop(stdin);
+    let (mut said, mut fault) = (String::new(), String::new());
+    let _ = tokio::join!(stdout.read_to_string(&mut said), stderr.read_to_string(&mut fault));
+    let ended = process.wait().await.unwrap();
+    assert_eq!(ended.code, 7, "{said}{fault}");
+    for wanted in [
+        "CapBnd:\t0000000000000000",
+        "CapEff:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+        "root 0 write 0 tmp 1 key s3cret",
+        "links 1",
+        "hello",
+    ] {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+    // Killed, nothing of it is left running.
+    let mut running = launch(&spec("bastide-killed")).await.unwrap();
+    let mut first = [0; 1];
+    running.stdout.read_exact(&mut first).await.unwrap();
+    let name = format!("bastide-killed-{}", std::process::id());
+    let pid = ran(&podman, &["inspect", "--format", "{{.State.Pid}}", &name]);
+    let process = Path::new("/proc").join(&pid);
+    assert!(pid != "0" && process.exists(), "{pid}");
+    running.process.kill().await.unwrap();
+    let left = process.exists();
+    ran(&podman, &["rm", "--force", "--ignore", &name]);
+    ran(&podman, &["rmi", &tag]);
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(!left, "{pid}");
 }

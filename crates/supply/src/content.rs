@@ -1,5 +1,6 @@
 //! What a server is made of: the executable, the package tree or the address that was approved.
 
+use crate::Registry;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
@@ -82,6 +83,8 @@ pub enum Content {
         /// How many files it has.
         files: u64,
     },
+    /// A package of a registry, installed into a tree of its own.
+    Package(Package),
     /// A server elsewhere.
     Remote {
         /// Its address.
@@ -92,12 +95,56 @@ pub enum Content {
     },
 }
 
+/// An installed package: what the line of a package runner was resolved to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// Where it is from.
+    pub registry: Registry,
+    /// Its name.
+    pub name: String,
+    /// The version that is installed.
+    pub version: String,
+    /// What the registry says that its archive is: `sha512-…` of npm, `sha256:…` of PyPI.
+    pub integrity: String,
+    /// The runner line that it stands for.
+    pub run: Vec<String>,
+    /// The resolved path of what is started instead: an interpreter, or the package's own executable.
+    pub path: String,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// The argument vector after it.
+    pub arguments: Vec<String>,
+    /// The root of the tree.
+    pub root: String,
+    /// The digest over all files of the tree, dependencies included, in order of their paths.
+    pub tree: Digest,
+    /// How many files it has.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+impl Package {
+    /// Registry, name, version and size, for a person.
+    pub fn title(&self) -> String {
+        let Self { registry, name, version, files, bytes, .. } = self;
+        let tenths = bytes.saturating_mul(10) >> 20;
+        format!("{registry} package {name} {version}, {}.{} MiB in {files} files", tenths / 10, tenths % 10)
+    }
+}
+
 impl fmt::Display for Content {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Executable { path, digest, arguments } => write!(out, "{path} {} ({digest})", arguments.join(" ")),
             Self::Tree { path, digest, arguments, root, tree, files } => {
                 write!(out, "{path} {} ({digest}), {files} files in {root} ({tree})", arguments.join(" "))
+            }
+            Self::Package(package) => {
+                let Package { integrity, path, digest, arguments, root, tree, .. } = package;
+                let title = package.title();
+                write!(out, "{title} ({integrity}), in {root} ({tree}), started as {path} {} ({digest})", arguments.join(" "))
             }
             Self::Remote { url, spki } if spki.is_empty() => out.write_str(url),
             Self::Remote { url, spki } => write!(out, "{url} (keys {})", spki.join(", ")),

@@ -69,6 +69,16 @@ pub enum Error {
         /// What both would be shown as.
         shown: String,
     },
+    /// The operator's: the line of a package runner that names nothing which can be pinned.
+    #[error("`{found}`: {why}; write `{instead}`")]
+    Runner {
+        /// What was found, hidden characters made visible.
+        found: String,
+        /// What is wrong with it.
+        why: String,
+        /// What to write.
+        instead: String,
+    },
     /// The lock cannot be printed.
     #[error("the lock cannot be written")]
     Print(#[source] serde_json::Error),
@@ -87,7 +97,7 @@ impl Error {
             | Self::Version(_)
             | Self::TooLarge { .. }
             | Self::Print(_) => Code::LockUnverified,
-            Self::Definition(_) | Self::Misnamed { .. } | Self::Twice { .. } | Self::Shown { .. } => Code::PinChanged,
+            Self::Definition(_) | Self::Misnamed { .. } | Self::Twice { .. } | Self::Shown { .. } | Self::Runner { .. } => Code::PinChanged,
         }
     }
 }

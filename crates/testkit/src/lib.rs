@@ -11,6 +11,7 @@ mod clock;
 mod entropy;
 mod names;
 mod process;
+mod registry;
 pub mod server;
 mod world;
 
@@ -19,4 +20,5 @@ pub use clock::SetClock;
 pub use entropy::SeededEntropy;
 pub use names::Names;
 pub use process::{Running, binary, free_port, run};
+pub use registry::{Registry, is_there};
 pub use world::{Setup, World};

@@ -39,6 +39,14 @@ pub(super) struct Reasoned {
     pub(super) reason: String,
 }
 
+/// Of a look.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sought {
+    #[serde(default)]
+    pub(super) seek: crate::Seek,
+}
+
 /// Of an approval.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

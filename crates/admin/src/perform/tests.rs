@@ -110,7 +110,11 @@ impl Revocations for Issued {
 struct Unseen;
 
 impl Reviews for Unseen {
-    fn look<'a>(&'a self, server: &'a ServerName) -> Pending<'a, Result<crate::Look, Unreviewed>> {
+    fn look<'a>(&'a self, server: &'a ServerName, _: crate::Seek) -> Pending<'a, Result<crate::Look, Unreviewed>> {
+        Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
+    }
+
+    fn watch<'a>(&'a self, server: &'a ServerName, _: &'a crate::Watching) -> Pending<'a, Result<crate::Watched, Unreviewed>> {
         Box::pin(std::future::ready(Err(Unreviewed::NoServer(server.clone()))))
     }
 

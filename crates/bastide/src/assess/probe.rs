@@ -5,7 +5,7 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, identity, log, network, runtime, secrets, stop, supply};
+use super::{access, canaries, confinement, identity, log, network, outward, runtime, secrets, stop, supply};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -46,7 +46,13 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         Control::AccessArgumentSchemas | Control::DataSecrets | Control::AuditCalls | Control::AuditCorrelation => {
             Some((How::Probe, Canary::Shared))
         }
-        Control::SecretsIsolation | Control::RuntimeRestart | Control::SupplyPinning => Some((How::Probe, Canary::Alone)),
+        Control::SecretsIsolation
+        | Control::RuntimeRestart
+        | Control::SupplyPinning
+        | Control::NetworkDns
+        | Control::NetworkProtocols
+        | Control::NetworkTelemetry
+        | Control::ToolsHttp => Some((How::Probe, Canary::Alone)),
         Control::SecretsVault => Some((How::Read, Canary::Shared)),
         Control::RuntimeEnvironment
         | Control::RuntimeSandbox
@@ -132,6 +138,10 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::RuntimeIdentities => confinement::identities(ground, steps).await,
         Control::NetworkSegments => network::segments(ground, steps).await,
         Control::NetworkEgress => network::egress(ground, steps).await,
+        Control::NetworkDns => outward::names(ground, steps).await,
+        Control::NetworkProtocols => outward::protocols(ground, steps).await,
+        Control::NetworkTelemetry => outward::telemetry(ground, steps).await,
+        Control::ToolsHttp => outward::inner_addresses(ground, steps).await,
         Control::SupplyAllowlist => supply::allowlist(ground, steps).await,
         Control::SupplyPinning => supply::pinning(ground, steps).await,
         Control::AuditCalls => log::calls(ground, steps).await,
@@ -186,6 +196,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 23);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 27);
     }
 }

@@ -11,8 +11,6 @@ use terms::{Control, ServerName, Utc};
 
 /// A server that nobody approved.
 const NOBODY: &str = "bastide-assess-nobody";
-/// Programs that fetch what they run.
-const FETCHERS: [&str; 7] = ["npx", "uvx", "pipx", "bunx", "pnpx", "uv", "deno"];
 
 struct Row {
     name: String,
@@ -160,10 +158,13 @@ async fn changed(ground: &Ground, steps: &mut Steps, mut reached: Reached) -> Re
     Ok(())
 }
 
+/// Whether what is run is chosen when it is started. The line of a package runner that is read stands for the one version that was approved.
 fn floats(run: &[String]) -> bool {
-    let Some((program, arguments)) = run.split_first() else { return false };
-    let program = program.rsplit('/').next().unwrap_or_default();
-    FETCHERS.contains(&program) || arguments.iter().any(|argument| argument.ends_with("@latest") || argument.ends_with(":latest"))
+    match supply::Runner::parse(run) {
+        Ok(Some(_)) => false,
+        Ok(None) => run.iter().skip(1).any(|argument| argument.ends_with("@latest") || argument.ends_with(":latest")),
+        Err(_) => true,
+    }
 }
 
 #[cfg(test)]
@@ -173,9 +174,9 @@ mod tests {
     #[test]
     fn what_fetches_floats() {
         let run = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-        for command in [&["npx", "-y", "x"][..], &["/usr/bin/uvx", "x"], &["/opt/run", "image:latest"]] {
+        for command in [&["npx", "-c", "x"][..], &["/usr/bin/bunx", "x"], &["/opt/run", "image:latest"]] {
             assert!(floats(&run(command)), "{command:?}");
         }
-        assert!(!floats(&run(&["/opt/ledger/mcp-ledger"])) && !floats(&[]));
+        assert!(!floats(&run(&["npx", "-y", "x@latest"])) && !floats(&run(&["/opt/ledger/mcp-ledger"])) && !floats(&[]));
     }
 }

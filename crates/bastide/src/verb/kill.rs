@@ -6,6 +6,7 @@ use crate::outcome::{Common, Failure};
 use admin::Act;
 use response::{Member, Scope};
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::process::ExitCode;
 use terms::{ServerName, SessionId};
 
@@ -108,11 +109,15 @@ pub async fn release(args: &Args, common: &Common) -> Result<ExitCode, Failure> 
 }
 
 fn stopped(cut: &Value) -> String {
-    format!(
+    let mut out = format!(
         "Stopped {} in {} ms: {} sessions and {} calls under way ended.\n",
         member(cut, "scope"),
         cut["ms"],
         cut["ended_sessions"],
         cut["ended_calls"]
-    )
+    );
+    for folder in cut["kept"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let _ = writeln!(out, "What it left is kept in {folder}");
+    }
+    out
 }

@@ -1,6 +1,6 @@
 //! `server`: the servers behind the gateway, as configured, as approved, as they run.
 
-use super::{configured, member};
+use super::{configured, member, watch};
 use crate::desk::Desk;
 use crate::lock;
 use crate::outcome::{Common, Failure};
@@ -22,6 +22,9 @@ pub enum Verb {
     /// Show one
     #[command(after_help = "Example:\n  bastide server show github")]
     Show(Which),
+    /// Run one to see what it asks for, and propose the smallest `sandbox:` entry that covers it
+    #[command(after_help = "Example:\n  bastide server watch files --call 'list_directory={\"path\": \"/srv/docs\"}'")]
+    Watch(watch::Args),
     /// Show how one differs from what was approved, and approve it as it is now
     #[command(after_help = "Example:\n  bastide server approve github")]
     Approve(Approve),
@@ -54,6 +57,7 @@ pub struct Approve {
 pub async fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
     let configured = match verb {
         Verb::Approve(Approve { which, yes }) => return lock::run(&lock::Args::one(which.name.clone(), *yes), common).await,
+        Verb::Watch(args) => return watch::run(args, common).await,
         Verb::List | Verb::Show(_) | Verb::Release(_) => configured(common)?,
     };
     Desk::at(&configured, async |desk| match verb {
@@ -67,7 +71,7 @@ pub async fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
             let found = found.ok_or_else(|| Failure::usage(format!("there is no server `{}`", which.name)).next("bastide server list"))?;
             common.answer(found, shown)
         }
-        Verb::Approve(_) => Ok(()),
+        Verb::Approve(_) | Verb::Watch(_) => Ok(()),
         Verb::Release(which) => {
             let answer = desk.perform(Act::ServerRelease { server: which.name.clone() }).await?;
             common.answer(&answer, |answer| format!("{} may start again.\n", member(answer, "server")))
@@ -113,6 +117,15 @@ fn count(server: &Value, name: &str) -> String {
     server.pointer(&format!("/pinned/{name}")).map_or_else(|| "-".to_owned(), Value::to_string)
 }
 
+/// Registry, name and version of the package that was approved.
+pub(super) fn package(server: &Value) -> String {
+    let content = server.pointer("/pinned/content").filter(|content| member(content, "kind") == "package");
+    content.map_or_else(String::new, |content| {
+        let named = [member(content, "registry"), member(content, "name"), member(content, "version")];
+        named.map(supply::visible).join(" ")
+    })
+}
+
 fn listed(answer: &Value) -> String {
     let servers = answer.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if servers.is_empty() {
@@ -126,10 +139,11 @@ fn listed(answer: &Value) -> String {
             member(server, "state").to_owned(),
             count(server, "tools"),
             held.to_string(),
+            package(server),
             next(server).replace("NAME", member(server, "name")),
         ]
     };
-    table(&["server", "carrier", "state", "tools", "put aside", "next"], &servers.iter().map(row).collect::<Vec<_>>())
+    table(&["server", "carrier", "state", "tools", "put aside", "package", "next"], &servers.iter().map(row).collect::<Vec<_>>())
 }
 
 fn shown(server: &Value) -> String {
@@ -143,6 +157,7 @@ fn shown(server: &Value) -> String {
     line("state", member(server, "state"));
     let configured = server.get("configured").cloned().unwrap_or_default();
     line("run", &super::joined(&configured, "run").replace(", ", " "));
+    line("package", &package(server));
     line("url", member(&configured, "url"));
     line("trust", member(&configured, "trust"));
     line("clearance", member(&configured, "clearance"));

@@ -17,6 +17,8 @@ section! {
     Server {
         /// The argument vector; a bare first word is looked up in /usr/local/bin, /usr/bin and /bin.
         run, "run": Vec<String> = Vec::new();
+        /// The image that it is started from, by its digest.
+        image, "image": Option<String> = None;
         /// Its address.
         url, "url": Option<url::Url> = None;
         /// Environment variables.

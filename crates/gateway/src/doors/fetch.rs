@@ -93,11 +93,17 @@ fn malformed() -> Broken {
     Broken::Malformed(mcp::Fault::of_row(68, mcp::Revision::R2025_11_25, None))
 }
 
-/// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`.
+/// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`. A package is
+/// started from the tree of `installed`.
 ///
 /// # Errors
 /// [`Closed`]; [`Closed::Content`] for a local server, too, that changes what would be approved by running.
-pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Contents>) -> Result<Fetched, Closed> {
+pub async fn fetch(
+    gate: &Arc<Gate>,
+    server: &Arc<Server>,
+    contents: &Arc<dyn Contents>,
+    installed: Option<&Content>,
+) -> Result<Fetched, Closed> {
     let servers: &Servers = &gate.servers;
     let stopped = |scope: &Scope| *scope == Scope::All || *scope == Scope::Server(server.name.clone());
     let alive = || match gate.epochs.stops().into_iter().find(|stop| stopped(&stop.scope)) {
@@ -108,7 +114,7 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     let state = servers.state(server);
     let (content, link) = match &server.carrier {
         Carrier::Run(run) => {
-            let found = content_of(contents, run).await?;
+            let found = content_of(contents, run, installed).await?;
             (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
         }
         Carrier::Remote(remote) => {
@@ -129,7 +135,7 @@ pub async fn fetch(gate: &Arc<Gate>, server: &Arc<Server>, contents: &Arc<dyn Co
     link.leave().await;
     let fetched = outcome?;
     if let Carrier::Run(run) = &server.carrier
-        && content_of(contents, run).await?.content != fetched.content
+        && content_of(contents, run, installed).await?.content != fetched.content
     {
         return Err(Closed::Content("it changes its own files by running: let it write elsewhere".to_owned()));
     }

@@ -9,6 +9,7 @@ use http::HeaderValue;
 use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, Response, Revision, json};
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
 use terms::{CallId, ServerName};
@@ -531,6 +532,19 @@ impl Link {
             pipe.kill();
         }
         self.end();
+    }
+
+    /// Like [`Link::kill`], and has what a local server leaves behind kept at `place`; gives the place back where that will be done.
+    pub(super) fn kill_and_keep(&self, place: Option<PathBuf>) -> Option<PathBuf> {
+        let Carrier::Pipe(pipe) = &self.carrier else {
+            self.kill();
+            return None;
+        };
+        let asked = place.and_then(|place| pipe.keep(place));
+        // INVARIANT: asked before, so that whoever watches the process sees it after it has ended the link.
+        let kept = asked.filter(|_| self.is_open());
+        self.kill();
+        kept
     }
 
     /// Ends the server's own session, where it has one, then the link.

@@ -9,13 +9,16 @@ use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
 use mcp::Message;
-use sandbox::{Breach, Ended, Network, Spec, Tail, Weakness};
+use sandbox::{Breach, Ended, Network, Running, Scratch, Spec, Tail, Weakness};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use terms::{Code, Secret, Utc};
+use tokio::task::JoinHandle;
 use transport::line_frame;
 
+/// Until the last words of a process that has ended are read.
+const LAST: std::time::Duration = std::time::Duration::from_secs(2);
 /// Lines that make no sense before a server is given up.
 const STRAYS: u32 = 100;
 
@@ -29,19 +32,37 @@ pub(super) async fn start(
     found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
+    let spec = spec(servers, run, found, gate.clock.utc())?;
+    let (running, count) = launched(servers, &spec).await?;
+    Ok(attend(gate, session, server, run, running, Some(state), count))
+}
+
+/// Starts a process, and counts it.
+pub(super) async fn launched(servers: &Servers, spec: &Spec) -> Result<(Running, Count), Closed> {
     if servers.running.fetch_add(1, Ordering::AcqRel) >= PROCESSES {
         servers.running.fetch_sub(1, Ordering::AcqRel);
         return Err(Closed::Many);
     }
     let count = Count(Arc::clone(&servers.running));
-    let spec = spec(servers, run, found, gate.clock.utc())?;
-    let mut running = sandbox::launch(&spec).await?;
+    Ok((sandbox::launch(spec).await?, count))
+}
+
+/// Watches a process that was started. Without a `state` its death does not count.
+pub(super) fn attend(
+    gate: &Arc<Gate>,
+    session: Option<&Arc<Session>>,
+    server: &Arc<Server>,
+    run: &Run,
+    mut running: Running,
+    state: Option<&Arc<State>>,
+    count: Count,
+) -> Arc<Link> {
     let doors = running.doors.take();
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
-    if let Some(doors) = doors {
-        outward::serve(servers, gate, &server.name, outward::exit(gate, server, run, state), doors, watched.end.clone());
+    if let (Some(doors), Some(state)) = (doors, state) {
+        outward::serve(&gate.servers, gate, &server.name, outward::exit(gate, server, run, state), doors, watched.end.clone());
     }
     // What a real server does is never a probe's doing, whoever looked.
     let occasion = match session {
@@ -54,7 +75,7 @@ pub(super) async fn start(
         gate: Arc::clone(gate),
         link: Arc::clone(&link),
         server: Arc::clone(server),
-        state: Arc::clone(state),
+        state: state.cloned(),
         session: session.map(Arc::downgrade),
         idle: run.idle,
     };
@@ -62,11 +83,11 @@ pub(super) async fn start(
         watch.run(watched).await;
         drop(count);
     });
-    Ok(link)
+    link
 }
 
 /// One of the processes that are counted.
-struct Count(Arc<std::sync::atomic::AtomicUsize>);
+pub(super) struct Count(Arc<std::sync::atomic::AtomicUsize>);
 
 impl Drop for Count {
     fn drop(&mut self) {
@@ -74,11 +95,11 @@ impl Drop for Count {
     }
 }
 
-fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
-    let (_, args) = run.command.split_first().ok_or_else(|| Closed::Entry("`run` is empty".to_owned()))?;
+/// What is launched for `run`.
+pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Closed> {
     let mut spec = Spec::new(found.program);
     spec.image = Some(found.image);
-    spec.args = args.to_vec();
+    spec.args = found.arguments;
     spec.cwd = PathBuf::from("/");
     for (name, value) in servers.contents.steadying(&found.content) {
         spec.env.set(name, (*value).to_owned())?;
@@ -98,6 +119,7 @@ fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Result<Spec, Cl
     spec.limits.files = run.files;
     spec.folders.clone_from(&run.folders);
     spec.needs = found.needs;
+    spec.lent = found.lent;
     spec.private = found.private;
     spec.account = run.account;
     if !run.egress.is_empty() {
@@ -121,7 +143,7 @@ struct Watch {
     gate: Arc<Gate>,
     link: Arc<Link>,
     server: Arc<Server>,
-    state: Arc<State>,
+    state: Option<Arc<State>>,
     session: Option<Weak<Session>>,
     idle: std::time::Duration,
 }
@@ -129,10 +151,10 @@ struct Watch {
 impl Watch {
     async fn run(self, mut watched: Watched) {
         let tail = Arc::new(Tail::new());
-        if let Some(stderr) = watched.stderr.take() {
+        let capture = watched.stderr.take().map(|stderr| {
             let tail = Arc::clone(&tail);
-            tokio::spawn(async move { sandbox::capture(stderr, &tail).await });
-        }
+            tokio::spawn(async move { sandbox::capture(stderr, &tail).await })
+        });
         let asked = loop {
             tokio::select! {
                 biased;
@@ -164,14 +186,35 @@ impl Watch {
         };
         self.link.end();
         // Counted at once, so that nobody starts it again before.
-        let next = (!asked).then(|| self.state.revival.lock().failed(self.gate.clock.instant()));
+        let counting = self.state.as_ref().filter(|_| !asked);
+        let next = counting.map(|state| state.revival.lock().failed(self.gate.clock.instant()));
         let ended = watched.finish().await;
         if let Some(Ended { breach: Some(breach), .. }) = ended {
             self.tell(breach);
         }
+        if let Some(place) = watched.kept.get().cloned() {
+            self.keep(place, ended, watched.scratch.take(), capture, &tail).await;
+        }
         if let Some(next) = next {
             crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
         }
+    }
+
+    /// Keeps what it left behind, now that it is gone.
+    async fn keep(&self, place: PathBuf, ended: Option<Ended>, scratch: Option<Scratch>, said: Option<JoinHandle<()>>, tail: &Tail) {
+        let kept = match ended {
+            Some(_) => {
+                // Its streams end with it.
+                if let Some(said) = said {
+                    let _ = tokio::time::timeout(LAST, said).await;
+                }
+                let (gate, at, lines) = (Arc::clone(&self.gate), place.clone(), tail.lines());
+                let copied = tokio::task::spawn_blocking(move || gate.forensics.keep(&at, scratch.as_ref(), &lines)).await;
+                copied.unwrap_or_else(|cause| Err(std::io::Error::other(cause))).map_err(|cause| cause.to_string())
+            }
+            None => Err("its processes could not be ended".to_owned()),
+        };
+        crate::event::kept(&self.gate, &self.link, &self.server.name, &place, kept);
     }
 
     fn tell(&self, breach: Breach) {

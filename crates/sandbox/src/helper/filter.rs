@@ -72,7 +72,7 @@ impl Filters {
     }
 }
 
-fn architecture() -> io::Result<TargetArch> {
+pub(super) fn architecture() -> io::Result<TargetArch> {
     std::env::consts::ARCH.try_into().map_err(|cause: Fault| io::Error::other(cause))
 }
 

@@ -4,10 +4,11 @@
 use super::plan::Plan;
 use super::root::{self, Resolver};
 use super::rules::Rules;
-use super::{Named as _, Step, confine, filter, privilege};
+use super::{Named as _, Step, calls, confine, filter, privilege};
 use crate::image::Opened;
 use crate::layer::Layer;
-use crate::spec::{Network, Order};
+use crate::scratch::PLACES;
+use crate::spec::{Network, Order, Watched};
 use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::Mode;
@@ -15,8 +16,10 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions, WaitStatus};
 use std::convert::Infallible;
 use std::ffi::CString;
 use std::io::{self, Write as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixDatagram;
 
 /// Exit status of a server's process that could not be executed; the reason went up before.
 const NOT_EXECUTED: i32 = 127;
@@ -40,8 +43,9 @@ impl Report {
 }
 
 /// Starts the server of `order` and ends with it, with its exit status.
-pub(super) fn run(order: &Order, plan: Plan, report: Report) -> ! {
-    let (server, signals) = match confine(order, plan, &report).and_then(|()| start(order, &report)) {
+pub(super) fn run(order: &Order, plan: Plan, report: Report, control: &UnixDatagram) -> ! {
+    let confined = confine(order, plan, &report).and_then(|()| places(order, control));
+    let (server, signals) = match confined.and_then(|()| start(order, &report, control)) {
         Ok(started) => started,
         Err(reason) => {
             report.tell(&reason);
@@ -72,7 +76,7 @@ pub(super) fn confine(order: &Order, plan: Plan, report: &Report) -> Step<()> {
         };
         root::build(plan, order.layers, resolver)?;
     }
-    // Without the one of users there are no other namespaces, and the name would be the host's.
+    // Without a user namespace there is none for names either, and this would be the machine's own.
     if has(Layer::Objects) && has(Layer::User) {
         rustix::system::sethostname(b"sandbox").named("name of the host")?;
     }
@@ -87,7 +91,18 @@ pub(super) fn confine(order: &Order, plan: Plan, report: &Report) -> Step<()> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).named("memory")
 }
 
-fn start(order: &Order, report: &Report) -> Step<(Pid, OwnedFd)> {
+/// Hands the private places out, so that what was written there can be looked at later.
+fn places(order: &Order, control: &UnixDatagram) -> Step<()> {
+    if !order.layers.has(Layer::Files) {
+        return Ok(());
+    }
+    let open = |(at, _): (&str, _)| std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(at);
+    let places = PLACES.into_iter().map(open).collect::<io::Result<Vec<_>>>().named("scratch")?;
+    let fds: Vec<_> = places.iter().map(AsFd::as_fd).collect();
+    super::hand(control, b"scratch", &fds).named("scratch")
+}
+
+fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, OwnedFd)> {
     let signals = sys::watch_signals().named("signals")?;
     let filters = filter::Filters::of(order.layers).named("filter of system calls")?;
     let limit = order.layers.has(Layer::Limits).then(|| confine::processes(&order.limits));
@@ -98,7 +113,7 @@ fn start(order: &Order, report: &Report) -> Step<(Pid, OwnedFd)> {
     match forked? {
         sys::Fork::Parent(server) => Ok((server, signals)),
         sys::Fork::Child => {
-            let Err(reason) = execute(order, &filters);
+            let Err(reason) = execute(order, &filters, control);
             if let Ok(mut up) = report.0.try_clone().map(std::fs::File::from) {
                 let _ = up.write_all(reason.as_bytes());
             }
@@ -108,7 +123,7 @@ fn start(order: &Order, report: &Report) -> Step<(Pid, OwnedFd)> {
 }
 
 /// Becomes the server.
-fn execute(order: &Order, filters: &filter::Filters) -> Step<Infallible> {
+fn execute(order: &Order, filters: &filter::Filters, control: &UnixDatagram) -> Step<Infallible> {
     let named = format!("`{}` cannot be executed", order.program.display());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).named("parent")?;
     rustix::process::setpgid(None, None).named("group")?;
@@ -134,6 +149,10 @@ fn execute(order: &Order, filters: &filter::Filters) -> Step<Infallible> {
         sys::close_on_exec_from_3().named("descriptors")?;
     }
     sys::plain_signals().named("signals")?;
+    if order.watched == Watched::Calls {
+        let listener = calls::listen().named("notes of system calls")?;
+        super::hand(control, b"calls", &[listener.as_fd()]).named("notes of system calls")?;
+    }
     filters.put_on().named("filter of system calls")?;
     let cause = match &opened {
         Opened::File(file) => sys::execute_file(file, &arguments, &environment),

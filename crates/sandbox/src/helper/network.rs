@@ -2,9 +2,8 @@
 
 use crate::doors::{MOST, NAMES, PROXY};
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType};
-use std::io::{self, IoSlice};
-use std::mem::MaybeUninit;
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
@@ -29,13 +28,7 @@ pub(super) fn doors(ports: &[u16], control: &UnixDatagram) -> io::Result<()> {
     let listeners = ports.iter().map(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port))).collect::<io::Result<Vec<_>>>()?;
     let mut fds: Vec<BorrowedFd<'_>> = vec![proxy.as_fd(), names.as_fd()];
     fds.extend(listeners.iter().map(|listener| listener.as_fd()));
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST + 2))];
-    let mut message = SendAncillaryBuffer::new(&mut space);
-    if !message.push(SendAncillaryMessage::ScmRights(&fds)) {
-        return Err(io::Error::other("too many doors"));
-    }
-    rustix::net::sendmsg(control, &[IoSlice::new(b"doors")], &mut message, SendFlags::NOSIGNAL)?;
-    Ok(())
+    super::hand(control, b"doors", &fds)
 }
 
 /// RTM_NEWLINK (rtnetlink(7)): loopback is up.

@@ -55,6 +55,17 @@ pub(super) enum Sort {
     File,
 }
 
+/// Why a server sees a thing of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Title {
+    /// Its program needs it.
+    Needed,
+    /// Its program is run from it, and it may be the gateway's own.
+    Lent,
+    /// The operator gave it.
+    Given,
+}
+
 /// One thing of the host that the server sees, at the place that it really has.
 #[derive(Debug)]
 pub(super) struct Bind {
@@ -90,20 +101,22 @@ impl Plan {
         {
             return Err(format!("{}: it lies in {}, which every server sees: put it elsewhere", own.display(), seen.display()));
         }
-        let needed = order.needs.iter().map(|path| (path.as_path(), Access::Read));
-        let given = order.folders.iter().map(|folder| (folder.path.as_path(), folder.access));
-        for ((path, access), declared) in needed.map(|one| (one, false)).chain(given.map(|one| (one, true))) {
+        let needed = order.needs.iter().map(|path| (path.as_path(), Access::Read, Title::Needed));
+        let lent = order.lent.iter().map(|path| (path.as_path(), Access::Read, Title::Lent));
+        let given = order.folders.iter().map(|folder| (folder.path.as_path(), folder.access, Title::Given));
+        for (path, access, title) in needed.chain(lent).chain(given) {
             let named = path.display().to_string();
             let at = plan.add(path, access).named(&named)?;
             let Some(bind) = plan.binds.iter_mut().find(|bind| bind.at == at) else { continue };
             if OWN.iter().any(|own| bind.at == Path::new(own) || (*own != "/" && bind.at.starts_with(own))) {
                 return Err(format!("{named}: no server is given this"));
             }
-            let meets = |private: &&PathBuf| private.starts_with(&bind.at) || bind.at.starts_with(private);
+            let within = |private: &Path| bind.at.starts_with(private) && (title != Title::Lent || bind.at == private);
+            let meets = |private: &&PathBuf| private.starts_with(&bind.at) || within(private);
             if let Some(private) = private.iter().find(meets) {
                 return Err(format!("{named} holds {}, which is the gateway's own, or lies in it", private.display()));
             }
-            if declared {
+            if title == Title::Given {
                 bind.owner = owner(&bind.at, access).named(&named)?;
             }
         }
@@ -275,6 +288,31 @@ mod tests {
         for path in ["/", "/proc", "/proc/1", "/dev", "/dev/shm", "/sys", "/usr/.."] {
             assert!(tried(Path::new(path)).contains("no server is given this"), "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_lent_of_the_gateways_own_is_seen_and_no_more_of_it() {
+        let root = tempfile::tempdir().unwrap();
+        let real = root.path().canonicalize().unwrap();
+        for name in ["state/packages/one", "state/packages/two"] {
+            std::fs::create_dir_all(real.join(name)).unwrap();
+        }
+        let lending = |path: &str| {
+            let mut order = order(&[]);
+            order.private = vec![real.join("state")];
+            order.lent = vec![real.join(path)];
+            order
+        };
+        let plan = Plan::of(&lending("state/packages/one")).unwrap();
+        let seen: Vec<_> = plan.binds.iter().filter(|bind| bind.at.starts_with(&real)).collect();
+        let [bind] = seen.as_slice() else { panic!("{seen:?}") };
+        assert_eq!((&bind.at, bind.access, bind.owner), (&real.join("state/packages/one"), Access::Read, None));
+        for path in ["state", ""] {
+            assert!(Plan::of(&lending(path)).unwrap_err().contains("the gateway's own"), "{path}");
+        }
+        let mut both = lending("state/packages/one");
+        both.needs = vec![real.join("state/packages/two")];
+        assert!(Plan::of(&both).unwrap_err().contains("the gateway's own"));
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What is looked at.
 
 use super::Finding;
+use crate::contents::FileContents;
 use crate::desk::{Desk, listed, running};
 use crate::outcome::{Common, Failure};
 use crate::sources::{self, Lock};
 use crate::verb::audit::FOLDER;
 use crate::verb::{configured, member};
-use crate::wire::Configured;
+use crate::wire::{Configured, PACKAGES};
 use admin::client::Client;
 use audit::read::Folder as _;
 use audit::verify::{Against, verify};
@@ -101,7 +102,27 @@ fn lock(configured: &Configured, found: &mut Vec<Finding>) {
                 [] => Finding::ok("lock", format!("signed; all {} servers are approved", servers.len())),
                 open => Finding::problem("lock", format!("not approved: {}", open.join(", "))).next("bastide lock"),
             });
+            packages(configured, &lock, found);
         }
+    }
+}
+
+/// The installed packages, each compared with what was approved.
+fn packages(configured: &Configured, lock: &supply::Lock, found: &mut Vec<Finding>) {
+    let Ok(folder) = configured.loaded.file.state.join(PACKAGES).canonicalize() else { return };
+    let contents = FileContents::new(folder, configured.private());
+    for (name, pin) in &lock.servers {
+        let supply::Content::Package(package) = &pin.content else { continue };
+        let title = supply::visible(&package.title());
+        let changed = |cause: String| {
+            Finding::problem("package", format!("{name}: {title}: it is not as it was approved: {cause}"))
+                .next(format!("bastide lock --update {name}"))
+        };
+        found.push(match contents.package(package) {
+            Ok(now) if now.content == pin.content => Finding::ok("package", format!("{name}: {title}")),
+            Ok(now) => changed(format!("{}", now.content)),
+            Err(cause) => changed(cause),
+        });
     }
 }
 

@@ -124,6 +124,7 @@ fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Expl
         "user": principal.user,
         "server": server.name,
         "tool": name,
+        "package": package(server),
         "roles": explanation.roles,
         "code": fault.map(|fault| fault.code),
         "control": fault.map(|fault| fault.code.control().id()),
@@ -134,6 +135,16 @@ fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Expl
         "near": near(explanation),
         "not_checked": unchecked,
     })
+}
+
+/// The package that would be started, by registry, name and version.
+fn package(server: &Server) -> Option<String> {
+    match server.pinned.as_ref().map(|pinned| &pinned.pin.content) {
+        Ok(supply::Content::Package(package)) => {
+            Some(supply::visible(&format!("{} {} {}", package.registry, package.name, package.version)))
+        }
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The narrowest change that would alter it: one exact name, in a role that the caller has.
@@ -171,6 +182,7 @@ fn said(answer: &Value) -> String {
         row("", member(answer, "detail"));
     }
     let roles = super::super::joined(answer, "roles");
+    row("package", member(answer, "package"));
     row("roles", if roles.is_empty() { "none" } else { &roles });
     for rule in answer["decided"].as_array().map(Vec::as_slice).unwrap_or_default() {
         row("decided by", &line(rule));

@@ -67,14 +67,14 @@ fn a_level_that_is_not_reached_is_a_no() {
 #[test]
 fn every_probe_of_a_sound_gateway_runs_to_its_end() {
     let answer = world().json(&["assess"]);
-    // What a key in a file, one person and no target for alerts leave open.
-    let mut part = vec!["secrets.vault", "data.secrets", "response.kill-switch", "response.compliance"];
+    // What a key in a file, no guard of arguments, no baselines, one person and no target for alerts leave open.
+    let mut part = vec!["secrets.vault", "data.secrets", "tools.http", "network.telemetry", "response.kill-switch", "response.compliance"];
     if !rustix::process::geteuid().is_root() {
         // Only root has accounts to give.
         part.push("runtime.identities");
     }
     let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
-    assert_eq!(probed.len(), 24, "{answer:#}");
+    assert_eq!(probed.len(), 28, "{answer:#}");
     for control in probed {
         let wanted = if part.contains(&control["id"].as_str().unwrap()) { "part" } else { "pass" };
         assert_eq!(control["outcome"], wanted, "{control:#}");
@@ -143,10 +143,10 @@ fn with(more: &str) -> World {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_bastide"));
     let folder = program.parent().unwrap().display();
     let entry = format!(
-        "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}] }}\n{more}",
+        "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"probe.invalid:443\", \"localhost:443\"] }}\n{more}",
         program.display()
     );
-    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, stop, change] }";
+    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change] }";
     World::with()
         .allow("[echo]")
         .server("probed", &entry)

@@ -206,3 +206,53 @@ fn opens(client: &Http) -> bool {
     let response = client.post(&hello, &[]);
     response.header("mcp-session-id").is_some() || response.messages().iter().any(|message| message.get("result").is_some())
 }
+
+#[test]
+fn what_a_killed_server_left_is_kept_and_on_record() {
+    const SERVER: &str = r#"import json, os, sys
+for line in sys.stdin:
+    message = json.loads(line)
+    if 'id' not in message: continue
+    method = message['method']
+    if method == 'initialize': result = {'protocolVersion': message['params']['protocolVersion'], 'capabilities': {'tools': {}}, 'serverInfo': {'name': 'script', 'version': '1'}}
+    elif method == 'tools/list': result = {'tools': [{'name': 'run', 'description': 'x', 'inputSchema': {'type': 'object'}}]}
+    else:
+        os.makedirs('/tmp/loot', exist_ok=True)
+        open('/tmp/loot/plan', 'w').write('the plan')
+        os.symlink('/etc/passwd', '/tmp/loot/link')
+        print('last words', file=sys.stderr, flush=True)
+        result = {'content': [{'type': 'text', 'text': 'done'}]}
+    print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'result': result}), flush=True)
+"#;
+    let world = World::with()
+        .file("bin/script/script.py", SERVER)
+        .server("script", "run: [/usr/bin/python3, {bin}/script/script.py]")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], script: [\"*\"] }")
+        .start();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("script__run", json!({})).text(), "done");
+    let (answer, _) = kill(&world, &["--server", "script"]);
+    let folder = std::path::PathBuf::from(answer["kept"][0].as_str().unwrap_or_else(|| panic!("{answer}")));
+    assert!(folder.starts_with(world.state().join("forensics")), "{answer}");
+    let event = || world.audit().into_iter().find(|record| record["event"] == "forensics.kept");
+    let end = Instant::now() + Duration::from_secs(30);
+    while event().is_none() {
+        assert!(Instant::now() < end, "it was not kept: {:#?}", world.audit().last());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(std::fs::read_to_string(folder.join("tmp/loot/plan")).unwrap(), "the plan");
+    assert_eq!(std::fs::read_to_string(folder.join("stderr.log")).unwrap(), "last words\n");
+    let mode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777;
+    assert_eq!((mode(&folder), mode(folder.parent().unwrap()), mode(&folder.join("tmp/loot/plan"))), (0o700, 0o700, 0o600));
+    assert!(std::fs::symlink_metadata(folder.join("tmp/loot/link")).is_err(), "a link was copied");
+    let detail = event().unwrap()["detail"].clone();
+    assert_eq!((&detail["folder"], &detail["files"], &detail["left_out"]), (&answer["kept"][0], &json!(1), &json!(1)), "{detail}");
+    let acts: Vec<Value> = world.audit().into_iter().filter(|record| record["act"]["name"] == "kill").collect();
+    assert!(acts.iter().any(|record| record["detail"]["kept"][0] == answer["kept"][0]), "{acts:#?}");
+    // Whoever is ended with their session leaves nothing to be kept.
+    release(&world, &["--server", "script"]);
+    agent = world.agent();
+    assert_eq!(agent.call("script__run", json!({})).text(), "done");
+    let (answer, _) = kill(&world, &["--principal", "agent:tester"]);
+    assert_eq!(answer.get("kept"), None, "{answer}");
+}

@@ -209,3 +209,83 @@ fn doctor_names_every_layer() {
         assert!(said.contains(words), "{words}: {said}");
     }
 }
+
+#[test]
+fn what_a_server_asks_for_is_proposed_and_then_works_and_secrets_never_are() {
+    let code = "
+import socket
+def tried(what):
+    try: return what()
+    except OSError: return 'no'
+said = json.dumps([tried(lambda: open('DOCS/a').read()), tried(lambda: open('BOOK/ledger', 'a').write('x')), tried(lambda: open('HOME/.ssh/id').read()),
+    tried(lambda: os.listdir('STATE')), tried(lambda: len(socket.create_connection(('api.example.com', 8443), 3).getpeername()))])";
+    let mut world = hostile(code, "# why it is patient\ncall: 20s # long").write();
+    for (name, path) in [("DOCS", "docs"), ("BOOK", "book"), ("HOME", "home")] {
+        super::replace(&world, name, &world.path(path).display().to_string());
+        std::fs::create_dir_all(world.path(path)).unwrap();
+    }
+    super::replace(&world, "STATE", &world.state().display().to_string());
+    std::fs::create_dir_all(world.path("home/.ssh")).unwrap();
+    for file in ["docs/a", "docs/b", "home/.ssh/id"] {
+        std::fs::write(world.path(file), "text").unwrap();
+    }
+    // What the server said is told to nobody, and what it wrote is written nowhere.
+    let answer = world.json(&["server", "watch", "script", "--call=run"]);
+    let at = |names: &[&str]| names.iter().map(|name| json!(world.path(name))).collect::<Vec<_>>();
+    assert_eq!((&answer["read"], &answer["write"]), (&json!(at(&["docs/a"])), &json!(at(&["book"]))), "{answer:#}");
+    assert_eq!(
+        (&answer["egress"], &answer["complete"], &answer["written"]),
+        (&json!(["api.example.com:8443"]), &json!(true), &json!(false))
+    );
+    let withheld: Vec<&str> = answer["withheld"].as_array().unwrap().iter().map(|one| one["path"].as_str().unwrap()).collect();
+    for secret in [world.path("home/.ssh/id"), world.state()] {
+        assert!(withheld.contains(&secret.to_str().unwrap()), "{answer:#}");
+    }
+    assert!(!world.path("book/ledger").exists() && !answer.to_string().contains("text"), "{answer:#}");
+    let before = std::fs::read_to_string(world.config()).unwrap();
+    assert!(!before.contains("book"));
+    let said = String::from_utf8(world.run(&["server", "watch", "script", "--call=run", "--accept"]).stdout).unwrap();
+    assert!(said.contains("not proposed") && said.contains("holds credentials") && said.contains("+   write: ["), "{said}");
+    let after = std::fs::read_to_string(world.config()).unwrap();
+    assert!(
+        after.contains("# why it is patient\n") && after.contains("# long") && after.contains("egress: [\"api.example.com:8443\"]"),
+        "{after}"
+    );
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let said = world.agent().call("script__run", json!({})).text();
+    assert!(said.starts_with(r#"["text", 1, "no", "no", "#), "{said}");
+    assert_eq!(std::fs::read_to_string(world.path("book/ledger")).unwrap(), "x");
+    let acts: Vec<_> = world.audit().into_iter().filter(|record| record["act"]["name"] == "server.watch").collect();
+    assert!(
+        acts.iter().any(|record| record["act"]["parameters"]["tools"][0] == "run" && record["detail"]["complete"] == true),
+        "{acts:#?}"
+    );
+    // With a running gateway, too: the same once more, and nothing is left to be proposed.
+    let again = world.json(&["server", "watch", "script", "--call=run"]);
+    assert_eq!((&again["read"], &again["write"], &again["differs"]), (&answer["read"], &answer["write"], &json!(false)), "{again:#}");
+}
+
+#[test]
+fn a_watched_server_leaves_nowhere_what_it_reads_beyond_its_entry() {
+    let code = "
+try: found = open('DOCS/a').read()
+except OSError: found = 'nothing'
+for place in ['BOOK/ledger', 'DOCS/ledger']:
+    try: open(place, 'a').write(found)
+    except OSError: pass
+said = found";
+    let world = hostile(code, "sandbox:\n  write: [{root}/book]\n  cpu: 1 # one is enough").write();
+    for (name, path) in [("DOCS", "docs"), ("BOOK", "book")] {
+        super::replace(&world, name, &world.path(path).display().to_string());
+        std::fs::create_dir(world.path(path)).unwrap();
+    }
+    std::fs::write(world.path("docs/a"), "secret-of-the-host").unwrap();
+    let answer = world.json(&["server", "watch", "script", "--call=run", "--accept"]);
+    assert_eq!((&answer["write"], &answer["read"]), (&json!([world.path("book"), world.path("docs")]), &json!([])), "{answer:#}");
+    // In its first run it had its folder to write to, and nothing to write.
+    assert_eq!(std::fs::read_to_string(world.path("book/ledger")).unwrap(), "nothing");
+    assert!(!world.path("docs/ledger").exists() && !answer.to_string().contains("secret-of-the-host"));
+    let file = std::fs::read_to_string(world.config()).unwrap();
+    assert!(file.contains("# one is enough") && file.contains("cpu: 1"), "{file}");
+}
