@@ -51,6 +51,13 @@ pub(crate) const KERNEL: Class = Class {
         hostile("removes a module", "reached(syscall(SYS_delete_module, 0, 0));").where_possible(),
         hostile("loads another kernel", "reached(syscall(SYS_kexec_load, 0, 0, 0, 0xffff));").where_possible(),
         hostile("traces itself", "done(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);"),
+        // Only the child is killed, and only its parent learns of it: the server goes on.
+        py(
+            "has a child do it",
+            Done,
+            &[Hostile, Calls],
+            "pid = os.fork()\nif pid == 0: libc.ptrace(0, 0, 0, 0); os._exit(0)\ndone(os.waitpid(pid, 0)[1] == 0)",
+        ),
         hostile("writes into a memory by call", "reached(syscall(SYS_process_vm_writev, getpid(), 0, 0, 0, 0, 0));"),
         unknown("makes a ring", "char of[256] = {0}; done(syscall(SYS_io_uring_setup, 4, of) >= 0);"),
         unknown("enters a ring", "reached(syscall(SYS_io_uring_enter, -1, 0, 0, 0, 0, 0));"),

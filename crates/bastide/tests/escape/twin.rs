@@ -94,7 +94,7 @@ async fn start(outside: &Outside, attempt: &Attempt) -> Result<Started, String> 
     spec.args = args;
     spec.folders = vec![Folder { path: outside.root.join("given"), access: Access::Write }];
     spec.needs = vec![outside.root.join("bin")];
-    let Running { stdin, stdout, stderr, process, doors } = launch(&spec).await.map_err(|cause| format!("not started: {cause}"))?;
+    let Running { stdin, stdout, stderr, process, doors, .. } = launch(&spec).await.map_err(|cause| format!("not started: {cause}"))?;
     Ok(Started { stdin, stdout, stderr, life: Life::Sandboxed(Box::new(process)), doors })
 }
 
