@@ -58,7 +58,15 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     shown.say(&format!("  state    {}\n", stage.state().display()))?;
     let gaps = sandbox::capabilities().gaps().count();
     let layers = sandbox::Layer::ALL.len().saturating_sub(gaps);
-    shown.say(&format!("  sandbox  {layers} of {} layers hold here; `bastide doctor` names them\n\n", sandbox::Layer::ALL.len()))?;
+    shown.say(&format!("  sandbox  {layers} of {} layers hold here; `bastide doctor` names them\n", sandbox::Layer::ALL.len()))?;
+    let missing: Vec<&str> = stage::missing().iter().map(|weakness| weakness.name()).collect();
+    if !missing.is_empty() {
+        shown.say(&format!(
+            "           the sample server, a part of bastide, starts in spite of {}; others would not\n",
+            missing.join(", ")
+        ))?;
+    }
+    shown.say("\n")?;
     let played = play(&mut stage, &mut shown).await;
     stage.end_gateway().await;
     played?;

@@ -38,6 +38,23 @@ fn every_step_is_as_it_must_be_and_its_record_is_found() {
 }
 
 #[test]
+fn on_a_machine_without_namespaces_it_plays_too_and_says_what_is_missing() {
+    // A user namespace in which no other one may be made, as many containers are.
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec {} try --folder {}",
+        env!("CARGO_BIN_EXE_bastide"),
+        folder.path().display()
+    );
+    let output = Command::new("unshare").args(["--user", "--map-root-user", "sh", "-c", &script]).output().unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("starts in spite of") && said.contains("shared-namespaces"), "{said}");
+    let config = std::fs::read_to_string(folder.path().join("bastide.yaml")).unwrap();
+    assert!(config.contains("where: server/sample, weakness: shared-namespaces"), "{config}");
+}
+
+#[test]
 fn a_tool_too_many_is_noticed() {
     noticed("allow: { sample: [add,", "allow: { sample: [write_note, add,", "a tool that is not allowed");
 }
