@@ -78,7 +78,7 @@ impl Observer {
     }
 
     fn note(&self, listener: &OwnedFd, asked: &Asked) {
-        for row in PATHS.iter().filter(|row| row.call == asked.call) {
+        for row in paths().filter(|row| row.call == asked.call) {
             let read = path(asked, row);
             // Only now it is sure whose memory that was.
             if !sys::still_asks(listener, asked.id) {
@@ -156,8 +156,8 @@ const LOOK: Purpose = Purpose::Always(Wish::Look);
 const READ: Purpose = Purpose::Always(Wish::Read);
 const WRITE: Purpose = Purpose::Always(Wish::Write);
 
-#[cfg(target_arch = "x86_64")]
-const PATHS: [Row; 41] = rows! {
+/// Calls that every architecture has.
+const COMMON: &[Row] = &rows! {
     SYS_openat Some(0), 1, Purpose::Flags(2);
     SYS_newfstatat Some(0), 1, LOOK;
     SYS_statx Some(0), 1, LOOK;
@@ -179,6 +179,11 @@ const PATHS: [Row; 41] = rows! {
     SYS_fchmodat Some(0), 1, WRITE;
     SYS_utimensat Some(0), 1, WRITE;
     SYS_truncate None, 0, WRITE;
+    SYS_fchownat Some(0), 1, WRITE;
+};
+/// Calls that only the older numbers of one architecture have.
+#[cfg(target_arch = "x86_64")]
+const OLDER: &[Row] = &rows! {
     SYS_open None, 0, Purpose::Flags(1);
     SYS_creat None, 0, WRITE;
     SYS_stat None, 0, LOOK;
@@ -198,39 +203,21 @@ const PATHS: [Row; 41] = rows! {
     SYS_utime None, 0, WRITE;
     SYS_utimes None, 0, WRITE;
     SYS_futimesat Some(0), 1, WRITE;
-    SYS_fchownat Some(0), 1, WRITE;
 };
 #[cfg(not(target_arch = "x86_64"))]
-const PATHS: [Row; 22] = rows! {
-    SYS_openat Some(0), 1, Purpose::Flags(2);
-    SYS_newfstatat Some(0), 1, LOOK;
-    SYS_statx Some(0), 1, LOOK;
-    SYS_faccessat Some(0), 1, LOOK;
-    SYS_faccessat2 Some(0), 1, LOOK;
-    SYS_readlinkat Some(0), 1, LOOK;
-    SYS_statfs None, 0, LOOK;
-    SYS_chdir None, 0, LOOK;
-    SYS_execve None, 0, READ;
-    SYS_inotify_add_watch None, 1, READ;
-    SYS_mkdirat Some(0), 1, WRITE;
-    SYS_unlinkat Some(0), 1, WRITE;
-    SYS_symlinkat Some(1), 2, WRITE;
-    SYS_linkat Some(2), 3, WRITE;
-    SYS_renameat Some(0), 1, WRITE;
-    SYS_renameat Some(2), 3, WRITE;
-    SYS_renameat2 Some(0), 1, WRITE;
-    SYS_renameat2 Some(2), 3, WRITE;
-    SYS_fchmodat Some(0), 1, WRITE;
-    SYS_utimensat Some(0), 1, WRITE;
-    SYS_truncate None, 0, WRITE;
-    SYS_fchownat Some(0), 1, WRITE;
-};
+const OLDER: &[Row] = &[];
+
+/// Every call that names a file.
+fn paths() -> impl Iterator<Item = &'static Row> {
+    COMMON.iter().chain(OLDER)
+}
+
 /// Calls that name an address, the argument with it and the one with its length.
 const ADDRESSES: [(i64, usize, usize); 2] = [(libc::SYS_connect, 1, 2), (libc::SYS_sendto, 4, 5)];
 
 /// The calls that are noted, and the argument that must not be null where it may be.
 pub(crate) fn calls() -> impl Iterator<Item = (i64, Option<u8>)> {
-    let named = PATHS.iter().map(|row| (row.call, None));
+    let named = paths().map(|row| (row.call, None));
     named.chain([(libc::SYS_connect, None), (libc::SYS_sendto, Some(4))])
 }
 
@@ -327,7 +314,7 @@ mod tests {
     use super::*;
 
     fn opened(flags: i32) -> Wish {
-        let row = PATHS.iter().find(|row| row.call == libc::SYS_openat).unwrap();
+        let row = paths().find(|row| row.call == libc::SYS_openat).unwrap();
         let mut arguments = [0; 6];
         arguments[2] = u64::from(flags as u32);
         row.wish(&Asked { id: 1, pid: 1, call: libc::SYS_openat, arguments })

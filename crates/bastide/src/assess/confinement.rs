@@ -32,6 +32,13 @@ pub(super) async fn running(ground: &Ground) -> Result<(Reached, PathBuf), Troub
     Ok((reached, Path::new("/proc").join(pid.to_string())))
 }
 
+/// The interfaces of a process's network but for loopback, from proc_pid_net(5).
+pub(super) fn interfaces(process: &Path) -> Vec<String> {
+    let table = std::fs::read_to_string(process.join("net/dev")).unwrap_or_default();
+    let names = table.lines().skip(2).filter_map(|line| line.split_once(':')).map(|(name, _)| name.trim().to_owned());
+    names.filter(|name| name != "lo").collect()
+}
+
 /// The canary's namespaces, rights, filters and root.
 pub async fn sandbox(ground: &Ground, steps: &mut Steps) -> Probed {
     ground.running()?;
@@ -68,15 +75,7 @@ pub async fn sandbox(ground: &Ground, steps: &mut Steps) -> Probed {
     steps.note("looked in its root for the system's programs", "there", if there { "there" } else { "nowhere" }, there);
     let mounts = std::fs::read_to_string(process.join("mountinfo")).unwrap_or_default();
     steps.none("read its mounts; looked for some that can be written to and were not given", &writable(ground, &reached, &mounts));
-    let interfaces = std::fs::read_to_string(process.join("net/dev")).unwrap_or_default();
-    let others: Vec<String> = interfaces
-        .lines()
-        .skip(2)
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.trim().to_owned())
-        .filter(|name| name != "lo")
-        .collect();
-    steps.none("read its network interfaces; looked for others than loopback", &others);
+    steps.none("read its network interfaces; looked for others than loopback", &interfaces(&process));
     reached.agent.close().await;
     let accepted: Vec<String> = ground
         .loaded()

@@ -1,6 +1,6 @@
 //! Probes of what local servers reach: looked at from outside, at the canary while it runs.
 
-use super::confinement::{local, running};
+use super::confinement::{interfaces, local, running};
 use super::ground::Ground;
 use super::runtime::pid_of_gateway;
 use super::steps::{Finding, Probed, Steps};
@@ -24,14 +24,7 @@ pub async fn segments(ground: &Ground, steps: &mut Steps) -> Probed {
     let own = space(&process).is_some() && space(&process) != space(&gateway);
     steps.note("compared the network of the canary with the gateway's", "another one", if own { "another one" } else { "the same" }, own);
     let read = |name: &str| std::fs::read_to_string(process.join("net").join(name)).unwrap_or_default();
-    let interfaces: Vec<String> = read("dev")
-        .lines()
-        .skip(2)
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.trim().to_owned())
-        .filter(|name| name != "lo")
-        .collect();
-    steps.none("read its interfaces; looked for others than loopback", &interfaces);
+    steps.none("read its interfaces; looked for others than loopback", &interfaces(&process));
     let leads = |table: &str, skip: usize, device: usize| -> Vec<String> {
         let lines = table.lines().skip(skip).map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
         lines.filter(|fields| fields.get(device).is_some_and(|name| *name != "lo")).map(|fields| fields.join(" ")).collect()
