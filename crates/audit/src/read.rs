@@ -3,7 +3,7 @@
 mod part;
 mod search;
 
-pub use part::{Absent, Part, Place, Reach, absent, frames, parts, segments};
+pub use part::{Absent, Part, Place, Reach, absent, frames, is_newest, parts, segments};
 pub use search::{backwards, find, newest, records};
 
 use crate::proof::Nodes;

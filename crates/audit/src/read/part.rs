@@ -1,6 +1,6 @@
 //! The parts that a log's records stand in: segments, and archives of segments that retention took out.
 
-use super::{Folder, file};
+use super::{Folder, Live, file};
 use crate::segment::{self, Frame, HEADER, Header, Step};
 use crate::{Checkpoint, Error, archive};
 use std::collections::BTreeMap;
@@ -147,14 +147,29 @@ pub fn segments(folder: &dyn Folder) -> Result<Vec<u64>, Error> {
     Ok(parts(folder, Reach::Log)?.into_iter().map(|part| part.ordinal).collect())
 }
 
-/// Hands each frame of `part` with the index of the record that it holds or follows to `each`; gives the header, or `None` for a prepared segment.
+/// Whether segment `ordinal` is the newest one: nothing was written behind it. A running writer may be at its header, which is then there in part.
+///
+/// # Errors
+/// [`Error::Read`].
+pub fn is_newest(folder: &dyn Folder, ordinal: u64) -> Result<bool, Error> {
+    let path = segment::path(ordinal.saturating_add(1));
+    match folder.start(&path, HEADER) {
+        Ok(start) => Ok(segment::zeros(&start)),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(Error::Read { file: path, source }),
+    }
+}
+
+/// Hands each frame of `part` with the index of the record that it holds or follows to `each`; gives the header, or `None` for a prepared segment
+/// and for one that a running writer just begins.
 ///
 /// # Errors
 /// [`Error::Read`], and [`Error::Damaged`] when the header is broken. A broken frame ends the part.
 pub fn frames(folder: &dyn Folder, part: Part, mut each: impl FnMut(u64, &Frame<'_>) -> ControlFlow<()>) -> Result<Option<Header>, Error> {
     let bytes = part.bytes(folder)?;
     let Some(header) = Header::decode(&bytes) else {
-        let prepared = part.place == Place::Segment && segment::zeros(&bytes);
+        let begun = || Ok::<_, Error>(folder.live() == Live::Running && is_newest(folder, part.ordinal)?);
+        let prepared = part.place == Place::Segment && (segment::zeros(&bytes) || begun()?);
         return if prepared { Ok(None) } else { Err(Error::Damaged { file: part.path(), what: "its header is broken" }) };
     };
     let (mut at, mut index) = (HEADER, header.before.size());

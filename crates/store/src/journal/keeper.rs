@@ -74,7 +74,10 @@ impl Keeper {
         if segment::zeros(&start) {
             return Ok(None);
         }
-        let after = Header::decode(&start).ok_or(audit::Error::Damaged { file: path, what: "its header is broken" })?;
+        let Some(after) = Header::decode(&start) else {
+            let begun = read::is_newest(&self.folder, next)?;
+            return if begun { Ok(None) } else { Err(audit::Error::Damaged { file: path, what: "its header is broken" }.into()) };
+        };
         let path = segment::path(own);
         let ended = Ended::read(self.folder.read(&path, MOST_FILE).map_err(io(&path))?, &after)?;
         if let Some(newest) = ended.newest().filter(|newest| *newest >= before) {

@@ -271,6 +271,65 @@ fn archives_are_private_and_go_through_no_link() {
 }
 
 #[test]
+fn a_header_that_is_just_being_written_is_waited_for_and_a_broken_one_is_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let journal = open(root, 900);
+    let ordinals = read::segments(&LogFolder::new(root)).unwrap();
+    assert!(ordinals.len() >= 4, "{ordinals:?}");
+    let last = ordinals[ordinals.len() - 2];
+    let newest = root.join(audit::segment::path(last));
+    let second = root.join(audit::segment::path(ordinals[1]));
+    let half = |path: &Path| {
+        let whole = std::fs::read(path).unwrap();
+        let mut torn = whole.clone();
+        torn[16..audit::segment::HEADER].fill(0);
+        std::fs::write(path, torn).unwrap();
+        whole
+    };
+    let header = || {
+        let folder = LogFolder::new(root);
+        read::frames(&folder, read::Part::segment(last), |_, _| std::ops::ControlFlow::Continue(())).unwrap()
+    };
+    assert!(header().is_some());
+    let whole_newest = half(&newest);
+    assert!(header().is_none());
+    std::fs::write(&newest, whole_newest).unwrap();
+
+    let whole_second = half(&second);
+    assert!(matches!(journal.seal(after(400)), Err(Error::Audit(audit::Error::Damaged { .. }))));
+    let torn = read::records(&LogFolder::new(root), &read::Query::default(), |_| std::ops::ControlFlow::Continue(()));
+    assert!(matches!(torn, Err(audit::Error::Damaged { .. })));
+    std::fs::write(&second, whole_second).unwrap();
+    assert!(!retained(&journal, after(400)).is_empty());
+    journal.close().unwrap();
+    whole(root, 900);
+}
+
+#[test]
+fn an_archive_waits_for_the_header_behind_its_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let mut count = 1;
+    let mut journal = open(root, count);
+    while read::segments(&LogFolder::new(root)).unwrap().len() < 3 {
+        wait(journal.append(record(count))).unwrap();
+        count += 1;
+    }
+    let next = root.join(audit::segment::path(1));
+    let whole_next = std::fs::read(&next).unwrap();
+    let mut torn = whole_next.clone();
+    torn[16..audit::segment::HEADER].fill(0);
+    std::fs::write(&next, torn).unwrap();
+    assert!(journal.seal(after(count)).unwrap().is_none());
+    std::fs::write(&next, whole_next).unwrap();
+    journal.close().unwrap();
+    (journal, _) = FileJournal::open(root, key(), &options()).unwrap();
+    journal.close().unwrap();
+    whole(root, count);
+}
+
+#[test]
 fn a_log_that_is_written_and_archived_verifies_at_every_moment() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
