@@ -2,6 +2,7 @@
 
 mod aside;
 mod compare;
+pub(crate) mod era;
 mod fetch;
 mod link;
 mod local;
@@ -9,23 +10,24 @@ mod observe;
 mod outward;
 mod pipe;
 mod revival;
+mod subscribe;
 mod turn;
 
 pub use aside::Sort;
 pub use fetch::fetch;
-pub use link::{Broken, InFlight, Incoming, Link, Standing};
+pub use link::{Broken, Frame, InFlight, Incoming, Link, Standing};
 pub use observe::{Observed, Sight, observe};
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};
-use crate::session::{Ability, Session};
+use crate::session::{Abilities, Ability, Session, Wants};
 use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
 use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
 use detect::Echo;
 use http::HeaderValue;
-use mcp::Method;
+use mcp::{Method, Revision};
 use parking_lot::Mutex;
 use policy::Question;
 use response::Scope;
@@ -304,7 +306,7 @@ impl Servers {
         let call = Arc::clone(recorded.call());
         let session = recorded.session();
         let link = self.way(gate, recorded, server).await?;
-        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await;
+        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, &link, id)).await;
         if sent.as_ref().is_err_and(session_lost) {
             link.end();
         }
@@ -327,7 +329,7 @@ impl Servers {
     async fn send_again(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Result<InFlight, Broken>, Closed> {
         let call = Arc::clone(recorded.call());
         let link = self.way(gate, recorded, server).await?;
-        Ok(link.send(Some(Arc::clone(&call)), |id| line::print(recorded, call.id, id)).await)
+        Ok(link.send(Some(call), |id| line::print(recorded, &link, id)).await)
     }
 
     /// Sends a client's reply to the server that asked.
@@ -343,7 +345,7 @@ impl Servers {
     /// Tells the session's servers the level of log messages that the client wants.
     pub(crate) async fn set_level(&self, session: &Session, level: u8) {
         let links: Vec<Arc<Link>> = session.links().lock().await.values().cloned().collect();
-        for link in links.into_iter().filter(|link| link.is_open() && link.can("logging")) {
+        for link in links.into_iter().filter(|link| link.is_open() && link.takes_level()) {
             tell_level(&link, level).await;
         }
     }
@@ -354,11 +356,46 @@ impl Servers {
             return;
         }
         let links: Vec<Arc<Link>> = session.links().lock().await.values().cloned().collect();
-        for link in links.into_iter().filter(|link| link.is_open()) {
+        for link in links.into_iter().filter(|link| link.is_open() && link.revision().is_legacy()) {
             let mut frame = Vec::with_capacity(64);
             mcp::print_notification(&mut frame, Method::RootsChanged.as_str(), None);
             let _ = link.tell(frame).await;
         }
+    }
+
+    /// Asks a server to tell the session of a resource's updates.
+    pub(crate) async fn watch(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>, uri: &str) -> Result<(), Closed> {
+        let session = recorded.session();
+        let link = self.way(gate, recorded, server).await?;
+        if link.revision().is_legacy() {
+            let response = link.ask(Method::Subscribe, Some(&located(uri))).await?;
+            if let mcp::Outcome::Error { code, .. } = response.outcome() {
+                return Err(Broken::Refused { method: Method::Subscribe.as_str(), code }.into());
+            }
+        } else {
+            link.subscribing().want(uri).await?;
+        }
+        session.subscribe(server.name.clone(), uri.to_owned());
+        Ok(())
+    }
+
+    /// Lets go of resources that nobody of the session listens to any more, without waiting for it.
+    pub(crate) fn unwatch(&self, session: &Arc<Session>, wants: &Wants) {
+        let gone: Vec<_> = wants.resources.keys().filter(|(server, uri)| !session.listeners.wants(server, uri)).cloned().collect();
+        let session = Arc::clone(session);
+        tokio::spawn(async move {
+            for (server, uri) in gone {
+                session.unsubscribe(&server, &uri);
+                let link = session.links().lock().await.get(&server).cloned();
+                match link.filter(|link| link.is_open()) {
+                    Some(link) if link.revision().is_legacy() => {
+                        let _ = tokio::time::timeout(TELLING, link.ask(Method::Unsubscribe, Some(&located(&uri)))).await;
+                    }
+                    Some(link) => link.subscribing().forget(&uri),
+                    None => {}
+                }
+            }
+        });
     }
 
     /// Ends the links of a session.
@@ -513,16 +550,19 @@ impl Servers {
             // What an interpreter has read by its path since: it was the same before and after.
             self.verify(server, run).await?;
         }
-        link.open(&capabilities(snapshot, session.map(AsRef::as_ref), server)).await?;
+        let only = server.pinned.as_ref().ok().and_then(|pinned| Revision::parse(&pinned.pin.revision)).or(server.revision);
+        link.open(may(snapshot, session.map(AsRef::as_ref), server), Some(only.unwrap_or(Revision::NEWEST_LEGACY))).await?;
         self.compare(gate, &link, &server.name, state).await?;
         if let Some(session) = session
             && session.level() > 0
-            && link.can("logging")
+            && link.takes_level()
         {
             tell_level(&link, session.level()).await;
         }
-        if let Carrier::Remote(_) = &server.carrier {
-            local::listen(gate, &link, server, session);
+        match &server.carrier {
+            _ if !link.revision().is_legacy() => subscribe::subscribe(gate, &link, server, session),
+            Carrier::Remote(_) => local::listen(gate, &link, server, session),
+            Carrier::Run(_) => {}
         }
         guard.keep();
         Ok(link)
@@ -636,34 +676,23 @@ pub(crate) fn limits(snapshot: &Snapshot) -> mcp::Bounds {
     }
 }
 
-/// Every ability that a client may have, as [`capabilities`] prints them: what a server is told when it is looked at to be approved, since some
-/// offer more to who can do more.
-const ABILITIES: &[u8] = br#"{"sampling":{},"roots":{"listChanged":true},"elicitation":{"form":{},"url":{}}}"#;
+/// What a server may ask: what the client can and policy lets it. Where each request says for itself what its client can, that is looked at then.
+fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abilities {
+    let Some(session) = session else { return Abilities::default() };
+    let asks = |question| if line::may_ask(snapshot, &session.principal, server, question) { Ability::Declared } else { Ability::Absent };
+    let elicitation = asks(Question::Elicitation);
+    let allowed =
+        Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
+    session.abilities.and(allowed)
+}
 
-/// What we say that we can do: what the client can and policy lets this server ask.
-fn capabilities(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Vec<u8> {
-    let mut out = Vec::with_capacity(96);
-    let mut object = mcp::json::Object::open(&mut out);
-    if let Some(session) = session {
-        let may = |question| line::may_ask(snapshot, &session.principal, server, question);
-        let abilities = session.abilities;
-        if abilities.sampling == Ability::Declared && may(Question::Sampling) {
-            object.raw("sampling", b"{}");
-        }
-        if abilities.roots == Ability::Declared && may(Question::Roots) {
-            object.raw("roots", br#"{"listChanged":true}"#);
-        }
-        if may(Question::Elicitation) {
-            match (abilities.form, abilities.url) {
-                (Ability::Declared, Ability::Declared) => drop(object.raw("elicitation", br#"{"form":{},"url":{}}"#)),
-                (Ability::Declared, Ability::Absent) => drop(object.raw("elicitation", br#"{"form":{}}"#)),
-                (Ability::Absent, Ability::Declared) => drop(object.raw("elicitation", br#"{"url":{}}"#)),
-                (Ability::Absent, Ability::Absent) => {}
-            }
-        }
-    }
+/// Params that name a resource.
+fn located(uri: &str) -> Vec<u8> {
+    let mut params = Vec::with_capacity(uri.len() + 16);
+    let mut object = mcp::json::Object::open(&mut params);
+    object.text("uri", uri);
     object.close();
-    out
+    params
 }
 
 async fn tell_level(link: &Arc<Link>, level: u8) {

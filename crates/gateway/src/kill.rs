@@ -72,7 +72,7 @@ impl Gate {
     /// Ends sessions that nobody used for `idle` and that have nothing under way.
     pub async fn sweep(self: &Arc<Self>, idle: std::time::Duration) {
         let now = self.clock.instant();
-        let unused = |session: &Session| now.since(session.used()) > idle && session.flying() == 0 && session.streams.listening() == 0;
+        let unused = |session: &Session| now.since(session.used()) > idle && session.flying() == 0 && session.listening() == 0;
         for session in self.sessions.end(unused) {
             self.servers.leave(&session).await;
         }

@@ -29,6 +29,7 @@ pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
 
 use crate::arrival::{Arrival, Source};
+use crate::calls::Stop;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::Session;
@@ -92,16 +93,26 @@ async fn admission(gate: &Arc<Gate>, trail: &mut Trail, arrival: Arrival) -> Res
 
 /// The rest of it, and the lower row for everything that comes back.
 async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, reply: &mut Reply) {
+    reply.bind(authorized.session());
     if authorized.prefers_stream() {
-        reply.bind(authorized.session());
         reply.stream();
     }
-    let sent = caught(departure(gate, trail, authorized)).await.unwrap_or_else(|| Err(trail.fell()));
-    let mut forwarded = match sent {
+    let call = Arc::clone(authorized.call());
+    let sent = {
+        let mut going = std::pin::pin!(caught(departure(gate, trail, authorized)));
+        tokio::select! {
+            biased;
+            sent = &mut going => sent,
+            () = reply.left() => {
+                call.stop(Stop::Cancelled);
+                going.await
+            }
+        }
+    };
+    let mut forwarded = match sent.unwrap_or_else(|| Err(trail.fell())) {
         Ok(forwarded) => forwarded,
         Err(halt) => return end(gate, trail, halt, reply).await,
     };
-    reply.bind(forwarded.session());
     loop {
         let answered = caught(answer(gate, trail, &mut forwarded, reply)).await.unwrap_or_else(|| Err(trail.fell()));
         let settled = match answered {
@@ -129,6 +140,7 @@ async fn answer(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, 
         tokio::select! {
             biased;
             paired = pair::run(gate, trail, forwarded) => break paired?,
+            () = reply.left(), if forwarded.call().why().is_none() => forwarded.call().stop(Stop::Cancelled),
             () = tokio::time::sleep(PLAIN), if reply.is_plain() => reply.stream(),
         }
     };

@@ -2,20 +2,23 @@
 //!
 //! A session key is principal, way of authentication and run; the revision in use only adds what it needs on top.
 
+mod listen;
 mod question;
 mod stream;
 
+pub(crate) use listen::event;
+pub use listen::{Form, Listeners, News, Wants};
 pub use question::{Question, Questions};
 pub use stream::{StreamId, Streams, Subscriber};
 
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
-use mcp::Id;
+use mcp::{Id, Revision};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use terms::{Entropy, Instant, Principal, ServerName, SessionId, Utc};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,23 @@ pub struct Abilities {
     pub url: Ability,
     /// Takes `roots/list`.
     pub roots: Ability,
+}
+
+impl Abilities {
+    /// All of them.
+    pub const ALL: Self = Self { sampling: Ability::Declared, form: Ability::Declared, url: Ability::Declared, roots: Ability::Declared };
+
+    /// Those that stand in both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = |one, other| if one == Ability::Declared && other == Ability::Declared { Ability::Declared } else { Ability::Absent };
+        Self {
+            sampling: both(self.sampling, other.sampling),
+            form: both(self.form, other.form),
+            url: both(self.url, other.url),
+            roots: both(self.roots, other.roots),
+        }
+    }
 }
 
 /// Whether a peer declared something.
@@ -74,6 +94,24 @@ pub enum Phase {
     Ended,
 }
 
+/// What a session is opened with.
+pub struct Opening {
+    /// See [`Session::principal`].
+    pub principal: Arc<Principal>,
+    /// See [`Session::endpoint`].
+    pub endpoint: Endpoint,
+    /// See [`Session::opened`].
+    pub opened: Utc,
+    /// See [`Session::ends`].
+    pub ends: Option<Ends>,
+    /// See [`Session::revision`].
+    pub revision: Revision,
+    /// See [`Session::abilities`].
+    pub abilities: Abilities,
+    /// See [`Session::streams`].
+    pub streams: Streams,
+}
+
 /// One session with one client.
 pub struct Session {
     /// Its id in records and commands.
@@ -88,10 +126,14 @@ pub struct Session {
     pub opened: Utc,
     /// When what let it in ends.
     pub ends: Option<Ends>,
-    /// What the client can do.
+    /// The revision that the client speaks.
+    pub revision: Revision,
+    /// What the client can do; where each request says that for itself, what any request may say.
     pub abilities: Abilities,
     /// The streams to the client.
     pub streams: Streams,
+    /// Its subscriptions, where they are requests.
+    pub listeners: Listeners,
     /// Questions of servers that wait for the client.
     pub questions: Questions,
     /// Ends when the session does.
@@ -100,22 +142,16 @@ pub struct Session {
     level: AtomicU8,
     calls: AtomicU64,
     used: AtomicU64,
+    under_way: AtomicUsize,
     flight: Mutex<HashMap<Id, Arc<Call>>>,
     subscriptions: Mutex<BTreeSet<(ServerName, String)>>,
     links: tokio::sync::Mutex<HashMap<ServerName, Arc<Link>>>,
 }
 
 impl Session {
-    /// Opens one. `outlet` is the one way to a client on the local socket; on HTTP there are streams.
-    pub fn open(
-        entropy: &dyn Entropy,
-        principal: Arc<Principal>,
-        endpoint: Endpoint,
-        opened: Utc,
-        ends: Option<Ends>,
-        abilities: Abilities,
-        streams: Streams,
-    ) -> Arc<Self> {
+    /// Opens one. Where there is no handshake it is ready at once.
+    pub fn open(entropy: &dyn Entropy, opening: Opening) -> Arc<Self> {
+        let Opening { principal, endpoint, opened, ends, revision, abilities, streams } = opening;
         let mut bits = [0_u8; 32];
         entropy.fill(&mut bits);
         Arc::new(Self {
@@ -125,14 +161,17 @@ impl Session {
             endpoint,
             opened,
             ends,
+            revision,
             abilities,
             streams,
+            listeners: Listeners::default(),
             questions: Questions::default(),
             ended: CancellationToken::new(),
-            phase: AtomicU8::new(0),
+            phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),
             calls: AtomicU64::new(0),
             used: AtomicU64::new(0),
+            under_way: AtomicUsize::new(0),
             flight: Mutex::default(),
             subscriptions: Mutex::default(),
             links: tokio::sync::Mutex::default(),
@@ -158,6 +197,36 @@ impl Session {
         self.phase.store(2, Ordering::Release);
         self.ended.cancel();
         self.streams.close();
+        self.listeners.close();
+    }
+
+    /// Tells the client what no call is about, where it wants to hear it.
+    pub fn announce(&self, news: &News<'_>) {
+        if self.revision.is_legacy() {
+            self.streams.send(None, &news.frame(None));
+        } else {
+            self.listeners.tell(news);
+        }
+    }
+
+    /// How many streams and subscriptions the client listens to.
+    pub fn listening(&self) -> usize {
+        self.streams.listening() + self.listeners.count()
+    }
+
+    /// A request of it is under way, until [`Session::leave`].
+    pub(crate) fn enter(&self) {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A request of it is not under way any more.
+    pub(crate) fn leave(&self) {
+        self.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// How many requests of it are under way.
+    pub fn flying(&self) -> usize {
+        self.under_way.load(Ordering::Acquire)
     }
 
     /// Notes a use.
@@ -211,11 +280,6 @@ impl Session {
         self.flight.lock().remove(id);
     }
 
-    /// How many calls are in flight.
-    pub fn flying(&self) -> usize {
-        self.flight.lock().len()
-    }
-
     /// Notes a subscription.
     pub fn subscribe(&self, server: ServerName, uri: String) {
         self.subscriptions.lock().insert((server, uri));
@@ -251,34 +315,78 @@ pub enum Flight {
     Doubled,
 }
 
-/// All sessions, by MCP's key and by our id.
+/// All sessions.
 #[derive(Default)]
 pub struct Sessions {
-    open: Mutex<HashMap<String, Arc<Session>>>,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// All of them, by key.
+    all: HashMap<String, Arc<Session>>,
+    /// Those that no handshake opened: whoever calls again is in the same one.
+    callers: HashMap<Caller, Arc<Session>>,
+}
+
+/// What makes requests without a session be in the same one of ours: who sends them, where to, and until when they may.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// Where to.
+    pub endpoint: Endpoint,
+    /// When the token ends.
+    pub until: Option<Utc>,
+}
+
+impl Open {
+    fn add(&mut self, session: &Arc<Session>, most: usize) -> Result<(), Full> {
+        let own = self.all.values().filter(|other| other.principal == session.principal).count();
+        if own >= most || self.all.len() >= MOST {
+            return Err(Full);
+        }
+        self.all.insert(session.key.clone(), Arc::clone(session));
+        Ok(())
+    }
 }
 
 impl Sessions {
     /// Adds one, unless its principal has `most` already.
+    ///
+    /// # Errors
+    /// [`Full`].
     pub fn add(&self, session: &Arc<Session>, most: usize) -> Result<(), Full> {
-        let mut open = self.open.lock();
-        let own = open.values().filter(|other| other.principal == session.principal).count();
-        if own >= most || open.len() >= MOST {
-            return Err(Full);
-        }
-        open.insert(session.key.clone(), Arc::clone(session));
-        Ok(())
+        self.open.lock().add(session, most)
     }
 
-    /// The session of that key, if it is this principal's and at this endpoint: another's is as unknown as none.
+    /// The session of a caller; made where there is none yet and its principal has fewer than `most`.
+    ///
+    /// # Errors
+    /// [`Full`].
+    pub fn of_caller(&self, caller: Caller, most: usize, make: impl FnOnce() -> Arc<Session>) -> Result<Arc<Session>, Full> {
+        let mut open = self.open.lock();
+        if let Some(session) = open.callers.get(&caller) {
+            return Ok(Arc::clone(session));
+        }
+        let session = make();
+        open.add(&session, most)?;
+        open.callers.insert(caller, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// The session of that key, if it is this principal's and at this endpoint: another's is as unknown as none, and so is one that has no key.
     pub fn find(&self, key: &str, principal: &Principal, endpoint: &Endpoint) -> Option<Arc<Session>> {
-        let session = self.open.lock().get(key).cloned()?;
-        (*session.principal == *principal && session.endpoint == *endpoint && session.phase() != Phase::Ended).then_some(session)
+        let session = self.open.lock().all.get(key).cloned()?;
+        let own = *session.principal == *principal && session.endpoint == *endpoint;
+        (own && session.revision.is_legacy() && session.phase() != Phase::Ended).then_some(session)
     }
 
     /// Takes out and ends every session that `which` picks; returns them.
     pub fn end(&self, which: impl Fn(&Session) -> bool) -> Vec<Arc<Session>> {
         let mut ended = Vec::new();
-        self.open.lock().retain(|_, session| {
+        let mut open = self.open.lock();
+        open.all.retain(|_, session| {
             if which(session) {
                 ended.push(Arc::clone(session));
                 false
@@ -286,6 +394,8 @@ impl Sessions {
                 true
             }
         });
+        open.callers.retain(|_, session| !ended.iter().any(|other| other.id == session.id));
+        drop(open);
         for session in &ended {
             session.end();
         }
@@ -294,12 +404,12 @@ impl Sessions {
 
     /// All of them.
     pub fn list(&self) -> Vec<Arc<Session>> {
-        self.open.lock().values().cloned().collect()
+        self.open.lock().all.values().cloned().collect()
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.open.lock().len()
+        self.open.lock().all.len()
     }
 }
 

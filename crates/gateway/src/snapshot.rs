@@ -3,6 +3,7 @@
 use crate::arrival::Endpoint;
 use guards::Constraints;
 use guards::schema::Compiled;
+use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,9 +62,21 @@ pub struct Listen {
     pub hosts: Vec<String>,
     /// Origins that may call from a browser.
     pub origins: Vec<String>,
+    /// The revisions that clients may speak.
+    pub revisions: Vec<Revision>,
 }
 
 impl Listen {
+    /// The newest revision without a handshake that clients may speak.
+    pub fn modern(&self) -> Option<Revision> {
+        self.revisions.iter().copied().filter(|revision| !revision.is_legacy()).max()
+    }
+
+    /// The newest revision with a handshake that clients may speak.
+    pub fn legacy(&self) -> Option<Revision> {
+        self.revisions.iter().copied().filter(|revision| revision.is_legacy()).max()
+    }
+
     /// The resource URL of an endpoint: the audience of its tokens (RFC 8707) and the `resource` of its metadata (RFC 9728).
     pub fn resource(&self, endpoint: &Endpoint) -> String {
         format!("{}{}", self.base, endpoint.path())
@@ -85,6 +98,8 @@ pub struct Server {
     pub name: ServerName,
     /// How it is reached.
     pub carrier: Carrier,
+    /// The revision that it is to speak; none where that is found out.
+    pub revision: Option<Revision>,
     /// Longest time of one call.
     pub call: Duration,
     /// Whether strangers wrote what it returns.
@@ -131,6 +146,7 @@ impl Server {
         Self {
             name: self.name.clone(),
             carrier: self.carrier.clone(),
+            revision: self.revision,
             call: self.call,
             trust: self.trust,
             clearance: self.clearance,

@@ -3,9 +3,8 @@
 use crate::arrival::Endpoint;
 use crate::doors::Link;
 use crate::gate::Gate;
-use crate::session::Session;
+use crate::session::{News, Session};
 use crate::snapshot::Server;
-use bytes::Bytes;
 use mcp::{Method, Node, Notification};
 use std::sync::Arc;
 
@@ -28,6 +27,7 @@ pub(crate) async fn note(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
                 None => gate.sessions.list().iter().for_each(|session| updated(session, server, &uri)),
             }
         }
+        Method::ListenAcknowledged => link.subscribing().acknowledged(),
         _ => drop(gate.metrics.strays.inc()),
     }
 }
@@ -40,11 +40,5 @@ fn updated(session: &Session, server: &Server, uri: &str) {
         Endpoint::All => mcp::wrap_address(&server.name, uri),
         Endpoint::Server(_) => uri.to_owned(),
     };
-    let mut params = Vec::with_capacity(shown.len() + 16);
-    let mut object = mcp::json::Object::open(&mut params);
-    object.text("uri", &shown);
-    object.close();
-    let mut text = Vec::with_capacity(params.len() + 96);
-    mcp::print_notification(&mut text, Method::ResourceUpdated.as_str(), Some(&params));
-    session.streams.send(None, &Bytes::from(text));
+    session.announce(&News::Updated { server: &server.name, uri, shown: &shown });
 }

@@ -3,6 +3,7 @@
 use super::link::refused;
 use super::{Broken, Closed, Contents, Link, Servers, Unopened, content_of};
 use crate::gate::Gate;
+use crate::session::Abilities;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Node, Outcome};
 use response::Scope;
@@ -33,8 +34,8 @@ pub(super) async fn offered(link: &Arc<Link>, content: Content) -> Result<Fetche
     };
     let mut fetched = Fetched {
         content,
-        revision: root.get("protocolVersion").and_then(Node::text).unwrap_or_default().into_owned(),
-        server_info: definition(root.get("serverInfo"))?,
+        revision: link.revision().as_str().to_owned(),
+        server_info: definition(root.get("serverInfo").or_else(|| root.get("_meta")?.get("io.modelcontextprotocol/serverInfo")))?,
         capabilities: definition(root.get("capabilities"))?,
         instructions: root.get("instructions").and_then(Node::text).map(std::borrow::Cow::into_owned),
         tools: Vec::new(),
@@ -71,7 +72,7 @@ async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result
         });
         let response = link.ask(method, params.as_deref()).await?;
         let Outcome::Result(result) = response.outcome() else { return Err(refused(method, &response)) };
-        mcp::check_result(method, result, mcp::Revision::R2025_11_25).map_err(Broken::Malformed)?;
+        mcp::check_result(method, result, link.revision()).map_err(Broken::Malformed)?;
         for node in result.get(key).into_iter().flat_map(Node::items) {
             let mut text = Vec::with_capacity(node.raw().len());
             node.canonical(&mut text);
@@ -90,7 +91,7 @@ async fn list(link: &Arc<Link>, method: Method, key: &str, kind: Kind) -> Result
 }
 
 fn malformed() -> Broken {
-    Broken::Malformed(mcp::Fault::of_row(68, mcp::Revision::R2025_11_25, None))
+    Broken::Malformed(mcp::Fault::of_row(68, mcp::Revision::NEWEST_LEGACY, None))
 }
 
 /// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`. A package is
@@ -128,7 +129,7 @@ pub async fn fetch(
     // A kill ends the links that it finds; this one may have come after it looked.
     let asked = async {
         alive().map_err(|_| Broken::Gone)?;
-        link.open(super::ABILITIES).await?;
+        link.open(Abilities::ALL, server.revision).await?;
         offered(&link, content).await
     };
     let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));

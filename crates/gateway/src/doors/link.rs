@@ -1,11 +1,14 @@
 //! One MCP session with one server: requests out under our own ids, what comes back sorted to whom it belongs.
 
 use super::aside::Told;
+use super::era::{self, Era};
 use super::pipe::Pipe;
+use super::subscribe::Subscribing;
 use crate::calls::Call;
+use crate::session::Abilities;
 use crate::trail::Occasion;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, Response, Revision, json};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -71,6 +74,20 @@ impl Broken {
     }
 }
 
+/// A message to a server.
+pub struct Frame {
+    /// Its text.
+    pub text: Vec<u8>,
+    /// The headers that its revision wants over HTTP, made from the text.
+    pub fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl From<Vec<u8>> for Frame {
+    fn from(text: Vec<u8>) -> Self {
+        Self { text, fields: Vec::new() }
+    }
+}
+
 /// What comes from a server while a call waits.
 pub enum Incoming {
     /// The answer.
@@ -95,10 +112,14 @@ pub struct Link {
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
     bounds: mcp::Bounds,
-    /// The result of the server's handshake.
+    era: Era,
+    /// The result of the server's handshake, or what it says of itself where there is none.
     handshake: Mutex<Option<Document>>,
+    /// What it may ask of clients, as far as they can do it.
+    may: Mutex<Abilities>,
     told: AtomicBool,
     changes: Changes,
+    subscribing: Subscribing,
     /// On whose account its process runs.
     pub(crate) occasion: Occasion,
     /// Requests under way.
@@ -240,9 +261,12 @@ impl Link {
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
             bounds,
+            era: Era::default(),
             handshake: Mutex::new(None),
+            may: Mutex::default(),
             told: AtomicBool::new(false),
             changes: Changes::default(),
+            subscribing: Subscribing::default(),
             occasion,
             flights: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
@@ -273,10 +297,25 @@ impl Link {
         self.pending.lock().len()
     }
 
+    /// The revision that it speaks, as far as that is known.
+    pub fn revision(&self) -> Revision {
+        self.era.revision()
+    }
+
+    /// What it may ask of clients that can do it.
+    pub(crate) fn may(&self) -> Abilities {
+        *self.may.lock()
+    }
+
     /// Whether the server declared a capability.
     pub fn can(&self, capability: &str) -> bool {
         let handshake = self.handshake.lock();
         handshake.as_ref().and_then(|said| said.root().get("capabilities")).is_some_and(|all| all.get(capability).is_some())
+    }
+
+    /// Whether it is told once for all which log messages are wanted.
+    pub(super) fn takes_level(&self) -> bool {
+        self.revision().is_legacy() && self.can("logging")
     }
 
     /// What the server was told of our abilities.
@@ -289,6 +328,16 @@ impl Link {
         &self.changes
     }
 
+    /// What it is asked to tell outside of calls, where that is asked in one request.
+    pub(crate) fn subscribing(&self) -> &Subscribing {
+        &self.subscribing
+    }
+
+    /// Whether it is a process of this machine.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self.carrier, Carrier::Pipe(_))
+    }
+
     /// What the server declared, with its name and instructions: the result of its handshake.
     pub fn handshake(&self) -> Option<Document> {
         self.handshake.lock().clone()
@@ -298,13 +347,13 @@ impl Link {
     ///
     /// # Errors
     /// [`Broken`]; [`Broken::never_sent`] tells whether it can be sent again.
-    pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Vec<u8>) -> Result<InFlight, Broken> {
+    pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Frame) -> Result<InFlight, Broken> {
         let aboard = Aboard::new(self);
         if !self.is_open() {
             return Err(Broken::Gone);
         }
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let frame = print(&Id::Number(number));
+        let Frame { text: frame, fields } = print(&Id::Number(number));
         let way = match &self.carrier {
             Carrier::Pipe(pipe) => {
                 let (notes, note_end) = mpsc::channel(NOTES);
@@ -316,10 +365,20 @@ impl Link {
             }
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
+                let told = self.era.stated(self.handshake.lock().is_some());
                 let answers = tokio::select! {
                     biased;
                     () = self.ended.cancelled() => return Err(Broken::Gone),
-                    answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), number > 1)) => answers?,
+                    answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), told, &fields)) => answers,
+                };
+                let answers = match answers {
+                    // Errors of revisions without a handshake come with a status of their own.
+                    Err(transport::upstream::Fault::Status { status, frame: Some(frame) })
+                        if !self.revision().is_legacy() && matches!(status.as_u16(), 400 | 404) =>
+                    {
+                        Answers::one(status, frame)
+                    }
+                    answers => answers?,
                 };
                 self.learn(&answers);
                 Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
@@ -337,7 +396,7 @@ impl Link {
             Carrier::Pipe(pipe) => Ok(pipe.send(&frame).await?),
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
-                wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), true)).await?;
+                wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[])).await?;
                 Ok(())
             }
         }
@@ -348,13 +407,7 @@ impl Link {
     /// # Errors
     /// [`Broken`].
     pub async fn ask(self: &Arc<Self>, method: Method, params: Option<&[u8]>) -> Result<Response, Broken> {
-        let mut flight = self
-            .send(None, |id| {
-                let mut frame = Vec::with_capacity(256);
-                mcp::print_request(&mut frame, id, method.as_str(), params);
-                frame
-            })
-            .await?;
+        let mut flight = self.send(None, |id| era::request(self.revision(), self.may(), id, method, params)).await?;
         loop {
             match flight.next().await? {
                 Incoming::Response(response) => return Ok(response),
@@ -364,31 +417,76 @@ impl Link {
         }
     }
 
-    /// The handshake of revision 2025-11-25. `capabilities` is one JSON object.
+    /// Asks to be told what the filter in `params` names, until the request is cancelled.
+    pub(super) async fn listen(self: &Arc<Self>, params: &[u8]) -> Result<InFlight, Broken> {
+        self.send(None, |id| era::request(self.revision(), self.may(), id, Method::Listen, Some(params))).await
+    }
+
+    /// Whether the server says that it tells of changes to its lists of `capability`.
+    pub(super) fn tells(&self, capability: &str) -> bool {
+        let handshake = self.handshake.lock();
+        let stated = handshake.as_ref().and_then(|said| said.root().get("capabilities")?.get(capability)?.get("listChanged"));
+        stated.and_then(mcp::Node::truth) == Some(true)
+    }
+
+    /// Opens the way: a handshake, or the question what there is. With `only` a revision, the server speaks that one or none; without, it is found
+    /// out. `may` is what the server may ask.
     ///
     /// # Errors
-    /// [`Broken`].
-    pub async fn open(self: &Arc<Self>, capabilities: &[u8]) -> Result<(), Broken> {
+    /// [`Broken`]; [`Broken::Revision`] when it does not speak `only`.
+    pub(super) async fn open(self: &Arc<Self>, may: Abilities, only: Option<Revision>) -> Result<(), Broken> {
+        *self.may.lock() = may;
+        self.told.store(may == Abilities::ALL, Ordering::Relaxed);
+        match only {
+            Some(revision) if revision.is_legacy() => self.shake(may, revision).await,
+            Some(revision) => match self.discover(revision).await? {
+                era::Seen::Modern(result) => self.learnt(&result),
+                era::Seen::Legacy => Err(Broken::Revision),
+            },
+            None => {
+                let seen = tokio::time::timeout(era::PROBE, self.discover(Revision::R2026_07_28)).await;
+                match seen {
+                    Ok(Ok(era::Seen::Modern(result))) => self.learnt(&result),
+                    // It drops what it does not know without a word, as some do.
+                    Err(_) | Ok(Ok(era::Seen::Legacy)) => self.shake(may, Revision::NEWEST_LEGACY).await,
+                    Ok(Err(broken)) => Err(broken),
+                }
+            }
+        }
+    }
+
+    /// Asks what there is in a revision without a handshake (MCP 2026-07-28, "Discovery"). What a server of another era answers is no fault.
+    async fn discover(self: &Arc<Self>, revision: Revision) -> Result<era::Seen, Broken> {
+        self.era.set(revision);
+        match self.ask(Method::Discover, None).await {
+            Ok(response) => Ok(era::seen(&response, revision)),
+            Err(broken) => era::fallen(broken),
+        }
+    }
+
+    /// The handshake of a revision that has one.
+    async fn shake(self: &Arc<Self>, may: Abilities, revision: Revision) -> Result<(), Broken> {
+        self.era.set(revision);
         let mut params = Vec::with_capacity(256);
         let mut object = json::Object::open(&mut params);
-        object.text("protocolVersion", Revision::R2025_11_25.as_str()).raw("capabilities", capabilities);
-        let mut client = Vec::with_capacity(64);
-        let mut info = json::Object::open(&mut client);
-        info.text("name", "bastide").text("version", env!("CARGO_PKG_VERSION"));
-        info.close();
-        object.raw("clientInfo", &client);
+        object.text("protocolVersion", revision.as_str()).raw("capabilities", &era::print_abilities(may)).raw("clientInfo", &era::client());
         object.close();
         let response = self.ask(Method::Initialize, Some(&params)).await?;
         let Outcome::Result(result) = response.outcome() else { return Err(refused(Method::Initialize, &response)) };
-        if !result.get("protocolVersion").is_some_and(|revision| revision.is_text(Revision::R2025_11_25.as_str())) {
+        if !result.get("protocolVersion").is_some_and(|settled| settled.is_text(revision.as_str())) {
             return Err(Broken::Revision);
         }
-        self.told.store(capabilities == super::ABILITIES, Ordering::Relaxed);
-        let handshake = Document::parse(result.raw_bytes(), &self.bounds).map_err(Broken::Malformed)?;
-        *self.handshake.lock() = Some(handshake);
+        self.learnt(&response)?;
         let mut frame = Vec::with_capacity(64);
         mcp::print_notification(&mut frame, Method::Initialized.as_str(), None);
         self.tell(frame).await
+    }
+
+    fn learnt(&self, response: &Response) -> Result<(), Broken> {
+        let Outcome::Result(result) = response.outcome() else { return Err(Broken::Revision) };
+        let handshake = Document::parse(result.raw_bytes(), &self.bounds).map_err(Broken::Malformed)?;
+        *self.handshake.lock() = Some(handshake);
+        Ok(())
     }
 
     /// Replies to a question of the server's with a raw result.
@@ -423,7 +521,7 @@ impl Link {
             Carrier::Pipe(_) => None,
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
-                wire.open_stream(head(session.as_deref(), authorization.as_ref(), true), None).await.ok()
+                wire.open_stream(head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[]), None).await.ok()
             }
         }
     }
@@ -431,11 +529,11 @@ impl Link {
     /// The rest of a stream that ended before its response, from the last event on; `None` where it cannot be resumed.
     async fn resume(&self, ended: &Answers, before: u32) -> Option<Answers> {
         let Carrier::Http { wire, authorization, session } = &self.carrier else { return None };
-        let last = ended.last_event().filter(|_| before < RESUMES)?.clone();
+        let last = ended.last_event().filter(|_| before < RESUMES && self.revision().is_legacy())?.clone();
         let wait = ended.retry().unwrap_or(RETRY).min(RETRY_MOST);
         tokio::time::sleep(wait).await;
         let session = session.lock().clone();
-        wire.open_stream(head(session.as_deref(), authorization.as_ref(), true), Some(&last)).await.ok()
+        wire.open_stream(head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[]), Some(&last)).await.ok()
     }
 
     /// Parses a frame of the server's.
@@ -443,7 +541,7 @@ impl Link {
     /// # Errors
     /// [`Broken::Malformed`].
     pub fn parse(&self, frame: Bytes) -> Result<Message, Broken> {
-        mcp::parse_message(frame, Peer::Server, Revision::R2025_11_25, &self.bounds).map_err(Broken::Malformed)
+        mcp::parse_message(frame, Peer::Server, self.revision(), &self.bounds).map_err(Broken::Malformed)
     }
 
     /// Sorts a frame that came over a pipe to the call it belongs to; what belongs to none is handed back.
@@ -486,6 +584,11 @@ impl Link {
                     }
                     None => Some((Standing::Note(notification), None)),
                 }
+            }
+            // Row 67: these servers ask in their results.
+            Message::Request(_) if !self.revision().is_legacy() => {
+                self.strays.fetch_add(1, Ordering::Relaxed);
+                Some((Standing::Stray, None))
             }
             Message::Request(request) => {
                 let (id, method) = (request.id.clone(), request.method);
@@ -552,13 +655,16 @@ impl Link {
         if let Carrier::Http { wire, authorization, session } = &self.carrier {
             let session = session.lock().take();
             if session.is_some() {
-                let _ = wire.end_session(head(session.as_deref(), authorization.as_ref(), true)).await;
+                let _ = wire.end_session(head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[])).await;
             }
         }
         self.end();
     }
 
     fn learn(&self, answers: &Answers) {
+        if !self.revision().is_legacy() {
+            return;
+        }
         if let (Carrier::Http { session, .. }, Some(given)) = (&self.carrier, answers.session()) {
             let mut session = session.lock();
             if session.is_none() {
@@ -618,14 +724,14 @@ impl InFlight {
                     return Err(Broken::Gone);
                 };
                 match next {
-                    Some(Ok(frame)) => self.aboard.0.parse(frame).and_then(|message| own(message, self.id)),
+                    Some(Ok(frame)) => self.aboard.0.parse(frame).and_then(|message| own(message, self.id, self.aboard.0.revision())),
                     // A server may close the stream of a call and let it be resumed (MCP 2025-11-25, Resumability).
                     broken => {
                         let why = match broken {
                             Some(Err(fault)) => fault,
                             _ => transport::upstream::Fault::NoResponse,
                         };
-                        match answers.last_event() {
+                        match answers.last_event().filter(|_| self.aboard.0.revision().is_legacy()) {
                             Some(_) => {
                                 *ended = Some(why);
                                 Ok(Incoming::Parted)
@@ -648,6 +754,13 @@ impl InFlight {
             return;
         }
         self.over = Over::Yes;
+        if let Way::Http { answers, .. } = &mut self.way
+            && !self.aboard.0.revision().is_legacy()
+        {
+            // To hang up is to cancel.
+            answers.close();
+            return;
+        }
         let mut params = Vec::with_capacity(48);
         let mut object = json::Object::open(&mut params);
         object.int("requestId", self.id);
@@ -669,18 +782,26 @@ impl Drop for InFlight {
     }
 }
 
-/// On the stream of a POST everything belongs to that request; its answer has its id.
-fn own(message: Message, id: i64) -> Result<Incoming, Broken> {
+/// On the stream of a POST everything belongs to that request; its answer has its id, but for an error of which the server could not tell.
+fn own(message: Message, id: i64, revision: Revision) -> Result<Incoming, Broken> {
     match message {
         Message::Response(response) if response.id.as_ref() == Some(&Id::Number(id)) => Ok(Incoming::Response(response)),
-        Message::Response(response) => Err(Broken::Malformed(mcp::Fault::of_row(66, Revision::R2025_11_25, response.id.as_ref().cloned()))),
+        Message::Response(response) if response.id.is_none() && !revision.is_legacy() => Ok(Incoming::Response(response)),
+        Message::Response(response) => Err(Broken::Malformed(mcp::Fault::of_row(66, revision, response.id.as_ref().cloned()))),
         Message::Notification(notification) => Ok(Incoming::Note(notification)),
+        // Row 67.
+        Message::Request(request) if !revision.is_legacy() => Err(Broken::Malformed(mcp::Fault::of_row(67, revision, Some(request.id)))),
         Message::Request(request) => Ok(Incoming::Question(request)),
     }
 }
 
-fn head<'a>(session: Option<&'a str>, authorization: Option<&'a HeaderValue>, settled: bool) -> UpstreamHead<'a> {
-    UpstreamHead { session, revision: settled.then_some(Revision::R2025_11_25), authorization, extra: &[] }
+fn head<'a>(
+    session: Option<&'a str>,
+    authorization: Option<&'a HeaderValue>,
+    revision: Option<Revision>,
+    extra: &'a [(HeaderName, HeaderValue)],
+) -> UpstreamHead<'a> {
+    UpstreamHead { session, revision, authorization, extra }
 }
 
 /// The error in place of a result.

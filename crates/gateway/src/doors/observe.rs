@@ -5,6 +5,7 @@ mod names;
 use super::fetch::offered;
 use super::{Broken, Closed, Contents, Unopened, content_of, local};
 use crate::gate::Gate;
+use crate::session::Abilities;
 use crate::snapshot::{Carrier, Server};
 use mcp::{Method, Outcome};
 use response::Scope;
@@ -95,7 +96,7 @@ pub async fn observe(
     let _ended = Unopened(Some(Arc::clone(&link)));
     gate.servers.state(server).enter(&link);
     let used = async {
-        link.open(super::ABILITIES).await?;
+        link.open(Abilities::ALL, server.revision).await?;
         offered(&link, content).await?;
         for (tool, arguments) in &sight.calls {
             let mut params = Vec::with_capacity(arguments.len() + 64);

@@ -4,10 +4,8 @@ use super::revival::Revival;
 use super::{Servers, State};
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
-use crate::session::{Phase, Session};
+use crate::session::{News, Phase, Session};
 use crate::snapshot::{Server, Snapshot};
-use bytes::Bytes;
-use mcp::Method;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -138,17 +136,7 @@ fn offered(server: &Server) -> Vec<Kind> {
 }
 
 fn tell(session: &Session, kinds: &BTreeSet<Kind>) {
-    if session.phase() != Phase::Ready {
-        return;
-    }
-    for kind in kinds {
-        let method = match kind {
-            Kind::Tool => Method::ToolsChanged,
-            Kind::Prompt => Method::PromptsChanged,
-            Kind::Template => Method::ResourcesChanged,
-        };
-        let mut frame = Vec::with_capacity(80);
-        mcp::print_notification(&mut frame, method.as_str(), None);
-        session.streams.send(None, &Bytes::from(frame));
+    if session.phase() == Phase::Ready {
+        kinds.iter().for_each(|kind| session.announce(&News::Changed(*kind)));
     }
 }

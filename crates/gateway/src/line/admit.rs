@@ -7,7 +7,7 @@ use crate::arrival::Source;
 use crate::calls::Entry;
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::session::{Abilities, Ability, Ends, Flight, Phase, Session, Streams};
+use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Revision};
 use policy::Charge;
@@ -21,18 +21,36 @@ pub struct Admitted {
     place: Place,
     session: Arc<Session>,
     epoch: Carried,
+    abilities: Abilities,
+    level: Option<u8>,
 }
 
 /// Its place among the calls in flight, given back when dropped.
 struct Place {
     entry: Entry,
-    flying: Option<Id>,
+    flying: Flying,
+}
+
+/// What a message counts as while it is on its way.
+enum Flying {
+    /// As nothing: nothing answers it.
+    No,
+    /// As a request that nobody can name but who sent it.
+    Alone,
+    /// As the request of this id.
+    Under(Id),
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(id) = &self.flying {
-            self.entry.call().session.land(id);
+        let session = &self.entry.call().session;
+        match &self.flying {
+            Flying::No => {}
+            Flying::Alone => session.leave(),
+            Flying::Under(id) => {
+                session.land(id);
+                session.leave();
+            }
         }
     }
 }
@@ -67,13 +85,25 @@ impl Admitted {
     pub(super) fn call(&self) -> &Arc<crate::calls::Call> {
         self.place.entry.call()
     }
+
+    /// What the client can do about this message: what it said when it opened the session, or in the message itself.
+    pub(super) fn abilities(&self) -> Abilities {
+        self.abilities
+    }
+
+    /// The lowest level of log messages that the client wants of this call; none when it wants none.
+    pub(super) fn level(&self) -> Option<u8> {
+        if self.session.revision.is_legacy() { Some(self.session.level()) } else { self.level }
+    }
 }
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admitted, Halt> {
     let mut unheard = Unheard { gate, session: None };
+    let own = stated(&parsed);
     let session = match opening(&parsed) {
         Some((id, params)) => Arc::clone(unheard.session.insert(open(gate, trail, &parsed, id, params)?)),
-        None => find(gate, trail, &parsed)?,
+        None if parsed.revision().is_legacy() => find(trail, &parsed)?,
+        None => standing(gate, trail, &parsed)?,
     };
     trail.session(&session);
     let scope = CallScope { principal: &session.principal, session: Some(session.id), server: None };
@@ -87,7 +117,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let bound = parsed.identified().framed().snapshot().bounds.inflight;
     let entry =
         gate.calls.enter(trail.id, &session, now, bound).ok_or_else(|| trail.refuse_with(Code::BoundInflight, Hole::Most(bound as u64)))?;
-    let mut place = Place { entry, flying: None };
+    let mut place = Place { entry, flying: Flying::No };
+    if let Intake::Message(Message::Request(_)) = parsed.intake() {
+        session.enter();
+        place.flying = Flying::Alone;
+    }
     if session.phase() == Phase::Ended {
         return Err(trail.status(404, Code::SessionUnknown));
     }
@@ -98,9 +132,12 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         session.ready();
     }
     if let Intake::Message(Message::Request(request)) = parsed.intake() {
-        match session.fly(request.id.clone(), place.entry.call()) {
-            Flight::Entered => place.flying = Some(request.id.clone()),
-            Flight::Doubled => return Err(trail.fault(Fault::of_row(22, Revision::R2025_11_25, Some(request.id.clone())))),
+        // Requests that stand alone are told apart by the connection that each came on, not by their ids.
+        if !matches!(session.streams, Streams::Own) {
+            match session.fly(request.id.clone(), place.entry.call()) {
+                Flight::Entered => place.flying = Flying::Under(request.id.clone()),
+                Flight::Doubled => return Err(trail.fault(Fault::of_row(22, parsed.revision(), Some(request.id.clone())))),
+            }
         }
         if remote(request.method) {
             session.count_call();
@@ -109,7 +146,15 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     }
     trail.passed(gate, Stage::Admit);
     unheard.session = None;
-    Ok(Admitted { parsed, place, session, epoch })
+    let (abilities, level) = own.unwrap_or((session.abilities, None));
+    Ok(Admitted { parsed, place, session, epoch, abilities, level })
+}
+
+/// What a request that stands alone says of its client: what it can do, and which log messages it wants.
+fn stated(parsed: &Parsed) -> Option<(Abilities, Option<u8>)> {
+    let Intake::Message(Message::Request(request)) = parsed.intake() else { return None };
+    let modern = mcp::view::modern(request.params()?).filter(|_| !parsed.revision().is_legacy())?;
+    Some((abilities(Some(modern.capabilities)), modern.log_level.map(|level| level as u8)))
 }
 
 /// The id and params of a message that opens a session.
@@ -136,40 +181,74 @@ fn open(gate: &Gate, trail: &mut Trail, parsed: &Parsed, id: Id, params: Node<'_
     let streams = match &framed.arrival().source {
         Source::Http(http) => {
             if http.head.headers.contains_key(&SESSION) {
-                return Err(trail.fault(again(id)));
+                return Err(trail.fault(again(parsed, id)));
             }
             Streams::events()
         }
         Source::Local(local) => {
             if local.session.is_some() {
-                return Err(trail.fault(again(id)));
+                return Err(trail.fault(again(parsed, id)));
             }
             Streams::Lines(local.outlet.clone())
         }
     };
-    let session = Session::open(
-        &*gate.entropy,
-        Arc::clone(identified.principal()),
-        framed.endpoint().clone(),
-        gate.clock.utc(),
-        identified.ends().map(|at| Ends::new(at, gate.clock.utc(), gate.clock.instant())),
-        abilities(params),
-        streams,
-    );
+    let listen = &framed.snapshot().listen;
+    let asked = params.get("protocolVersion").and_then(Node::text).and_then(|text| Revision::parse(&text));
+    let spoken = asked.filter(|revision| revision.is_legacy() && listen.revisions.contains(revision)).or_else(|| listen.legacy());
+    let Some(revision) = spoken else { return Err(trail.fault(Fault::of_row(24, Revision::R2026_07_28, Some(id)))) };
+    let session = Session::open(&*gate.entropy, begun(gate, parsed, revision, abilities(params.get("capabilities")), streams));
     let most = framed.snapshot().bounds.connections;
     gate.sessions.add(&session, most).map_err(|_| trail.refuse_with(Code::BoundStreams, Hole::Most(most as u64)))?;
     gate.metrics.sessions.set(i64::try_from(gate.sessions.count()).unwrap_or(i64::MAX));
     Ok(session)
 }
 
-/// The fault of an `initialize` in a session: unlike what comes before `initialized`, not one of order alone.
-fn again(id: Id) -> Fault {
-    Fault { http: 400, ..Fault::of_row(46, Revision::R2025_11_25, Some(id)) }
+fn begun(gate: &Gate, parsed: &Parsed, revision: Revision, abilities: Abilities, streams: Streams) -> Opening {
+    let identified = parsed.identified();
+    Opening {
+        principal: Arc::clone(identified.principal()),
+        endpoint: identified.framed().endpoint().clone(),
+        opened: gate.clock.utc(),
+        ends: identified.ends().map(|at| Ends::new(at, gate.clock.utc(), gate.clock.instant())),
+        revision,
+        abilities,
+        streams,
+    }
 }
 
-fn abilities(params: Node<'_>) -> Abilities {
+/// The session of requests that stand alone: on a local connection its own, else that of the caller.
+fn standing(gate: &Gate, trail: &mut Trail, parsed: &Parsed) -> Result<Arc<Session>, Halt> {
+    let identified = parsed.identified();
+    let framed = identified.framed();
+    let most = framed.snapshot().bounds.connections;
+    // Any request may say that it can do any of these; each is believed for itself alone.
+    let any = Abilities::ALL;
+    let found = match &framed.arrival().source {
+        Source::Local(local) => match &local.session {
+            Some(session) => Ok(Arc::clone(session)),
+            None => {
+                let session = Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Lines(local.outlet.clone())));
+                gate.sessions.add(&session, most).map(|()| session)
+            }
+        },
+        Source::Http(_) => {
+            let caller =
+                Caller { principal: Arc::clone(identified.principal()), endpoint: framed.endpoint().clone(), until: identified.ends() };
+            gate.sessions.of_caller(caller, most, || Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Own)))
+        }
+    };
+    let session = found.map_err(|_| trail.refuse_with(Code::BoundStreams, Hole::Most(most as u64)))?;
+    gate.metrics.sessions.set(i64::try_from(gate.sessions.count()).unwrap_or(i64::MAX));
+    Ok(session)
+}
+
+/// The fault of an `initialize` in a session: unlike what comes before `initialized`, not one of order alone.
+fn again(parsed: &Parsed, id: Id) -> Fault {
+    Fault { http: 400, ..Fault::of_row(46, parsed.revision(), Some(id)) }
+}
+
+fn abilities(capabilities: Option<Node<'_>>) -> Abilities {
     let declared = |node: Option<Node<'_>>| if node.is_some() { Ability::Declared } else { Ability::Absent };
-    let capabilities = params.get("capabilities");
     let of = |name: &str| capabilities.and_then(|all| all.get(name));
     let elicitation = of("elicitation");
     let form = elicitation.is_some_and(|modes| modes.members().next().is_none() || modes.get("form").is_some());
@@ -181,23 +260,17 @@ fn abilities(params: Node<'_>) -> Abilities {
     }
 }
 
-fn find(gate: &Gate, trail: &mut Trail, parsed: &Parsed) -> Result<Arc<Session>, Halt> {
-    let identified = parsed.identified();
-    let framed = identified.framed();
-    match &framed.arrival().source {
-        Source::Local(local) => local.session.clone().ok_or_else(|| {
+fn find(trail: &mut Trail, parsed: &Parsed) -> Result<Arc<Session>, Halt> {
+    if let Some(session) = parsed.session() {
+        return Ok(Arc::clone(session));
+    }
+    match &parsed.identified().framed().arrival().source {
+        Source::Local(_) => {
             let id = trail.client_id.clone();
-            trail.fault(Fault::of_row(46, Revision::R2025_11_25, id))
-        }),
-        Source::Http(http) => {
-            let headers = &http.head.headers;
-            if !headers.contains_key(&SESSION) {
-                return Err(trail.status(400, Code::SessionMissing));
-            }
-            super::accept::one(headers, &SESSION)
-                .and_then(|key| gate.sessions.find(key, identified.principal(), framed.endpoint()))
-                .ok_or_else(|| trail.status(404, Code::SessionUnknown))
+            Err(trail.fault(Fault::of_row(46, parsed.revision(), id)))
         }
+        Source::Http(http) if http.head.headers.contains_key(&SESSION) => Err(trail.status(404, Code::SessionUnknown)),
+        Source::Http(_) => Err(trail.status(400, Code::SessionMissing)),
     }
 }
 
@@ -207,7 +280,7 @@ fn order(trail: &mut Trail, parsed: &Parsed, session: &Session) -> Result<(), Ha
         Intake::Message(Message::Request(request))
             if session.phase() == Phase::Opening && !matches!(request.method, Method::Ping | Method::Initialize) =>
         {
-            Err(trail.fault(Fault::of_row(46, Revision::R2025_11_25, Some(request.id.clone()))))
+            Err(trail.fault(Fault::of_row(46, parsed.revision(), Some(request.id.clone()))))
         }
         _ => Ok(()),
     }

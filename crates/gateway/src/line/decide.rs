@@ -1,11 +1,11 @@
 //! Stage 7: one verdict. The only place of the line where policy is asked, for calls and for listings alike.
 
 use super::inspect::Inspected;
-use super::resolve::{Fit, Reference, Resolved, Target};
+use super::resolve::{Fit, Reference, Resolved, Target, Watched};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
-use crate::session::Session;
+use crate::session::{Session, Wants};
 use crate::snapshot::{Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use identity::token::Scope;
@@ -18,6 +18,7 @@ use terms::{Class, Code, Hole, Operation, Principal};
 pub struct Decided {
     inspected: Inspected,
     clearance: terms::Label,
+    honoured: Wants,
 }
 
 impl Decided {
@@ -29,6 +30,11 @@ impl Decided {
     pub(super) fn clearance(&self) -> terms::Label {
         self.clearance
     }
+
+    /// What of a subscription may be heard.
+    pub(super) fn honoured(&self) -> &Wants {
+        &self.honoured
+    }
 }
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Result<Decided, Halt> {
@@ -37,8 +43,27 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Resul
         let code = if class == Class::Echo { Code::IsolationArgument } else { blocked(class) };
         return Err(trail.refuse(code));
     }
+    let honoured = honoured(inspected.resolved());
     trail.passed(gate, Stage::Decide);
-    Ok(Decided { inspected, clearance })
+    Ok(Decided { inspected, clearance, honoured })
+}
+
+/// What of a subscription may be heard: of lists what there is, of resources those that this principal may subscribe to. The rest is left out without
+/// a word, as the specification has it.
+fn honoured(resolved: &Resolved) -> Wants {
+    let Target::Listen(lists, watched) = resolved.target() else { return Wants::default() };
+    let snapshot = resolved.snapshot();
+    let session = resolved.admitted().session();
+    let scope = resolved.admitted().parsed().identified().scope();
+    let may = |watched: &Watched| {
+        let (name, uri) = watched.own.clone()?;
+        let server = snapshot.servers.get(&name)?;
+        let subject = Subject::Resource(&uri);
+        let facts = Facts::new(&session.principal, &name, subject).doing(Action::Subscribe);
+        let allowed = named(scope, server, subject) && snapshot.policy.decide(&facts).allows();
+        allowed.then(|| ((name, uri), watched.shown.clone()))
+    };
+    Wants { lists: lists.clone(), resources: watched.iter().filter_map(may).collect() }
 }
 
 /// The code under which content of a class is withheld.
@@ -68,6 +93,8 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
     };
     match resolved.target() {
         Target::Initialize
+        | Target::Discover
+        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)

@@ -6,6 +6,7 @@
 use super::decide::Decided;
 use super::parse::Intake;
 use super::resolve::Target;
+use crate::calls::Call;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::Session;
@@ -40,6 +41,11 @@ impl Authorized {
         self.decided.inspected().resolved().admitted().session()
     }
 
+    /// The call that it is.
+    pub(super) fn call(&self) -> &Arc<Call> {
+        self.decided.inspected().resolved().admitted().call()
+    }
+
     /// Whether its answer is to be a stream from the first byte on.
     pub(super) fn prefers_stream(&self) -> bool {
         let resolved = self.decided.inspected().resolved();
@@ -60,7 +66,10 @@ impl Authorized {
             },
             Target::Prompt(..) | Target::Resource(..) | Target::Resources(..) | Target::Completion(..) => Effect::Reads,
             Target::Subscription(..) | Target::Reply(..) => Effect::Changes,
+            Target::Listen(_, watched) if !watched.is_empty() => Effect::Changes,
+            Target::Listen(..) => Effect::Own,
             Target::Initialize
+            | Target::Discover
             | Target::Ping
             | Target::List(..)
             | Target::Level(_)
@@ -98,6 +107,8 @@ fn calls_a_real_server(target: &Target) -> bool {
         | Target::Subscription(server, ..)
         | Target::Reply(server, ..) => real(server),
         Target::Initialize
+        | Target::Discover
+        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)

@@ -6,20 +6,22 @@ use super::allowance::Allowance;
 use super::lists;
 use super::record::Recorded;
 use super::resolve::{Listing, Reference, Target};
-use crate::calls::Stop;
-use crate::doors::{Broken, InFlight};
+use crate::calls::{Call, Stop};
+use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::session::Session;
-use crate::snapshot::Server;
+use crate::session::{Form, Session, Streams, Wants};
+use crate::snapshot::{Server, Snapshot};
 use crate::trail::{Stage, Trail, is_traceparent};
-use mcp::{Id, Method, Node, Revision, json};
+use mcp::{Id, Method, Node, json};
 use std::sync::Arc;
 use std::time::Duration;
 use terms::Code;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// Messages that a subscription may be behind.
+const LISTENED: usize = 64;
 /// Resources that one session may be subscribed to.
 const SUBSCRIPTIONS: usize = 1024;
 
@@ -75,6 +77,10 @@ impl Forwarded {
         self.recorded.authorized().decided().inspected().resolved().target()
     }
 
+    pub(super) fn call(&self) -> &Arc<Call> {
+        self.recorded.call()
+    }
+
     pub(super) fn session(&self) -> &Arc<Session> {
         self.recorded.authorized().decided().inspected().resolved().admitted().session()
     }
@@ -97,6 +103,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             let scope = resolved.admitted().parsed().identified().scope();
             Way::Own(Some(lists::initialize(&snapshot, &session, scope)))
         }
+        Target::Discover => {
+            let scope = resolved.admitted().parsed().identified().scope();
+            Way::Own(Some(lists::discover(&snapshot, &session, scope)))
+        }
+        Target::Listen(..) => Box::pin(listen(gate, trail, &recorded, &session, &snapshot)).await?,
         Target::Ping => Way::Own(Some(b"{}".to_vec())),
         Target::List(listing, position) => {
             let scope = resolved.admitted().parsed().identified().scope();
@@ -116,13 +127,15 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         Target::Cancel(id) => {
             if let Some(call) = session.flies(id) {
                 call.stop(Stop::Cancelled);
+            } else if let Some(wants) = session.listeners.cancel(id) {
+                gate.servers.unwatch(&session, &wants);
             }
             Way::Accepted
         }
         Target::Dropped => Way::Accepted,
         Target::Stream(last) => {
             let bound = snapshot.bounds.streams;
-            if session.streams.listening() >= bound {
+            if session.listening() >= bound {
                 return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(bound as u64)));
             }
             let subscriber = session.streams.stand(last.as_deref()).ok_or_else(|| trail.status(404, Code::SessionUnknown))?;
@@ -169,6 +182,45 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     Ok(Forwarded { recorded, way, deadline, notes })
 }
 
+/// Opens a subscription: its resources are asked of their servers first, so that what is acknowledged is what will be heard.
+async fn listen(gate: &Arc<Gate>, trail: &mut Trail, recorded: &Recorded, session: &Arc<Session>, snapshot: &Snapshot) -> Result<Way, Halt> {
+    let bound = snapshot.bounds.streams;
+    let full = session.listening() >= bound || session.subscription_count() >= SUBSCRIPTIONS;
+    let Some(id) = trail.client_id.clone().filter(|_| !full) else {
+        return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(bound as u64)));
+    };
+    let asked = recorded.authorized().decided().honoured();
+    let mut wants = Wants { lists: asked.lists.clone(), ..Wants::default() };
+    for ((name, uri), shown) in &asked.resources {
+        let Some(server) = snapshot.servers.get(name) else { continue };
+        match gate.servers.watch(gate, recorded, server, uri).await {
+            Ok(()) => drop(wants.resources.insert((name.clone(), uri.clone()), shown.clone())),
+            Err(closed) => trail.cause(&closed),
+        }
+    }
+    match &session.streams {
+        Streams::Lines(outlet) => {
+            session.listeners.add(id, wants, outlet.clone(), Form::Line);
+            Ok(Way::Accepted)
+        }
+        Streams::Own | Streams::Events(_) => {
+            let (sink, subscriber) = mpsc::channel(LISTENED);
+            session.listeners.add(id, wants.clone(), sink.clone(), Form::Event);
+            if !wants.resources.is_empty() {
+                let (gate, session) = (Arc::clone(gate), Arc::clone(session));
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = sink.closed() => {}
+                        () = session.ended.cancelled() => {}
+                    }
+                    gate.servers.unwatch(&session, &wants);
+                });
+            }
+            Ok(Way::Opened(Some(subscriber)))
+        }
+    }
+}
+
 /// Waits until an operator's kill ends the call, or its token does; says what the client is told. What the client cancels is sent all the same, and
 /// then taken back.
 async fn ended(call: &crate::calls::Call) -> Code {
@@ -206,7 +258,8 @@ fn unavailable(trail: &mut Trail, closed: crate::doors::Closed) -> Halt {
 }
 
 /// The request as it goes up: our id, our progress token, the canonical arguments, and of `_meta` only what we put there.
-pub(crate) fn print(recorded: &Recorded, call: terms::CallId, id: &Id) -> Vec<u8> {
+pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id) -> Frame {
+    let (call, revision) = (recorded.call().id, link.revision());
     let inspected = recorded.authorized().decided().inspected();
     let resolved = inspected.resolved();
     let params = resolved.params();
@@ -230,6 +283,7 @@ pub(crate) fn print(recorded: &Recorded, call: terms::CallId, id: &Id) -> Vec<u8
         }
     }
     kept.text("dev.bastide/request", &call.to_string());
+    era::state(&mut kept, revision, link.may().and(resolved.admitted().abilities()), resolved.admitted().level());
     kept.close();
     object.raw("_meta", &own);
     let method = match resolved.target() {
@@ -273,7 +327,19 @@ pub(crate) fn print(recorded: &Recorded, call: terms::CallId, id: &Id) -> Vec<u8
     };
     object.close();
     mcp::print_request(&mut out, id, method.as_str(), Some(&body));
-    out
+    let fields = match resolved.target() {
+        _ if revision.is_legacy() => Vec::new(),
+        Target::Tool(_, item, _) => {
+            let mut fields = era::fields(revision, method, Some(&item.name));
+            let arguments = params.and_then(|params| params.get("arguments"));
+            fields.extend(item.headers.iter().filter_map(|header| header.field(arguments?)));
+            fields
+        }
+        Target::Prompt(_, item) => era::fields(revision, method, Some(&item.name)),
+        Target::Resource(_, uri) => era::fields(revision, method, Some(uri)),
+        _ => era::fields(revision, method, None),
+    };
+    Frame { text: out, fields }
 }
 
 /// The method that a listing answers, for the tables of `lists`.
@@ -285,5 +351,3 @@ pub(super) const fn method(listing: Listing) -> Method {
     }
 }
 
-/// The revision that both legs speak.
-pub(super) const REVISION: Revision = Revision::R2025_11_25;

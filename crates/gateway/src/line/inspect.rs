@@ -41,6 +41,8 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
         Target::Completion(..) => resolved.params()?.get("argument"),
         Target::Reply(..) => resolved.reply(),
         Target::Initialize
+        | Target::Discover
+        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)

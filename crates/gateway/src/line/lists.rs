@@ -21,6 +21,26 @@ const INSTRUCTIONS: usize = 4096;
 
 /// The answer to `initialize`, from policy and pins.
 pub(super) fn initialize(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> Vec<u8> {
+    let (capabilities, instructions) = offer(snapshot, session, scope);
+    let answer = json!({
+        "protocolVersion": session.revision.as_str(),
+        "capabilities": capabilities,
+        "serverInfo": {"name": "bastide", "title": "Bastide", "version": env!("CARGO_PKG_VERSION")},
+        "instructions": instructions,
+    });
+    answer.to_string().into_bytes()
+}
+
+/// The answer to `server/discover`, from policy and pins. Only revisions without a handshake are named: who speaks another one does not ask so.
+pub(super) fn discover(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> Vec<u8> {
+    let (capabilities, instructions) = offer(snapshot, session, scope);
+    let spoken = snapshot.listen.revisions.iter().filter(|revision| !revision.is_legacy());
+    let supported: Vec<&str> = spoken.map(|revision| revision.as_str()).collect();
+    json!({"supportedVersions": supported, "capabilities": capabilities, "instructions": instructions}).to_string().into_bytes()
+}
+
+/// What the servers that a session sees can do together, and what it is told of them.
+fn offer(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> (Map<String, Value>, String) {
     let mut capabilities = Map::new();
     let mut instructions = vec![
         "Calls pass through Bastide, which may refuse them or take things out of answers. A refusal names a reference: tell the user."
@@ -46,13 +66,7 @@ pub(super) fn initialize(snapshot: &Snapshot, session: &Session, scope: Option<&
             ));
         }
     }
-    let answer = json!({
-        "protocolVersion": super::forward::REVISION.as_str(),
-        "capabilities": capabilities,
-        "serverInfo": {"name": "bastide", "title": "Bastide", "version": env!("CARGO_PKG_VERSION")},
-        "instructions": instructions.join("\n\n"),
-    });
-    answer.to_string().into_bytes()
+    (capabilities, instructions.join("\n\n"))
 }
 
 /// The servers that the principal may use anything of and its token reaches, with their pins.

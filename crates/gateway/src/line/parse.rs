@@ -1,19 +1,22 @@
 //! Stage 3: it is one message of the revision in use, and nothing else.
 //!
-//! Afterwards nothing is unknown, doubled or left over, and headers agree with the body.
+//! Afterwards nothing is unknown, doubled or left over, and headers agree with the body. Which revision a message is in, it says itself where it can;
+//! else its session does, and `initialize` opens one.
 
 use super::accept::one;
 use super::identify::Identified;
 use crate::arrival::{Source, Verb};
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::snapshot::Bounds;
+use crate::session::Session;
+use crate::snapshot::{Bounds, Snapshot};
 use crate::trail::{Stage, Trail};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use mcp::{Message, Peer, Revision};
+use mcp::{Claim, Document, Fault, Message, Node, Peer, Revision};
+use std::sync::Arc;
 use terms::Code;
 
 /// The header that names a session (MCP 2025-11-25, Transports).
@@ -22,6 +25,10 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The header that names where a stream broke off.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+/// The header that names the method (MCP 2026-07-28, "Standard Request Headers").
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// The header that names the tool, prompt or resource.
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What a request is, once understood.
 pub enum Intake {
@@ -37,9 +44,21 @@ pub enum Intake {
 pub struct Parsed {
     identified: Identified,
     intake: Intake,
+    revision: Revision,
+    session: Option<Arc<Session>>,
 }
 
 impl Parsed {
+    /// The revision that it is in.
+    pub(super) fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The session that it names, if that is the sender's.
+    pub(super) fn session(&self) -> Option<&Arc<Session>> {
+        self.session.as_ref()
+    }
+
     pub(super) fn identified(&self) -> &Identified {
         &self.identified
     }
@@ -57,26 +76,39 @@ impl Parsed {
 }
 
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identified) -> Result<Parsed, Halt> {
-    let bounds = identified.framed().snapshot().bounds;
+    let snapshot = Arc::clone(identified.framed().snapshot());
+    let bounds = snapshot.bounds;
+    let session = named(gate, &identified);
     let verb = identified.framed().verb();
-    let intake = match &mut identified.framed_mut().arrival_mut().source {
-        Source::Local(local) => Intake::Message(message(trail, std::mem::take(&mut local.line), &bounds)?),
+    let (intake, revision) = match &mut identified.framed_mut().arrival_mut().source {
+        Source::Local(local) => {
+            let document = document(trail, std::mem::take(&mut local.line), &bounds)?;
+            let revision = match &session {
+                Some(session) => session.revision,
+                None => line(trail, &snapshot, &document)?,
+            };
+            (Intake::Message(message(trail, document, revision, &bounds)?), revision)
+        }
         Source::Http(http) => {
             let headers = &http.head.headers;
-            revision(headers, trail)?;
             match verb {
-                Verb::Get => {
-                    if !accepts(headers, "text/event-stream") {
+                Verb::Get | Verb::Delete => {
+                    let revision = standing(trail, &snapshot, headers, session.as_deref())?;
+                    if verb == Verb::Delete {
+                        (Intake::End, revision)
+                    } else if accepts(headers, "text/event-stream") {
+                        (Intake::Stream(one(headers, &LAST_EVENT).map(str::to_owned)), revision)
+                    } else {
                         return Err(trail.status(406, Code::MessageMalformed));
                     }
-                    Intake::Stream(one(headers, &LAST_EVENT).map(str::to_owned))
                 }
-                Verb::Delete => Intake::End,
                 Verb::Post => {
                     content(headers, trail)?;
                     let body = http.body.take().ok_or_else(|| trail.status(400, Code::MessageMalformed))?;
                     let bytes = read(body, headers, &bounds, trail).await?;
-                    Intake::Message(message(trail, bytes, &bounds)?)
+                    let document = document(trail, bytes, &bounds)?;
+                    let revision = posted(trail, &snapshot, headers, session.as_deref(), &document)?;
+                    (Intake::Message(message(trail, document, revision, &bounds)?), revision)
                 }
             }
         }
@@ -85,23 +117,125 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
         trail.message(message);
     }
     trail.passed(gate, Stage::Parse);
-    Ok(Parsed { identified, intake })
+    Ok(Parsed { identified, intake, revision, session })
 }
 
-fn message(trail: &mut Trail, bytes: Bytes, bounds: &Bounds) -> Result<Message, Halt> {
-    let limits = mcp::Bounds { message: bounds.message, nesting: bounds.nesting, ..mcp::Bounds::default() };
-    mcp::parse_message(bytes, Peer::Client, Revision::R2025_11_25, &limits).map_err(|fault| trail.fault(fault))
+/// The session that the message names or comes by, if it is the sender's own and goes on.
+fn named(gate: &Gate, identified: &Identified) -> Option<Arc<Session>> {
+    match &identified.framed().arrival().source {
+        Source::Local(local) => local.session.clone(),
+        Source::Http(http) => {
+            let key = one(&http.head.headers, &SESSION)?;
+            gate.sessions.find(key, identified.principal(), identified.framed().endpoint())
+        }
+    }
 }
 
-/// Absent, or one of ours: MCP 2025-11-25, "Protocol Version Header".
-fn revision(headers: &HeaderMap, trail: &mut Trail) -> Result<(), Halt> {
+fn document(trail: &mut Trail, bytes: Bytes, bounds: &Bounds) -> Result<Document, Halt> {
+    Document::parse(bytes, &limits(bounds)).map_err(|fault| trail.fault(fault))
+}
+
+fn message(trail: &mut Trail, document: Document, revision: Revision, bounds: &Bounds) -> Result<Message, Halt> {
+    mcp::read_message(document, Peer::Client, revision, &limits(bounds)).map_err(|fault| trail.fault(fault))
+}
+
+fn limits(bounds: &Bounds) -> mcp::Bounds {
+    mcp::Bounds { message: bounds.message, nesting: bounds.nesting, ..mcp::Bounds::default() }
+}
+
+/// The revision of a message that was posted. One that says which it is in is believed only where the headers say the same.
+fn posted(
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    headers: &HeaderMap,
+    session: Option<&Session>,
+    document: &Document,
+) -> Result<Revision, Halt> {
+    let revision = match claimed(trail, snapshot, document)? {
+        Some(revision) => revision,
+        None => {
+            let spoken = one(headers, &REVISION).and_then(Revision::parse);
+            let legacy = headers.contains_key(&SESSION) || mcp::is_initialize(document) || spoken.is_some_and(Revision::is_legacy);
+            match session {
+                Some(session) => session.revision,
+                None if legacy || !headers.contains_key(&REVISION) || snapshot.listen.modern().is_none() => Revision::NEWEST_LEGACY,
+                // The header promises what the body does not keep.
+                None => Revision::R2026_07_28,
+            }
+        }
+    };
+    if revision.is_legacy() {
+        settled(trail, headers, session, mcp::is_initialize(document))?;
+    } else {
+        agree(trail, headers, document, revision)?;
+    }
+    Ok(revision)
+}
+
+/// The revision of the first message of a local connection.
+fn line(trail: &mut Trail, snapshot: &Snapshot, document: &Document) -> Result<Revision, Halt> {
+    Ok(claimed(trail, snapshot, document)?.unwrap_or(Revision::NEWEST_LEGACY))
+}
+
+/// The revision that a message says it is in, where that is spoken here. Without any revision of that kind nobody listens to such words.
+fn claimed(trail: &mut Trail, snapshot: &Snapshot, document: &Document) -> Result<Option<Revision>, Halt> {
+    let Some(newest) = snapshot.listen.modern() else { return Ok(None) };
+    let requested = match mcp::claim(document) {
+        Claim::None => return Ok(None),
+        Claim::Revision(revision) if !revision.is_legacy() && snapshot.listen.revisions.contains(&revision) => return Ok(Some(revision)),
+        Claim::Revision(revision) => revision.as_str().to_owned(),
+        Claim::Unknown(text) => text.chars().take(64).collect(),
+    };
+    let fault = Fault::of_row(39, newest, document.root().get("id").and_then(|id| mcp::Id::read(id).ok()));
+    let modern: Vec<Revision> = snapshot.listen.revisions.iter().copied().filter(|revision| !revision.is_legacy()).collect();
+    Err(trail.fault_with(fault, Fault::unsupported(&modern, &requested)))
+}
+
+/// The revision that a GET or DELETE is in: only those with sessions have them.
+fn standing(trail: &mut Trail, snapshot: &Snapshot, headers: &HeaderMap, session: Option<&Session>) -> Result<Revision, Halt> {
+    let spoken = one(headers, &REVISION).and_then(Revision::parse);
+    if spoken.is_some_and(|revision| !revision.is_legacy() && snapshot.listen.revisions.contains(&revision)) {
+        return Err(trail.status(405, Code::MessageMalformed));
+    }
+    settled(trail, headers, session, false)?;
+    Ok(session.map_or(Revision::NEWEST_LEGACY, |session| session.revision))
+}
+
+/// The header is absent, or says what the session speaks (MCP 2025-11-25, "Protocol Version Header"). On `initialize` it may be any that is known: the
+/// handshake settles it.
+fn settled(trail: &mut Trail, headers: &HeaderMap, session: Option<&Session>, opens: bool) -> Result<(), Halt> {
     if !headers.contains_key(&REVISION) {
         return Ok(());
     }
-    match one(headers, &REVISION).and_then(Revision::parse) {
-        Some(Revision::R2025_11_25) => Ok(()),
-        _ => Err(trail.fault(mcp::Fault::of_row(44, Revision::R2025_11_25, None))),
+    let spoken = one(headers, &REVISION).and_then(Revision::parse);
+    let good = match (spoken, session) {
+        (Some(spoken), Some(session)) => spoken == session.revision,
+        (Some(spoken), None) => spoken.is_legacy() && (opens || spoken == Revision::NEWEST_LEGACY),
+        (None, _) => false,
+    };
+    if good { Ok(()) } else { Err(trail.fault(Fault::of_row(44, Revision::NEWEST_LEGACY, None))) }
+}
+
+/// The headers say what the body says (MCP 2026-07-28, "Standard Request Headers").
+fn agree(trail: &mut Trail, headers: &HeaderMap, document: &Document, revision: Revision) -> Result<(), Halt> {
+    let root = document.root();
+    let params = root.get("params");
+    let id = || root.get("id").and_then(|id| mcp::Id::read(id).ok());
+    if one(headers, &REVISION) != Some(revision.as_str()) {
+        return Err(trail.fault(Fault::of_row(40, revision, id())));
     }
+    let Some(method) = root.get("method").and_then(Node::text) else { return Ok(()) };
+    let mut agrees = one(headers, &METHOD) == Some(&*method);
+    let member = match &*method {
+        "tools/call" | "prompts/get" => Some("name"),
+        "resources/read" => Some("uri"),
+        _ => None,
+    };
+    if let Some(stated) = member.and_then(|member| params?.get(member)).and_then(Node::text) {
+        let value = headers.get(&NAME).filter(|_| headers.get_all(&NAME).iter().nth(1).is_none());
+        agrees &= value.and_then(|value| mcp::header::decode(value.as_bytes()).ok()).is_some_and(|shown| *shown == *stated);
+    }
+    if agrees { Ok(()) } else { Err(trail.fault(Fault::of_row(41, revision, id()))) }
 }
 
 fn content(headers: &HeaderMap, trail: &mut Trail) -> Result<(), Halt> {

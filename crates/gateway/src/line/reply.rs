@@ -2,7 +2,7 @@
 
 use super::settle::{Last, Outgoing, Settled};
 use crate::plain::respond;
-use crate::session::{Session, StreamId};
+use crate::session::{Session, StreamId, Streams, event};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
@@ -17,8 +17,19 @@ const ACCEL: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub struct Reply {
     outlet: Outlet,
     session: Option<Arc<Session>>,
-    stream: Option<StreamId>,
+    stream: Option<Stream>,
 }
+
+/// An event stream that carries the answer.
+enum Stream {
+    /// One of the session's, which can be resumed.
+    Kept(StreamId),
+    /// One that is as long as the request.
+    Own(mpsc::Sender<Bytes>),
+}
+
+/// Messages that may wait for a client that reads its stream slowly.
+const WAITING: usize = 64;
 
 enum Outlet {
     /// The answer to an HTTP request; gone once it was given.
@@ -52,9 +63,23 @@ impl Reply {
     pub(super) fn stream(&mut self) {
         let (Outlet::Http(answer), Some(session)) = (&mut self.outlet, &self.session) else { return };
         let Some(answer) = answer.take() else { return };
-        if let Some((id, subscriber)) = session.streams.open() {
-            self.stream = Some(id);
+        if let Streams::Own = session.streams {
+            let (sink, subscriber) = mpsc::channel(WAITING);
+            self.stream = Some(Stream::Own(sink));
             drop(answer.send(events(subscriber)));
+        } else if let Some((id, subscriber)) = session.streams.open() {
+            self.stream = Some(Stream::Kept(id));
+            drop(answer.send(events(subscriber)));
+        }
+    }
+
+    /// Waits until the client has hung up, where that takes the request back (MCP 2026-07-28, "Cancellation"). Elsewhere it says nothing.
+    pub(super) async fn left(&mut self) {
+        let alone = self.session.as_ref().is_some_and(|session| matches!(session.streams, Streams::Own));
+        match (&mut self.outlet, &self.stream) {
+            (_, Some(Stream::Own(sink))) => sink.closed().await,
+            (Outlet::Http(Some(answer)), None) if alone => answer.closed().await,
+            _ => std::future::pending().await,
         }
     }
 
@@ -70,22 +95,33 @@ impl Reply {
                     drop(outlet.send(text).await);
                 }
             }
-            Outlet::Http(answer) => {
-                if let (Some(id), Some(session)) = (self.stream, &self.session) {
+            Outlet::Http(answer) => match (&mut self.stream, &self.session) {
+                (Some(Stream::Kept(id)), Some(session)) => {
                     match &outgoing {
-                        Outgoing::Message { text, .. } => session.streams.send(Some(id), text),
-                        Outgoing::Parted => session.streams.part(id),
+                        Outgoing::Message { text, .. } => session.streams.send(Some(*id), text),
+                        Outgoing::Parted => session.streams.part(*id),
                         _ => {}
                     }
                     if last == Last::Yes {
-                        session.streams.finish(id);
+                        session.streams.finish(*id);
                     }
-                } else if last == Last::Yes
-                    && let Some(answer) = answer.take()
-                {
-                    drop(answer.send(response(outgoing)));
                 }
-            }
+                (Some(Stream::Own(sink)), _) => {
+                    if let Outgoing::Message { text, .. } = &outgoing {
+                        drop(sink.send(event(text)).await);
+                    }
+                    if last == Last::Yes {
+                        self.stream = None;
+                    }
+                }
+                _ => {
+                    if last == Last::Yes
+                        && let Some(answer) = answer.take()
+                    {
+                        drop(answer.send(response(outgoing)));
+                    }
+                }
+            },
         }
     }
 }

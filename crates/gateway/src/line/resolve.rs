@@ -14,14 +14,20 @@ use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
 use identity::token::Scope;
-use mcp::{Id, Message, Method, Node, Notification, Outcome, Request, Revision};
+use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use terms::ServerName;
+use supply::Kind;
+use terms::{Code, ServerName};
 
 /// What a message is about.
 pub enum Target {
     /// The opening of a session.
     Initialize,
+    /// What there is, asked without opening anything.
+    Discover,
+    /// To be told of what changes, and the resources that this is asked of.
+    Listen(BTreeSet<Kind>, Vec<Watched>),
     /// A sign of life.
     Ping,
     /// A list that is answered from the pins, from this position on.
@@ -60,6 +66,15 @@ pub enum Target {
     Absent,
 }
 
+/// A resource whose updates a client wants to hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// How the client spells it.
+    pub shown: String,
+    /// The server and its own address of it, where there is one.
+    pub own: Option<(ServerName, String)>,
+}
+
 /// What completion refers to.
 pub enum Reference {
     /// A prompt, by the server's name of it.
@@ -67,6 +82,9 @@ pub enum Reference {
     /// A resource template, by the server's address of it.
     Template(String),
 }
+
+/// Resources that one subscription may be about.
+const WATCHED: usize = 256;
 
 /// Whether arguments fit schema and constraints.
 pub enum Fit {
@@ -164,6 +182,8 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
         | Target::Reply(server, ..)
         | Target::Closed(server, _) => Some(server),
         Target::Initialize
+        | Target::Discover
+        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)
@@ -189,8 +209,10 @@ fn asked(
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
     Ok(match request.method {
         Method::Initialize => Target::Initialize,
+        Method::Discover => Target::Discover,
+        Method::Listen => listen(trail, snapshot, session, request, params)?,
         Method::Ping => Target::Ping,
-        Method::SetLevel => Target::Level(text("level").and_then(|level| names::level(&level)).ok_or_else(|| fault(trail, 29, request))?),
+        Method::SetLevel => Target::Level(text("level").and_then(|level| names::level(&level)).ok_or_else(|| fault(trail, 29, session, request))?),
         Method::ListTools => list(gate, trail, session, snapshot, request, Listing::Tools, text("cursor"))?,
         Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
         Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,
@@ -222,12 +244,12 @@ fn asked(
         }
         Method::ListResources => resources(gate, trail, snapshot, session, scope, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
-        _ => return Err(fault(trail, 24, request)),
+        _ => return Err(fault(trail, 24, session, request)),
     })
 }
 
-fn fault(trail: &mut Trail, row: u8, request: &Request) -> Halt {
-    trail.fault(mcp::Fault::of_row(row, Revision::R2025_11_25, Some(request.id.clone())))
+fn fault(trail: &mut Trail, row: u8, session: &Session, request: &Request) -> Halt {
+    trail.fault(mcp::Fault::of_row(row, session.revision, Some(request.id.clone())))
 }
 
 /// A peer's name as it may stand in a record.
@@ -248,7 +270,7 @@ fn list(
     let opened = gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc());
     match opened {
         Some(Cursor::Pinned { list, position }) if list == listing => Ok(Target::List(listing, position)),
-        _ => Err(fault(trail, 62, request)),
+        _ => Err(fault(trail, 62, session, request)),
     }
 }
 
@@ -355,6 +377,23 @@ fn address(trail: &mut Trail, snapshot: &Snapshot, session: &Session, uri: &str)
     }
 }
 
+/// What a subscription asks for. A resource that is not there is left out of what is honoured, like one that may not be seen.
+fn listen(trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &Request, params: Option<Node<'_>>) -> Result<Target, Halt> {
+    let Some(filter) = params.and_then(mcp::view::listen) else { return Err(fault(trail, 29, session, request)) };
+    let lists = [(filter.tools, Kind::Tool), (filter.prompts, Kind::Prompt), (filter.resources, Kind::Template)];
+    let lists = lists.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
+    if filter.watched.len() > WATCHED {
+        return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(WATCHED as u64)));
+    }
+    let watched = filter.watched.into_iter().map(|shown| {
+        let own = address(trail, snapshot, session, &shown).map(|(server, own)| (server.name.clone(), own));
+        Watched { shown: shown.into_owned(), own }
+    });
+    let watched = watched.collect();
+    trail.subject = None;
+    Ok(Target::Listen(lists, watched))
+}
+
 /// Lists of resources are data: one server is asked for one page at a time, in the order of names.
 fn resources(
     gate: &Gate,
@@ -369,7 +408,7 @@ fn resources(
         None => (None, None),
         Some(cursor) => match gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc()) {
             Some(Cursor::Resources { server, own }) => (Some(server), own),
-            _ => return Err(fault(trail, 62, request)),
+            _ => return Err(fault(trail, 62, session, request)),
         },
     };
     let mut servers = super::decide::resource_servers(snapshot, session, scope);

@@ -23,6 +23,8 @@ pub enum Streams {
     Events(Mutex<Events>),
     /// Lines on the local socket: one way for everything.
     Lines(mpsc::Sender<Bytes>),
+    /// None that outlives its request.
+    Own,
 }
 
 /// The event streams of a session on HTTP.
@@ -66,6 +68,7 @@ impl Streams {
         match self {
             Self::Events(events) => events.lock().open.values().filter(|stream| stream.sink.is_some()).count(),
             Self::Lines(_) => 1,
+            Self::Own => 0,
         }
     }
 
@@ -109,6 +112,7 @@ impl Streams {
     /// Sends one message on a stream; kept for a client that comes back.
     pub fn send(&self, stream: Option<StreamId>, message: &Bytes) {
         match self {
+            Self::Own => {}
             Self::Lines(outlet) => drop(outlet.try_send(message.clone())),
             Self::Events(events) => {
                 let mut events = events.lock();

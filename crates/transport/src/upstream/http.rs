@@ -243,6 +243,16 @@ enum Rest {
 }
 
 impl Answers {
+    /// The one frame that came with `status`.
+    pub fn one(status: StatusCode, frame: Bytes) -> Self {
+        Self { status, session: None, rest: Rest::One(frame) }
+    }
+
+    /// Hangs up.
+    pub fn close(&mut self) {
+        self.rest = Rest::None;
+    }
+
     /// 200 or 202.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -1,0 +1,251 @@
+//! Who listens to what is told outside of calls, where each subscription is a request of its own (MCP 2026-07-28, `subscriptions/listen`).
+
+use bytes::Bytes;
+use mcp::{Id, Method};
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, BTreeSet};
+use supply::Kind;
+use terms::ServerName;
+use tokio::sync::mpsc;
+
+/// What may be told outside of calls.
+#[derive(Clone, Copy, Debug)]
+pub enum News<'a> {
+    /// A list is another one now.
+    Changed(Kind),
+    /// A resource was updated.
+    Updated {
+        /// Whose it is.
+        server: &'a ServerName,
+        /// Its own address of it.
+        uri: &'a str,
+        /// What the session calls it.
+        shown: &'a str,
+    },
+}
+
+/// What one subscription asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// Lists.
+    pub lists: BTreeSet<Kind>,
+    /// Resources: the server, its own address, and how the client spelled it.
+    pub resources: BTreeMap<(ServerName, String), String>,
+}
+
+/// How messages are written to who listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As server-sent events.
+    Event,
+    /// As lines.
+    Line,
+}
+
+/// One subscription.
+struct Listener {
+    id: Id,
+    wants: Wants,
+    sink: mpsc::Sender<Bytes>,
+    form: Form,
+}
+
+/// The subscriptions of a session.
+#[derive(Default)]
+pub struct Listeners {
+    open: Mutex<Vec<Listener>>,
+}
+
+impl News<'_> {
+    /// The notification, for the subscription `of` where there is one.
+    pub fn frame(&self, of: Option<&Id>) -> Bytes {
+        let mut params = Vec::with_capacity(96);
+        let mut object = mcp::json::Object::open(&mut params);
+        if let Some(id) = of {
+            subscription(object.key("_meta"), id);
+        }
+        let method = match self {
+            Self::Changed(Kind::Tool) => Method::ToolsChanged,
+            Self::Changed(Kind::Prompt) => Method::PromptsChanged,
+            Self::Changed(Kind::Template) => Method::ResourcesChanged,
+            Self::Updated { shown, .. } => {
+                object.text("uri", shown);
+                Method::ResourceUpdated
+            }
+        };
+        object.close();
+        let params = (params.len() > 2).then_some(params);
+        let mut text = Vec::with_capacity(160);
+        mcp::print_notification(&mut text, method.as_str(), params.as_deref());
+        text.into()
+    }
+}
+
+impl Wants {
+    fn hear(&self, news: &News<'_>) -> bool {
+        match news {
+            News::Changed(kind) => self.lists.contains(kind),
+            News::Updated { server, uri, .. } => self.resources.contains_key(&((*server).clone(), (*uri).to_owned())),
+        }
+    }
+
+    /// The `notifications` of a subscription: what of it is honoured.
+    fn print(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(128);
+        let mut object = mcp::json::Object::open(&mut text);
+        for (kind, name) in [
+            (Kind::Tool, "toolsListChanged"),
+            (Kind::Prompt, "promptsListChanged"),
+            (Kind::Template, "resourcesListChanged"),
+        ] {
+            if self.lists.contains(&kind) {
+                object.raw(name, b"true");
+            }
+        }
+        if !self.resources.is_empty() {
+            let list = object.key("resourceSubscriptions");
+            list.push(b'[');
+            for (place, shown) in self.resources.values().enumerate() {
+                if place > 0 {
+                    list.push(b',');
+                }
+                mcp::json::write_str(list, shown);
+            }
+            list.push(b']');
+        }
+        object.close();
+        text
+    }
+}
+
+impl Listener {
+    /// Whether it heard; one that is too slow or gone is let go of.
+    fn hear(&self, message: &[u8]) -> bool {
+        let text = match self.form {
+            Form::Event => event(message),
+            Form::Line => Bytes::copy_from_slice(message),
+        };
+        self.sink.try_send(text).is_ok()
+    }
+
+    /// The end of it, said in peace: the answer to the request that it is.
+    fn conclude(&self) {
+        let mut result = Vec::with_capacity(128);
+        let mut object = mcp::json::Object::open(&mut result);
+        object.text("resultType", "complete");
+        subscription(object.key("_meta"), &self.id);
+        object.close();
+        let mut text = Vec::with_capacity(192);
+        mcp::print_result(&mut text, &self.id, &result);
+        self.hear(&text);
+    }
+}
+
+impl Listeners {
+    /// Enters a subscription and acknowledges it, which is the first that it hears.
+    pub fn add(&self, id: Id, wants: Wants, sink: mpsc::Sender<Bytes>, form: Form) {
+        let mut params = Vec::with_capacity(192);
+        let mut object = mcp::json::Object::open(&mut params);
+        subscription(object.key("_meta"), &id);
+        object.raw("notifications", &wants.print());
+        object.close();
+        let mut text = Vec::with_capacity(256);
+        mcp::print_notification(&mut text, Method::ListenAcknowledged.as_str(), Some(&params));
+        let listener = Listener { id, wants, sink, form };
+        let mut open = self.open.lock();
+        if listener.hear(&text) {
+            open.push(listener);
+        }
+    }
+
+    /// Tells everyone who asked for it.
+    pub fn tell(&self, news: &News<'_>) {
+        self.open.lock().retain(|listener| !listener.wants.hear(news) || listener.hear(&news.frame(Some(&listener.id))));
+    }
+
+    /// Ends the one that was opened by the request `id`; what it wanted.
+    pub fn cancel(&self, id: &Id) -> Option<Wants> {
+        let mut open = self.open.lock();
+        let at = open.iter().position(|listener| listener.id == *id && listener.form == Form::Line)?;
+        Some(open.swap_remove(at).wants)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let mut open = self.open.lock();
+        open.retain(|listener| !listener.sink.is_closed());
+        open.len()
+    }
+
+    /// Whether anyone still wants to hear of a resource.
+    pub fn wants(&self, server: &ServerName, uri: &str) -> bool {
+        let key = (server.clone(), uri.to_owned());
+        self.open.lock().iter().any(|listener| !listener.sink.is_closed() && listener.wants.resources.contains_key(&key))
+    }
+
+    /// Ends all of them, each with its answer.
+    pub fn close(&self) {
+        for listener in self.open.lock().drain(..) {
+            listener.conclude();
+        }
+    }
+}
+
+/// One message as a server-sent event without an id: it cannot be resumed.
+pub(crate) fn event(message: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(message.len() + 24);
+    text.extend_from_slice(b"event: message\ndata: ");
+    text.extend_from_slice(message);
+    text.extend_from_slice(b"\n\n");
+    text.into()
+}
+
+fn subscription(out: &mut Vec<u8>, id: &Id) {
+    out.extend_from_slice(b"{\"io.modelcontextprotocol/subscriptionId\":");
+    id.write(out);
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(receiver: &mut mpsc::Receiver<Bytes>) -> Vec<String> {
+        std::iter::from_fn(|| receiver.try_recv().ok()).map(|piece| String::from_utf8(piece.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn each_hears_what_it_asked_for_under_its_own_id() {
+        let listeners = Listeners::default();
+        let (one, mut first) = mpsc::channel(8);
+        let (two, mut second) = mpsc::channel(8);
+        let server = ServerName::new("files").unwrap();
+        let tools = Wants { lists: BTreeSet::from([Kind::Tool]), resources: BTreeMap::new() };
+        let one_file = Wants { lists: BTreeSet::new(), resources: BTreeMap::from([((server.clone(), "a:b".to_owned()), "x:y".to_owned())]) };
+        listeners.add(Id::Text("7".into()), tools, one, Form::Line);
+        listeners.add(Id::Number(7), one_file, two, Form::Event);
+        listeners.tell(&News::Changed(Kind::Tool));
+        listeners.tell(&News::Changed(Kind::Prompt));
+        listeners.tell(&News::Updated { server: &server, uri: "a:b", shown: "x:y" });
+        let (first, second) = (heard(&mut first), heard(&mut second));
+        assert_eq!(first.len(), 2, "{first:?}");
+        assert!(first[0].contains("acknowledged") && first[0].contains(r#"subscriptionId":"7""#) && first[0].contains("toolsListChanged"));
+        assert!(first[1].contains("tools/list_changed"));
+        assert_eq!(second.len(), 2, "{second:?}");
+        assert!(second[0].starts_with("event: message\ndata: {") && second[0].contains(r#"resourceSubscriptions":["x:y"]"#));
+        assert!(second[1].contains(r#"subscriptionId":7}"#) && second[1].contains(r#""uri":"x:y""#));
+        assert_eq!(listeners.cancel(&Id::Number(7)), None);
+        assert!(listeners.cancel(&Id::Text("7".into())).is_some());
+    }
+
+    #[test]
+    fn the_end_is_the_answer() {
+        let listeners = Listeners::default();
+        let (sink, mut receiver) = mpsc::channel(8);
+        listeners.add(Id::Number(1), Wants::default(), sink, Form::Line);
+        listeners.close();
+        let heard = heard(&mut receiver);
+        assert_eq!(heard.last().map(String::as_str), Some(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#));
+        assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+    }
+}
