@@ -32,6 +32,10 @@ impl Bounds {
     pub const DEFINITION_NAME: usize = 1024;
     /// The most values of one completion.
     pub const COMPLETIONS: usize = 100;
+    /// The most questions of a server in one modern result, and the most answers of a client in one modern request.
+    pub const QUESTIONS: usize = 64;
+    /// The longest state that a modern server hands out between its questions and their answers.
+    pub const STATE: usize = 64 * 1024;
 }
 
 impl Default for Bounds {

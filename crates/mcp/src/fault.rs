@@ -83,6 +83,8 @@ pub struct Fault {
     pub fate: Fate,
     /// What the message was.
     pub about: About,
+    /// What goes with the code, one JSON value.
+    pub data: Option<Box<[u8]>>,
 }
 
 impl Fault {
@@ -93,10 +95,10 @@ impl Fault {
     pub(crate) fn build(row: u8, place: Place, about: About, era: Era) -> Self {
         let fate = fate(row);
         let (http, code) = match place {
-            Place::Result => (200, UNAVAILABLE),
-            Place::Envelope | Place::Params => (status(row, era), code(row, place)),
+            Place::Result if row != 67 => (200, UNAVAILABLE),
+            Place::Envelope | Place::Params | Place::Result => (status(row, era), code(row, place)),
         };
-        Self { row, http, code, id: None, fate, about }
+        Self { row, http, code, id: None, fate, about, data: None }
     }
 
     /// The fault of `row` in a message of `revision`, for the rows that are found with state or headers at hand: 22, 26, 28, 29, 31, 34, 35, 38 to
@@ -133,7 +135,7 @@ impl Fault {
     pub fn body(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.is_silent() {
-            crate::print::print_error(&mut out, self.id.as_ref(), self.code, self.message(), None);
+            crate::print::print_error(&mut out, self.id.as_ref(), self.code, self.message(), self.data.as_deref());
         }
         out
     }
@@ -152,24 +154,27 @@ impl Fault {
         }
     }
 
-    /// The `data` member of an error of row 39: the revisions that are spoken, and the one that was asked for.
-    pub fn unsupported(supported: &[Revision], requested: &str) -> Vec<u8> {
+    /// The fault of row 39: the revision that was asked for is not one of those that are spoken, both of which it tells. Of the first, a part.
+    pub fn unsupported(supported: &[Revision], requested: &str, id: Option<Id>) -> Self {
         let mut out = Vec::new();
         let mut data = Object::open(&mut out);
         let list = data.key("supported");
         list.push(b'[');
-        for (place, revision) in supported.iter().enumerate() {
+        for (place, revision) in supported.iter().filter(|revision| !revision.is_legacy()).enumerate() {
             if place > 0 {
                 list.push(b',');
             }
             crate::json::write_str(list, revision.as_str());
         }
         list.push(b']');
-        data.text("requested", requested);
+        data.text("requested", &requested.chars().take(REQUESTED).collect::<String>());
         data.close();
-        out
+        Self { data: Some(out.into()), ..Self::of_row(39, Revision::R2026_07_28, id) }
     }
 }
+
+/// How many characters of a revision that there is not are told back.
+const REQUESTED: usize = 64;
 
 const fn fate(row: u8) -> Fate {
     match row {
@@ -181,7 +186,7 @@ const fn fate(row: u8) -> Fate {
 const fn status(row: u8, era: Era) -> u16 {
     match (row, era) {
         (12 | 13, _) => 413,
-        (26 | 35 | 65, _) => 202,
+        (26 | 35 | 65 | 67, _) => 202,
         (24, Era::Modern) => 404,
         (24 | 28 | 29 | 46, Era::Legacy) | (31 | 62 | 63, _) => 200,
         (45, _) => 404,
@@ -193,7 +198,7 @@ const fn code(row: u8, place: Place) -> i64 {
     match row {
         1..=5 | 30 => PARSE_ERROR,
         24 => METHOD_NOT_FOUND,
-        26 | 35 | 65 => 0,
+        26 | 35 | 65 | 67 => 0,
         10 | 28 | 29 | 31 | 37 | 38 | 62 | 63 | 64 => INVALID_PARAMS,
         39 => REVISION_UNSUPPORTED,
         40..=42 => HEADER_MISMATCH,
@@ -201,7 +206,7 @@ const fn code(row: u8, place: Place) -> i64 {
             Place::Params => INVALID_PARAMS,
             Place::Envelope | Place::Result => INVALID_REQUEST,
         },
-        66..=71 => UNAVAILABLE,
+        66 | 68..=71 => UNAVAILABLE,
         _ => INVALID_REQUEST,
     }
 }

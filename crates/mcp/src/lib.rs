@@ -36,12 +36,12 @@ pub use fault::{
     PARSE_ERROR, REFUSED, RESOURCE_NOT_FOUND, REVISION_UNSUPPORTED, UNAVAILABLE, URL_ELICITATION_REQUIRED,
 };
 pub use id::Id;
-pub use message::{Message, Notification, Outcome, Request, Response, parse_message};
+pub use message::{Claim, Envelope, Message, Notification, Outcome, Request, Response, parse_message};
 pub use method::{Direction, Method, Need, Peer, Sort};
 pub use name::{qualified, split_qualified};
 pub use print::{
     REFUSAL_KEY, canonical_call, print_call_params, print_error, print_notification, print_refusal, print_request, print_result,
 };
 pub use revision::{Era, Revision};
-pub use shape::{check_elicitations, check_result};
+pub use shape::{check_elicitations, check_question, check_result};
 pub use view::{CallTool, Complete, GetPrompt, Initialize, LogMessage, Progress, ReadResource, Reference};

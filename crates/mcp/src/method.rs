@@ -119,13 +119,11 @@ methods! {
     CreateMessage = "sampling/createMessage", Request, FromServer, Must, R2024_11_05..=R2025_11_25;
     ListRoots = "roots/list", Request, FromServer, May, R2024_11_05..=R2025_11_25;
     RootsChanged = "notifications/roots/list_changed", Notification, FromClient, May, R2024_11_05..=R2025_11_25;
-    GetTask = "tasks/get", Request, Both, Must, R2025_11_25..=R2026_07_28;
+    GetTask = "tasks/get", Request, Both, Must, R2025_11_25..=R2025_11_25;
     TaskResult = "tasks/result", Request, Both, Must, R2025_11_25..=R2025_11_25;
-    CancelTask = "tasks/cancel", Request, Both, Must, R2025_11_25..=R2026_07_28;
+    CancelTask = "tasks/cancel", Request, Both, Must, R2025_11_25..=R2025_11_25;
     ListTasks = "tasks/list", Request, Both, May, R2025_11_25..=R2025_11_25;
-    UpdateTask = "tasks/update", Request, FromClient, Must, R2026_07_28..=R2026_07_28;
     TaskStatus = "notifications/tasks/status", Notification, Both, Must, R2025_11_25..=R2025_11_25;
-    TaskChanged = "notifications/tasks", Notification, FromServer, Must, R2026_07_28..=R2026_07_28;
 }
 
 impl Method {
@@ -139,7 +137,6 @@ impl Method {
     pub fn may_come_from(self, peer: Peer, revision: Revision) -> bool {
         let direction = match (self, revision.is_legacy()) {
             (Self::Progress, false) => Direction::FromServer,
-            (Self::GetTask | Self::CancelTask, false) => Direction::FromClient,
             _ => self.direction(),
         };
         let side = match direction {
@@ -150,12 +147,28 @@ impl Method {
         side && self.is_in(revision)
     }
 
-    /// Whether it is one of the experimental task methods, which are not declared on either leg.
+    /// Whether it is one of the experimental task methods, which are not declared on either leg. On the modern revision they are an extension
+    /// that is not declared, so that there are none.
     pub const fn is_task(self) -> bool {
+        matches!(self, Self::GetTask | Self::TaskResult | Self::CancelTask | Self::ListTasks | Self::TaskStatus)
+    }
+
+    /// Whether a server may answer it with questions first: a result that is `input_required` (modern).
+    pub const fn may_ask(self) -> bool {
+        matches!(self, Self::CallTool | Self::GetPrompt | Self::ReadResource)
+    }
+
+    /// Whether its result says how long it may be kept: `ttlMs` and `cacheScope` (modern).
+    pub const fn is_cached(self) -> bool {
         matches!(
             self,
-            Self::GetTask | Self::TaskResult | Self::CancelTask | Self::ListTasks | Self::UpdateTask | Self::TaskStatus | Self::TaskChanged
+            Self::Discover | Self::ListTools | Self::ListResources | Self::ListResourceTemplates | Self::ReadResource | Self::ListPrompts
         )
+    }
+
+    /// Whether it is a question of a server to the client: a request of its own on legacy revisions, an entry of a result on the modern one.
+    pub const fn is_question(self) -> bool {
+        matches!(self, Self::Elicit | Self::CreateMessage | Self::ListRoots)
     }
 }
 

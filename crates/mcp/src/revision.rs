@@ -73,8 +73,8 @@ impl Revision {
     /// Whether this build has its messages, so that it can be turned on.
     pub const fn is_known(self) -> bool {
         match self {
-            Self::R2025_03_26 | Self::R2025_06_18 | Self::R2025_11_25 => true,
-            Self::R2024_11_05 | Self::R2026_07_28 => false,
+            Self::R2025_03_26 | Self::R2025_06_18 | Self::R2025_11_25 | Self::R2026_07_28 => true,
+            Self::R2024_11_05 => false,
         }
     }
 }

@@ -6,9 +6,11 @@
 mod block;
 mod check;
 mod params;
+mod refit;
 mod results;
 
-use crate::document::Node;
+use crate::definition::Sort;
+use crate::document::{Edits, Node};
 use crate::fault::{About, Fault, Place};
 use crate::method::Method;
 use crate::revision::Revision;
@@ -20,10 +22,18 @@ pub(crate) enum Presence {
     May,
 }
 
-/// One member of an object, from the first revision that has it.
+/// One member of an object, from the first revision that has it to the last. A member that changed its shape stands there twice.
 pub(crate) struct Field {
     key: &'static str,
     presence: Presence,
+    since: Revision,
+    until: Revision,
+    shape: &'static Shape,
+}
+
+/// What an object looks like whose member `type` is `tag`, from the first revision that has it.
+pub(crate) struct Case {
+    tag: &'static str,
     since: Revision,
     shape: &'static Shape,
 }
@@ -36,12 +46,16 @@ pub(crate) enum Shape {
     Bool,
     /// An integer without fraction or exponent, within ±(2^53 − 1).
     Integer,
+    /// An integer that is not negative.
+    Natural,
     /// An integer or `null`.
     IntegerOrNull,
     /// A number.
     Number,
     /// A string.
     Text,
+    /// A string of at most so many bytes.
+    TextUpTo(usize),
     /// A name: 1 to 128 bytes, no controls.
     Name,
     /// A name as a definition states it: 1 to 1024 bytes, no controls.
@@ -64,6 +78,10 @@ pub(crate) enum Shape {
     Schema,
     /// `_meta`.
     Meta,
+    /// `_meta` of a message: on the modern revision it was checked before the method was read.
+    MessageMeta,
+    /// `_meta` with a member of this key.
+    MetaWith(&'static str),
     /// Exactly these members.
     Object(&'static [Field]),
     /// An array of these.
@@ -72,27 +90,60 @@ pub(crate) enum Shape {
     ListUpTo(usize, &'static Shape),
     /// An object with any keys and these as values.
     Map(&'static Shape),
+    /// An object with at most so many keys and these as values.
+    MapUpTo(usize, &'static Shape),
     /// One of these or an array of them.
     OneOrMany(&'static Shape),
     /// An object whose member `type` says which.
-    Tagged(&'static [(&'static str, &'static Shape)]),
+    Tagged(&'static [Case]),
     /// Which one, the value shows.
     By(fn(Node<'_>) -> Option<&'static Shape>),
 }
 
 pub(crate) const fn must(key: &'static str, shape: &'static Shape) -> Field {
-    Field { key, presence: Presence::Must, since: Revision::R2024_11_05, shape }
+    Field { key, presence: Presence::Must, since: Revision::R2024_11_05, until: Revision::R2026_07_28, shape }
 }
 
 pub(crate) const fn may(key: &'static str, shape: &'static Shape) -> Field {
-    Field { key, presence: Presence::May, since: Revision::R2024_11_05, shape }
+    Field { key, presence: Presence::May, since: Revision::R2024_11_05, until: Revision::R2026_07_28, shape }
+}
+
+pub(crate) const fn case(tag: &'static str, shape: &'static Shape) -> Case {
+    Case { tag, since: Revision::R2024_11_05, shape }
+}
+
+impl Case {
+    pub(crate) const fn since(self, since: Revision) -> Self {
+        Self { since, ..self }
+    }
 }
 
 impl Field {
     pub(crate) const fn since(self, since: Revision) -> Self {
         Self { since, ..self }
     }
+
+    pub(crate) const fn until(self, until: Revision) -> Self {
+        Self { until, ..self }
+    }
+
+    fn is_in(&self, revision: Revision) -> bool {
+        self.since <= revision && revision <= self.until
+    }
 }
+
+/// The key of `_meta` that names the revision of a modern request.
+pub const VERSION_KEY: &str = "io.modelcontextprotocol/protocolVersion";
+/// The key of `_meta` that holds what the client of a modern request can do.
+pub const CAPABILITIES_KEY: &str = "io.modelcontextprotocol/clientCapabilities";
+/// The key of `_meta` that says what wrote a modern request: display only.
+pub const CLIENT_KEY: &str = "io.modelcontextprotocol/clientInfo";
+/// The key of `_meta` that asks for log messages of a modern request.
+pub const LEVEL_KEY: &str = "io.modelcontextprotocol/logLevel";
+/// The key of `_meta` that says what wrote a modern result: display only.
+pub const SERVER_KEY: &str = "io.modelcontextprotocol/serverInfo";
+/// The key of `_meta` that names the listen request whose stream a modern message is on.
+pub const SUBSCRIPTION_KEY: &str = "io.modelcontextprotocol/subscriptionId";
 
 /// Checks the params of `method`.
 ///
@@ -106,10 +157,45 @@ pub(crate) fn params(method: Method, revision: Revision, node: Node<'_>) -> Resu
 /// # Errors
 /// The [`Fault`] of row 7, 8, 9, 10, 14, 37 or 68, as the one who asked is told it: status 200, code -31503.
 pub fn check_result(method: Method, result: Node<'_>, revision: Revision) -> Result<(), Fault> {
-    match check::check(results::of(method), result, revision) {
-        Ok(()) => Ok(()),
-        Err(row) => Err(Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response)),
-    }
+    told(check::check(results::of(method, result, revision), result, revision))
+}
+
+fn told(checked: Result<(), u8>) -> Result<(), Fault> {
+    checked.map_err(|row| Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response))
+}
+
+/// Checks the params of a server's question `method` that did not come as a message of its own: an entry of a modern result.
+///
+/// # Errors
+/// As [`check_result`].
+pub fn check_question(method: Method, params: Node<'_>, revision: Revision) -> Result<(), Fault> {
+    told(check::check(params::of(method), params, revision))
+}
+
+/// Checks the `_meta` of a modern message, which is read before the method. The row that refuses it otherwise.
+pub(crate) fn message_meta(node: Node<'_>) -> Result<(), u8> {
+    check::check(&Shape::Meta, node, Revision::R2026_07_28)
+}
+
+/// Notes what must change in a result of `method` of revision `from` so that it is one of `to`; see [`crate::translate`].
+pub(crate) fn refit_result(method: Method, result: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+    refit::refit(results::of(method, result, legs.0), result, legs, edits);
+}
+
+/// The same of params.
+pub(crate) fn refit_params(method: Method, params: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+    refit::refit(params::of(method), params, legs, edits);
+}
+
+/// The same of one item of the list that `method` asks for.
+pub(crate) fn refit_definition(sort: Sort, definition: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+    let shape = match sort {
+        Sort::Tool => &block::TOOL,
+        Sort::Prompt => &results::PROMPT_LISTED,
+        Sort::Template => &results::TEMPLATE,
+        Sort::Resource => &results::RESOURCE,
+    };
+    refit::refit(shape, definition, legs, edits);
 }
 
 /// Checks that `data` is that of the error [`crate::URL_ELICITATION_REQUIRED`] in `revision`.
@@ -117,8 +203,7 @@ pub fn check_result(method: Method, result: Node<'_>, revision: Revision) -> Res
 /// # Errors
 /// As [`check_result`].
 pub fn check_elicitations(data: Node<'_>, revision: Revision) -> Result<(), Fault> {
-    check::check(&params::ELICITATIONS, data, revision)
-        .map_err(|row| Fault::at(if row == 29 { 68 } else { row }, Place::Result, About::Response))
+    told(check::check(&params::ELICITATIONS, data, revision))
 }
 
 #[cfg(test)]

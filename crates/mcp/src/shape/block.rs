@@ -1,12 +1,17 @@
 //! The objects that params and results share: content, resources, icons, what an implementation says of itself.
 
-use super::{Field, Shape, may, must};
+use super::{Case, Field, Shape, case, may, must};
 use crate::revision::Revision;
 
+const MARCH: Revision = Revision::R2025_03_26;
 const JUNE: Revision = Revision::R2025_06_18;
 const NOVEMBER: Revision = Revision::R2025_11_25;
+const MODERN: Revision = Revision::R2026_07_28;
 
+/// `_meta` of a result or of params that are no message of their own.
 pub(super) const META: Field = may("_meta", &Shape::Meta);
+/// `_meta` of what stands inside of a message.
+pub(super) const INNER_META: Field = META.since(JUNE);
 pub(super) const ROLE: Shape = Shape::Choice(&["user", "assistant"]);
 
 static TEXTS: Shape = Shape::List(&Shape::Text);
@@ -36,16 +41,16 @@ pub(super) static CONTENTS: Shape = Shape::By(|node| match (node.get("text"), no
     (None, Some(_)) => Some(&BLOB_CONTENTS),
     _ => None,
 });
-static TEXT_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("text", &Shape::Text), may("mimeType", &Shape::Text), META]);
-static BLOB_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("blob", &Shape::Base64), may("mimeType", &Shape::Text), META]);
+static TEXT_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("text", &Shape::Text), may("mimeType", &Shape::Text), INNER_META]);
+static BLOB_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("blob", &Shape::Base64), may("mimeType", &Shape::Text), INNER_META]);
 
-static TEXT: Shape = Shape::Object(&[must("type", &Shape::Text), must("text", &Shape::Text), may("annotations", &ANNOTATIONS), META]);
+static TEXT: Shape = Shape::Object(&[must("type", &Shape::Text), must("text", &Shape::Text), may("annotations", &ANNOTATIONS), INNER_META]);
 static MEDIA: Shape = Shape::Object(&[
     must("type", &Shape::Text),
     must("data", &Shape::Base64),
     must("mimeType", &Shape::Text),
     may("annotations", &ANNOTATIONS),
-    META,
+    INNER_META,
 ]);
 static LINK: Shape = Shape::Object(&[
     must("type", &Shape::Text),
@@ -57,32 +62,39 @@ static LINK: Shape = Shape::Object(&[
     may("size", &Shape::Integer),
     may("annotations", &ANNOTATIONS),
     may("icons", &ICONS).since(NOVEMBER),
-    META,
+    INNER_META,
 ]);
-static EMBEDDED: Shape = Shape::Object(&[must("type", &Shape::Text), must("resource", &CONTENTS), may("annotations", &ANNOTATIONS), META]);
+static EMBEDDED: Shape = Shape::Object(&[must("type", &Shape::Text), must("resource", &CONTENTS), may("annotations", &ANNOTATIONS), INNER_META]);
 
 /// What a tool returns or a prompt says.
-pub(super) static BLOCK: Shape =
-    Shape::Tagged(&[("text", &TEXT), ("image", &MEDIA), ("audio", &MEDIA), ("resource_link", &LINK), ("resource", &EMBEDDED)]);
+pub(super) static BLOCK: Shape = Shape::Tagged(&[
+    case("text", &TEXT),
+    case("image", &MEDIA),
+    AUDIO,
+    case("resource_link", &LINK).since(JUNE),
+    case("resource", &EMBEDDED),
+]);
+const AUDIO: Case = case("audio", &MEDIA).since(MARCH);
 
 static TOOL_USE: Shape =
-    Shape::Object(&[must("type", &Shape::Text), must("id", &Shape::Text), must("name", &Shape::Name), must("input", &Shape::Free), META]);
+    Shape::Object(&[must("type", &Shape::Text), must("id", &Shape::Text), must("name", &Shape::Name), must("input", &Shape::Free), INNER_META]);
 static TOOL_RESULT: Shape = Shape::Object(&[
     must("type", &Shape::Text),
     must("toolUseId", &Shape::Text),
     must("content", &Shape::List(&BLOCK)),
-    may("structuredContent", &Shape::Free),
+    may("structuredContent", &Shape::Free).until(NOVEMBER),
+    may("structuredContent", &Shape::Any).since(MODERN),
     may("isError", &Shape::Bool),
-    META,
+    INNER_META,
 ]);
 
 /// What a model is told or says.
 pub(super) static SAMPLING: Shape = Shape::OneOrMany(&Shape::Tagged(&[
-    ("text", &TEXT),
-    ("image", &MEDIA),
-    ("audio", &MEDIA),
-    ("tool_use", &TOOL_USE),
-    ("tool_result", &TOOL_RESULT),
+    case("text", &TEXT),
+    case("image", &MEDIA),
+    AUDIO,
+    case("tool_use", &TOOL_USE).since(NOVEMBER),
+    case("tool_result", &TOOL_RESULT).since(NOVEMBER),
 ]));
 
 pub(super) static TOOL: Shape = Shape::Object(&[
@@ -90,7 +102,8 @@ pub(super) static TOOL: Shape = Shape::Object(&[
     must("inputSchema", &Shape::Schema),
     may("title", &Shape::Text).since(JUNE),
     may("description", &Shape::Text),
-    may("outputSchema", &Shape::Schema).since(JUNE),
+    may("outputSchema", &Shape::Schema).since(JUNE).until(NOVEMBER),
+    may("outputSchema", &Shape::Free).since(MODERN),
     may(
         "annotations",
         &Shape::Object(&[
@@ -100,10 +113,13 @@ pub(super) static TOOL: Shape = Shape::Object(&[
             may("idempotentHint", &Shape::Bool),
             may("openWorldHint", &Shape::Bool),
         ]),
-    ),
-    may("execution", &Shape::Object(&[may("taskSupport", &Shape::Choice(&["forbidden", "optional", "required"]))])).since(NOVEMBER),
+    )
+    .since(MARCH),
+    may("execution", &Shape::Object(&[may("taskSupport", &Shape::Choice(&["forbidden", "optional", "required"]))]))
+        .since(NOVEMBER)
+        .until(NOVEMBER),
     may("icons", &ICONS).since(NOVEMBER),
-    META,
+    INNER_META,
 ]);
 
 pub(super) static TASK: Shape = Shape::Object(&[

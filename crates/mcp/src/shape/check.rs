@@ -1,6 +1,8 @@
 //! The check of a value against its shape. The depth is that of the document, which the scanner has bounded.
 
-use super::{Field, Presence, Shape};
+use super::{
+    CAPABILITIES_KEY, CLIENT_KEY, Case, Field, LEVEL_KEY, Presence, SERVER_KEY, SUBSCRIPTION_KEY, Shape, VERSION_KEY, block, params,
+};
 use crate::bounds::Bounds;
 use crate::document::{Kind, Node};
 use crate::fold;
@@ -17,9 +19,14 @@ pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result
         Shape::Any => Ok(()),
         Shape::Bool => kind(node, Kind::Bool),
         Shape::Integer => fit(node.integer().is_some_and(|number| (-SAFE..=SAFE).contains(&number))),
+        Shape::Natural => fit(node.integer().is_some_and(|number| (0..=SAFE).contains(&number))),
         Shape::IntegerOrNull => fit(node.is_null() || node.integer().is_some()),
         Shape::Number => kind(node, Kind::Number),
         Shape::Text => kind(node, Kind::Text),
+        Shape::TextUpTo(most) => match node.text() {
+            Some(text) if node.kind() == Kind::Text && text.len() > *most => Err(14),
+            _ => kind(node, Kind::Text),
+        },
         Shape::Name => bounded(node, Bounds::NAME),
         Shape::Label => bounded(node, Bounds::DEFINITION_NAME),
         Shape::Uri => {
@@ -43,26 +50,23 @@ pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result
             kind(node, Kind::Object)?;
             fit(node.get("type").is_some_and(|kind| kind.is_text("object")))
         }
-        Shape::Meta => meta(node),
+        Shape::Meta => meta(node, revision),
+        Shape::MessageMeta if revision.is_legacy() => meta(node, revision),
+        Shape::MessageMeta => Ok(()),
+        Shape::MetaWith(key) => {
+            meta(node, revision)?;
+            fit(node.get(key).is_some())
+        }
         Shape::Object(fields) => object(fields, node, revision),
         Shape::List(item) => list(item, usize::MAX, node, revision),
         Shape::ListUpTo(most, item) => list(item, *most, node, revision),
-        Shape::Map(value) => {
-            kind(node, Kind::Object)?;
-            node.members().try_for_each(|member| {
-                inherited(&member.name())?;
-                check(value, member.value, revision)
-            })
-        }
+        Shape::Map(value) => map(value, usize::MAX, node, revision),
+        Shape::MapUpTo(most, value) => map(value, *most, node, revision),
         Shape::OneOrMany(one) => match node.kind() {
             Kind::Array => list(one, usize::MAX, node, revision),
             _ => check(one, node, revision),
         },
-        Shape::Tagged(shapes) => {
-            let tag = node.get("type").ok_or(MISFIT)?;
-            let (_, shape) = shapes.iter().find(|(name, _)| tag.is_text(name)).ok_or(MISFIT)?;
-            check(shape, node, revision)
-        }
+        Shape::Tagged(cases) => check(tagged(cases, node, revision).ok_or(MISFIT)?, node, revision),
         Shape::By(choose) => check(choose(node).ok_or(MISFIT)?, node, revision),
     }
 }
@@ -86,6 +90,22 @@ fn bounded(node: Node<'_>, most: usize) -> Result<(), u8> {
     }
 }
 
+/// The shape that the member `type` names, if `revision` has it.
+pub(super) fn tagged(cases: &[Case], node: Node<'_>, revision: Revision) -> Option<&'static Shape> {
+    let tag = node.get("type")?;
+    cases.iter().find(|case| tag.is_text(case.tag) && case.since <= revision).map(|case| case.shape)
+}
+
+fn map(value: &Shape, most: usize, node: Node<'_>, revision: Revision) -> Result<(), u8> {
+    kind(node, Kind::Object)?;
+    for (place, member) in node.members().enumerate() {
+        fit(place < most)?;
+        inherited(&member.name())?;
+        check(value, member.value, revision)?;
+    }
+    Ok(())
+}
+
 fn list(item: &Shape, most: usize, node: Node<'_>, revision: Revision) -> Result<(), u8> {
     kind(node, Kind::Array)?;
     for (place, node) in node.items().enumerate() {
@@ -97,7 +117,7 @@ fn list(item: &Shape, most: usize, node: Node<'_>, revision: Revision) -> Result
 
 fn object(fields: &[Field], node: Node<'_>, revision: Revision) -> Result<(), u8> {
     kind(node, Kind::Object)?;
-    let known = |field: &&Field| field.since <= revision;
+    let known = |field: &&Field| field.is_in(revision);
     let mut seen = 0_u64;
     for member in node.members() {
         match fields.iter().enumerate().find(|(_, field)| known(field) && member.key.is_text(field.key)) {
@@ -133,7 +153,20 @@ fn open(node: Node<'_>) -> Result<(), u8> {
     node.items().try_for_each(open)
 }
 
-fn meta(node: Node<'_>) -> Result<(), u8> {
+/// The keys that the modern revision gives a meaning, and what stands under them.
+static MEANT: [(&str, &Shape); 9] = [
+    (VERSION_KEY, &Shape::Text),
+    (CAPABILITIES_KEY, &Shape::Open),
+    (CLIENT_KEY, &block::IMPLEMENTATION),
+    (LEVEL_KEY, &params::LEVEL),
+    (SERVER_KEY, &block::IMPLEMENTATION),
+    (SUBSCRIPTION_KEY, &Shape::Token),
+    ("traceparent", &Shape::Text),
+    ("tracestate", &Shape::Text),
+    ("baggage", &Shape::Text),
+];
+
+fn meta(node: Node<'_>, revision: Revision) -> Result<(), u8> {
     if node.kind() != Kind::Object {
         return Err(37);
     }
@@ -145,6 +178,14 @@ fn meta(node: Node<'_>) -> Result<(), u8> {
                 return Err(7);
             }
             check(&Shape::Token, member.value, Revision::R2024_11_05).map_err(|row| if row == MISFIT { 64 } else { row })?;
+        }
+        if !revision.is_legacy()
+            && let Some((key, shape)) = MEANT.iter().find(|(key, _)| fold::alike(&name, key))
+        {
+            if name != *key {
+                return Err(7);
+            }
+            check(shape, member.value, revision).map_err(|row| if row == MISFIT { 37 } else { row })?;
         }
         if !is_meta_key(&name) {
             return Err(37);
