@@ -19,8 +19,8 @@ pub use link::{Broken, Frame, InFlight, Incoming, Link, Standing};
 pub use observe::{Observed, Sight, observe};
 
 use crate::gate::Gate;
-use crate::line::{self, Recorded, Reference, Target};
-use crate::session::{Abilities, Ability, Session, Wants};
+use crate::line::{self, Extra, Recorded, Reference, Target};
+use crate::session::{Abilities, Ability, Asker, Session, Wants};
 use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
 use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
@@ -134,7 +134,8 @@ impl Closed {
     /// What the peer learns.
     pub fn code(&self) -> Code {
         match self {
-            Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
+            Self::Broken(Broken::Malformed(_)) => Code::ServerMalformed,
+            Self::Broken(Broken::Revision) => Code::ServerRevision,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
             Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
@@ -302,18 +303,24 @@ impl Servers {
     }
 
     /// Sends a recorded call to its server.
-    pub(crate) async fn send(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<InFlight, Closed> {
+    pub(crate) async fn send(
+        &self,
+        gate: &Arc<Gate>,
+        recorded: &Recorded,
+        server: &Arc<Server>,
+        extra: Option<&Extra>,
+    ) -> Result<InFlight, Closed> {
         let call = Arc::clone(recorded.call());
         let session = recorded.session();
         let link = self.way(gate, recorded, server).await?;
-        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, &link, id)).await;
+        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, &link, id, extra)).await;
         if sent.as_ref().is_err_and(session_lost) {
             link.end();
         }
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                Box::pin(self.send_again(gate, recorded, server)).await?
+                Box::pin(self.send_again(gate, recorded, server, extra)).await?
             }
             other => other,
         };
@@ -326,19 +333,30 @@ impl Servers {
         Ok(sent?)
     }
 
-    async fn send_again(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>) -> Result<Result<InFlight, Broken>, Closed> {
+    async fn send_again(
+        &self,
+        gate: &Arc<Gate>,
+        recorded: &Recorded,
+        server: &Arc<Server>,
+        extra: Option<&Extra>,
+    ) -> Result<Result<InFlight, Broken>, Closed> {
         let call = Arc::clone(recorded.call());
         let link = self.way(gate, recorded, server).await?;
-        Ok(link.send(Some(call), |id| line::print(recorded, &link, id)).await)
+        Ok(link.send(Some(call), |id| line::print(recorded, &link, id, extra)).await)
     }
 
     /// Sends a client's reply to the server that asked.
     pub(crate) async fn reply(&self, recorded: &Recorded, session: &Session) -> Result<(), Broken> {
         let Target::Reply(_, _, id) = recorded.target() else { return Ok(()) };
         let Some(question) = session.questions.take(id) else { return Ok(()) };
-        match recorded.reply_result() {
-            Some(result) => question.link.reply(&question.id, &result).await,
-            None => question.link.decline(&question.id, question.method).await,
+        match (question.asker, recorded.reply_result()) {
+            (Asker::Server(link, id), Some(result)) => link.reply(&id, &result).await,
+            (Asker::Server(link, id), None) => link.decline(&id, question.method).await,
+            (Asker::Round { key, replies }, result) => {
+                // Who waited may have gone.
+                drop(replies.try_send((key, result)));
+                Ok(())
+            }
         }
     }
 
@@ -377,6 +395,15 @@ impl Servers {
         }
         session.subscribe(server.name.clone(), uri.to_owned());
         Ok(())
+    }
+
+    /// Lets go of one resource of one server.
+    pub(crate) async fn unwatch_one(&self, session: &Arc<Session>, server: &ServerName, uri: &str) {
+        session.unsubscribe(server, uri);
+        let link = session.links().lock().await.get(server).cloned();
+        if let Some(link) = link.filter(|link| link.is_open()) {
+            link.subscribing().forget(uri);
+        }
     }
 
     /// Lets go of resources that nobody of the session listens to any more, without waiting for it.
@@ -551,7 +578,12 @@ impl Servers {
             self.verify(server, run).await?;
         }
         let only = server.pinned.as_ref().ok().and_then(|pinned| Revision::parse(&pinned.pin.revision)).or(server.revision);
-        link.open(may(snapshot, session.map(AsRef::as_ref), server), Some(only.unwrap_or(Revision::NEWEST_LEGACY))).await?;
+        let only = only.unwrap_or(Revision::NEWEST_LEGACY);
+        let opened = link.open(may(snapshot, session.map(AsRef::as_ref), server), Some(only)).await;
+        if let Err(Broken::Revision) = &opened {
+            crate::event::downgraded(gate, &link, &server.name, only);
+        }
+        opened?;
         self.compare(gate, &link, &server.name, state).await?;
         if let Some(session) = session
             && session.level() > 0

@@ -8,7 +8,8 @@ use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
 use sandbox::{Kept, Next};
 use std::path::Path;
-use terms::{Class, Control, RecordId, ServerName};
+use mcp::Revision;
+use terms::{CallId, Class, Control, RecordId, ServerName};
 
 /// An event's name, how bad it is, the techniques that it points to, and what refused where something did.
 struct Happened<'a> {
@@ -41,6 +42,26 @@ pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, said: &[Box<st
     object.text("stderr", &last_words(gate, said));
     object.close();
     tell(gate, link, server, &Happened { event, severity, mitre: &["T1499.004"], refused: None }, &detail);
+}
+
+/// A call at a server waited for a client that did not come back with the answers, and was taken back.
+pub(crate) fn abandoned(gate: &Gate, link: &Link, server: &ServerName, call: CallId) {
+    let mut detail = Vec::with_capacity(64);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("request", &call.to_string());
+    object.close();
+    tell(gate, link, server, &Happened { event: "call.abandoned", severity: Severity::Info, mitre: &[], refused: None }, &detail);
+}
+
+/// A server does not speak the revision that was approved: it was exchanged, or somebody between makes it look older.
+pub(crate) fn downgraded(gate: &Gate, link: &Link, server: &ServerName, approved: Revision) {
+    let mut detail = Vec::with_capacity(64);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("approved", approved.as_str());
+    object.close();
+    let refused = Some(Control::TransportProtocolPin);
+    let happened = Happened { event: "protocol.revision", severity: Severity::High, mitre: &["T1562.010"], refused };
+    tell(gate, link, server, &happened, &detail);
 }
 
 /// A local server asked for a system call that only attacks need, and was killed for it.

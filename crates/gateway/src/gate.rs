@@ -5,6 +5,7 @@ use crate::cursor::Cursors;
 use crate::doors::Servers;
 use crate::forensics::Forensics;
 use crate::metrics::Metrics;
+use crate::rounds::Rounds;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
 use crate::strangers::Strangers;
@@ -42,6 +43,8 @@ pub struct Gate {
     pub forensics: Forensics,
     /// Positions in lists.
     pub(crate) cursors: Cursors,
+    /// Questions that clients answer by asking anew.
+    pub(crate) rounds: Rounds,
     /// Counters.
     pub metrics: Metrics,
     /// What was refused to those whom nobody knows.
@@ -80,6 +83,7 @@ impl Gate {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Arc<Self> {
         let cursors = Cursors::new(&*parts.entropy);
+        let rounds = Rounds::new(&*parts.entropy);
         Arc::new(Self {
             snapshot: ArcSwap::new(parts.snapshot),
             clock: parts.clock,
@@ -93,6 +97,7 @@ impl Gate {
             servers: Servers::new(parts.vault, parts.contents, parts.resolver),
             forensics: parts.forensics,
             cursors,
+            rounds,
             metrics: Metrics::default(),
             strangers: Strangers::default(),
             ending: CancellationToken::new(),

@@ -28,13 +28,13 @@ pub(crate) enum Shape {
         /// The `error` parameter; none when no token was sent.
         error: Option<&'static str>,
     },
-    /// A fault of the protocol, with the `data` of its error, none when empty.
-    Fault(Box<mcp::Fault>, Vec<u8>),
+    /// A fault of the protocol.
+    Fault(Box<mcp::Fault>),
 }
 
 impl Halt {
     /// Whether the message could not be parsed.
     pub(crate) fn is_malformed(&self) -> bool {
-        matches!(&self.shape, Shape::Fault(fault, _) if fault.code == mcp::PARSE_ERROR)
+        matches!(&self.shape, Shape::Fault(fault) if fault.code == mcp::PARSE_ERROR)
     }
 }

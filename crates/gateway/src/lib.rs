@@ -22,6 +22,7 @@ mod place;
 mod plain;
 pub mod session;
 pub mod snapshot;
+mod rounds;
 mod standing;
 mod strangers;
 mod trail;

@@ -23,7 +23,7 @@ pub use action::{Action, Turn};
 pub use decide::explain;
 pub(crate) use decide::may_ask;
 pub use enforce::Authorized;
-pub(crate) use forward::print;
+pub(crate) use forward::{Extra, print};
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
@@ -136,6 +136,9 @@ async fn departure(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized) 
 
 /// The lower row, for one message.
 async fn answer(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, reply: &mut Reply) -> Result<Settled, Halt> {
+    if forwarded.has_gathered() {
+        Box::pin(forward::again(gate, trail, forwarded)).await?;
+    }
     let paired = loop {
         tokio::select! {
             biased;

@@ -8,6 +8,7 @@ mod stream;
 
 pub(crate) use listen::event;
 pub use listen::{Form, Listeners, News, Wants};
+pub(crate) use question::Asker;
 pub use question::{Question, Questions};
 pub use stream::{StreamId, Streams, Subscriber};
 

@@ -136,6 +136,12 @@ impl Server {
         self.taking.as_ref().filter(|taking| now < taking.until)
     }
 
+    /// Whether it was approved as one that asks in results and has no sessions: of a revision without a handshake.
+    pub(crate) fn asks_in_results(&self) -> bool {
+        let approved = self.pinned.as_ref().ok().and_then(|pinned| Revision::parse(&pinned.pin.revision));
+        approved.is_some_and(|revision| !revision.is_legacy())
+    }
+
     /// Whether it holds definitions that were taken and are not to be used any more.
     pub(crate) fn outlived(&self, now: Utc) -> bool {
         self.approved.is_some() && self.taking(now).is_none()

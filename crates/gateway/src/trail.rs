@@ -309,11 +309,6 @@ impl Trail {
 
     /// Refuses for a fault of the protocol.
     pub(crate) fn fault(&mut self, fault: mcp::Fault) -> Halt {
-        self.fault_with(fault, Vec::new())
-    }
-
-    /// Refuses for a fault of the protocol, with the `data` of its error, one JSON value; none when empty.
-    pub(crate) fn fault_with(&mut self, fault: mcp::Fault, data: Vec<u8>) -> Halt {
         let code = match fault.row {
             12 | 13 | 61 => Code::BoundSize,
             39 => Code::RevisionUnknown,
@@ -323,7 +318,7 @@ impl Trail {
         if self.client_id.is_none() {
             self.client_id.clone_from(&fault.id);
         }
-        self.halt(code, Shape::Fault(Box::new(fault), data))
+        self.halt(code, Shape::Fault(Box::new(fault)))
     }
 
     /// Refuses a message of too many bytes.

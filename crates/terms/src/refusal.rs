@@ -114,6 +114,7 @@ codes! {
     ServerMalformed: TransportStrictMessages / "server", Unavailable, "The server's answer does not fit the protocol.", ASK;
     ParseFault: TransportStrictMessages / "fault", Unavailable, "The message could not be read.", ASK;
     RevisionUnknown: TransportProtocolPin / "unknown", Peer, "This revision of the protocol is not in use here.", "Use one of the revisions that the answer names.";
+    ServerRevision: TransportProtocolPin / "server", Unavailable, "The server does not speak the revision that was approved.", "Tell the user: `bastide lock` shows what it speaks now.";
     BoundSize: TransportBounds / "size", Peer, "The message is larger than {} bytes.", "Send less at once.";
     BoundInflight: TransportBounds / "inflight", Limit, "More than {} calls are under way.", "Wait for one to end, then try again.";
     BoundStreams: TransportBounds / "streams", Limit, "More than {} streams are open.", "Close one, then try again.";
@@ -148,6 +149,8 @@ codes! {
     Killed: ResponseKillSwitch / "stopped", Policy, "An operator has stopped this.", "Do not retry. Tell the user the reference.";
     KillUnknown: ResponseKillSwitch / "unknown", Unavailable, "Whether this was stopped cannot be told.", "Try again later.";
     QuestionUnowned: IntentFlow / "question", Policy, "The server's question belongs to no call.", ASK;
+    QuestionRefused: AccessDenyByDefault / "question", Policy, "The server asked something that may not be asked here.", ASK;
+    QuestionRounds: TransportBounds / "rounds", Unavailable, "The server asked more than {} times within one call.", ASK;
     Draining: ResponseKillSwitch / "draining", Unavailable, "The gateway is ending.", "Connect again in a moment.";
 }
 

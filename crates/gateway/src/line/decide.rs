@@ -39,6 +39,7 @@ impl Decided {
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Result<Decided, Halt> {
     let clearance = judge(gate, trail, &inspected)?;
+    answers(trail, inspected.resolved())?;
     if let Some(class) = inspected.blocked() {
         let code = if class == Class::Echo { Code::IsolationArgument } else { blocked(class) };
         return Err(trail.refuse(code));
@@ -64,6 +65,14 @@ fn honoured(resolved: &Resolved) -> Wants {
         allowed.then(|| ((name, uri), watched.shown.clone()))
     };
     Wants { lists: lists.clone(), resources: watched.iter().filter_map(may).collect() }
+}
+
+/// What a client answers may still be asked of it.
+fn answers(trail: &mut Trail, resolved: &Resolved) -> Result<(), Halt> {
+    let (Some(round), Some(server)) = (resolved.round(), super::resolve::server(resolved.target())) else { return Ok(()) };
+    let principal = &resolved.admitted().session().principal;
+    let may = |asked: &crate::rounds::Asked| asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one));
+    if round.state.asked.iter().all(may) { Ok(()) } else { Err(trail.refuse(Code::QuestionRefused)) }
 }
 
 /// The code under which content of a class is withheld.

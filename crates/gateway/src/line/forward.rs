@@ -4,16 +4,19 @@
 
 use super::allowance::Allowance;
 use super::lists;
+use super::parse::Intake;
 use super::record::Recorded;
-use super::resolve::{Listing, Reference, Target};
+use super::resolve::{Listing, Reference, Resolved, Target};
 use crate::calls::{Call, Stop};
 use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::rounds::{Asked, Round, Spent, State, Suspended, Upstream};
 use crate::session::{Form, Session, Streams, Wants};
 use crate::snapshot::{Server, Snapshot};
 use crate::trail::{Stage, Trail, is_traceparent};
-use mcp::{Id, Method, Node, json};
+use mcp::{Id, Method, Node, Revision, json};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::Code;
@@ -25,18 +28,63 @@ const LISTENED: usize = 64;
 /// Resources that one session may be subscribed to.
 const SUBSCRIPTIONS: usize = 1024;
 
+/// What a server is told beside a request that it has asked questions about.
+pub(crate) struct Extra {
+    /// The answers, by its own names of the questions, one JSON object.
+    pub answers: Vec<u8>,
+    /// What it wants to have back.
+    pub state: Option<String>,
+}
+
+impl Extra {
+    /// What a client brings back for a server that asked in a result. Answers to nothing that was asked are left out.
+    fn of(state: &State, answers: Option<Node<'_>>) -> Option<Self> {
+        let Upstream::State(own) = &state.upstream else { return None };
+        let given = state.asked.iter().filter_map(|asked| {
+            let mut text = Vec::new();
+            answers?.get(&asked.key)?.canonical(&mut text);
+            Some((asked.theirs.as_str(), text))
+        });
+        let given: Vec<_> = given.collect();
+        let mut text = Vec::with_capacity(128);
+        mcp::print::print_answers(&mut text, given.iter().map(|(key, answer)| (*key, answer.as_slice())));
+        Some(Self { answers: text, state: own.clone() })
+    }
+}
+
+/// Answers that are gathered from a client of the other era, for a server that asked in a result.
+pub(super) struct Gathering {
+    /// Who asked.
+    pub server: Arc<Server>,
+    /// What it wants to have back.
+    pub state: Option<String>,
+    /// Questions that the client was not asked yet, printed.
+    pub unasked: VecDeque<bytes::Bytes>,
+    /// How many replies are to come.
+    pub open: usize,
+    /// Where they come from.
+    pub replies: mpsc::Receiver<(String, Option<Vec<u8>>)>,
+    /// Those that have come.
+    pub given: Vec<(String, Vec<u8>)>,
+    /// Which round it is.
+    pub round: u8,
+}
+
 /// What was sent, or what we answer ourselves.
 pub struct Forwarded {
     recorded: Recorded,
     way: Way,
     deadline: Instant,
     notes: Allowance,
+    rounds: u8,
 }
 
 /// Where the answer comes from.
 pub(super) enum Way {
     /// A server.
     Server(InFlight, Arc<Server>),
+    /// The client, whose answers the server waits for.
+    Client(Box<Gathering>),
     /// Ourselves: one JSON result.
     Own(Option<Vec<u8>>),
     /// Nothing is said: it was taken note of.
@@ -68,6 +116,40 @@ impl Forwarded {
         self.deadline
     }
 
+    /// Whether the client has answered all that the server asked in a result.
+    pub(super) fn has_gathered(&self) -> bool {
+        matches!(&self.way, Way::Client(gathering) if gathering.open == 0 && gathering.unasked.is_empty())
+    }
+
+    /// The questions of the server's result go to the client.
+    pub(super) fn gather(&mut self, gathering: Box<Gathering>) {
+        self.way = Way::Client(gathering);
+    }
+
+    /// The server goes on under `way`; it has as long as a call has.
+    pub(super) fn resume(&mut self, flight: InFlight, server: Arc<Server>) {
+        self.deadline = Instant::now() + server.call;
+        self.way = Way::Server(flight, server);
+    }
+
+    /// Takes the way, so that the call can wait for another request of the client's.
+    pub(super) fn take_way(&mut self) -> Way {
+        std::mem::replace(&mut self.way, Way::Accepted)
+    }
+
+    /// How often the server has asked before.
+    pub(super) fn rounds(&self) -> u8 {
+        match &self.way {
+            Way::Client(gathering) => gathering.round,
+            _ => self.rounds,
+        }
+    }
+
+    /// The server has asked once more.
+    pub(super) fn asked(&mut self) {
+        self.rounds = self.rounds.saturating_add(1);
+    }
+
     /// The notes on the way that are still passed on.
     pub(super) fn notes_mut(&mut self) -> &mut Allowance {
         &mut self.notes
@@ -83,6 +165,22 @@ impl Forwarded {
 
     pub(super) fn session(&self) -> &Arc<Session> {
         self.recorded.authorized().decided().inspected().resolved().admitted().session()
+    }
+
+    /// The method that was asked, where it was a request.
+    pub(super) fn asked_for(&self) -> Option<Method> {
+        match self.recorded.authorized().decided().inspected().resolved().admitted().parsed().intake() {
+            Intake::Message(mcp::Message::Request(request)) => Some(request.method),
+            _ => None,
+        }
+    }
+
+    /// The revision that the server speaks.
+    pub(super) fn spoken(&self) -> Revision {
+        match &self.way {
+            Way::Server(flight, _) => flight.link().revision(),
+            _ => Revision::NEWEST_LEGACY,
+        }
     }
 
     /// The client's progress token, where it gave one.
@@ -163,23 +261,23 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             }
             let server = Arc::clone(server);
             deadline = Instant::now() + server.call;
-            let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, &recorded, &server));
-            let sent = tokio::select! {
-                biased;
-                code = ended(recorded.call()) => return Err(trail.refuse(code)),
-                sent = sending => sent,
+            let woken = match resolved.round() {
+                Some(round) => Box::pin(wake(gate, trail, resolved, round)).await?,
+                None => None,
             };
-            let flight = match sent {
-                Ok(Ok(flight)) => flight,
-                Ok(Err(closed)) => return Err(unavailable(trail, closed)),
-                Err(_) => return Err(trail.refuse(Code::CallTimeout)),
-            };
-            Way::Server(flight, server)
+            if let Some(way) = woken {
+                way
+            } else if let (Target::Subscription(_, uri, method), true) = (resolved.target(), server.asks_in_results()) {
+                Box::pin(subscribe(gate, trail, &recorded, &server, uri, *method)).await?
+            } else {
+                Way::Server(send(gate, trail, &recorded, &server, deadline, None).await?, server)
+            }
         }
     };
     trail.passed(gate, Stage::Forward);
     let notes = Allowance::new(gate.clock.instant());
-    Ok(Forwarded { recorded, way, deadline, notes })
+    let rounds = recorded.authorized().decided().inspected().resolved().round().map_or(0, |round| round.state.round);
+    Ok(Forwarded { recorded, way, deadline, notes, rounds })
 }
 
 /// Opens a subscription: its resources are asked of their servers first, so that what is acknowledged is what will be heard.
@@ -221,6 +319,102 @@ async fn listen(gate: &Arc<Gate>, trail: &mut Trail, recorded: &Recorded, sessio
     }
 }
 
+/// Sends to a server, until it is too late.
+pub(super) async fn send(
+    gate: &Arc<Gate>,
+    trail: &mut Trail,
+    recorded: &Recorded,
+    server: &Arc<Server>,
+    deadline: Instant,
+    extra: Option<&Extra>,
+) -> Result<InFlight, Halt> {
+    let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, recorded, server, extra));
+    let sent = tokio::select! {
+        biased;
+        code = ended(recorded.call()) => return Err(trail.refuse(code)),
+        sent = sending => sent,
+    };
+    match sent {
+        Ok(Ok(flight)) => Ok(flight),
+        Ok(Err(closed)) => Err(unavailable(trail, closed)),
+        Err(_) => Err(trail.refuse(Code::CallTimeout)),
+    }
+}
+
+/// Asks a server anew with the answers that the client gave.
+pub(super) async fn again(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded) -> Result<(), Halt> {
+    alive(gate, trail, &forwarded.recorded)?;
+    let Way::Client(gathering) = forwarded.take_way() else { return Ok(()) };
+    let mut answers = Vec::with_capacity(256);
+    mcp::print::print_answers(&mut answers, gathering.given.iter().map(|(key, answer)| (key.as_str(), answer.as_slice())));
+    let extra = Extra { answers, state: gathering.state };
+    let deadline = Instant::now() + gathering.server.call;
+    let flight = send(gate, trail, &forwarded.recorded, &gathering.server, deadline, Some(&extra)).await?;
+    forwarded.rounds = gathering.round;
+    forwarded.resume(flight, gathering.server);
+    Ok(())
+}
+
+/// A subscription at a server that has no method for it: it is among what the link asks to be told.
+async fn subscribe(
+    gate: &Arc<Gate>,
+    trail: &mut Trail,
+    recorded: &Recorded,
+    server: &Arc<Server>,
+    uri: &str,
+    method: Method,
+) -> Result<Way, Halt> {
+    match method {
+        Method::Unsubscribe => gate.servers.unwatch_one(recorded.session(), &server.name, uri).await,
+        _ => gate.servers.watch(gate, recorded, server, uri).await.map_err(|closed| unavailable(trail, closed))?,
+    }
+    Ok(Way::Own(Some(b"{}".to_vec())))
+}
+
+/// Goes on with what a client comes back for. A state is good once; `None` when the server is to be asked anew.
+async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &Round) -> Result<Option<Way>, Halt> {
+    let void = |trail: &mut Trail| {
+        let id = trail.client_id.clone();
+        trail.fault(mcp::Fault::of_row(63, resolved.admitted().session().revision, id))
+    };
+    if gate.rounds.spend(round, gate.clock.utc()) == Spent::Before {
+        return Err(void(trail));
+    }
+    let Upstream::Call(call) = round.state.upstream else { return Ok(None) };
+    let Some(Suspended { mut flight, server, session, questions }) = gate.rounds.take(call) else { return Err(void(trail)) };
+    let mut open = Vec::new();
+    for question in questions {
+        let answer = resolved.answers().and_then(|answers| answers.get(&question.key));
+        let Some(answer) = answer else {
+            open.push(question);
+            continue;
+        };
+        if mcp::check_result(question.method, answer, flight.link().revision()).is_err() {
+            flight.cancel().await;
+            return Err(void(trail));
+        }
+        let mut text = Vec::with_capacity(answer.raw().len());
+        answer.canonical(&mut text);
+        flight.link().reply(&question.id, &text).await.map_err(|broken| lost(trail, &broken))?;
+    }
+    if open.is_empty() {
+        return Ok(Some(Way::Server(flight, server)));
+    }
+    // What was not answered is asked again.
+    let state = State {
+        about: resolved.about(),
+        round: round.state.round,
+        asked: open.iter().map(|one| Asked { key: one.key.clone(), theirs: String::new(), method: one.method.as_str().to_owned() }).collect(),
+        upstream: Upstream::Call(trail.id),
+    };
+    let sealed = gate.rounds.seal(&*gate.entropy, &state, &session, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
+    let mut text = Vec::with_capacity(512);
+    let entries = open.iter().map(|one| (one.key.as_str(), one.method, &*one.params));
+    mcp::print::print_input_required(&mut text, entries, Some(&sealed));
+    gate.rounds.hold(gate, trail.id, Suspended { flight, server, session, questions: open });
+    Ok(Some(Way::Own(Some(text))))
+}
+
 /// Waits until an operator's kill ends the call, or its token does; says what the client is told. What the client cancels is sent all the same, and
 /// then taken back.
 async fn ended(call: &crate::calls::Call) -> Code {
@@ -258,7 +452,7 @@ fn unavailable(trail: &mut Trail, closed: crate::doors::Closed) -> Halt {
 }
 
 /// The request as it goes up: our id, our progress token, the canonical arguments, and of `_meta` only what we put there.
-pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id) -> Frame {
+pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Extra>) -> Frame {
     let (call, revision) = (recorded.call().id, link.revision());
     let inspected = recorded.authorized().decided().inspected();
     let resolved = inspected.resolved();
@@ -286,6 +480,13 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id) -> Frame {
     era::state(&mut kept, revision, link.may().and(resolved.admitted().abilities()), resolved.admitted().level());
     kept.close();
     object.raw("_meta", &own);
+    let round = resolved.round().and_then(|round| Extra::of(&round.state, resolved.answers()));
+    if let Some(extra) = extra.or(round.as_ref()) {
+        object.raw("inputResponses", &extra.answers);
+        if let Some(state) = &extra.state {
+            object.text("requestState", state);
+        }
+    }
     let method = match resolved.target() {
         Target::Tool(_, item, _) => {
             object.raw("arguments", canonical).text("name", &item.name);

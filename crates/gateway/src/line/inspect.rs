@@ -137,6 +137,10 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
             beside_it(&argument, |out| context.print(&edits, out))
         });
     }
+    if let Some(answers) = resolved.answers() {
+        let found = content::screen(inspect, gate.servers.echo().as_deref(), answers, Channel::Argument, trail, &mut Edits::new());
+        blocked = blocked.or(found);
+    }
     if let Some(address) = address(resolved).map(str::to_owned).or_else(|| unknown(resolved, trail)) {
         let Ok(document) = Document::parse(quoted(&address).into(), &Bounds::default()) else { return Some(Class::Unseen) };
         let mut edits = Edits::new();

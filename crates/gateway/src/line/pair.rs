@@ -5,6 +5,7 @@ use crate::calls::Stop;
 use crate::doors::Incoming;
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::rounds;
 use crate::trail::{Stage, Trail};
 use bytes::Bytes;
 use mcp::{Notification, Request, Response};
@@ -27,6 +28,10 @@ pub(super) enum Answer {
     Note(Notification),
     /// A question on the way.
     Question(Request),
+    /// A question that stood in a result, screened and printed for the client.
+    Ask(Bytes),
+    /// The client has answered all that stood in a result.
+    Gathered,
     /// The server lets go of the stream for a while.
     Parted,
     /// Nothing: it was taken note of.
@@ -53,6 +58,27 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Way::Accepted => Answer::Accepted,
         Way::Opened(subscriber) => subscriber.take().map_or(Answer::Ended, Answer::Opened),
         Way::Ended => Answer::Ended,
+        Way::Client(gathering) => match gathering.unasked.pop_front() {
+            Some(text) => Answer::Ask(text),
+            None if gathering.open == 0 => Answer::Gathered,
+            None => tokio::select! {
+                biased;
+                why = call.stopped() => match why {
+                    Stop::Killed => return Err(trail.refuse(Code::Killed)),
+                    Stop::Expired => return Err(trail.refuse(Code::TokenInvalid)),
+                    Stop::Cancelled => Answer::Cancelled,
+                },
+                () = tokio::time::sleep(rounds::LIFE) => return Err(trail.refuse(Code::CallTimeout)),
+                reply = gathering.replies.recv() => match reply {
+                    Some((key, Some(result))) => {
+                        gathering.given.push((key, result));
+                        gathering.open -= 1;
+                        Answer::Gathered
+                    }
+                    Some((_, None)) | None => return Err(trail.refuse(Code::QuestionRefused)),
+                },
+            },
+        },
         Way::Server(flight, _) => {
             let ended = flight.link().ended.clone();
             tokio::select! {

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use mcp::{Claim, Document, Fault, Message, Node, Peer, Revision};
+use mcp::{Claim, Envelope, Fault, Message, Node, Peer, Revision};
 use std::sync::Arc;
 use terms::Code;
 
@@ -82,12 +82,12 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
     let verb = identified.framed().verb();
     let (intake, revision) = match &mut identified.framed_mut().arrival_mut().source {
         Source::Local(local) => {
-            let document = document(trail, std::mem::take(&mut local.line), &bounds)?;
+            let envelope = envelope(trail, std::mem::take(&mut local.line), &bounds)?;
             let revision = match &session {
                 Some(session) => session.revision,
-                None => line(trail, &snapshot, &document)?,
+                None => claimed(trail, &snapshot, &envelope)?.unwrap_or(Revision::NEWEST_LEGACY),
             };
-            (Intake::Message(message(trail, document, revision, &bounds)?), revision)
+            (Intake::Message(message(trail, envelope, revision)?), revision)
         }
         Source::Http(http) => {
             let headers = &http.head.headers;
@@ -106,9 +106,9 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
                     content(headers, trail)?;
                     let body = http.body.take().ok_or_else(|| trail.status(400, Code::MessageMalformed))?;
                     let bytes = read(body, headers, &bounds, trail).await?;
-                    let document = document(trail, bytes, &bounds)?;
-                    let revision = posted(trail, &snapshot, headers, session.as_deref(), &document)?;
-                    (Intake::Message(message(trail, document, revision, &bounds)?), revision)
+                    let envelope = envelope(trail, bytes, &bounds)?;
+                    let revision = posted(trail, &snapshot, headers, session.as_deref(), &envelope)?;
+                    (Intake::Message(message(trail, envelope, revision)?), revision)
                 }
             }
         }
@@ -131,16 +131,13 @@ fn named(gate: &Gate, identified: &Identified) -> Option<Arc<Session>> {
     }
 }
 
-fn document(trail: &mut Trail, bytes: Bytes, bounds: &Bounds) -> Result<Document, Halt> {
-    Document::parse(bytes, &limits(bounds)).map_err(|fault| trail.fault(fault))
+fn envelope(trail: &mut Trail, bytes: Bytes, bounds: &Bounds) -> Result<Envelope, Halt> {
+    let limits = mcp::Bounds { message: bounds.message, nesting: bounds.nesting, ..mcp::Bounds::default() };
+    Envelope::read(bytes, Peer::Client, &limits).map_err(|fault| trail.fault(fault))
 }
 
-fn message(trail: &mut Trail, document: Document, revision: Revision, bounds: &Bounds) -> Result<Message, Halt> {
-    mcp::read_message(document, Peer::Client, revision, &limits(bounds)).map_err(|fault| trail.fault(fault))
-}
-
-fn limits(bounds: &Bounds) -> mcp::Bounds {
-    mcp::Bounds { message: bounds.message, nesting: bounds.nesting, ..mcp::Bounds::default() }
+fn message(trail: &mut Trail, envelope: Envelope, revision: Revision) -> Result<Message, Halt> {
+    envelope.message(revision).map_err(|fault| trail.fault(fault))
 }
 
 /// The revision of a message that was posted. One that says which it is in is believed only where the headers say the same.
@@ -149,46 +146,35 @@ fn posted(
     snapshot: &Snapshot,
     headers: &HeaderMap,
     session: Option<&Session>,
-    document: &Document,
+    envelope: &Envelope,
 ) -> Result<Revision, Halt> {
-    let revision = match claimed(trail, snapshot, document)? {
+    let revision = match claimed(trail, snapshot, envelope)? {
         Some(revision) => revision,
         None => {
             let spoken = one(headers, &REVISION).and_then(Revision::parse);
-            let legacy = headers.contains_key(&SESSION) || mcp::is_initialize(document) || spoken.is_some_and(Revision::is_legacy);
-            match session {
-                Some(session) => session.revision,
-                None if legacy || !headers.contains_key(&REVISION) || snapshot.listen.modern().is_none() => Revision::NEWEST_LEGACY,
+            let legacy = headers.contains_key(&SESSION) || envelope.is_initialize() || spoken.is_some_and(Revision::is_legacy);
+            match (session, snapshot.listen.modern()) {
+                (Some(session), _) => session.revision,
                 // The header promises what the body does not keep.
-                None => Revision::R2026_07_28,
+                (None, Some(modern)) if !legacy && headers.contains_key(&REVISION) => modern,
+                (None, _) => Revision::NEWEST_LEGACY,
             }
         }
     };
     if revision.is_legacy() {
-        settled(trail, headers, session, mcp::is_initialize(document))?;
+        settled(trail, headers, session, envelope.is_initialize())?;
     } else {
-        agree(trail, headers, document, revision)?;
+        agree(trail, headers, envelope, revision)?;
     }
     Ok(revision)
 }
 
-/// The revision of the first message of a local connection.
-fn line(trail: &mut Trail, snapshot: &Snapshot, document: &Document) -> Result<Revision, Halt> {
-    Ok(claimed(trail, snapshot, document)?.unwrap_or(Revision::NEWEST_LEGACY))
-}
-
 /// The revision that a message says it is in, where that is spoken here. Without any revision of that kind nobody listens to such words.
-fn claimed(trail: &mut Trail, snapshot: &Snapshot, document: &Document) -> Result<Option<Revision>, Halt> {
-    let Some(newest) = snapshot.listen.modern() else { return Ok(None) };
-    let requested = match mcp::claim(document) {
-        Claim::None => return Ok(None),
-        Claim::Revision(revision) if !revision.is_legacy() && snapshot.listen.revisions.contains(&revision) => return Ok(Some(revision)),
-        Claim::Revision(revision) => revision.as_str().to_owned(),
-        Claim::Unknown(text) => text.chars().take(64).collect(),
-    };
-    let fault = Fault::of_row(39, newest, document.root().get("id").and_then(|id| mcp::Id::read(id).ok()));
-    let modern: Vec<Revision> = snapshot.listen.revisions.iter().copied().filter(|revision| !revision.is_legacy()).collect();
-    Err(trail.fault_with(fault, Fault::unsupported(&modern, &requested)))
+fn claimed(trail: &mut Trail, snapshot: &Snapshot, envelope: &Envelope) -> Result<Option<Revision>, Halt> {
+    match snapshot.listen.modern() {
+        Some(_) => envelope.claim().judge(&snapshot.listen.revisions, envelope.id()).map_err(|fault| trail.fault(fault)),
+        None => Ok(None),
+    }
 }
 
 /// The revision that a GET or DELETE is in: only those with sessions have them.
@@ -217,25 +203,23 @@ fn settled(trail: &mut Trail, headers: &HeaderMap, session: Option<&Session>, op
 }
 
 /// The headers say what the body says (MCP 2026-07-28, "Standard Request Headers").
-fn agree(trail: &mut Trail, headers: &HeaderMap, document: &Document, revision: Revision) -> Result<(), Halt> {
-    let root = document.root();
-    let params = root.get("params");
-    let id = || root.get("id").and_then(|id| mcp::Id::read(id).ok());
-    if one(headers, &REVISION) != Some(revision.as_str()) {
-        return Err(trail.fault(Fault::of_row(40, revision, id())));
+fn agree(trail: &mut Trail, headers: &HeaderMap, envelope: &Envelope, revision: Revision) -> Result<(), Halt> {
+    let Some(method) = envelope.method() else { return Ok(()) };
+    let claimed = envelope.claim() != Claim::None;
+    if (claimed || envelope.id().is_none()) && one(headers, &REVISION) != Some(revision.as_str()) {
+        return Err(trail.fault(Fault::of_row(40, revision, envelope.id().cloned())));
     }
-    let Some(method) = root.get("method").and_then(Node::text) else { return Ok(()) };
     let mut agrees = one(headers, &METHOD) == Some(&*method);
     let member = match &*method {
         "tools/call" | "prompts/get" => Some("name"),
         "resources/read" => Some("uri"),
         _ => None,
     };
-    if let Some(stated) = member.and_then(|member| params?.get(member)).and_then(Node::text) {
+    if let Some(stated) = member.and_then(|member| envelope.params()?.get(member)).and_then(Node::text) {
         let value = headers.get(&NAME).filter(|_| headers.get_all(&NAME).iter().nth(1).is_none());
         agrees &= value.and_then(|value| mcp::header::decode(value.as_bytes()).ok()).is_some_and(|shown| *shown == *stated);
     }
-    if agrees { Ok(()) } else { Err(trail.fault(Fault::of_row(41, revision, id()))) }
+    if agrees { Ok(()) } else { Err(trail.fault(Fault::of_row(41, revision, envelope.id().cloned()))) }
 }
 
 fn content(headers: &HeaderMap, trail: &mut Trail) -> Result<(), Halt> {

@@ -1,52 +1,178 @@
 //! Questions of servers on their way to a client: asked only where policy lets the server and the client said that it can be asked.
 
 use super::decide;
-use super::forward::{Forwarded, Way};
+use super::forward::{Forwarded, Gathering, Way};
 use crate::gate::Gate;
-use crate::session::{Ability, Question};
+use crate::halt::Halt;
+use crate::rounds::{self, Open, State, Suspended, Upstream};
+use crate::session::{Ability, Asker, Question};
+use crate::snapshot::Server;
 use crate::trail::Trail;
 use bytes::Bytes;
-use mcp::{Method, Node, Request};
+use mcp::{Id, Method, Node, Request};
+use std::collections::VecDeque;
 use std::sync::Arc;
+use terms::{Code, Hole};
+use tokio::sync::mpsc;
 
-/// The question as the client gets it, under our id; `None` when it was answered for the client.
-pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &Forwarded, request: &Request) -> Option<Bytes> {
-    let Way::Server(flight, server) = forwarded.way() else { return None };
-    let session = forwarded.session();
-    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
-    let declared = match request.method {
-        Method::CreateMessage => session.abilities.sampling,
-        Method::ListRoots => session.abilities.roots,
-        Method::Elicit => match request.params().and_then(|params| params.get("mode")).and_then(Node::text).as_deref() {
-            Some("url") => session.abilities.url,
-            _ => session.abilities.form,
+/// What becomes of a question.
+pub(super) enum Asked {
+    /// It goes to the client on the stream of the call, printed under our id.
+    Client(Bytes),
+    /// The call waits for the client to come back: the result that says so, and what waits.
+    Wait(Vec<u8>, Suspended),
+    /// It was answered for the client.
+    Declined,
+    /// The server asks without end.
+    Endless,
+}
+
+/// Takes a question that a server puts on the way.
+pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, request: &Request) -> Asked {
+    let Way::Server(flight, server) = forwarded.way() else { return Asked::Declined };
+    let params = if may(forwarded, server, request.method, request.params()) {
+        super::screen::params(gate, trail, forwarded, request.params(), request.method)
+    } else {
+        None
+    };
+    let Some(params) = params else {
+        trail.cause = Some(format!("the question `{}` was declined", request.method.as_str()));
+        let _ = flight.link().decline(&request.id, request.method).await;
+        return Asked::Declined;
+    };
+    if forwarded.rounds() >= rounds::MOST {
+        return Asked::Endless;
+    }
+    let session = Arc::clone(forwarded.session());
+    if !session.revision.is_legacy() {
+        return suspend(gate, trail, forwarded, request, params);
+    }
+    let question = Question {
+        method: request.method,
+        server: server.name.clone(),
+        asker: Asker::Server(Arc::clone(flight.link()), request.id.clone()),
+        call: Some(trail.id),
+    };
+    let Some(id) = session.questions.ask(question) else {
+        let _ = flight.link().decline(&request.id, request.method).await;
+        return Asked::Declined;
+    };
+    forwarded.asked();
+    trail.notes = trail.notes.saturating_add(1);
+    Asked::Client(printed(&id, request.method, &params))
+}
+
+/// A client that cannot be asked on the way is told what is asked, and comes back with the answer.
+fn suspend(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, request: &Request, params: Vec<u8>) -> Asked {
+    let session = Arc::clone(forwarded.session());
+    let key = "1".to_owned();
+    let state = State {
+        about: forwarded.recorded().authorized().decided().inspected().resolved().about(),
+        round: forwarded.rounds() + 1,
+        asked: vec![rounds::Asked { key: key.clone(), theirs: String::new(), method: request.method.as_str().to_owned() }],
+        upstream: Upstream::Call(trail.id),
+    };
+    let Some(sealed) = gate.rounds.seal(&*gate.entropy, &state, &session, gate.clock.utc()) else { return Asked::Declined };
+    let Way::Server(flight, server) = forwarded.take_way() else { return Asked::Declined };
+    let mut text = Vec::with_capacity(params.len() + 512);
+    mcp::print::print_input_required(&mut text, [(key.as_str(), request.method, params.as_slice())], Some(&sealed));
+    let open = Open { key, id: request.id.clone(), method: request.method, params: params.into() };
+    Asked::Wait(text, Suspended { flight, server, session, questions: vec![open] })
+}
+
+/// What becomes of the questions in a result.
+pub(super) enum Gathered {
+    /// The client comes back with the answers: the result that says so.
+    Wait(Vec<u8>),
+    /// They go to the client one by one.
+    Ask(Box<Gathering>),
+}
+
+/// Takes the questions that a server puts in a result. What may not be asked, or not of this client, refuses the whole call.
+pub(super) fn gather(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, result: Node<'_>) -> Result<Gathered, Halt> {
+    let Way::Server(_, server) = forwarded.way() else { return Err(trail.refuse(Code::ServerMalformed)) };
+    let server = Arc::clone(server);
+    let required = mcp::view::input_required(result);
+    if forwarded.rounds() >= rounds::MOST {
+        return Err(trail.refuse_with(Code::QuestionRounds, Hole::Most(u64::from(rounds::MOST))));
+    }
+    let mut questions = Vec::with_capacity(required.questions.len());
+    for question in &required.questions {
+        if !may(forwarded, &server, question.method, question.params) {
+            trail.cause(&format_args!("the question `{}`", question.method.as_str()));
+            return Err(trail.refuse(Code::QuestionRefused));
+        }
+        match super::screen::params(gate, trail, forwarded, question.params, question.method) {
+            Some(params) => questions.push((question.key.clone().into_owned(), question.method, params)),
+            None => return Err(trail.refuse(Code::QuestionRefused)),
+        }
+    }
+    let state = required.state.map(std::borrow::Cow::into_owned);
+    let session = Arc::clone(forwarded.session());
+    let round = forwarded.rounds() + 1;
+    if !session.revision.is_legacy() {
+        return wait(gate, trail, forwarded, questions, Upstream::State(state)).map(Gathered::Wait);
+    }
+    let (sink, replies) = mpsc::channel(questions.len().max(1));
+    let mut unasked = VecDeque::with_capacity(questions.len());
+    for (key, method, params) in questions {
+        let asker = Asker::Round { key, replies: sink.clone() };
+        let id = session.questions.ask(Question { method, server: server.name.clone(), asker, call: Some(trail.id) });
+        let id = id.ok_or_else(|| trail.refuse(Code::QuestionRefused))?;
+        unasked.push_back(printed(&id, method, &params));
+    }
+    let open = unasked.len();
+    Ok(Gathered::Ask(Box::new(Gathering { server, state, unasked, open, replies, given: Vec::new(), round })))
+}
+
+/// The result that tells a client what is asked, by names of ours.
+pub(super) fn wait(
+    gate: &Gate,
+    trail: &mut Trail,
+    forwarded: &Forwarded,
+    questions: Vec<(String, Method, Vec<u8>)>,
+    upstream: Upstream,
+) -> Result<Vec<u8>, Halt> {
+    let keys: Vec<String> = (1..=questions.len()).map(|number| number.to_string()).collect();
+    let asked = questions.iter().zip(&keys).map(|((theirs, method, _), key)| rounds::Asked {
+        key: key.clone(),
+        theirs: theirs.clone(),
+        method: method.as_str().to_owned(),
+    });
+    let state = State {
+        about: forwarded.recorded().authorized().decided().inspected().resolved().about(),
+        round: forwarded.rounds() + 1,
+        asked: asked.collect(),
+        upstream,
+    };
+    let sealed = gate.rounds.seal(&*gate.entropy, &state, forwarded.session(), gate.clock.utc());
+    let sealed = sealed.ok_or_else(|| trail.refuse(Code::ScreenFault))?;
+    let mut text = Vec::with_capacity(1024);
+    let entries = questions.iter().zip(&keys).map(|((_, method, params), key)| (key.as_str(), *method, params.as_slice()));
+    mcp::print::print_input_required(&mut text, entries, Some(&sealed));
+    Ok(text)
+}
+
+/// Whether a server may ask this, and the client said that it can be asked.
+fn may(forwarded: &Forwarded, server: &Server, method: Method, params: Option<Node<'_>>) -> bool {
+    let resolved = forwarded.recorded().authorized().decided().inspected().resolved();
+    let abilities = resolved.admitted().abilities();
+    let declared = match method {
+        Method::CreateMessage => abilities.sampling,
+        Method::ListRoots => abilities.roots,
+        Method::Elicit => match params.and_then(|params| params.get("mode")).and_then(Node::text).as_deref() {
+            Some("url") => abilities.url,
+            _ => abilities.form,
         },
         _ => Ability::Absent,
     };
-    let allowed = decide::question(request.method).is_some_and(|question| decide::may_ask(snapshot, &session.principal, server, question));
-    let clean =
-        if allowed && declared == Ability::Declared { super::screen::params(gate, trail, forwarded, request.params()) } else { None };
-    let asked = clean.and_then(|params| {
-        let question = Question {
-            method: request.method,
-            server: server.name.clone(),
-            link: Arc::clone(flight.link()),
-            id: request.id.clone(),
-            call: Some(trail.id),
-        };
-        session.questions.ask(question).map(|id| (id, params))
-    });
-    match asked {
-        Some((id, params)) => {
-            trail.notes = trail.notes.saturating_add(1);
-            let mut text = Vec::with_capacity(params.len() + 96);
-            mcp::print_request(&mut text, &id, request.method.as_str(), Some(&params));
-            Some(text.into())
-        }
-        None => {
-            trail.cause = Some(format!("the question `{}` was declined", request.method.as_str()));
-            let _ = flight.link().decline(&request.id, request.method).await;
-            None
-        }
-    }
+    let principal = &forwarded.session().principal;
+    declared == Ability::Declared
+        && decide::question(method).is_some_and(|question| decide::may_ask(resolved.snapshot(), principal, server, question))
+}
+
+fn printed(id: &Id, method: Method, params: &[u8]) -> Bytes {
+    let mut text = Vec::with_capacity(params.len() + 96);
+    mcp::print_request(&mut text, id, method.as_str(), Some(params));
+    text.into()
 }

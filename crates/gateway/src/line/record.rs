@@ -63,7 +63,7 @@ impl Recorded {
     pub(crate) fn reply_result(&self) -> Option<Vec<u8>> {
         let Target::Reply(_, method, _) = self.target() else { return None };
         let result = self.authorized.decided().inspected().resolved().reply()?;
-        mcp::check_result(*method, result, super::forward::REVISION).ok()?;
+        mcp::check_result(*method, result, self.session().revision).ok()?;
         let mut text = Vec::with_capacity(result.raw().len());
         result.canonical(&mut text);
         Some(text)

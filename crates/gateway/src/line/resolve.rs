@@ -9,12 +9,14 @@ use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
+use crate::rounds::Round;
 use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
 use identity::token::Scope;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use supply::Kind;
@@ -113,6 +115,7 @@ pub enum Listing {
 pub struct Resolved {
     admitted: Admitted,
     target: Target,
+    round: Option<Round>,
 }
 
 impl Resolved {
@@ -122,6 +125,21 @@ impl Resolved {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// What the client comes back for, where it was asked something before.
+    pub(super) fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
+    }
+
+    /// What it answers, where it was asked something before.
+    pub(super) fn answers(&self) -> Option<Node<'_>> {
+        self.round.as_ref().and_then(|_| mcp::view::retry(self.params()?).answers)
+    }
+
+    /// Digest of the request, by which the answers to a question of its server belong to it.
+    pub(super) fn about(&self) -> [u8; 32] {
+        about(&self.target, self.params())
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -166,8 +184,43 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
+    let round = match admitted.parsed().intake() {
+        Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target)?,
+        _ => None,
+    };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target })
+    Ok(Resolved { admitted, target, round })
+}
+
+/// What a request comes back for. One that brings answers and no state is a first one (MCP 2026-07-28, "Multi Round-Trip Requests").
+fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, target: &Target) -> Result<Option<Round>, Halt> {
+    let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
+    let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
+    let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
+    match gate.rounds.open(&state, session, &about(target, Some(params)), gate.clock.utc()) {
+        Some(round) => Ok(Some(round)),
+        None => Err(fault(trail, 63, session, request)),
+    }
+}
+
+fn about(target: &Target, params: Option<Node<'_>>) -> [u8; 32] {
+    let (kind, server, name) = match target {
+        Target::Tool(server, item, _) => ("tool", server, item.name.as_str()),
+        Target::Prompt(server, item) => ("prompt", server, item.name.as_str()),
+        Target::Resource(server, uri) => ("resource", server, uri.as_str()),
+        _ => return [0; 32],
+    };
+    let mut digest = Sha256::new();
+    for part in [kind, server.name.as_str(), name] {
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    }
+    let mut arguments = Vec::new();
+    if let Some(given) = params.and_then(|params| params.get("arguments")) {
+        given.canonical(&mut arguments);
+    }
+    digest.update(&arguments);
+    digest.finalize().into()
 }
 
 /// The server that a target is at.

@@ -1,21 +1,24 @@
 //! Stage 12: what goes back was seen whole, and everything that must not go out is out of it.
 
-use super::forward::{Forwarded, REVISION};
+use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
 use super::resolve::Target;
+use super::questions::{Asked, Gathered};
 use super::{decide, questions};
 use crate::arrival::Endpoint;
 use crate::content;
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::rounds::{self, Suspended, Upstream};
 use crate::names;
 use crate::session::Ability;
 use crate::snapshot::Server;
 use crate::trail::{Returned, Stage, Trail};
 use bytes::Bytes;
 use detect::Channel;
-use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response};
+use mcp::view::ResultKind;
+use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use terms::Code;
@@ -39,6 +42,8 @@ pub(super) enum Release {
         /// The screened data, one JSON value.
         data: Option<Vec<u8>>,
     },
+    /// A result that asks for more, and the call that waits for it.
+    Wait(Vec<u8>, Suspended),
     /// A message on the way, printed whole.
     Interim(Bytes),
     /// A message on the way that is not passed on.
@@ -78,9 +83,24 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             }
         },
         Answer::Question(question) => match Box::pin(questions::ask(gate, trail, forwarded, &question)).await {
-            Some(text) => Release::Interim(text),
-            None => Release::Dropped,
+            Asked::Client(text) => Release::Interim(text),
+            Asked::Wait(result, suspended) => {
+                returned(trail, "input_required", &result);
+                Release::Wait(result, suspended)
+            }
+            Asked::Declined => Release::Dropped,
+            Asked::Endless => {
+                if let Way::Server(flight, _) = forwarded.way_mut() {
+                    flight.cancel().await;
+                }
+                return Err(trail.refuse_with(Code::QuestionRounds, terms::Hole::Most(u64::from(rounds::MOST))));
+            }
         },
+        Answer::Ask(text) => {
+            trail.notes = trail.notes.saturating_add(1);
+            Release::Interim(text)
+        }
+        Answer::Gathered => Release::Dropped,
     };
     trail.passed(gate, Stage::Screen);
     Ok(Screened { release })
@@ -88,8 +108,13 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
 
 fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -> Result<Release, Halt> {
     let document = Document::parse(Bytes::from(result), &own_bounds()).map_err(|fault| trail.fault(fault))?;
-    let text = clean(gate, trail, forwarded, document.root(), Edits::new(), Channel::Definition)?;
-    returned(trail, "ok", &text);
+    let mut edits = Edits::new();
+    let kind = mcp::view::result_kind(document.root());
+    if let (Some(method), ResultKind::Complete) = (forwarded.asked_for(), kind) {
+        mcp::translate::result(method, Revision::NEWEST_LEGACY, forwarded.session().revision, document.root(), &mut edits);
+    }
+    let text = clean(gate, trail, forwarded, document.root(), edits, Channel::Definition)?;
+    returned(trail, if kind == ResultKind::InputRequired { "input_required" } else { "ok" }, &text);
     Ok(Release::Result(text))
 }
 
@@ -98,10 +123,22 @@ fn own_bounds() -> mcp::Bounds {
     mcp::Bounds { message: 64 << 20, members: 1 << 20, values: 1 << 24, nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() }
 }
 
-fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, response: &Response) -> Result<Release, Halt> {
+fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, response: &Response) -> Result<Release, Halt> {
     match response.outcome() {
         Outcome::Result(result) => {
             check(trail, forwarded, result)?;
+            if mcp::view::result_kind(result) == ResultKind::InputRequired {
+                return Ok(match questions::gather(gate, trail, forwarded, result)? {
+                    Gathered::Wait(result) => {
+                        returned(trail, "input_required", &result);
+                        Release::Result(result)
+                    }
+                    Gathered::Ask(gathering) => {
+                        forwarded.gather(gathering);
+                        Release::Dropped
+                    }
+                });
+            }
             let edits = rewrite(gate, forwarded, result);
             let text = clean(gate, trail, forwarded, result, edits, Channel::Result)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
@@ -110,12 +147,17 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, response: 
         }
         Outcome::Error { code, message, data } => {
             let text = screened_text(gate, trail, forwarded, &message)?;
-            let data = match data.filter(|data| code == mcp::URL_ELICITATION_REQUIRED && sends_elsewhere(forwarded, *data)) {
-                Some(data) => Some(clean(gate, trail, forwarded, data, Edits::new(), Channel::Result)?),
-                None => None,
+            let pages = data.filter(|data| code == mcp::URL_ELICITATION_REQUIRED && sends_elsewhere(forwarded, *data));
+            if let (Some(pages), false) = (pages, forwarded.session().revision.is_legacy()) {
+                let result = visits(gate, trail, forwarded, pages)?;
+                returned(trail, "input_required", &result);
+                return Ok(Release::Result(result));
+            }
+            let (code, data) = match pages {
+                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
+                None => passed_on(forwarded, code),
             };
             returned(trail, "error", text.as_bytes());
-            let code = if data.is_some() { code } else { passable(code) };
             Ok(Release::Fault { code, message: text, data })
         }
     }
@@ -124,35 +166,51 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, response: 
 /// Whether an error may send the client to pages first: it is a question in another form, and goes where questions go.
 fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
     let session = forwarded.session();
-    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
+    let resolved = forwarded.recorded().authorized().decided().inspected().resolved();
     let asks = super::resolve::server(forwarded.target())
-        .is_some_and(|server| decide::may_ask(snapshot, &session.principal, server, policy::Question::Elicitation));
-    asks && session.abilities.url == Ability::Declared && mcp::check_elicitations(data, REVISION).is_ok()
+        .is_some_and(|server| decide::may_ask(resolved.snapshot(), &session.principal, server, policy::Question::Elicitation));
+    asks && resolved.admitted().abilities().url == Ability::Declared && mcp::check_elicitations(data, forwarded.spoken()).is_ok()
 }
 
-/// A server's codes that mean to a client what the server meant; others would be read as ours.
-fn passable(code: i64) -> i64 {
-    match code {
-        mcp::INVALID_PARAMS | mcp::INTERNAL_ERROR | mcp::RESOURCE_NOT_FOUND | mcp::METHOD_NOT_FOUND | -32019..=-32000 => code,
-        _ => mcp::INTERNAL_ERROR,
+/// The pages of an error as questions of a result: the client visits them and makes its request again.
+fn visits(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, data: Node<'_>) -> Result<Vec<u8>, Halt> {
+    let mut pages = Vec::new();
+    for page in data.get("elicitations").into_iter().flat_map(Node::items) {
+        match params(gate, trail, forwarded, Some(page), Method::Elicit) {
+            Some(params) => pages.push((String::new(), Method::Elicit, params)),
+            None => return Err(trail.refuse(Code::QuestionRefused)),
+        }
     }
+    questions::wait(gate, trail, forwarded, pages, Upstream::Fresh)
+}
+
+/// A server's code as the client reads it, with the data that goes with that.
+fn passed_on(forwarded: &Forwarded, code: i64) -> (i64, Option<Vec<u8>>) {
+    let code = mcp::translate::error_code(code, forwarded.spoken(), forwarded.session().revision);
+    let missing = match forwarded.target() {
+        Target::Resource(_, uri) if code == mcp::INVALID_PARAMS && !forwarded.session().revision.is_legacy() => Some(uri),
+        _ => None,
+    };
+    let data = missing.map(|uri| {
+        let mut text = Vec::with_capacity(uri.len() + 16);
+        let mut object = mcp::json::Object::open(&mut text);
+        object.text("uri", uri);
+        object.close();
+        text
+    });
+    (code, data)
 }
 
 /// The shape of the method's result, and what the tool's own output schema says.
 fn check(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(), Halt> {
-    let method = match forwarded.target() {
-        Target::Tool(..) => Method::CallTool,
-        Target::Prompt(..) => Method::GetPrompt,
-        Target::Resource(..) => Method::ReadResource,
-        Target::Resources(..) => Method::ListResources,
-        Target::Completion(..) => Method::Complete,
-        Target::Subscription(_, _, method) => *method,
-        _ => return Ok(()),
-    };
-    mcp::check_result(method, result, REVISION).map_err(|fault| {
+    let Some(method) = method(forwarded.target()) else { return Ok(()) };
+    mcp::check_result(method, result, forwarded.spoken()).map_err(|fault| {
         trail.cause(&fault);
         trail.refuse(Code::ServerMalformed)
     })?;
+    if mcp::view::result_kind(result) == ResultKind::InputRequired {
+        return Ok(());
+    }
     let Target::Tool(_, item, _) = forwarded.target() else { return Ok(()) };
     let Some(schema) = &item.output else { return Ok(()) };
     if result.get("isError").and_then(Node::truth) == Some(true) {
@@ -182,7 +240,23 @@ fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
     if let Target::Resources(..) = forwarded.target() {
         cursor(gate, forwarded, server, result, &mut edits);
     }
+    if let Some(method) = method(forwarded.target()) {
+        mcp::translate::result(method, forwarded.spoken(), session.revision, result, &mut edits);
+    }
     edits
+}
+
+/// The method whose result a server gives.
+fn method(target: &Target) -> Option<Method> {
+    match target {
+        Target::Tool(..) => Some(Method::CallTool),
+        Target::Prompt(..) => Some(Method::GetPrompt),
+        Target::Resource(..) => Some(Method::ReadResource),
+        Target::Resources(..) => Some(Method::ListResources),
+        Target::Completion(..) => Some(Method::Complete),
+        Target::Subscription(_, _, method) => Some(*method),
+        _ => None,
+    }
 }
 
 /// Takes out what stands in our name in the `_meta` of a server's result or params.
@@ -297,7 +371,8 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
         }
         Method::LogMessage => {
             let level = params.get("level").and_then(Node::text).and_then(|level| names::level(&level));
-            if level.is_none_or(|level| level < forwarded.session().level()) {
+            let wanted = forwarded.recorded().authorized().decided().inspected().resolved().admitted().level();
+            if level.zip(wanted).is_none_or(|(level, wanted)| level < wanted) {
                 return Release::Dropped;
             }
         }
@@ -318,10 +393,17 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
 }
 
 /// The params of a server's question, screened; `None` when they must not go out.
-pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, params: Option<Node<'_>>) -> Option<Vec<u8>> {
+pub(super) fn params(
+    gate: &Gate,
+    trail: &mut Trail,
+    forwarded: &Forwarded,
+    params: Option<Node<'_>>,
+    method: Method,
+) -> Option<Vec<u8>> {
     let Some(params) = params else { return Some(b"{}".to_vec()) };
     let mut edits = Edits::new();
     disown(&mut edits, params);
+    mcp::translate::question(method, forwarded.spoken(), forwarded.session().revision, params, &trail.id.to_string(), &mut edits);
     let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
     clean.map_err(|_| trail.code = None).ok()
 }

@@ -12,6 +12,7 @@ use crate::trail::{Intended, Occasion, Stage, Trail, Verdict};
 use audit::Unavailable;
 use bytes::Bytes;
 use mcp::Fate;
+use std::sync::Arc;
 use terms::{Code, Refusal, Side};
 use tokio::sync::mpsc;
 
@@ -74,7 +75,8 @@ impl Settled {
     }
 }
 
-pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, screened: Screened) -> Result<Settled, Halt> {
+pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, screened: Screened) -> Result<Settled, Halt> {
+    let mut suspended = None;
     let outgoing = match screened.open() {
         Release::Interim(text) => {
             // What a server says on the way is as much an answer as its last word: nothing of it goes out before the intent is durable.
@@ -92,6 +94,14 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Release::Opened(subscriber) => Outgoing::Opened(subscriber),
         Release::Ended => Outgoing::Ended,
         Release::Cancelled => Outgoing::Silent,
+        Release::Wait(result, call) => {
+            suspended = Some(call);
+            let mut text = Vec::with_capacity(result.len() + 64);
+            if let Some(id) = &trail.client_id {
+                mcp::print_result(&mut text, id, &result);
+            }
+            Outgoing::Message { text: text.into(), status: 200, session: None }
+        }
         Release::Result(result) => {
             let mut text = Vec::with_capacity(result.len() + 64);
             if let Some(id) = &trail.client_id {
@@ -103,7 +113,9 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         Release::Fault { code, message, data } => {
             let mut text = Vec::with_capacity(message.len() + 96);
             mcp::print_error(&mut text, trail.client_id.as_ref(), code, &message, data.as_deref());
-            Outgoing::Message { text: text.into(), status: 200, session: None }
+            let modern = !forwarded.session().revision.is_legacy();
+            let status = if modern && code == mcp::METHOD_NOT_FOUND { 404 } else { 200 };
+            Outgoing::Message { text: text.into(), status, session: None }
         }
     };
     let intent = forwarded.recorded_mut().take_intent();
@@ -127,6 +139,9 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
         return Err(trail.refuse(Code::RecordUnavailable));
     }
     count(gate, trail);
+    if let Some(suspended) = suspended {
+        gate.rounds.hold(gate, trail.id, suspended);
+    }
     Ok(Settled { outgoing, last: Last::Yes })
 }
 

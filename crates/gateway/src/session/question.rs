@@ -7,6 +7,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use terms::{CallId, ServerName};
+use tokio::sync::mpsc;
+
+/// Who waits for the reply to a question.
+pub(crate) enum Asker {
+    /// The server, under its own id of the question.
+    Server(Arc<Link>, Id),
+    /// The line, which asks the server anew with all replies together.
+    Round {
+        /// What the server calls the question.
+        key: String,
+        /// Where the reply goes, a raw result; none where there is none.
+        replies: mpsc::Sender<(String, Option<Vec<u8>>)>,
+    },
+}
 
 /// One question on its way.
 pub struct Question {
@@ -14,10 +28,8 @@ pub struct Question {
     pub method: Method,
     /// Who asks.
     pub server: ServerName,
-    /// The link that the reply goes up on.
-    pub(crate) link: Arc<Link>,
-    /// The server's id of the question.
-    pub id: Id,
+    /// Who waits for the reply.
+    pub(crate) asker: Asker,
     /// The call that it belongs to.
     pub call: Option<CallId>,
 }
