@@ -4,7 +4,9 @@
 //! [`Revision`], and whatever is doubled, unknown, left over or out of bounds becomes a [`Fault`] that says how the peer is told. Nothing is
 //! forwarded as it came: what goes out is our own print of the one parse, so that we and the next reader cannot disagree on what was said.
 //!
-//! - [`parse_message`] and [`check_result`] are the way in; `call_tool` and its siblings in [`view`] read a message that passed.
+//! - [`parse_message`] and [`check_result`] are the way in; `call_tool` and its siblings in [`view`] read a message that passed. Where the revision
+//!   is known only from the message, [`Envelope`] is read first, and what it [claims](Envelope::claim) and what the [`header`]s say come between.
+//! - [`Legs`] says what changes between a client of one revision and a server of another.
 //! - [`canonical_call`], [`Document::print`] with [`Edits`], and the `print_…` functions are the way out.
 //! - [`Definition`] is a tool, prompt or resource as its server states it; [`name`] and [`address`] say what it is called on our side.
 //!
@@ -16,6 +18,7 @@ pub mod definition;
 pub mod document;
 pub mod fault;
 pub mod fold;
+pub mod header;
 pub mod id;
 pub mod json;
 pub mod message;
@@ -24,7 +27,9 @@ pub mod name;
 pub mod print;
 pub mod revision;
 mod scan;
+mod schema;
 pub mod shape;
+pub mod translate;
 pub mod view;
 
 pub use address::{unwrap as unwrap_address, wrap as wrap_address};
@@ -40,8 +45,11 @@ pub use message::{Claim, Envelope, Message, Notification, Outcome, Request, Resp
 pub use method::{Direction, Method, Need, Peer, Sort};
 pub use name::{qualified, split_qualified};
 pub use print::{
-    REFUSAL_KEY, canonical_call, print_call_params, print_error, print_notification, print_refusal, print_request, print_result,
+    Meta, REFUSAL_KEY, canonical_call, print_acknowledged, print_answers, print_call_params, print_error, print_filter,
+    print_input_required, print_listen, print_listened, print_meta, print_modern_result, print_notification, print_own_meta, print_refusal,
+    print_request, print_result,
 };
 pub use revision::{Era, Revision};
 pub use shape::{check_elicitations, check_question, check_result};
+pub use translate::{Legs, Output, Unbridged};
 pub use view::{CallTool, Complete, GetPrompt, Initialize, LogMessage, Progress, ReadResource, Reference};

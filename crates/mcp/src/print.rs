@@ -1,5 +1,13 @@
 //! Printing messages: ours to clients and servers, from parts that were parsed or made here.
 
+mod modern;
+
+pub(crate) use modern::implementation;
+pub use modern::{
+    Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listen, print_listened, print_meta,
+    print_modern_result, print_own_meta,
+};
+
 use crate::document::Node;
 use crate::id::Id;
 use crate::json::{self, Object};

@@ -92,8 +92,8 @@ pub(crate) enum Shape {
     Map(&'static Shape),
     /// An object with at most so many keys and these as values.
     MapUpTo(usize, &'static Shape),
-    /// One of these or an array of them.
-    OneOrMany(&'static Shape),
+    /// One of these or, from this revision on, an array of them.
+    OneOrMany(Revision, &'static Shape),
     /// An object whose member `type` says which.
     Tagged(&'static [Case]),
     /// Which one, the value shows.
@@ -182,9 +182,9 @@ pub(crate) fn refit_result(method: Method, result: Node<'_>, legs: (Revision, Re
     refit::refit(results::of(method, result, legs.0), result, legs, edits);
 }
 
-/// The same of params.
-pub(crate) fn refit_params(method: Method, params: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
-    refit::refit(params::of(method), params, legs, edits);
+/// The same of params; whether `to` can say all that is asked.
+pub(crate) fn refit_params(method: Method, params: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
+    refit::refit(params::of(method), params, legs, edits)
 }
 
 /// The same of one item of the list that `method` asks for.

@@ -3,6 +3,13 @@
 //! Each is a small function over the [`Node`] of the `params` or `result`; what is absent although it must be there reads as empty, which no
 //! checked message shows.
 
+mod modern;
+
+pub use modern::{
+    Declared, Discovered, Filter, InputRequired, Question, ResultKind, Retry, declared, discovered, filter, input_required, result_kind,
+    retry, subscription, supported,
+};
+
 use crate::document::{Kind, Node};
 use crate::id::Id;
 use std::borrow::Cow;
@@ -285,7 +292,7 @@ pub fn next_cursor(result: Node<'_>) -> Option<Cow<'_, str>> {
 pub struct CallResult<'a> {
     /// The content blocks, an array.
     pub content: Node<'a>,
-    /// The structured content, an object.
+    /// The structured content: an object, or on the modern revision anything.
     pub structured: Option<Node<'a>>,
     /// Whether the tool says that it failed.
     pub failed: bool,
@@ -327,7 +334,7 @@ pub enum Elicit<'a> {
         message: Cow<'a, str>,
         /// The page.
         url: Cow<'a, str>,
-        /// The server's name for this question.
+        /// The server's name for this question; empty on the modern revision, which has none.
         id: Cow<'a, str>,
     },
 }

@@ -16,6 +16,7 @@ enum Edit {
 #[derive(Clone, Debug, Default)]
 pub struct Edits {
     nodes: BTreeMap<u32, Edit>,
+    enclosed: BTreeMap<u32, &'static str>,
     appended: BTreeMap<u32, Vec<(String, Vec<u8>)>>,
 }
 
@@ -27,7 +28,7 @@ impl Edits {
 
     /// Whether there is no change.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty() && self.appended.is_empty()
+        self.nodes.is_empty() && self.enclosed.is_empty() && self.appended.is_empty()
     }
 
     /// The node becomes this string; of a key, the key does.
@@ -54,13 +55,21 @@ impl Edits {
         self
     }
 
+    /// The value, with whatever else is changed in it, becomes the only member of an object: `{"key":value}`. Not for keys.
+    pub fn enclose(&mut self, node: u32, key: &'static str) -> &mut Self {
+        self.enclosed.insert(node, key);
+        self
+    }
+
     fn removes(&self, node: Node<'_>) -> bool {
         matches!(self.nodes.get(&node.index()), Some(Edit::Remove))
     }
 
     fn touches(&self, node: Node<'_>) -> bool {
         let span = node.index()..node.after();
-        self.nodes.range(span.clone()).next().is_some() || self.appended.range(span).next().is_some()
+        self.nodes.range(span.clone()).next().is_some()
+            || self.appended.range(span.clone()).next().is_some()
+            || self.enclosed.range(span).next().is_some()
     }
 }
 
@@ -74,6 +83,15 @@ impl Document {
 impl Node<'_> {
     /// Appends the compact print of this value with `edits` to `out`, as [`Document::print`] does of the whole.
     pub fn print(self, edits: &Edits, out: &mut Vec<u8>) {
+        let Some(key) = edits.enclosed.get(&self.index()) else { return self.print_bare(edits, out) };
+        out.push(b'{');
+        json::write_str(out, key);
+        out.push(b':');
+        self.print_bare(edits, out);
+        out.push(b'}');
+    }
+
+    fn print_bare(self, edits: &Edits, out: &mut Vec<u8>) {
         match edits.nodes.get(&self.index()) {
             Some(Edit::Text(text)) => return json::write_str(out, text),
             Some(Edit::Raw(json)) => return out.extend_from_slice(json),

@@ -15,6 +15,28 @@ impl Node<'_> {
             .filter(|node| node.kind() == Kind::Number)
             .all(|node| node.number().is_some_and(exact))
     }
+
+    /// Whether it is a number, `text` is one as JSON spells it, and both are the same one: `42` is `42.0`, at any size.
+    pub fn is_number(self, text: &str) -> bool {
+        let negative = |text: &str, digits: &str| text.starts_with('-') && !digits.is_empty();
+        let (Some(own), true) = (self.number(), is_json(text)) else { return false };
+        match (digits(own), digits(text)) {
+            (Some(one), Some(other)) => one == other && negative(own, &one.0) == negative(text, &other.0),
+            _ => false,
+        }
+    }
+}
+
+/// Whether it has the form of a number of RFC 8259 §6.
+fn is_json(text: &str) -> bool {
+    let (mantissa, power) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, power)| (mantissa, Some(power)));
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, fraction)| (whole, Some(fraction)));
+    let whole = whole.strip_prefix('-').unwrap_or(whole);
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && power.is_none_or(|power| digits(power.strip_prefix(['+', '-']).unwrap_or(power)))
 }
 
 fn exact(text: &str) -> bool {

@@ -298,7 +298,8 @@ impl Teller {
                 let requested = named.and_then(Node::text).unwrap_or_default();
                 return Err(Fault::unsupported(&[revision], &requested, self.id.clone()));
             }
-            if meta.kind() == Kind::Object && (named.is_none() || meta.get(CAPABILITIES_KEY).is_none_or(|node| node.kind() != Kind::Object)) {
+            if meta.kind() == Kind::Object && (named.is_none() || meta.get(CAPABILITIES_KEY).is_none_or(|node| node.kind() != Kind::Object))
+            {
                 return Err(self.fault(38, Place::Params));
             }
         }

@@ -41,8 +41,10 @@ pub(super) static CONTENTS: Shape = Shape::By(|node| match (node.get("text"), no
     (None, Some(_)) => Some(&BLOB_CONTENTS),
     _ => None,
 });
-static TEXT_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("text", &Shape::Text), may("mimeType", &Shape::Text), INNER_META]);
-static BLOB_CONTENTS: Shape = Shape::Object(&[must("uri", &Shape::Uri), must("blob", &Shape::Base64), may("mimeType", &Shape::Text), INNER_META]);
+static TEXT_CONTENTS: Shape =
+    Shape::Object(&[must("uri", &Shape::Uri), must("text", &Shape::Text), may("mimeType", &Shape::Text), INNER_META]);
+static BLOB_CONTENTS: Shape =
+    Shape::Object(&[must("uri", &Shape::Uri), must("blob", &Shape::Base64), may("mimeType", &Shape::Text), INNER_META]);
 
 static TEXT: Shape = Shape::Object(&[must("type", &Shape::Text), must("text", &Shape::Text), may("annotations", &ANNOTATIONS), INNER_META]);
 static MEDIA: Shape = Shape::Object(&[
@@ -64,7 +66,8 @@ static LINK: Shape = Shape::Object(&[
     may("icons", &ICONS).since(NOVEMBER),
     INNER_META,
 ]);
-static EMBEDDED: Shape = Shape::Object(&[must("type", &Shape::Text), must("resource", &CONTENTS), may("annotations", &ANNOTATIONS), INNER_META]);
+static EMBEDDED: Shape =
+    Shape::Object(&[must("type", &Shape::Text), must("resource", &CONTENTS), may("annotations", &ANNOTATIONS), INNER_META]);
 
 /// What a tool returns or a prompt says.
 pub(super) static BLOCK: Shape = Shape::Tagged(&[
@@ -76,8 +79,13 @@ pub(super) static BLOCK: Shape = Shape::Tagged(&[
 ]);
 const AUDIO: Case = case("audio", &MEDIA).since(MARCH);
 
-static TOOL_USE: Shape =
-    Shape::Object(&[must("type", &Shape::Text), must("id", &Shape::Text), must("name", &Shape::Name), must("input", &Shape::Free), INNER_META]);
+static TOOL_USE: Shape = Shape::Object(&[
+    must("type", &Shape::Text),
+    must("id", &Shape::Text),
+    must("name", &Shape::Name),
+    must("input", &Shape::Free),
+    INNER_META,
+]);
 static TOOL_RESULT: Shape = Shape::Object(&[
     must("type", &Shape::Text),
     must("toolUseId", &Shape::Text),
@@ -89,13 +97,16 @@ static TOOL_RESULT: Shape = Shape::Object(&[
 ]);
 
 /// What a model is told or says.
-pub(super) static SAMPLING: Shape = Shape::OneOrMany(&Shape::Tagged(&[
-    case("text", &TEXT),
-    case("image", &MEDIA),
-    AUDIO,
-    case("tool_use", &TOOL_USE).since(NOVEMBER),
-    case("tool_result", &TOOL_RESULT).since(NOVEMBER),
-]));
+pub(super) static SAMPLING: Shape = Shape::OneOrMany(
+    NOVEMBER,
+    &Shape::Tagged(&[
+        case("text", &TEXT),
+        case("image", &MEDIA),
+        AUDIO,
+        case("tool_use", &TOOL_USE).since(NOVEMBER),
+        case("tool_result", &TOOL_RESULT).since(NOVEMBER),
+    ]),
+);
 
 pub(super) static TOOL: Shape = Shape::Object(&[
     must("name", &Shape::Label),

@@ -62,7 +62,8 @@ pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result
         Shape::ListUpTo(most, item) => list(item, *most, node, revision),
         Shape::Map(value) => map(value, usize::MAX, node, revision),
         Shape::MapUpTo(most, value) => map(value, *most, node, revision),
-        Shape::OneOrMany(one) => match node.kind() {
+        Shape::OneOrMany(since, one) => match node.kind() {
+            Kind::Array if *since > revision => Err(MISFIT),
             Kind::Array => list(one, usize::MAX, node, revision),
             _ => check(one, node, revision),
         },

@@ -31,8 +31,12 @@ static OF_TASK: Shape = Shape::Object(&[OWN_META, must("taskId", &Shape::Name)])
 
 pub(super) const LEVEL: Shape = Shape::Choice(&["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]);
 
-static INITIALIZE: Shape =
-    Shape::Object(&[OWN_META, must("protocolVersion", &Shape::Text), must("capabilities", &Shape::Open), must("clientInfo", &IMPLEMENTATION)]);
+static INITIALIZE: Shape = Shape::Object(&[
+    OWN_META,
+    must("protocolVersion", &Shape::Text),
+    must("capabilities", &Shape::Open),
+    must("clientInfo", &IMPLEMENTATION),
+]);
 
 static CALL: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH, ANSWERS, STATE]);
 

@@ -5,11 +5,13 @@ use super::{Field, Shape};
 use crate::document::{Edits, Kind, Node};
 use crate::revision::Revision;
 
-/// Notes the changes that make a value of `shape`, which fits the first revision, fit the second.
+/// Notes the changes that make a value of `shape`, which fits the first revision, fit the second, and says whether that is all it takes.
 ///
 /// Members go that the second does not have; a link to a resource becomes its address in text where links are unknown. What a member changed its
 /// shape to, and what must be added, is not known here.
-pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
+    let mut all =
+        |shape: &Shape, nodes: &mut dyn Iterator<Item = Node<'_>>| nodes.fold(true, |fits, node| refit(shape, node, legs, edits) && fits);
     match shape {
         Shape::Any
         | Shape::Bool
@@ -31,42 +33,43 @@ pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), e
         | Shape::Schema
         | Shape::Meta
         | Shape::MessageMeta
-        | Shape::MetaWith(_) => {}
+        | Shape::MetaWith(_) => true,
         Shape::Object(fields) => object(fields, node, legs, edits),
-        Shape::List(item) | Shape::ListUpTo(_, item) => node.items().for_each(|node| refit(item, node, legs, edits)),
-        Shape::Map(value) | Shape::MapUpTo(_, value) => node.members().for_each(|member| refit(value, member.value, legs, edits)),
-        Shape::OneOrMany(one) => match node.kind() {
-            Kind::Array => node.items().for_each(|node| refit(one, node, legs, edits)),
+        Shape::List(item) | Shape::ListUpTo(_, item) => all(item, &mut node.items()),
+        Shape::Map(value) | Shape::MapUpTo(_, value) => all(value, &mut node.members().map(|member| member.value)),
+        Shape::OneOrMany(since, one) => match node.kind() {
+            Kind::Array => all(one, &mut node.items()) && *since <= legs.1,
             _ => refit(one, node, legs, edits),
         },
         Shape::Tagged(cases) => match (tagged(cases, node, legs.0), tagged(cases, node, legs.1)) {
             (Some(shape), Some(_)) => refit(shape, node, legs, edits),
             (Some(shape), None) => as_text(shape, node, legs, edits),
-            (None, _) => {}
+            (None, _) => false,
         },
-        Shape::By(choose) => {
-            if let Some(shape) = choose(node) {
-                refit(shape, node, legs, edits);
-            }
-        }
+        Shape::By(choose) => choose(node).is_some_and(|shape| refit(shape, node, legs, edits)),
     }
 }
 
-fn object(fields: &[Field], node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+fn object(fields: &[Field], node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
+    let mut fits = true;
     for member in node.members() {
         let named = || fields.iter().filter(|field| member.key.is_text(field.key));
         match named().find(|field| field.is_in(legs.0)) {
-            Some(field) if named().any(|field| field.is_in(legs.1)) => refit(field.shape, member.value, legs, edits),
+            Some(field) if named().any(|field| field.is_in(legs.1)) => fits &= refit(field.shape, member.value, legs, edits),
             Some(_) => {
                 edits.remove(member.value.index());
             }
-            None => {}
+            None => fits = false,
         }
     }
+    fits
 }
 
-/// A block that has an address becomes a text that is this address; what a text does not have goes.
-fn as_text(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) {
+/// A block that has an address becomes a text that is this address; what a text does not have goes. Others cannot be said.
+fn as_text(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
+    if node.get("uri").is_none() {
+        return false;
+    }
     refit(shape, node, legs, edits);
     for member in node.members() {
         match &*member.name() {
@@ -76,4 +79,5 @@ fn as_text(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mu
             _ => edits.remove(member.value.index()),
         };
     }
+    true
 }
