@@ -40,7 +40,6 @@ const SCREEN: &[&str] = &["flag", "redact", "mask", "block"];
 
 rows! {
     "profile" Not(&["local"]), "write `profile: local`", "profile: production";
-    "listen.data.revisions.*" Not(&["2025-11-25"]), "leave `revisions` out", "listen: { data: { revisions: [\"2026-07-28\"] } }";
     "listen.data.legacy_sse" Not(&["false"]), "let the client use /mcp", "listen: { data: { legacy_sse: true } }";
     "listen.data.tls" Present, "listen on 127.0.0.1", "listen: { data: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
     "listen.admin.tls" Present, "listen on 127.0.0.1", "listen: { admin: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
@@ -55,8 +54,6 @@ rows! {
         "servers: { a: { url: \"https://a.example.com\", auth: { oauth: { client: { id: x } } } } }";
     "servers.*.auth.certificate" Present, "use `auth: { bearer: vault:server/NAME }`",
         "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
-    "servers.*.revision" Not(&["2025-11-25"]), "write `revision: \"2025-11-25\"` or leave it out",
-        "servers: { a: { run: [a], revision: \"2026-07-28\" } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
     "roles.*.limits.mutations" Present, "limit `calls`", "roles: { r: { limits: { mutations: 20/session } } }";

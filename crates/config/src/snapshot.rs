@@ -125,7 +125,8 @@ pub fn listen(listen: &file::Listen) -> Listen {
     let mut origins: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
     hosts.extend(listen.data.hosts.iter().cloned());
     origins.extend(listen.data.origins.iter().map(|origin| origin.origin().ascii_serialization()));
-    Listen { base: format!("http://{address}"), hosts, origins }
+    let revisions = listen.data.revisions.iter().map(|one| revision(*one)).collect();
+    Listen { base: format!("http://{address}"), hosts, origins, revisions }
 }
 
 fn actions(inspect: &file::Inspect) -> detect::Actions {
@@ -187,6 +188,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
     Ok(Server {
         name: name.clone(),
         carrier,
+        revision: entry.revision.map(revision),
         call: entry.call.duration(),
         trust: entry.trust(),
         clearance: entry.clearance(),
@@ -196,6 +198,16 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
         pinned,
     })
+}
+
+/// The protocol's own name for a revision.
+fn revision(revision: file::Revision) -> mcp::Revision {
+    match revision {
+        file::Revision::R20250326 => mcp::Revision::R2025_03_26,
+        file::Revision::R20250618 => mcp::Revision::R2025_06_18,
+        file::Revision::R20251125 => mcp::Revision::R2025_11_25,
+        file::Revision::R20260728 => mcp::Revision::R2026_07_28,
+    }
 }
 
 fn folders(entry: &file::Sandbox) -> Vec<Folder> {
@@ -233,8 +245,18 @@ fn same_way(pin: &ServerPin, carrier: &Carrier) -> bool {
 
 fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin) -> Result<Pinned, Unfit> {
     let mut tools = Vec::new();
+    let modern = mcp::Revision::parse(&pin.revision).is_some_and(|revision| !revision.is_legacy());
     for one in usable(pin, Kind::Tool) {
-        tools.push(tool(file, name, entry, one)?);
+        let mut tool = tool(file, name, entry, one)?;
+        if modern {
+            match tool.definition.get("inputSchema").map(mcp::header::declared) {
+                Some(Ok(headers)) => tool.headers = headers,
+                // It could not be called over HTTP, so nobody has it there (MCP 2026-07-28, `x-mcp-header`).
+                Some(Err(_)) if entry.url.is_some() => continue,
+                Some(Err(_)) | None => {}
+            }
+        }
+        tools.push(tool);
     }
     let plain = |one: &Pin| Item {
         name: one.name.clone(),
@@ -242,6 +264,8 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         definition: object(&one.definition),
         input: None,
         output: None,
+        headers: Vec::new(),
+        shown_output: mcp::Output::Plain,
         constraints: Constraints::default(),
         operation: None,
         label: entry.label(),
@@ -284,6 +308,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         shown: pin.shown_as.clone(),
         input: compiled("inputSchema"),
         output: compiled("outputSchema"),
+        headers: Vec::new(),
+        shown_output: mcp::Output::of(definition.get("outputSchema")),
         constraints,
         operation: rule.and_then(|rule| rule.operation),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),

@@ -179,11 +179,6 @@ impl Rounds {
     pub(crate) fn take(&self, call: CallId) -> Option<Suspended> {
         self.waiting.lock().remove(&call)
     }
-
-    /// How many calls wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.lock().len()
-    }
 }
 
 /// What became of using a state.

@@ -326,6 +326,10 @@ pub struct Item {
     pub input: Option<Result<Compiled, String>>,
     /// What its structured result must be.
     pub output: Option<Result<Compiled, String>>,
+    /// The arguments that it wants repeated in headers (MCP 2026-07-28, `x-mcp-header`).
+    pub headers: Vec<mcp::header::Declared>,
+    /// How its structured result is shown to clients that know objects alone.
+    pub shown_output: mcp::Output,
     /// What the operator demands beyond the schema.
     pub constraints: Constraints,
     /// What it does, by the operator's word.

@@ -30,7 +30,7 @@ section! {
         /// Origins that a browser may come from beside the listener's own.
         origins, "origins": Vec<url::Url> = Vec::new();
         /// The revisions of the protocol that are spoken.
-        revisions, "revisions": Vec<Revision> = vec![Revision::R20251125];
+        revisions, "revisions": Vec<Revision> = vec![Revision::R20260728, Revision::R20251125];
         /// Whether /sse and /messages are served.
         legacy_sse, "legacy_sse": bool = false;
         /// Certificates, for an address off the machine.
@@ -63,6 +63,10 @@ section! {
 choice! {
     /// A dated version of the protocol.
     Revision {
+        /// With sessions, without elicitation.
+        R20250326 = "2025-03-26",
+        /// With sessions, without tasks.
+        R20250618 = "2025-06-18",
         /// With sessions.
         R20251125 = "2025-11-25",
         /// Without.

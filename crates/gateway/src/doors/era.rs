@@ -14,8 +14,8 @@ use std::time::Duration;
 /// How long a server is waited for that may not know the question what there is. It counts from the start of its process.
 pub(super) const PROBE: Duration = Duration::from_secs(10);
 
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+const METHOD: HeaderName = HeaderName::from_static(mcp::header::METHOD);
+const NAME: HeaderName = HeaderName::from_static(mcp::header::NAME);
 
 /// The revision of a link, found out while it is opened.
 pub(super) struct Era(AtomicUsize);
@@ -56,7 +56,7 @@ pub(super) enum Seen {
 /// Reads the answer to `server/discover`.
 pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
     match response.outcome() {
-        Outcome::Result(result) if mcp::view::discovered(result).is_some_and(|said| said.supported.iter().any(|one| *one == revision.as_str())) => {
+        Outcome::Result(result) if mcp::view::discovered(result).is_some_and(|said| said.revisions.iter().any(|one| *one == revision.as_str())) => {
             Seen::Modern(response.clone())
         }
         Outcome::Result(_) | Outcome::Error { .. } => Seen::Legacy,
@@ -126,6 +126,15 @@ pub(crate) fn fields(revision: Revision, method: Method, name: Option<&str>) -> 
         fields.push((NAME, value));
     }
     fields
+}
+
+/// The headers that repeat arguments.
+pub(crate) fn repeated(declared: &[mcp::header::Declared], arguments: Option<Node<'_>>) -> Vec<(HeaderName, HeaderValue)> {
+    let field = |one: &mcp::header::Declared| {
+        let value = HeaderValue::from_str(&one.value(arguments)?).ok()?;
+        Some((HeaderName::from_bytes(one.header().as_bytes()).ok()?, value))
+    };
+    declared.iter().filter_map(field).collect()
 }
 
 /// A request of our own. `params` is one object without `_meta`.

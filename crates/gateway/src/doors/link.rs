@@ -333,11 +333,6 @@ impl Link {
         &self.subscribing
     }
 
-    /// Whether it is a process of this machine.
-    pub(super) fn is_local(&self) -> bool {
-        matches!(self.carrier, Carrier::Pipe(_))
-    }
-
     /// What the server declared, with its name and instructions: the result of its handshake.
     pub fn handshake(&self) -> Option<Document> {
         self.handshake.lock().clone()

@@ -153,8 +153,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.
 fn stated(parsed: &Parsed) -> Option<(Abilities, Option<u8>)> {
     let Intake::Message(Message::Request(request)) = parsed.intake() else { return None };
-    let modern = mcp::view::modern(request.params()?).filter(|_| !parsed.revision().is_legacy())?;
-    Some((abilities(Some(modern.capabilities)), modern.log_level.map(|level| level as u8)))
+    if parsed.revision().is_legacy() {
+        return None;
+    }
+    let declared = mcp::view::declared(request.params()?)?;
+    Some((abilities(Some(declared.capabilities)), declared.log_level.map(|level| level as u8)))
 }
 
 /// The id and params of a message that opens a session.

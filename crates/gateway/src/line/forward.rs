@@ -15,7 +15,7 @@ use crate::rounds::{Asked, Round, Spent, State, Suspended, Upstream};
 use crate::session::{Form, Session, Streams, Wants};
 use crate::snapshot::{Server, Snapshot};
 use crate::trail::{Stage, Trail, is_traceparent};
-use mcp::{Id, Method, Node, Revision, json};
+use mcp::{Id, Legs, Method, Node, Revision, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -181,6 +181,11 @@ impl Forwarded {
             Way::Server(flight, _) => flight.link().revision(),
             _ => Revision::NEWEST_LEGACY,
         }
+    }
+
+    /// Who speaks what.
+    pub(super) fn legs(&self) -> Legs {
+        Legs { client: self.session().revision, server: self.spoken() }
     }
 
     /// The client's progress token, where it gave one.
@@ -533,7 +538,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
         Target::Tool(_, item, _) => {
             let mut fields = era::fields(revision, method, Some(&item.name));
             let arguments = params.and_then(|params| params.get("arguments"));
-            fields.extend(item.headers.iter().filter_map(|header| header.field(arguments?)));
+            fields.extend(era::repeated(&item.headers, arguments));
             fields
         }
         Target::Prompt(_, item) => era::fields(revision, method, Some(&item.name)),

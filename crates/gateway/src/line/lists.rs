@@ -152,5 +152,25 @@ fn definition(item: &Item, server: &Server, session: &Session, listing: Listing)
     let mut meta = Map::new();
     meta.insert("dev.bastide/server".to_owned(), Value::String(server.name.to_string()));
     definition.insert("_meta".to_owned(), Value::Object(meta));
-    definition
+    match server.pinned.as_ref().ok().and_then(|pinned| mcp::Revision::parse(&pinned.pin.revision)) {
+        Some(spoken) if spoken != session.revision => fitted(&definition, mcp::Legs { client: session.revision, server: spoken }, listing),
+        Some(_) | None => definition,
+    }
+}
+
+/// The definition as a client of another revision than its server's reads it.
+fn fitted(definition: &Map<String, Value>, legs: mcp::Legs, listing: Listing) -> Map<String, Value> {
+    let sort = match listing {
+        Listing::Tools => mcp::definition::Sort::Tool,
+        Listing::Prompts => mcp::definition::Sort::Prompt,
+        Listing::Templates => mcp::definition::Sort::Template,
+    };
+    let bounds = mcp::Bounds { nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() };
+    let text = serde_json::to_vec(definition).unwrap_or_default();
+    let Ok(document) = mcp::Document::parse(text.into(), &bounds) else { return Map::new() };
+    let mut edits = mcp::Edits::new();
+    legs.definition(sort, document.root(), &mut edits);
+    let mut fitted = Vec::with_capacity(512);
+    document.print(&edits, &mut fitted);
+    serde_json::from_slice(&fitted).unwrap_or_default()
 }

@@ -15,7 +15,8 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use mcp::{Claim, Envelope, Fault, Message, Node, Peer, Revision};
+use mcp::header::{self, Received, Routing};
+use mcp::{Claim, Envelope, Fault, Message, Peer, Revision};
 use std::sync::Arc;
 use terms::Code;
 
@@ -25,10 +26,6 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The header that names where a stream broke off.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
-/// The header that names the method (MCP 2026-07-28, "Standard Request Headers").
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-/// The header that names the tool, prompt or resource.
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
 
 /// What a request is, once understood.
 pub enum Intake {
@@ -202,24 +199,18 @@ fn settled(trail: &mut Trail, headers: &HeaderMap, session: Option<&Session>, op
     if good { Ok(()) } else { Err(trail.fault(Fault::of_row(44, Revision::NEWEST_LEGACY, None))) }
 }
 
-/// The headers say what the body says (MCP 2026-07-28, "Standard Request Headers").
+/// The headers say what the body says (MCP 2026-07-28, "Standard Request Headers"). A body that says nothing of its revision is told so first.
 fn agree(trail: &mut Trail, headers: &HeaderMap, envelope: &Envelope, revision: Revision) -> Result<(), Halt> {
-    let Some(method) = envelope.method() else { return Ok(()) };
-    let claimed = envelope.claim() != Claim::None;
-    if (claimed || envelope.id().is_none()) && one(headers, &REVISION) != Some(revision.as_str()) {
-        return Err(trail.fault(Fault::of_row(40, revision, envelope.id().cloned())));
+    if envelope.claim() == Claim::None && envelope.id().is_some() {
+        return Ok(());
     }
-    let mut agrees = one(headers, &METHOD) == Some(&*method);
-    let member = match &*method {
-        "tools/call" | "prompts/get" => Some("name"),
-        "resources/read" => Some("uri"),
-        _ => None,
-    };
-    if let Some(stated) = member.and_then(|member| envelope.params()?.get(member)).and_then(Node::text) {
-        let value = headers.get(&NAME).filter(|_| headers.get_all(&NAME).iter().nth(1).is_none());
-        agrees &= value.and_then(|value| mcp::header::decode(value.as_bytes()).ok()).is_some_and(|shown| *shown == *stated);
-    }
-    if agrees { Ok(()) } else { Err(trail.fault(Fault::of_row(41, revision, envelope.id().cloned()))) }
+    let routing = Routing { version: received(headers, header::VERSION), method: received(headers, header::METHOD), name: received(headers, header::NAME) };
+    routing.check(envelope, revision).map_err(|fault| trail.fault(fault))
+}
+
+/// What came under a name.
+pub(super) fn received<'a>(headers: &'a HeaderMap, name: &str) -> Received<'a> {
+    Received::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
 }
 
 fn content(headers: &HeaderMap, trail: &mut Trail) -> Result<(), Halt> {

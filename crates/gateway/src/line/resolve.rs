@@ -4,7 +4,7 @@
 
 use super::admit::Admitted;
 use super::parse::Intake;
-use crate::arrival::Endpoint;
+use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -174,7 +174,8 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
         Intake::Message(Message::Request(request)) => {
-            asked(gate, trail, &snapshot, &session, admitted.parsed().identified().scope(), request)?
+            let identified = admitted.parsed().identified();
+            asked(gate, trail, &snapshot, &session, identified.scope(), &identified.framed().arrival().source, request)?
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
         Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
@@ -256,6 +257,7 @@ fn asked(
     snapshot: &Snapshot,
     session: &Session,
     scope: Option<&Scope>,
+    source: &Source,
     request: &Request,
 ) -> Result<Target, Halt> {
     let params = request.params();
@@ -270,7 +272,10 @@ fn asked(
         Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
         Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,
         Method::CallTool => {
-            tool(trail, snapshot, session, &text("name").unwrap_or_default(), params.and_then(|params| params.get("arguments")))
+            let arguments = params.and_then(|params| params.get("arguments"));
+            let target = tool(trail, snapshot, session, &text("name").unwrap_or_default(), arguments);
+            repeated(trail, session, request, source, &target, arguments)?;
+            target
         }
         Method::GetPrompt => {
             let name = text("name").unwrap_or_default();
@@ -299,6 +304,24 @@ fn asked(
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, session, request)),
     })
+}
+
+/// The headers that a tool asks for say what its arguments say (row 42). Over a pipe there are none.
+fn repeated(
+    trail: &mut Trail,
+    session: &Session,
+    request: &Request,
+    source: &Source,
+    target: &Target,
+    arguments: Option<Node<'_>>,
+) -> Result<(), Halt> {
+    let (Target::Tool(_, item, _), Source::Http(http)) = (target, source) else { return Ok(()) };
+    if session.revision.is_legacy() || item.headers.is_empty() {
+        return Ok(());
+    }
+    let received = |name: &str| super::parse::received(&http.head.headers, name);
+    mcp::header::check_arguments(&item.headers, arguments, session.revision, received)
+        .map_err(|fault| trail.fault(fault.with_id(Some(request.id.clone()))))
 }
 
 fn fault(trail: &mut Trail, row: u8, session: &Session, request: &Request) -> Halt {
@@ -432,13 +455,13 @@ fn address(trail: &mut Trail, snapshot: &Snapshot, session: &Session, uri: &str)
 
 /// What a subscription asks for. A resource that is not there is left out of what is honoured, like one that may not be seen.
 fn listen(trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &Request, params: Option<Node<'_>>) -> Result<Target, Halt> {
-    let Some(filter) = params.and_then(mcp::view::listen) else { return Err(fault(trail, 29, session, request)) };
+    let Some(filter) = params.map(mcp::view::filter) else { return Err(fault(trail, 29, session, request)) };
     let lists = [(filter.tools, Kind::Tool), (filter.prompts, Kind::Prompt), (filter.resources, Kind::Template)];
     let lists = lists.into_iter().filter_map(|(wanted, kind)| wanted.then_some(kind)).collect();
-    if filter.watched.len() > WATCHED {
+    if filter.updates.len() > WATCHED {
         return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(WATCHED as u64)));
     }
-    let watched = filter.watched.into_iter().map(|shown| {
+    let watched = filter.updates.into_iter().map(|shown| {
         let own = address(trail, snapshot, session, &shown).map(|(server, own)| (server.name.clone(), own));
         Watched { shown: shown.into_owned(), own }
     });

@@ -110,8 +110,13 @@ fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -
     let document = Document::parse(Bytes::from(result), &own_bounds()).map_err(|fault| trail.fault(fault))?;
     let mut edits = Edits::new();
     let kind = mcp::view::result_kind(document.root());
+    let client = forwarded.session().revision;
     if let (Some(method), ResultKind::Complete) = (forwarded.asked_for(), kind) {
-        mcp::translate::result(method, Revision::NEWEST_LEGACY, forwarded.session().revision, document.root(), &mut edits);
+        let legs = mcp::Legs { client, server: Revision::NEWEST_LEGACY };
+        legs.result(method, document.root(), mcp::Output::Plain, &mut edits);
+    }
+    if !client.is_legacy() {
+        mcp::translate::sign(document.root(), env!("CARGO_PKG_VERSION"), &mut edits);
     }
     let text = clean(gate, trail, forwarded, document.root(), edits, Channel::Definition)?;
     returned(trail, if kind == ResultKind::InputRequired { "input_required" } else { "ok" }, &text);
@@ -155,7 +160,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             }
             let (code, data) = match pages {
                 Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
-                None => passed_on(forwarded, code),
+                None => passed_on(forwarded, code, data),
             };
             returned(trail, "error", text.as_bytes());
             Ok(Release::Fault { code, message: text, data })
@@ -185,20 +190,19 @@ fn visits(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, data: Node<'_>)
 }
 
 /// A server's code as the client reads it, with the data that goes with that.
-fn passed_on(forwarded: &Forwarded, code: i64) -> (i64, Option<Vec<u8>>) {
-    let code = mcp::translate::error_code(code, forwarded.spoken(), forwarded.session().revision);
-    let missing = match forwarded.target() {
-        Target::Resource(_, uri) if code == mcp::INVALID_PARAMS && !forwarded.session().revision.is_legacy() => Some(uri),
+fn passed_on(forwarded: &Forwarded, code: i64, data: Option<Node<'_>>) -> (i64, Option<Vec<u8>>) {
+    let Some(method) = method(forwarded.target()) else { return (mcp::INTERNAL_ERROR, None) };
+    let told = forwarded.legs().code(method, code, data);
+    let session = forwarded.session();
+    let missing = told == mcp::INVALID_PARAMS && (code == mcp::RESOURCE_NOT_FOUND || data.is_some_and(|data| data.get("uri").is_some()));
+    let data = match forwarded.target() {
+        Target::Resource(server, uri) if missing && !session.revision.is_legacy() => {
+            let shown = if session.endpoint == Endpoint::All { mcp::wrap_address(&server.name, uri) } else { uri.clone() };
+            Some(mcp::translate::not_found(&shown))
+        }
         _ => None,
     };
-    let data = missing.map(|uri| {
-        let mut text = Vec::with_capacity(uri.len() + 16);
-        let mut object = mcp::json::Object::open(&mut text);
-        object.text("uri", uri);
-        object.close();
-        text
-    });
-    (code, data)
+    (told, data)
 }
 
 /// The shape of the method's result, and what the tool's own output schema says.
@@ -241,7 +245,14 @@ fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
         cursor(gate, forwarded, server, result, &mut edits);
     }
     if let Some(method) = method(forwarded.target()) {
-        mcp::translate::result(method, forwarded.spoken(), session.revision, result, &mut edits);
+        let output = match forwarded.target() {
+            Target::Tool(_, item, _) => item.shown_output,
+            _ => mcp::Output::Plain,
+        };
+        forwarded.legs().result(method, result, output, &mut edits);
+    }
+    if !session.revision.is_legacy() {
+        mcp::translate::sign(result, env!("CARGO_PKG_VERSION"), &mut edits);
     }
     edits
 }
@@ -403,7 +414,7 @@ pub(super) fn params(
     let Some(params) = params else { return Some(b"{}".to_vec()) };
     let mut edits = Edits::new();
     disown(&mut edits, params);
-    mcp::translate::question(method, forwarded.spoken(), forwarded.session().revision, params, &trail.id.to_string(), &mut edits);
+    forwarded.legs().question(method, params, &trail.id.to_string(), &mut edits).ok()?;
     let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
     clean.map_err(|_| trail.code = None).ok()
 }
