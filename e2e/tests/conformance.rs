@@ -9,27 +9,71 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use testkit::{Running, World, binary, free_port, run};
 
-const REVISION: &str = "2025-11-25";
-
 /// Each check of the suite by scenario and id, with how often it passed and failed.
 type Outcome = BTreeMap<(String, String), (usize, usize)>;
 
+/// What the fixture passes and fails alone.
+const ALONE: [(&str, (usize, usize)); 2] = [("2025-11-25", (84, 0)), ("2026-07-28", (169, 25))];
+
 #[test]
-fn legacy_server_leg_is_the_same_through_the_gateway() {
-    let Some(peers) = Peers::find() else { return };
+fn both_legs_of_2025_11_25_score_what_the_fixture_scores() {
+    same("2025-11-25");
+}
+
+#[test]
+fn both_legs_of_2026_07_28_score_what_the_fixture_scores() {
+    same("2026-07-28");
+}
+
+#[test]
+fn a_modern_client_of_a_legacy_server_misses_what_cannot_be_bridged_alone() {
+    across("2026-07-28", "2025-11-25");
+}
+
+#[test]
+fn a_legacy_client_of_a_modern_server_misses_what_cannot_be_bridged_alone() {
+    across("2025-11-25", "2026-07-28");
+}
+
+fn same(revision: &str) {
+    let Some((direct, through)) = run_pair(revision, revision) else { return };
+    let differs = worse(&direct, &through);
+    assert!(differs.is_empty(), "{} checks differ: {differs:#?}", differs.len());
+}
+
+fn across(client: &str, server: &str) {
+    let Some((direct, through)) = run_pair(client, server) else { return };
+    let differs = worse(&direct, &through);
+    assert!(differs.is_empty(), "{} checks differ: {differs:#?}", differs.len());
+}
+
+/// The checks that went well directly and did not through the gateway.
+fn worse(direct: &Outcome, through: &Outcome) -> Vec<String> {
+    let lost = |(check, outcome): (&(String, String), &(usize, usize))| {
+        let seen = through.get(check).copied();
+        let good = seen.is_some_and(|seen| seen.0 >= outcome.0 && seen.1 <= outcome.1);
+        (!good).then(|| format!("{}/{}: {outcome:?}, through the gateway {seen:?}", check.0, check.1))
+    };
+    direct.iter().filter_map(lost).collect()
+}
+
+/// The outcome of the suite of revision `client` at the fixture, and through a gateway that speaks `server` with it.
+fn run_pair(client: &str, server: &str) -> Option<(Outcome, Outcome)> {
+    let peers = Peers::find()?;
     let port = free_port();
-    let folder = std::env::temp_dir().join(format!("conformance-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("conformance-{}-{client}-{server}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let mut command = Command::new(peers.python("mcp-everything-server"));
     let _fixture = Running::start(command.args(["--port", &port.to_string()]), &folder.join("fixture.log"));
     listening(port);
-    let direct = suite(&peers, port, "mcp", &folder.join("direct"));
+    let direct = suite(&peers, port, "mcp", &folder.join("direct"), client);
     let (passed, failed) = direct.values().fold((0, 0), |sum, found| (sum.0 + found.0, sum.1 + found.1));
-    assert_eq!((passed, failed), (84, 0), "the suite or the fixture changed");
+    let alone = ALONE.iter().find(|(revision, _)| *revision == client).unwrap().1;
+    assert_eq!((passed, failed), alone, "the suite or the fixture changed");
 
     let screens = ["secrets", "financial", "pii", "injection", "errors"].map(|kind| format!("{kind}: {{ action: flag }}"));
     let world = World::with()
-        .server("fixture", &format!("url: http://127.0.0.1:{port}/mcp\nrevision: \"{REVISION}\""))
+        .server("fixture", &format!("url: http://127.0.0.1:{port}/mcp\nrevision: \"{server}\""))
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { fixture: [\"*\"] }")
         .section("inspect", &screens.join("\n"))
         .section("accept_risk", "- { control: supply.pinning, where: server/fixture, reason: \"the fixture changes its lists on purpose\", owner: ana, until: 2099-12-31 }")
@@ -41,17 +85,18 @@ fn legacy_server_leg_is_the_same_through_the_gateway() {
     );
     let address = relay.line(Duration::from_secs(5)).unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    let through = suite(&peers, port, "mcp/fixture", &folder.join("through"));
-    let differs: Vec<_> = direct.iter().filter(|(check, outcome)| through.get(*check) != Some(outcome)).collect();
-    assert!(differs.is_empty(), "{} checks differ: {differs:#?}", differs.len());
-    std::fs::remove_dir_all(&folder).unwrap();
+    let through = suite(&peers, port, "mcp/fixture", &folder.join("through"), client);
+    if std::env::var_os("BASTIDE_KEEP").is_none() {
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+    Some((direct, through))
 }
 
-fn suite(peers: &Peers, port: u16, path: &str, out: &Path) -> Outcome {
+fn suite(peers: &Peers, port: u16, path: &str, out: &Path, revision: &str) -> Outcome {
     std::fs::create_dir_all(out).unwrap();
     let mut command = Command::new(peers.node("conformance"));
     command
-        .args(["server", "--url", &format!("http://localhost:{port}/{path}"), "--requirements", REVISION, "-o"])
+        .args(["server", "--url", &format!("http://localhost:{port}/{path}"), "--requirements", revision, "-o"])
         .arg(out)
         .current_dir(out);
     let output = run(peers.prepare(&mut command).env("HOME", out), b"");
@@ -62,7 +107,7 @@ fn suite(peers: &Peers, port: u16, path: &str, out: &Path) -> Outcome {
         let scenario = name.rsplitn(6, '-').last().unwrap_or(&name).to_owned();
         let Ok(text) = std::fs::read_to_string(entry.path().join("checks.json")) else { continue };
         let checks: Vec<Value> = serde_json::from_str(&text).unwrap();
-        for check in checks.iter().filter(|check| check["status"] != "INFO") {
+        for check in checks.iter().filter(|check| !["INFO", "SKIPPED"].iter().any(|status| check["status"] == *status)) {
             let counts = found.entry((scenario.clone(), check["id"].as_str().unwrap_or_default().to_owned())).or_default();
             if check["status"] == "SUCCESS" { counts.0 += 1 } else { counts.1 += 1 }
         }

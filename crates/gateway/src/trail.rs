@@ -8,7 +8,7 @@ use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
 use crate::session::Session;
-use mcp::{Fate, Id, Message};
+use mcp::{Fate, Id, Message, Revision};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Operation, Principal, Refusal, ServerName, SessionId};
@@ -147,6 +147,8 @@ pub struct Trail {
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
     pub(crate) client_id: Option<Id>,
+    /// The revision that the client speaks, as far as that is known.
+    pub(crate) revision: Revision,
     pub(crate) trace: Option<String>,
     pub(crate) arguments: Option<Vec<u8>>,
     pub(crate) canonical: Option<[u8; 32]>,
@@ -211,6 +213,7 @@ impl Trail {
             operation: None,
             label: None,
             client_id: None,
+            revision: Revision::NEWEST_LEGACY,
             trace: None,
             arguments: None,
             canonical: None,

@@ -148,10 +148,20 @@ impl Fault {
             METHOD_NOT_FOUND => "There is no such method.",
             INVALID_PARAMS => "The params do not fit the method.",
             HEADER_MISMATCH => "A header does not say what the body says.",
+            CAPABILITY_MISSING => "The client did not say that it can be asked what this needs.",
             REVISION_UNSUPPORTED => "This revision of the protocol is not in use here.",
             UNAVAILABLE => "The server's answer does not fit the protocol.",
             _ => "The message was refused.",
         }
+    }
+
+    /// The fault of a request whose server asks what the client did not say that it can be asked: `required` is a capabilities object.
+    pub fn incapable(required: &[u8], id: Option<Id>) -> Self {
+        let mut out = Vec::new();
+        let mut data = Object::open(&mut out);
+        data.raw("requiredCapabilities", required);
+        data.close();
+        Self { code: CAPABILITY_MISSING, http: 400, data: Some(out.into()), ..Self::of_row(68, Revision::R2026_07_28, id) }
     }
 
     /// The fault of row 39: the revision that was asked for is not one of those that are spoken, both of which it tells. Of the first, a part.

@@ -100,8 +100,9 @@ pub fn print_call_params(out: &mut Vec<u8>, tool: &str, arguments: Option<Node<'
     params.close();
 }
 
-/// Appends the result of a tool call that was refused: the sentences as text, `isError`, and the refusal object (JSON already) in `_meta`.
-pub fn print_refusal(out: &mut Vec<u8>, text: &str, refusal: &[u8]) {
+/// Appends the result of a tool call that was refused, as a client of `revision` reads it: the sentences as text, `isError`, and the refusal object
+/// (JSON already) in `_meta`.
+pub fn print_refusal(out: &mut Vec<u8>, text: &str, refusal: &[u8], revision: Revision) {
     let mut result = Object::open(out);
     let content = result.key("content");
     content.push(b'[');
@@ -113,6 +114,9 @@ pub fn print_refusal(out: &mut Vec<u8>, text: &str, refusal: &[u8]) {
     let mut meta = Object::open(result.key("_meta"));
     meta.raw(REFUSAL_KEY, refusal);
     meta.close();
+    if !revision.is_legacy() {
+        result.text("resultType", "complete");
+    }
     result.close();
 }
 

@@ -83,7 +83,7 @@ pub(super) fn client() -> Vec<u8> {
 }
 
 /// Abilities as a capabilities object.
-pub(super) fn print_abilities(abilities: Abilities) -> Vec<u8> {
+pub(crate) fn print_abilities(abilities: Abilities) -> Vec<u8> {
     let mut out = Vec::with_capacity(96);
     let mut object = json::Object::open(&mut out);
     if abilities.sampling == Ability::Declared {

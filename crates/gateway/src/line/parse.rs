@@ -110,6 +110,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
             }
         }
     };
+    trail.revision = revision;
     if let Intake::Message(message) = &intake {
         trail.message(message);
     }
@@ -145,6 +146,11 @@ fn posted(
     session: Option<&Session>,
     envelope: &Envelope,
 ) -> Result<Revision, Halt> {
+    if let (Some(_), Some(claim)) = (snapshot.listen.modern(), envelope.claim().text())
+        && received(headers, header::VERSION) != Received::Once(claim.as_bytes())
+    {
+        return Err(trail.fault(Fault::of_row(40, Revision::R2026_07_28, envelope.id().cloned())));
+    }
     let revision = match claimed(trail, snapshot, envelope)? {
         Some(revision) => revision,
         None => {

@@ -3,9 +3,10 @@
 use super::decide;
 use super::forward::{Forwarded, Gathering, Way};
 use crate::gate::Gate;
-use crate::halt::Halt;
+use crate::doors::era;
+use crate::halt::{Halt, Shape};
 use crate::rounds::{self, Open, State, Suspended, Upstream};
-use crate::session::{Ability, Asker, Question};
+use crate::session::{Abilities, Ability, Asker, Question};
 use crate::snapshot::Server;
 use crate::trail::Trail;
 use bytes::Bytes;
@@ -100,7 +101,7 @@ pub(super) fn gather(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, 
     for question in &required.questions {
         if !may(forwarded, &server, question.method, question.params) {
             trail.cause(&format_args!("the question `{}`", question.method.as_str()));
-            return Err(trail.refuse(Code::QuestionRefused));
+            return Err(undeclared(trail, question.method, question.params));
         }
         match super::screen::params(gate, trail, forwarded, question.params, question.method) {
             Some(params) => questions.push((question.key.clone().into_owned(), question.method, params)),
@@ -125,7 +126,26 @@ pub(super) fn gather(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, 
     Ok(Gathered::Ask(Box::new(Gathering { server, state, unasked, open, replies, given: Vec::new(), round })))
 }
 
-/// The result that tells a client what is asked, by names of ours.
+/// Refuses a call whose server asks what the client may not be asked, or did not say that it can be: the latter is how that is told where each
+/// request says so (MCP 2026-07-28, "Capabilities").
+fn undeclared(trail: &mut Trail, method: Method, params: Option<Node<'_>>) -> Halt {
+    let mut halt = trail.refuse(Code::QuestionRefused);
+    if !trail.revision.is_legacy() {
+        let abilities = match method {
+            Method::CreateMessage => Abilities { sampling: Ability::Declared, ..Abilities::default() },
+            Method::ListRoots => Abilities { roots: Ability::Declared, ..Abilities::default() },
+            _ if params.and_then(|params| params.get("mode")).is_some_and(|mode| mode.is_text("url")) => {
+                Abilities { url: Ability::Declared, ..Abilities::default() }
+            }
+            _ => Abilities { form: Ability::Declared, ..Abilities::default() },
+        };
+        let fault = mcp::Fault::incapable(&era::print_abilities(abilities), trail.client_id.clone());
+        halt.shape = Shape::Fault(Box::new(fault));
+    }
+    halt
+}
+
+/// The result that tells a client what is asked.
 pub(super) fn wait(
     gate: &Gate,
     trail: &mut Trail,
@@ -133,7 +153,9 @@ pub(super) fn wait(
     questions: Vec<(String, Method, Vec<u8>)>,
     upstream: Upstream,
 ) -> Result<Vec<u8>, Halt> {
-    let keys: Vec<String> = (1..=questions.len()).map(|number| number.to_string()).collect();
+    // A server's own names are kept, as some clients know what they mean; what has none is numbered.
+    let own = |number: usize, theirs: &String| if theirs.is_empty() { (number + 1).to_string() } else { theirs.clone() };
+    let keys: Vec<String> = questions.iter().enumerate().map(|(number, (theirs, ..))| own(number, theirs)).collect();
     let asked = questions.iter().zip(&keys).map(|((theirs, method, _), key)| rounds::Asked {
         key: key.clone(),
         theirs: theirs.clone(),

@@ -158,7 +158,8 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                 returned(trail, "input_required", &result);
                 return Ok(Release::Result(result));
             }
-            let (code, data) = match pages {
+            let missing = data.filter(|_| code == mcp::CAPABILITY_MISSING && !forwarded.session().revision.is_legacy());
+            let (code, data) = match pages.or(missing) {
                 Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
                 None => passed_on(forwarded, code, data),
             };

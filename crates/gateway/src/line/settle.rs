@@ -114,7 +114,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             let mut text = Vec::with_capacity(message.len() + 96);
             mcp::print_error(&mut text, trail.client_id.as_ref(), code, &message, data.as_deref());
             let modern = !forwarded.session().revision.is_legacy();
-            let status = if modern && code == mcp::METHOD_NOT_FOUND { 404 } else { 200 };
+            let status = match code {
+                mcp::METHOD_NOT_FOUND if modern => 404,
+                mcp::CAPABILITY_MISSING if modern => 400,
+                _ => 200,
+            };
             Outgoing::Message { text: text.into(), status, session: None }
         }
     };
@@ -223,7 +227,7 @@ fn answer(trail: &Trail, id: &mcp::Id, refusal: &Refusal) -> Vec<u8> {
     if trail.method == Some(mcp::Method::CallTool.as_str()) {
         let told = format!("Bastide refused this call: {sentence} {} Reference: {}.", refusal.code.next(), refusal.reference);
         let mut result = Vec::with_capacity(object.len() + told.len() + 96);
-        mcp::print_refusal(&mut result, &told, &object);
+        mcp::print_refusal(&mut result, &told, &object, trail.revision);
         mcp::print_result(&mut text, id, &result);
     } else {
         let code = match refusal.code.side() {

@@ -40,6 +40,15 @@ pub enum Claim<'a> {
 }
 
 impl Claim<'_> {
+    /// How it is spelled; none if there is none.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Revision(revision) => Some(revision.as_str()),
+            Self::Unknown(text) => Some(text),
+        }
+    }
+
     /// The revision that is claimed, if it is a modern one of `supported`; none if none is claimed.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ const MODERN: Revision = Revision::R2026_07_28;
 /// `_meta` of a message.
 const OWN_META: Field = may("_meta", &Shape::MessageMeta);
 const STRINGS: Shape = Shape::Map(&Shape::Text);
-const TASK_WISH: Field = may("task", &Shape::Object(&[may("ttl", &Shape::Integer)])).since(NOVEMBER).until(NOVEMBER);
+const TASK_WISH: Field = may("task", &Shape::Object(&[may("ttl", &Shape::Integer)])).since(NOVEMBER);
 
 /// What a client returns with when it was asked something: the answers by the server's keys, and the server's state.
 const ANSWERS: Field = may("inputResponses", &ANSWER_MAP).since(MODERN);
