@@ -9,6 +9,7 @@ pub use declared::{DECLARATION, Declared, Misuse, declared};
 
 use crate::document::Node;
 use crate::fault::Fault;
+use crate::id::Id;
 use crate::message::Envelope;
 use crate::method::Method;
 use crate::revision::Revision;
@@ -50,13 +51,14 @@ impl<'a> Received<'a> {
         }
     }
 
-    /// Whether it came once and says `text` in the coding of [`encode`], or not at all when there is nothing to say.
-    fn says(self, text: Option<&str>) -> bool {
-        match (self, text) {
-            (Self::Absent, None) => true,
-            (Self::Once(value), Some(text)) => decode(value).is_some_and(|value| value == text),
-            (Self::Absent | Self::Repeated | Self::Once(_), _) => false,
-        }
+    /// Whether it came once and is `text`, blanks around it aside.
+    fn is(self, text: &str) -> bool {
+        matches!(self, Self::Once(value) if value.trim_ascii() == text.as_bytes())
+    }
+
+    /// Whether it came once and says `text` in the coding of [`encode`].
+    fn says(self, text: &str) -> bool {
+        matches!(self, Self::Once(value) if decode(value).is_some_and(|value| value == text))
     }
 }
 
@@ -107,42 +109,38 @@ pub struct Routing<'a> {
 }
 
 impl Routing<'_> {
-    /// Checks that the headers of a modern message say what its body says.
-    ///
-    /// A notification claims no revision by itself: its header must name `revision`.
+    /// Checks that the headers of a modern message say what its body says. A response has no method to be named, and is refused later.
     ///
     /// # Errors
     /// The [`Fault`] of row 40 or 41.
     pub fn check(&self, envelope: &Envelope, revision: Revision) -> Result<(), Fault> {
         let fault = |row| Err(Fault::of_row(row, revision, envelope.id().cloned()));
-        if self.version != Received::Once(revision.as_str().as_bytes()) {
+        if !self.version.is(revision.as_str()) {
             return fault(40);
         }
-        let method = envelope.method();
-        if !self.method.says(method.as_deref()) {
+        let Some(method) = envelope.method() else { return Ok(()) };
+        if !self.method.is(&method) {
             return fault(41);
         }
-        let member = method.as_deref().and_then(Method::parse).and_then(named);
-        let text = member.and_then(|member| envelope.params()?.get(member)?.text());
-        match member {
-            Some(_) if !self.name.says(Some(&text.unwrap_or_default())) => fault(41),
-            Some(_) | None => Ok(()),
-        }
+        let Some(member) = Method::parse(&method).and_then(named) else { return Ok(()) };
+        let text = envelope.params().and_then(|params| params.get(member)).and_then(Node::text).unwrap_or_default();
+        if self.name.says(&text) { Ok(()) } else { fault(41) }
     }
 }
 
-/// Checks that the headers of a tool call say what its arguments say: each declared one, as `received` finds it by its name in lower case.
+/// Checks that the headers of the tool call `id` say what its arguments say: each declared one, as `received` finds it by its name in lower case.
 ///
 /// # Errors
-/// The [`Fault`] of row 42, without an id.
+/// The [`Fault`] of row 42.
 pub fn check_arguments<'a>(
     declared: &[Declared],
     arguments: Option<Node<'_>>,
     revision: Revision,
+    id: &Id,
     mut received: impl FnMut(&str) -> Received<'a>,
 ) -> Result<(), Fault> {
     let agree = declared.iter().all(|declared| declared.agrees(arguments, received(declared.header())));
-    if agree { Ok(()) } else { Err(Fault::of_row(42, revision, None)) }
+    if agree { Ok(()) } else { Err(Fault::of_row(42, revision, Some(id.clone()))) }
 }
 
 #[cfg(test)]

@@ -10,8 +10,6 @@ use crate::revision::Revision;
 /// Members go that the second does not have; a link to a resource becomes its address in text where links are unknown. What a member changed its
 /// shape to, and what must be added, is not known here.
 pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
-    let mut all =
-        |shape: &Shape, nodes: &mut dyn Iterator<Item = Node<'_>>| nodes.fold(true, |fits, node| refit(shape, node, legs, edits) && fits);
     match shape {
         Shape::Any
         | Shape::Bool
@@ -35,10 +33,10 @@ pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), e
         | Shape::MessageMeta
         | Shape::MetaWith(_) => true,
         Shape::Object(fields) => object(fields, node, legs, edits),
-        Shape::List(item) | Shape::ListUpTo(_, item) => all(item, &mut node.items()),
-        Shape::Map(value) | Shape::MapUpTo(_, value) => all(value, &mut node.members().map(|member| member.value)),
+        Shape::List(item) | Shape::ListUpTo(_, item) => all(item, node.items(), legs, edits),
+        Shape::Map(value) | Shape::MapUpTo(_, value) => all(value, node.members().map(|member| member.value), legs, edits),
         Shape::OneOrMany(since, one) => match node.kind() {
-            Kind::Array => all(one, &mut node.items()) && *since <= legs.1,
+            Kind::Array => all(one, node.items(), legs, edits) && *since <= legs.1,
             _ => refit(one, node, legs, edits),
         },
         Shape::Tagged(cases) => match (tagged(cases, node, legs.0), tagged(cases, node, legs.1)) {
@@ -48,6 +46,14 @@ pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), e
         },
         Shape::By(choose) => choose(node).is_some_and(|shape| refit(shape, node, legs, edits)),
     }
+}
+
+fn all<'a>(shape: &Shape, nodes: impl Iterator<Item = Node<'a>>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
+    let mut fits = true;
+    for node in nodes {
+        fits &= refit(shape, node, legs, edits);
+    }
+    fits
 }
 
 fn object(fields: &[Field], node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
