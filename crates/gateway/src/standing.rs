@@ -7,6 +7,7 @@ use crate::session::{News, Session};
 use crate::snapshot::Server;
 use mcp::{Method, Node, Notification};
 use std::sync::Arc;
+use supply::Kind;
 
 /// Takes note of a notification that belongs to no call.
 ///
@@ -16,8 +17,13 @@ pub(crate) async fn note(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
     match note.method {
         Method::ToolsChanged | Method::PromptsChanged | Method::ResourcesChanged => {
             if link.changes().said() {
+                let kind = match note.method {
+                    Method::ToolsChanged => Kind::Tool,
+                    Method::PromptsChanged => Kind::Prompt,
+                    _ => Kind::Template,
+                };
                 let (gate, link, server) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server));
-                tokio::spawn(async move { gate.servers.compare_again(&gate, &link, &server).await });
+                tokio::spawn(async move { gate.servers.compare_again(&gate, &link, &server, kind).await });
             }
         }
         Method::ResourceUpdated => {

@@ -102,7 +102,7 @@ pub fn print_call_params(out: &mut Vec<u8>, tool: &str, arguments: Option<Node<'
 
 /// Appends the result of a tool call that was refused, as a client of `revision` reads it: the sentences as text, `isError`, and the refusal object
 /// (JSON already) in `_meta`.
-pub fn print_refusal(out: &mut Vec<u8>, text: &str, refusal: &[u8], revision: Revision) {
+pub fn print_refusal(out: &mut Vec<u8>, text: &str, refusal: &[u8], revision: crate::Revision) {
     let mut result = Object::open(out);
     let content = result.key("content");
     content.push(b'[');

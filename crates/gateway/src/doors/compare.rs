@@ -46,8 +46,13 @@ impl Servers {
     }
 
     /// Compares anew after the server said that something changed. A link of which that cannot be done ends.
-    pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server) {
+    ///
+    /// Where changes are taken at once clients are told whatever is found: what the server changed and changed back may have been seen.
+    pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server, kind: Kind) {
         let state = self.state(server);
+        if server.taking(gate.clock.utc()).is_some() {
+            self.tell_soon(gate, &server.name, &state, [kind]);
+        }
         while link.is_open() && !link.is_retired() && link.changes().begin() {
             let compared = tokio::time::timeout(OPENING, self.compare(gate, link, &server.name, &state)).await;
             if let Err(cause) = compared.unwrap_or(Err(Closed::Broken(super::Broken::Slow))) {

@@ -12,7 +12,7 @@ use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::rounds::{Asked, Round, Spent, State, Suspended, Upstream};
-use crate::session::{Form, Session, Streams, Wants};
+use crate::session::{Abilities, Form, Session, Streams, Wants};
 use crate::snapshot::{Server, Snapshot};
 use crate::trail::{Stage, Trail, is_traceparent};
 use mcp::{Id, Legs, Method, Node, Revision, json};
@@ -37,6 +37,15 @@ pub(crate) struct Extra {
 }
 
 impl Extra {
+    /// What a client answers without a state, as it may where the server gave none: passed on to a server that may ask this client anything.
+    fn unasked(link: &Link, resolved: &Resolved) -> Option<Self> {
+        let may = link.may().and(resolved.admitted().abilities());
+        let answers = resolved.answers().filter(|_| !link.revision().is_legacy() && may != Abilities::default())?;
+        let mut text = Vec::with_capacity(answers.raw().len());
+        answers.canonical(&mut text);
+        Some(Self { answers: text, state: None })
+    }
+
     /// What a client brings back for a server that asked in a result. Answers to nothing that was asked are left out.
     fn of(state: &State, answers: Option<Node<'_>>) -> Option<Self> {
         let Upstream::State(own) = &state.upstream else { return None };
@@ -485,7 +494,10 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     era::state(&mut kept, revision, link.may().and(resolved.admitted().abilities()), resolved.admitted().level());
     kept.close();
     object.raw("_meta", &own);
-    let round = resolved.round().and_then(|round| Extra::of(&round.state, resolved.answers()));
+    let round = match resolved.round() {
+        Some(round) => Extra::of(&round.state, resolved.answers()),
+        None => Extra::unasked(link, resolved),
+    };
     if let Some(extra) = extra.or(round.as_ref()) {
         object.raw("inputResponses", &extra.answers);
         if let Some(state) = &extra.state {

@@ -132,9 +132,11 @@ impl Resolved {
         self.round.as_ref()
     }
 
-    /// What it answers, where it was asked something before.
+    /// What it answers, where it was asked something before. A server that wants nothing back may have asked without our knowing.
     pub(super) fn answers(&self) -> Option<Node<'_>> {
-        self.round.as_ref().and_then(|_| mcp::view::retry(self.params()?).answers)
+        let asks = matches!(&self.target, Target::Tool(..) | Target::Prompt(..) | Target::Resource(..));
+        let params = self.params().filter(|_| asks && !self.admitted.session().revision.is_legacy())?;
+        mcp::view::retry(params).answers
     }
 
     /// Digest of the request, by which the answers to a question of its server belong to it.
@@ -320,8 +322,7 @@ fn repeated(
         return Ok(());
     }
     let received = |name: &str| super::parse::received(&http.head.headers, name);
-    mcp::header::check_arguments(&item.headers, arguments, session.revision, received)
-        .map_err(|fault| trail.fault(fault.with_id(Some(request.id.clone()))))
+    mcp::header::check_arguments(&item.headers, arguments, session.revision, &request.id, received).map_err(|fault| trail.fault(fault))
 }
 
 fn fault(trail: &mut Trail, row: u8, session: &Session, request: &Request) -> Halt {

@@ -15,7 +15,9 @@ const MODERN: Revision = Revision::R2026_07_28;
 /// `_meta` of a message.
 const OWN_META: Field = may("_meta", &Shape::MessageMeta);
 const STRINGS: Shape = Shape::Map(&Shape::Text);
-const TASK_WISH: Field = may("task", &Shape::Object(&[may("ttl", &Shape::Integer)])).since(NOVEMBER);
+const TASK_WISH: Field = may("task", &Shape::Object(&[may("ttl", &Shape::Integer)])).since(NOVEMBER).until(NOVEMBER);
+/// What clients of an older revision wish is not minded.
+const OLD_TASK_WISH: Field = may("task", &Shape::Open).since(Revision::R2026_07_28);
 
 /// What a client returns with when it was asked something: the answers by the server's keys, and the server's state.
 const ANSWERS: Field = may("inputResponses", &ANSWER_MAP).since(MODERN);
@@ -38,7 +40,7 @@ static INITIALIZE: Shape = Shape::Object(&[
     must("clientInfo", &IMPLEMENTATION),
 ]);
 
-static CALL: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH, ANSWERS, STATE]);
+static CALL: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH, OLD_TASK_WISH, ANSWERS, STATE]);
 
 static PROMPT: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &STRINGS), ANSWERS, STATE]);
 
