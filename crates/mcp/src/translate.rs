@@ -173,7 +173,7 @@ pub fn not_found(uri: &str) -> Vec<u8> {
 
 /// Notes what a modern client must read in a whole result of `method`: that it is whole and, where the method asks for it, how long it may be kept.
 /// It never may be shared, as what we answer depends on who asks; a server's time is kept, and without one it is none.
-pub(crate) fn complete(method: Method, result: Node<'_>, edits: &mut Edits) {
+fn complete(method: Method, result: Node<'_>, edits: &mut Edits) {
     let mut add = |key, json: &[u8]| {
         if result.get(key).is_none() {
             edits.append(result.index(), key, json);

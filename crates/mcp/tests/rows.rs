@@ -400,3 +400,62 @@ fn results_have_the_shape_of_their_method() {
         assert_eq!(check(method, bad), Err((row, 200, -31503)), "{bad}");
     }
 }
+
+#[test]
+fn modern_results_say_what_they_are_and_how_long_they_may_be_kept() {
+    let row = |method, source: &str| {
+        let document = Document::parse(Bytes::copy_from_slice(source.as_bytes()), &Bounds::default()).unwrap();
+        check_result(method, document.root(), MODERN).map_err(|fault| fault.row)
+    };
+    let kept = r#""ttlMs":0,"cacheScope":"public""#;
+    for (method, good) in [
+        (Method::CallTool, r#"{"content":[],"resultType":"complete","structuredContent":null}"#.to_owned()),
+        (Method::CallTool, r#"{"content":[]}"#.to_owned()),
+        (
+            Method::ListTools,
+            format!(
+                r#"{{"tools":[{{"name":"t","inputSchema":{{"type":"object","anyOf":[{{}}]}},"outputSchema":{{"type":"string"}}}}],"resultType":"complete",{kept}}}"#
+            ),
+        ),
+        (Method::CallTool, r#"{"resultType":"input_required","requestState":""}"#.to_owned()),
+        (Method::GetPrompt, r#"{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}"#.to_owned()),
+    ] {
+        assert_eq!(row(method, &good), Ok(()), "{good}");
+    }
+    let questions = (0..65).map(|key| format!(r#""{key}":{{"method":"roots/list"}}"#)).collect::<Vec<_>>().join(",");
+    for (want, method, bad) in [
+        (68, Method::CallTool, r#"{"content":[],"resultType":"task"}"#.to_owned()),
+        (68, Method::CallTool, r#"{"content":[],"resultType":7}"#.to_owned()),
+        (68, Method::CallTool, r#"{"resultType":"input_required"}"#.to_owned()),
+        (8, Method::CallTool, r#"{"resultType":"input_required","requestState":"s","content":[]}"#.to_owned()),
+        (68, Method::CallTool, r#"{"resultType":"input_required","inputRequests":{"a":{"method":"tools/list"}}}"#.to_owned()),
+        (68, Method::CallTool, r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create"}}}"#.to_owned()),
+        (8, Method::CallTool, r#"{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","message":"m","url":"https://a/","elicitationId":"e"}}}}"#.to_owned()),
+        (68, Method::CallTool, format!(r#"{{"resultType":"input_required","inputRequests":{{{questions}}}}}"#)),
+        (68, Method::Complete, r#"{"resultType":"input_required","requestState":"s"}"#.to_owned()),
+        (68, Method::ListTools, r#"{"tools":[],"resultType":"complete","ttlMs":0}"#.to_owned()),
+        (68, Method::ListTools, r#"{"tools":[],"resultType":"complete","cacheScope":"private"}"#.to_owned()),
+        (68, Method::ReadResource, r#"{"contents":[],"ttlMs":-1,"cacheScope":"private"}"#.to_owned()),
+        (68, Method::ReadResource, r#"{"contents":[],"ttlMs":1,"cacheScope":"all"}"#.to_owned()),
+        (8, Method::ListTools, format!(r#"{{"tools":[{{"name":"t","inputSchema":{{"type":"object"}},"execution":{{}}}}],{kept}}}"#)),
+        (37, Method::CallTool, r#"{"content":[],"_meta":{"io.modelcontextprotocol/serverInfo":{}}}"#.to_owned()),
+        (68, Method::Listen, r#"{"resultType":"complete","_meta":{}}"#.to_owned()),
+    ] {
+        assert_eq!(row(method, &bad), Err(want), "{bad}");
+    }
+}
+
+#[test]
+fn older_revisions_have_fewer_members() {
+    let row = |revision, method, source: &str| {
+        let document = Document::parse(Bytes::copy_from_slice(source.as_bytes()), &Bounds::default()).unwrap();
+        check_result(method, document.root(), revision).map_err(|fault| fault.row)
+    };
+    let (march, june) = (Revision::R2025_03_26, Revision::R2025_06_18);
+    let link = r#"{"content":[{"type":"resource_link","uri":"a:b","name":"n"}]}"#;
+    let titled = r#"{"tools":[{"name":"t","title":"T","inputSchema":{"type":"object"}}]}"#;
+    let iconic = r#"{"tools":[{"name":"t","icons":[],"inputSchema":{"type":"object"}}]}"#;
+    assert_eq!([row(march, Method::CallTool, link), row(june, Method::CallTool, link)], [Err(68), Ok(())]);
+    assert_eq!([row(march, Method::ListTools, titled), row(june, Method::ListTools, titled)], [Err(8), Ok(())]);
+    assert_eq!([row(june, Method::ListTools, iconic), row(Revision::R2025_11_25, Method::ListTools, iconic)], [Err(8), Ok(())]);
+}
