@@ -343,7 +343,7 @@ pub fn all() -> impl Iterator<Item = (&'static Example, Revision, serde_json::Va
     EXAMPLES.iter().flat_map(|example| {
         example.revisions.iter().map(move |revision| {
             let text = example.text(*revision);
-            let value = serde_json::from_str(&text).unwrap_or_else(|cause| panic!("{cause}: {text}"));
+            let value = serde_json::from_str(&text).map_err(|cause| format!("{cause}: {text}")).unwrap();
             (example, *revision, value)
         })
     })
