@@ -19,6 +19,7 @@ mod secrets;
 mod steps;
 mod stop;
 mod supply;
+mod transport;
 
 use crate::outcome::{Common, Failure, Fault, NO, say};
 use ::assess::{Assessment, Detail, Evidence, Level, Scope, catalogue, score};

@@ -52,7 +52,7 @@ impl Front {
         let (first, answer) = oneshot::channel();
         let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
         let told = match line::request(&self.gate, arrival, Reply::http(first)).await {
-            Taken::Refused | Taken::Malformed => answer.await,
+            Taken::Refused(_) | Taken::Malformed => answer.await,
             Taken::Understood(_, action) => first_of(answer, action).await,
         };
         told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))

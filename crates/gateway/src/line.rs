@@ -48,8 +48,8 @@ const PLAIN: Duration = Duration::from_secs(2);
 pub enum Taken {
     /// It was one; it may have opened a session. Its answer comes of the action.
     Understood(Arc<Session>, Action),
-    /// It was refused, and that was told.
-    Refused,
+    /// It was refused, and that was told; the session that it was in all the same.
+    Refused(Option<Arc<Session>>),
     /// It was none, and that was told.
     Malformed,
 }
@@ -71,7 +71,7 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
             Taken::Understood(session, Action { rest: Some(rest), turn })
         }
         Err(halt) => {
-            let taken = if halt.is_malformed() { Taken::Malformed } else { Taken::Refused };
+            let taken = if halt.is_malformed() { Taken::Malformed } else { Taken::Refused(trail.bound.take()) };
             end(gate, &mut trail, halt, &mut reply).await;
             taken
         }

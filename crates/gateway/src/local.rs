@@ -134,7 +134,10 @@ async fn connection(gate: Arc<Gate>, stream: UnixStream, peer: LocalPeer, user_o
                     Turn::Beside => drop(tokio::spawn(action)),
                 }
             }
-            Taken::Refused => faults = 0,
+            Taken::Refused(bound) => {
+                faults = 0;
+                session = session.or(bound);
+            }
             Taken::Malformed => faults += 1,
         }
         if faults >= PATIENCE {

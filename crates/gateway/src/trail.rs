@@ -141,6 +141,8 @@ pub struct Trail {
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) session: Option<SessionId>,
+    /// The session that the message is in, where none was opened for it: what comes after it on the same connection is in it too.
+    pub(crate) bound: Option<Arc<Session>>,
     pub(crate) server: Option<ServerName>,
     pub(crate) method: Option<&'static str>,
     pub(crate) subject: Option<String>,
@@ -207,6 +209,7 @@ impl Trail {
             endpoint: None,
             principal: None,
             session: None,
+            bound: None,
             server: None,
             method: None,
             subject: None,

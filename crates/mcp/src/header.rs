@@ -195,6 +195,27 @@ mod tests {
         assert!(Routing { method: once("tools/list"), ..good }.check(&envelope, Revision::R2026_07_28).is_ok());
     }
 
+    #[test]
+    fn headers_of_arguments_must_say_what_they_are() {
+        let schema = serde_json::json!({"type": "object", "properties": {"a": {"type": "integer", "x-mcp-header": "A"}}});
+        let declared = declared(&schema).unwrap();
+        let arguments = crate::Document::parse(r#"{"a":1}"#.into(), &Bounds::default()).unwrap();
+        let row = |arguments, value: Option<&'static str>| {
+            let received = |name: &str| {
+                assert_eq!(name, "mcp-param-a");
+                Received::of(value.map(str::as_bytes))
+            };
+            let checked = check_arguments(&declared, arguments, Revision::R2026_07_28, &Id::Number(1), received);
+            checked.err().map(|fault| (fault.row, fault.http, fault.code, fault.id))
+        };
+        let refused = Some((42, 400, -32020, Some(Id::Number(1))));
+        assert_eq!(row(Some(arguments.root()), Some("1")), None);
+        assert_eq!(row(None, None), None);
+        assert_eq!(row(Some(arguments.root()), Some("2")), refused);
+        assert_eq!(row(Some(arguments.root()), None), refused);
+        assert_eq!(row(None, Some("1")), refused);
+    }
+
     proptest! {
         #[test]
         fn decoding_undoes_coding(text in any::<String>()) {

@@ -4,8 +4,7 @@ mod modern;
 
 pub(crate) use modern::implementation;
 pub use modern::{
-    Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listen, print_listened, print_meta,
-    print_modern_result, print_own_meta,
+    Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listen, print_listened, print_meta, print_own_meta,
 };
 
 use crate::document::Node;

@@ -44,7 +44,8 @@ impl Legs {
     /// Notes what makes the `result` of `method`, checked for the server's revision, one of the client's.
     ///
     /// A result that is `input_required` is not touched: its questions are put one by one. `output` is how the tool's structured content is
-    /// listed, [`Output::Plain`] for other methods. What a server says of itself goes in any case; [`sign`] puts our name there.
+    /// listed, [`Output::Plain`] for other methods. What a server says of itself goes in any case; [`sign`] puts our name there. The end of a listen stream belongs to one leg
+    /// and is not for this.
     pub fn result(self, method: Method, result: Node<'_>, output: Output, edits: &mut Edits) {
         if self.alike() || view::result_kind(result) != ResultKind::Complete {
             return;
@@ -54,6 +55,9 @@ impl Legs {
         }
         if self.client != self.server {
             shape::refit_result(method, result, (self.server, self.client), edits);
+            if method == Method::ListTools {
+                result.get("tools").into_iter().flat_map(Node::items).for_each(|tool| self.schemas(tool, edits));
+            }
         }
         if !self.client.is_legacy() {
             complete(method, result, edits);
@@ -75,7 +79,13 @@ impl Legs {
             return;
         }
         shape::refit_definition(sort, definition, (self.server, self.client), edits);
-        if let Some(schema) = definition.get("inputSchema") {
+        if sort == Sort::Tool {
+            self.schemas(definition, edits);
+        }
+    }
+
+    fn schemas(self, tool: Node<'_>, edits: &mut Edits) {
+        if let Some(schema) = tool.get("inputSchema") {
             schema::each(schema, &mut |schema| {
                 if let Some(declaration) = schema.get(DECLARATION) {
                     edits.remove(declaration.index());
@@ -85,7 +95,7 @@ impl Legs {
         }
         if self.client.is_legacy()
             && self.client >= Revision::R2025_06_18
-            && let Some(schema) = definition.get("outputSchema")
+            && let Some(schema) = tool.get("outputSchema")
         {
             output::enclose(schema, edits);
         }
@@ -163,7 +173,7 @@ pub fn not_found(uri: &str) -> Vec<u8> {
 
 /// Notes what a modern client must read in a whole result of `method`: that it is whole and, where the method asks for it, how long it may be kept.
 /// It never may be shared, as what we answer depends on who asks; a server's time is kept, and without one it is none.
-pub(crate) fn complete(method: Method, result: Node<'_>, edits: &mut Edits) {
+fn complete(method: Method, result: Node<'_>, edits: &mut Edits) {
     let mut add = |key, json: &[u8]| {
         if result.get(key).is_none() {
             edits.append(result.index(), key, json);

@@ -6,11 +6,13 @@ use mcp::{Bounds, Document, Edits, Kind, Peer, Revision, parse_message};
 use proptest::prelude::*;
 use serde_json::Value;
 
-const SEEDS: [&str; 6] = [
+const SEEDS: [&str; 8] = [
     r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":[1,{"y":"\u00e9"}]},"_meta":{"progressToken":"t"}}}"#,
     r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#,
     r#"{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"a"}]}}"#,
     r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no","data":null}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","requestState":"s","inputResponses":{"a":{"action":"accept","content":{"x":1}}},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#,
+    r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"a":{"method":"roots/list"}}}}"#,
     r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":0.5e1}}"#,
     r#"{"jsonrpc":"2.0","id":3,"method":"elicitation/create","params":{"message":"m","requestedSchema":{"type":"object","properties":{"a":{"type":"number"}}}}}"#,
 ];

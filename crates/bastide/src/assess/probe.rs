@@ -5,7 +5,7 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, identity, log, network, outward, runtime, secrets, stop, supply};
+use super::{access, canaries, confinement, identity, log, network, outward, runtime, secrets, stop, supply, transport};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -37,15 +37,18 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         Control::IdentityTokens
         | Control::IdentitySessionBinding
         | Control::SecretsNoUrls
+        | Control::TransportProtocolPin
         | Control::AccessDenyByDefault
         | Control::AccessFilteredDiscovery
         | Control::SupplyAllowlist
         | Control::AuditChain
         | Control::AuditEvents
         | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
-        Control::AccessArgumentSchemas | Control::DataSecrets | Control::AuditCalls | Control::AuditCorrelation => {
-            Some((How::Probe, Canary::Shared))
-        }
+        Control::TransportStrictMessages
+        | Control::AccessArgumentSchemas
+        | Control::DataSecrets
+        | Control::AuditCalls
+        | Control::AuditCorrelation => Some((How::Probe, Canary::Shared)),
         Control::SecretsIsolation
         | Control::RuntimeRestart
         | Control::SupplyPinning
@@ -124,6 +127,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
     match control {
         Control::IdentityTokens => identity::tokens(ground, steps).await,
         Control::IdentitySessionBinding => identity::session_binding(ground, steps).await,
+        Control::TransportProtocolPin => transport::protocol_pin(ground, steps).await,
+        Control::TransportStrictMessages => transport::strict_messages(ground, steps).await,
         Control::SecretsVault => secrets::vault(ground, steps).await,
         Control::SecretsIsolation => canaries::isolation(ground, steps).await,
         Control::SecretsNoUrls => secrets::no_urls(ground, steps).await,
@@ -196,6 +201,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 27);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 29);
     }
 }

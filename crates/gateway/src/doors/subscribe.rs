@@ -7,6 +7,7 @@ use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::Server;
 use crate::standing;
+use mcp::view::Filter;
 use mcp::{Method, json};
 use parking_lot::Mutex;
 use std::collections::BTreeSet;
@@ -88,32 +89,19 @@ impl Subscribing {
 
     /// The params of the request for all that is wanted now; none when that is nothing.
     fn params(&self, link: &Link) -> Option<Vec<u8>> {
-        let mut filter = Vec::with_capacity(128);
-        let mut object = json::Object::open(&mut filter);
-        for (capability, name) in [("tools", "toolsListChanged"), ("prompts", "promptsListChanged"), ("resources", "resourcesListChanged")] {
-            if link.tells(capability) {
-                object.raw(name, b"true");
-            }
-        }
         let resources = self.resources.lock();
-        if !resources.is_empty() {
-            let list = object.key("resourceSubscriptions");
-            list.push(b'[');
-            for (place, uri) in resources.iter().enumerate() {
-                if place > 0 {
-                    list.push(b',');
-                }
-                json::write_str(list, uri);
-            }
-            list.push(b']');
-        }
-        object.close();
-        if filter.len() <= 2 {
+        let filter = Filter {
+            tools: link.tells("tools"),
+            prompts: link.tells("prompts"),
+            resources: link.tells("resources"),
+            updates: resources.iter().map(|uri| uri.as_str().into()).collect(),
+        };
+        if filter == Filter::default() {
             return None;
         }
-        let mut params = Vec::with_capacity(filter.len() + 32);
+        let mut params = Vec::with_capacity(192);
         let mut object = json::Object::open(&mut params);
-        object.raw("notifications", &filter);
+        mcp::print::print_filter(object.key("notifications"), &filter);
         object.close();
         Some(params)
     }

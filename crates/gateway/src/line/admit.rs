@@ -106,6 +106,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         None => standing(gate, trail, &parsed)?,
     };
     trail.session(&session);
+    if !parsed.revision().is_legacy() {
+        trail.bound = Some(Arc::clone(&session));
+    }
     let scope = CallScope { principal: &session.principal, session: Some(session.id), server: None };
     let epoch = gate.epochs.admit(&scope).map_err(|stopped| {
         trail.cause(&stopped);

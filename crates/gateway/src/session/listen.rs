@@ -1,6 +1,7 @@
 //! Who listens to what is told outside of calls, where each subscription is a request of its own (MCP 2026-07-28, `subscriptions/listen`).
 
 use bytes::Bytes;
+use mcp::view::Filter;
 use mcp::{Id, Method};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,7 +63,7 @@ impl News<'_> {
         let mut params = Vec::with_capacity(96);
         let mut object = mcp::json::Object::open(&mut params);
         if let Some(id) = of {
-            subscription(object.key("_meta"), id);
+            mcp::print::print_own_meta(object.key("_meta"), Some(id), None);
         }
         let method = match self {
             Self::Changed(Kind::Tool) => Method::ToolsChanged,
@@ -89,32 +90,11 @@ impl Wants {
         }
     }
 
-    /// The `notifications` of a subscription: what of it is honoured.
-    fn print(&self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(128);
-        let mut object = mcp::json::Object::open(&mut text);
-        for (kind, name) in [
-            (Kind::Tool, "toolsListChanged"),
-            (Kind::Prompt, "promptsListChanged"),
-            (Kind::Template, "resourcesListChanged"),
-        ] {
-            if self.lists.contains(&kind) {
-                object.raw(name, b"true");
-            }
-        }
-        if !self.resources.is_empty() {
-            let list = object.key("resourceSubscriptions");
-            list.push(b'[');
-            for (place, shown) in self.resources.values().enumerate() {
-                if place > 0 {
-                    list.push(b',');
-                }
-                mcp::json::write_str(list, shown);
-            }
-            list.push(b']');
-        }
-        object.close();
-        text
+    /// What of a subscription is honoured, as its acknowledgement says it.
+    fn filter(&self) -> Filter<'_> {
+        let listed = |kind| self.lists.contains(&kind);
+        let updates = self.resources.values().map(|shown| shown.as_str().into()).collect();
+        Filter { tools: listed(Kind::Tool), prompts: listed(Kind::Prompt), resources: listed(Kind::Template), updates }
     }
 }
 
@@ -130,11 +110,8 @@ impl Listener {
 
     /// The end of it, said in peace: the answer to the request that it is.
     fn conclude(&self) {
-        let mut result = Vec::with_capacity(128);
-        let mut object = mcp::json::Object::open(&mut result);
-        object.text("resultType", "complete");
-        subscription(object.key("_meta"), &self.id);
-        object.close();
+        let mut result = Vec::with_capacity(192);
+        mcp::print::print_listened(&mut result, &self.id, env!("CARGO_PKG_VERSION"));
         let mut text = Vec::with_capacity(192);
         mcp::print_result(&mut text, &self.id, &result);
         self.hear(&text);
@@ -144,13 +121,8 @@ impl Listener {
 impl Listeners {
     /// Enters a subscription and acknowledges it, which is the first that it hears.
     pub fn add(&self, id: Id, wants: Wants, sink: mpsc::Sender<Bytes>, form: Form) {
-        let mut params = Vec::with_capacity(192);
-        let mut object = mcp::json::Object::open(&mut params);
-        subscription(object.key("_meta"), &id);
-        object.raw("notifications", &wants.print());
-        object.close();
         let mut text = Vec::with_capacity(256);
-        mcp::print_notification(&mut text, Method::ListenAcknowledged.as_str(), Some(&params));
+        mcp::print::print_acknowledged(&mut text, &id, &wants.filter());
         let listener = Listener { id, wants, sink, form };
         let mut open = self.open.lock();
         if listener.hear(&text) {
@@ -200,12 +172,6 @@ pub(crate) fn event(message: &[u8]) -> Bytes {
     text.into()
 }
 
-fn subscription(out: &mut Vec<u8>, id: &Id) {
-    out.extend_from_slice(b"{\"io.modelcontextprotocol/subscriptionId\":");
-    id.write(out);
-    out.push(b'}');
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -245,7 +211,8 @@ mod tests {
         listeners.add(Id::Number(1), Wants::default(), sink, Form::Line);
         listeners.close();
         let heard = heard(&mut receiver);
-        assert_eq!(heard.last().map(String::as_str), Some(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#));
+        let last = heard.last().unwrap();
+        assert!(last.starts_with(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete""#) && last.contains(r#"subscriptionId":1"#), "{last}");
         assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

@@ -1,6 +1,5 @@
 //! Printing what the modern revision alone has.
 
-use crate::document::Node;
 use crate::id::Id;
 use crate::json::{self, Object};
 use crate::method::Method;
@@ -132,11 +131,53 @@ pub fn print_listened(out: &mut Vec<u8>, subscription: &Id, version: &str) {
     result.close();
 }
 
-/// Appends a result of ours as a modern client reads it. `result` is an object of ours without these members: `resultType` and our name go in, and
-/// where `method` asks for them `ttlMs` 0 and `cacheScope` `private`.
-pub fn print_modern_result(out: &mut Vec<u8>, method: Method, result: Node<'_>, version: &str) {
-    let mut edits = crate::Edits::new();
-    crate::translate::complete(method, result, &mut edits);
-    crate::translate::sign(result, version, &mut edits);
-    result.print(&edits, out);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bounds, Envelope, Peer};
+
+    fn text(print: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        print(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_request_of_ours_is_one() {
+        let token = Id::Number(7);
+        let meta = Meta {
+            revision: Revision::R2026_07_28,
+            capabilities: br#"{"roots":{}}"#,
+            version: "1.2",
+            log_level: Some(Level::Notice),
+            progress: Some(&token),
+        };
+        let filter = Filter { tools: true, updates: vec!["a:b".into()], ..Filter::default() };
+        let params = text(|out| print_listen(out, &filter, text(|out| print_meta(out, &meta)).as_bytes()));
+        assert_eq!(
+            params,
+            r#"{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:b"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"roots":{}},"io.modelcontextprotocol/clientInfo":{"name":"bastide","version":"1.2"},"io.modelcontextprotocol/logLevel":"notice","progressToken":7}}"#
+        );
+        let request = text(|out| crate::print_request(out, &Id::Number(1), "subscriptions/listen", Some(params.as_bytes())));
+        let envelope = Envelope::read(request.into(), Peer::Client, &Bounds::default()).unwrap();
+        assert!(envelope.message(Revision::R2026_07_28).is_ok());
+    }
+
+    #[test]
+    fn what_goes_to_a_client_is_printed_as_its_revision_has_it() {
+        let id = Id::Text("7".into());
+        assert_eq!(
+            text(|out| print_acknowledged(out, &id, &Filter::default())),
+            r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"notifications":{},"_meta":{"io.modelcontextprotocol/subscriptionId":"7"}}}"#
+        );
+        assert_eq!(
+            text(|out| print_listened(out, &id, "1")),
+            r#"{"resultType":"complete","_meta":{"io.modelcontextprotocol/subscriptionId":"7","io.modelcontextprotocol/serverInfo":{"name":"bastide","version":"1"}}}"#
+        );
+        assert_eq!(
+            text(|out| print_input_required(out, [("q", Method::ListRoots, &b"{}"[..])], Some("s"))),
+            r#"{"resultType":"input_required","inputRequests":{"q":{"method":"roots/list","params":{}}},"requestState":"s"}"#
+        );
+        assert_eq!(text(|out| print_answers(out, [("a", &b"{}"[..]), ("b", &b"[]"[..])])), r#"{"a":{},"b":[]}"#);
+    }
 }

@@ -46,11 +46,13 @@ pub enum Mode {
     Hoard,
     /// Takes log levels by its own word, and never answers when told one.
     Deaf,
+    /// Speaks 2026-07-28, and no more than 2025-11-25 once the flag file is there.
+    Downgrade,
 }
 
 impl Mode {
     /// Every mode with its name on the command line.
-    pub const ALL: [(&'static str, Self); 18] = [
+    pub const ALL: [(&'static str, Self); 19] = [
         ("flood", Self::Flood),
         ("hang", Self::Hang),
         ("die", Self::Die),
@@ -69,6 +71,7 @@ impl Mode {
         ("pieces", Self::Pieces),
         ("hoard", Self::Hoard),
         ("deaf", Self::Deaf),
+        ("downgrade", Self::Downgrade),
     ];
 
     /// The mode of that name.
@@ -173,7 +176,7 @@ impl Evil {
                     json!({"content": blocks, "structuredContent": {"card": 4_111_111_111_111_111_u64, "at": 1_763_742_000_123_u64}});
                 writeln!(out, "{}", json!({"jsonrpc": "2.0", "id": id, "result": result}))?;
             }
-            Mode::Poison | Mode::Hoard | Mode::Deaf => return self.canary.take(message, out),
+            Mode::Poison | Mode::Hoard | Mode::Deaf | Mode::Downgrade => return self.canary.take(message, out),
         }
         out.flush()?;
         Ok(true)
@@ -217,6 +220,16 @@ impl Server for Evil {
             return Ok(true);
         }
         match (message.get("method").and_then(Value::as_str), message.get("id")) {
+            (Some(method), Some(id)) if self.mode == Mode::Downgrade && !self.turned() => {
+                let answer = modern(&self.canary, method, message.get("params").unwrap_or(&Value::Null));
+                let answer = match answer {
+                    Ok(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+                    Err((code, text)) => json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": text}}),
+                };
+                writeln!(out, "{answer}")?;
+                out.flush()?;
+                Ok(true)
+            }
             (Some("tools/call"), Some(id)) => self.misbehave(id, message, out),
             (Some("tools/list"), Some(id)) => self.list(id, out),
             (Some("logging/setLevel"), Some(_)) if self.mode == Mode::Deaf => Ok(true),
@@ -239,6 +252,20 @@ impl Server for Evil {
         }
         self.canary.arrived(headers);
     }
+}
+
+/// What `canary` answers, as revision 2026-07-28 has it.
+fn modern(canary: &Canary, method: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
+    let mut result = match method {
+        "initialize" | "ping" => return Err((-32601, "Method not found")),
+        "server/discover" => json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}),
+        _ => canary.answer(method, params)?,
+    };
+    result["resultType"] = json!("complete");
+    if method != "tools/call" && method != "prompts/get" {
+        (result["ttlMs"], result["cacheScope"]) = (json!(0), json!("private"));
+    }
+    Ok(result)
 }
 
 /// `credential` in ten encodings, one a line.
