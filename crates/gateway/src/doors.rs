@@ -174,7 +174,7 @@ pub(crate) struct State {
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
-    untold: Mutex<BTreeSet<supply::Kind>>,
+    untold: Mutex<BTreeSet<turn::Differs>>,
     telling: AtomicBool,
 }
 
