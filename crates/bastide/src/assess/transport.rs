@@ -46,13 +46,14 @@ pub async fn protocol_pin(ground: &Ground, steps: &mut Steps) -> Probed {
         let unlike = discover(&alone, newest, modern).await?;
         steps.note("named another revision in the header", "400 and -32020", unlike.said(), fault(&unlike) == (400, mcp::HEADER_MISMATCH));
     }
-    let unpinned: Vec<String> = match serde_json::from_slice::<Value>(&ground.lock()) {
-        Ok(lock) => {
+    // The signature stands behind it.
+    let unpinned: Vec<String> = match serde_json::Deserializer::from_slice(&ground.lock()).into_iter::<Value>().next() {
+        Some(Ok(lock)) => {
             let servers = lock.get("servers").and_then(Value::as_object);
             let known = |pin: &Value| pin.get("revision").and_then(Value::as_str).and_then(Revision::parse).is_some();
             servers.into_iter().flatten().filter(|(_, pin)| !known(pin)).map(|(name, _)| name.clone()).collect()
         }
-        Err(_) => vec!["the lock cannot be read".to_owned()],
+        Some(Err(_)) | None => vec!["the lock cannot be read".to_owned()],
     };
     steps.none("looked for servers whose revision is not in the lock", &unpinned);
     Ok(Finding::Judged)

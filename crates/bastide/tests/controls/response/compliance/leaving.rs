@@ -30,7 +30,7 @@ fn a_run_leaves_nothing_and_the_next_one_finds_the_same() {
     for run in ["first", "second", "third"] {
         let answer = world.json(&["assess"]);
         for control in ["runtime.restart", "supply.pinning", "secrets.isolation", "audit.calls"] {
-            assert_eq!(outcome(&answer, control), "pass", "{run}");
+            assert_eq!(outcome(&answer, control), "pass", "{run}: {answer:#}");
         }
         assert_eq!(left(&world), Vec::<String>::new(), "{run}");
     }
