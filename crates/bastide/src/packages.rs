@@ -76,7 +76,7 @@ impl Packages {
         let _turn = self.turn.lock().await;
         let approved = match approved {
             Some(Content::Package(package)) => Some(package).filter(|package| names(&runner, package)),
-            Some(Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. }) | None => None,
+            Some(Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. }) | None => None,
         };
         let package = match (seek, approved) {
             (Seek::Approved, Some(package)) => self.kept(server, &runner, run, package).await?,
@@ -159,7 +159,9 @@ impl Packages {
         let found = tokio::task::spawn_blocking(move || contents.package(&package)).await.map_err(|cause| cause.to_string())??;
         match found.content {
             Content::Package(package) => Ok(package),
-            Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. } => Err("it is no package".to_owned()),
+            Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. } => {
+                Err("it is no package".to_owned())
+            }
         }
     }
 
@@ -204,7 +206,7 @@ fn with(package: Package, started: Started, run: Vec<String>) -> Package {
 fn roots(lock: &Lock) -> BTreeSet<PathBuf> {
     let root = |pin: &supply::ServerPin| match &pin.content {
         Content::Package(package) => Some(PathBuf::from(&package.root)),
-        Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. } => None,
+        Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. } => None,
     };
     lock.servers.values().filter_map(root).collect()
 }

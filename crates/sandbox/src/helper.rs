@@ -17,6 +17,8 @@ mod reap;
 mod root;
 mod rules;
 
+pub(crate) use filter::profile;
+
 use crate::doors::MOST;
 use crate::layer::Layer;
 use crate::spec::{Network, Order};

@@ -1,6 +1,7 @@
 //! What is to be started, and within which limits; and its way to the helper.
 
 use crate::layer::{Layer, Layers};
+use crate::podman::Engine;
 use crate::{Environment, Error, Image};
 use rustix::fs::{MemfdFlags, SealFlags};
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -114,6 +116,8 @@ pub struct Spec {
     pub layers: Layers,
     /// Those of them that it does without where this machine does not have them: accepted weaknesses.
     pub spare: Layers,
+    /// The container that the program makes, and what removes it with the server's end.
+    pub container: Option<(Arc<Engine>, String)>,
 }
 
 impl Spec {
@@ -135,6 +139,7 @@ impl Spec {
             account: crate::account("", ""),
             layers: Layers::FULL,
             spare: Layers::NONE.with(Layer::Group),
+            container: None,
         }
     }
 
