@@ -33,6 +33,9 @@ pub enum Error {
         /// What it said, or what happened to it.
         said: String,
     },
+    /// Without root, Podman leaves limits out on a machine whose control groups are not those of version 2.
+    #[error("a server from an image cannot be limited here: without root, Podman needs control groups of version 2")]
+    ContainerLimits,
     /// The operator's fault: ways out for a server from an image, where the gateway has no right to make a network namespace for it.
     #[error("a server from an image has ways out only where the gateway runs as root; leave `sandbox.egress` out")]
     ContainerDoors,

@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// What is there where control groups are those of version 2 alone (cgroups(7)).
+const UNIFIED: &str = "/sys/fs/cgroup/cgroup.controllers";
 /// Longest time for one command.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often its end is looked for.
@@ -39,9 +41,15 @@ impl Engine {
     /// system calls into that folder.
     ///
     /// # Errors
-    /// [`Error::ProgramAbsent`] where there is no Podman, [`Error::Launcher`] when the profile cannot be written.
+    /// [`Error::ProgramAbsent`] where there is no Podman, [`Error::ContainerLimits`] where it would leave limits out, [`Error::Launcher`] when the
+    /// profile cannot be written.
     pub fn find(state: &Path, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
-        Self::at(crate::program_lookup("podman")?, state, variables)
+        let engine = Self::at(crate::program_lookup("podman")?, state, variables)?;
+        match engine.rights {
+            // podman-run(1): "This option is not supported on cgroups V1 rootless systems", and it says so in a warning alone.
+            Rights::Rootless if !Path::new(UNIFIED).exists() => Err(Error::ContainerLimits),
+            Rights::Root | Rights::Rootless => Ok(engine),
+        }
     }
 
     /// As [`Engine::find`], with the Podman at `program`.
