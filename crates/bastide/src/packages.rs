@@ -229,11 +229,24 @@ fn settle(folder: &Path, stage: &Stage, runner: &Runner, version: &str) -> Resul
         remove(&root)?;
     }
     seal(&tree)?;
-    rustix::fs::syncfs(std::fs::File::open(&tree)?).map_err(std::io::Error::from)?;
+    flush(&tree)?;
     std::fs::rename(&tree, &root)?;
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o555))?;
     std::fs::File::open(folder)?.sync_all()?;
     Ok(root)
+}
+
+/// Brings everything of the file system that `tree` is on to the disk.
+#[cfg(target_os = "linux")]
+fn flush(tree: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(std::fs::File::open(tree)?)?)
+}
+
+/// Brings everything to the disk: single file systems have no call of their own here.
+#[cfg(not(target_os = "linux"))]
+fn flush(_: &Path) -> std::io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

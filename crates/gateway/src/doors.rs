@@ -142,7 +142,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
-            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
+            Self::Start(sandbox::Error::Unavailable { .. } | sandbox::Error::Elsewhere(_)) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,

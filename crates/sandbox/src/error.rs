@@ -58,6 +58,9 @@ pub enum Error {
         /// What came of trying.
         reason: String,
     },
+    /// This machine is not Linux.
+    #[error("{0}")]
+    Elsewhere(&'static str),
     /// The helper could not be started.
     #[error("the launcher could not be started")]
     Launcher(#[source] io::Error),

@@ -5,6 +5,7 @@ use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
 use crate::observe::Observer;
+use crate::outcome::{Breach, Ended, Grace};
 use crate::podman::Remains;
 use crate::process::{Meter, kill_session};
 use crate::scratch::Scratch;
@@ -65,41 +66,8 @@ pub struct Process {
     remains: Option<Remains>,
 }
 
-/// How a server ended; all its descendants have ended too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Its exit status, or 128 and the number of the signal that ended it; 125 when the launcher failed.
-    pub code: i32,
-    /// The limit that ended it, if one did.
-    pub breach: Option<Breach>,
-}
-
-/// What ended a server that went where it may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
-    /// Too much memory.
-    Memory,
-    /// A system call that only attacks need.
-    Call,
-}
-
 /// The status of a server that the filter killed: 128 and SIGSYS.
 const FORBIDDEN: i32 = 128 + libc::SIGSYS;
-
-/// How long a server is given to leave by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grace {
-    /// From the end of its input to SIGTERM.
-    pub input: Duration,
-    /// From SIGTERM to SIGKILL.
-    pub term: Duration,
-}
-
-impl Default for Grace {
-    fn default() -> Self {
-        Self { input: Duration::from_secs(2), term: Duration::from_secs(2) }
-    }
-}
 
 /// Starts `spec` through the helper and waits until the program was executed.
 ///

@@ -7,6 +7,7 @@
 mod engine;
 
 pub use engine::Engine;
+#[cfg(target_os = "linux")]
 pub(crate) use engine::Remains;
 
 use crate::account::{BLOCK, block};
