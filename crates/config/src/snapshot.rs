@@ -163,7 +163,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
         }),
-        None => Carrier::Run(Run {
+        None => Carrier::Run(Box::new(Run {
             image: match &entry.image {
                 None => None,
                 Some(image) => Some(Reference::new(image).map_err(|cause| Unfit::Image { server: name.clone(), cause })?),
@@ -186,7 +186,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             traffic: traffic(&entry.sandbox.traffic),
             account: sandbox::account(&file.state.to_string_lossy(), name.as_str()),
             weaknesses: Vec::new(),
-        }),
+        })),
     };
     let pinned = match locked {
         Locked::Unverified => Err(Unpinned::Unverified),

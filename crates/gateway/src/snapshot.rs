@@ -158,7 +158,7 @@ pub enum Unpinned {
 #[derive(Clone)]
 pub enum Carrier {
     /// A local process.
-    Run(Run),
+    Run(Box<Run>),
     /// Streamable HTTP.
     Remote(Remote),
 }
