@@ -8,7 +8,10 @@ use http::{HeaderName, Method};
 use mcp::Revision;
 use mcp::header::{METHOD, NAME, VERSION};
 use serde_json::{Value, json};
+use std::time::Duration;
 
+/// How long a token of this probe lives at most.
+const LIFE: Duration = Duration::from_secs(120);
 /// A revision that there never was.
 const NEVER: &str = "1999-01-01";
 
@@ -102,8 +105,8 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
         steps.note(format!("sent the call with {what}"), "an error of the protocol", reply.said(), refused);
     }
     let modern = Revision::R2026_07_28.as_str();
-    let mut alone = reached.agent.clone();
-    alone.session = None;
+    let token = ground.issue(A, LIFE, None).await?;
+    let alone = ground.stranger().await?.with(Some(&token.text));
     if discover(&alone, modern, modern).await?.status == 200 {
         let meta = json!({"io.modelcontextprotocol/protocolVersion": modern, "io.modelcontextprotocol/clientCapabilities": {}});
         let params = json!({"name": tool, "arguments": {"text": "whole"}, "_meta": meta});
@@ -117,6 +120,8 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
         let told = alone.send(Method::POST, "/mcp", response, &[(HeaderName::from_static(VERSION), modern)]).await?;
         steps.note("posted a response where there are none", "400", told.said(), told.status == 400);
     }
+    // What it has called ends with the token.
+    ground.revoke(&token).await?;
     let is_of = |record: &Value| record.get("arguments").is_some_and(|arguments| arguments.to_string().contains("strict"));
     let reached = ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
     steps.none("looked in the log for such a call that went further", &reached.collect::<Vec<_>>());
