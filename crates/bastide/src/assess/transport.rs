@@ -77,7 +77,7 @@ fn fault(reply: &Reply) -> (u16, i64) {
 
 /// Messages that differ from a good call in one thing each. Each would call the canary if that thing were overlooked.
 pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
-    let mut reached = Reached::find(ground).await?;
+    let reached = Reached::find(ground).await?;
     let tool = format!("{}__echo", reached.server.name);
     let good = |text: &str| format!(r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#);
     let ran = reached.agent.send(Method::POST, "/mcp", &good("whole"), &[]).await?;

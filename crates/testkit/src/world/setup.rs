@@ -88,7 +88,7 @@ impl Setup {
         let entry = format!(
             "run: [{{bin}}/evil-server, --mode, {mode}, --flag, {{box}}/flag]\ncall: 2s\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}"
         );
-        let entry = if mode == "rug-pull" { entry } else { entry.replace(", --flag, {box}/flag", "") };
+        let entry = if matches!(mode, "rug-pull" | "downgrade") { entry } else { entry.replace(", --flag, {box}/flag", "") };
         self.server("evil", &entry).role("tester", &TESTER.replace("canary: [\"*\"]", "canary: [\"*\"], evil: [\"*\"]"))
     }
 
