@@ -151,6 +151,7 @@ fn with(more: &str) -> World {
         .allow("[echo]")
         .server("probed", &entry)
         .role("prober", role)
+        .role("visitor", "members: [\"agent:visitor\"]\nallow: { probed: [reach] }")
         .secret("probed/secret", "first-credential-of-the-canary")
         .start()
 }
