@@ -14,7 +14,7 @@ mod turn;
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
-pub use observe::{Observed, Sight, observe};
+pub use observe::{Observed, PORTS, Sight, observe};
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};

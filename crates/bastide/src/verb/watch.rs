@@ -145,6 +145,10 @@ fn shown(watched: &Watched, now: &Boxed, next: &Boxed) -> String {
     for tool in &watched.failed {
         let _ = writeln!(out, "A call of `{}` was answered with an error.", supply::visible(tool));
     }
+    let unwritten = next.write.iter().any(|path| !now.write.contains(path));
+    if unwritten && (watched.fault.is_some() || !watched.failed.is_empty()) {
+        let _ = writeln!(out, "It could not write what it wanted to, which is not in its entry yet: with that written, watch it again.");
+    }
     for held in &watched.withheld {
         let _ = writeln!(out, "not proposed  {}  ({})", path(&held.path), held.why);
     }
