@@ -146,8 +146,8 @@ impl Setup {
                 let _ = writeln!(text, "  {name}:\n{}", indent(yaml, 4));
             }
         }
-        // Of programs of the world's own alone: whose programs the others are, the test must know.
-        let samples = self.servers.iter().filter(|(_, yaml)| yaml.contains("{bin}/")).map(|(name, _)| name.as_str());
+        // Whoever has a program of somebody else here asks for the layers first.
+        let samples = self.servers.iter().filter(|(_, yaml)| yaml.contains("run:")).map(|(name, _)| name.as_str());
         let accepted = layers::accepted(samples);
         let mut sections = self.sections;
         match sections.iter_mut().find(|(key, _)| key == "accept_risk") {

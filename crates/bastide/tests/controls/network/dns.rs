@@ -5,6 +5,9 @@ use serde_json::json;
 
 #[test]
 fn listed_names_have_an_address_each_and_nothing_leaves_by_a_question() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let code = r#"
 import base64
 secret = base64.b32encode(b'the secret of this server').decode().strip('=').lower()

@@ -52,9 +52,7 @@ fn the_registry_of_npmrc_is_asked_with_its_credential_which_is_kept_nowhere() {
     let asked = registry.asked();
     world.json(&["lock", "--yes"]);
     world.serve();
-    if testkit::layers::are_there() {
-        assert_eq!(world.agent().call("tiny__hello", json!({})).text(), "hello x");
-    }
+    assert_eq!(world.agent().call("tiny__hello", json!({})).text(), "hello x");
     assert_eq!(registry.asked(), asked, "the registry was asked at a start");
 }
 
