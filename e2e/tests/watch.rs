@@ -196,3 +196,42 @@ fn the_fetch_server() {
     assert!(steps[0].good() && steps[0].text().contains("herons stand still"), "{steps:?}");
     assert!(asked.lock().unwrap().iter().any(|head| head.starts_with("GET /heron")));
 }
+
+#[test]
+fn what_a_client_does_through_connect_is_watched_while_it_is_served() {
+    let Some(peers) = Peers::find() else { return };
+    let run = format!("{}\nsandbox: {{ read: [\"{{root}}/docs\"] }}", peers.node_server("server-filesystem", &["{root}/docs"]));
+    let (mut world, _) = world(World::with(), &Case { run, calls: &[] });
+    let watching = ["server", "watch", "peer", "--clients", "--for", "15", "--json"];
+    assert_eq!(world.run(&watching).status.code(), Some(2), "nobody uses a server that is not served");
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let docs = world.path("docs").display().to_string();
+    let read = json!({"call": "read_text_file", "arguments": {"path": format!("{docs}/a.txt")}});
+    let write = json!({"call": "write_file", "arguments": {"path": format!("{docs}/new.txt"), "content": "x"}});
+    let home = world.path("home");
+    let mut client = peers.session(Client::Python, e2e::Able::No, &Way::connect(&world, "peer"), &home);
+    assert!(client.step(&read).good());
+    let watch = testkit::Running::start(&mut world.command(&watching), &world.path("watch.log"));
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let said = std::thread::spawn(move || {
+        let line = watch.line(std::time::Duration::from_secs(120));
+        drop(tell);
+        line
+    });
+    // As long as it is watched, the same session reads what it may and tries to write what it may not.
+    while told.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+        assert!(client.step(&read).good(), "a watched server does what it did before");
+        assert!(!client.step(&write).good(), "a watched server may do more than before");
+    }
+    let line = said.join().unwrap().unwrap_or_else(|| panic!("{}", std::fs::read_to_string(world.path("watch.log")).unwrap()));
+    let answer: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((paths(&world, &answer["write"]), paths(&world, &answer["read"])), (vec!["docs".to_owned()], vec![]), "{answer:#}");
+    assert_eq!((&answer["fault"], &answer["written"], &answer["missed"]), (&Value::Null, &json!(false), &json!(0)), "{answer:#}");
+    assert!(client.step(&read).good(), "it does not go on afterwards");
+    assert!(!world.path("docs/new.txt").exists());
+    let acts: Vec<Value> = world.audit().into_iter().filter(|record| record["act"]["name"] == "server.watch").collect();
+    assert!(!acts.is_empty() && world.verify()["ok"] == true, "{acts:#?}");
+    let idle = world.run(&["server", "watch", "peer", "--clients", "--for", "0", "--json"]);
+    assert!(String::from_utf8_lossy(&idle.stdout).contains("none of its clients called it"), "{idle:?}");
+}

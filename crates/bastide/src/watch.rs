@@ -1,10 +1,11 @@
-//! `server watch`: runs a server until nothing new is asked for, and proposes the smallest entry that covers what was seen.
+//! `server watch`: runs a server until nothing new is asked for, or watches the use that its clients make of it, and proposes the smallest entry that
+//! covers what was seen.
 
 mod propose;
 
 use admin::{Watched, Watching, Withheld};
 use egress::Protocol;
-use gateway::doors::{Closed, Contents, Observed, PORTS, Sight, observe};
+use gateway::doors::{Closed, Contents, Observed, PORTS, Sight, observe, overhear};
 use gateway::gate::Gate;
 use gateway::snapshot::{Carrier, Server};
 use propose::Scene;
@@ -40,7 +41,7 @@ pub async fn watch(
     wish: &Watching,
 ) -> Result<Watched, Closed> {
     let begun = Instant::now();
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    let home = home();
     let hints = hints(server);
     let mut all = Observed::default();
     let mut sight = Sight {
@@ -63,26 +64,50 @@ pub async fn watch(
         let ports: Vec<u16> = ports.into_iter().take(PORTS).collect();
         let complete = read == sight.read && ports == sight.ports;
         if complete || rounds == ROUNDS || begun.elapsed() > LONG {
-            let (egress, refused) = hosts(all.hosts);
-            return Ok(Watched {
-                server: server.name.clone(),
-                rounds,
-                complete: complete && all.fault.is_none(),
-                fault: all.fault,
-                failed: all.failed,
-                read: draft.read,
-                write: draft.write,
-                egress,
-                memory: all.peak.memory_bytes.saturating_mul(HEADROOM).max(LEAST.0).next_power_of_two(),
-                processes: all.peak.processes.saturating_mul(HEADROOM).max(LEAST.1).next_multiple_of(STEP),
-                peak_memory: all.peak.memory_bytes,
-                peak_processes: all.peak.processes,
-                withheld: draft.withheld.into_iter().chain(refused).collect(),
-                missed: all.missed,
-            });
+            let (egress, refused) = hosts(std::mem::take(&mut all.hosts));
+            let watched = proposed(server, all, draft, egress);
+            let withheld = watched.withheld.into_iter().chain(refused).collect();
+            return Ok(Watched { rounds, complete: complete && watched.complete, withheld, ..watched });
         }
         (sight.read, sight.ports) = (read, ports);
     }
+}
+
+/// Watches the use that its clients make of `server`, of whose entry `egress` is: that stays, since what is not in it is on record already.
+///
+/// # Errors
+/// [`Closed`] when it cannot be watched.
+pub async fn overheard(gate: &Arc<Gate>, server: &Arc<Server>, egress: &[String], wish: &Watching) -> Result<Watched, Closed> {
+    let all = overhear(gate, server, Duration::from_secs(wish.seconds).min(LINGER)).await?;
+    let home = home();
+    let hints = hints(server);
+    let scene = Scene { hints: &hints, home: home.as_deref(), needs: &all.needs, private: &all.private };
+    let draft = propose::draft(&all.files, &scene);
+    Ok(proposed(server, all, draft, egress.to_vec()))
+}
+
+/// The answer of one run.
+fn proposed(server: &Server, all: Observed, draft: propose::Draft, egress: Vec<String>) -> Watched {
+    Watched {
+        server: server.name.clone(),
+        rounds: 1,
+        complete: all.fault.is_none(),
+        fault: all.fault,
+        failed: all.failed,
+        read: draft.read,
+        write: draft.write,
+        egress,
+        memory: all.peak.memory_bytes.saturating_mul(HEADROOM).max(LEAST.0).next_power_of_two(),
+        processes: all.peak.processes.saturating_mul(HEADROOM).max(LEAST.1).next_multiple_of(STEP),
+        peak_memory: all.peak.memory_bytes,
+        peak_processes: all.peak.processes,
+        withheld: draft.withheld,
+        missed: all.missed,
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())
 }
 
 /// What the last run came to counts; what was asked for in any of them does.

@@ -7,6 +7,7 @@ mod link;
 mod local;
 mod observe;
 mod outward;
+mod overhear;
 mod pipe;
 mod revival;
 mod turn;
@@ -15,6 +16,7 @@ pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, InFlight, Incoming, Link, Standing};
 pub use observe::{Observed, PORTS, Sight, observe};
+pub use overhear::overhear;
 
 use crate::gate::Gate;
 use crate::line::{self, Recorded, Reference, Target};
@@ -169,6 +171,7 @@ pub(crate) struct State {
     /// The ways out: probes have one of their own, so that they use up nothing of others'.
     exits: Mutex<HashMap<Occasion, (String, Arc<egress::Exit>)>>,
     revival: Mutex<Revival>,
+    overheard: overhear::Overheard,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
@@ -257,6 +260,7 @@ impl Servers {
             clients: Mutex::new(None),
             exits: Mutex::default(),
             revival: Mutex::new(Revival::of(&server.carrier)),
+            overheard: overhear::Overheard::default(),
             aside: Aside::default(),
             links: Mutex::default(),
             untold: Mutex::default(),

@@ -31,8 +31,10 @@ pub(super) async fn start(
     found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
-    let spec = spec(servers, run, found, gate.clock.utc())?;
-    let (running, count) = launched(servers, &spec).await?;
+    let mut spec = spec(servers, run, found, gate.clock.utc())?;
+    state.overheard.prepare(&mut spec);
+    let (mut running, count) = launched(servers, &spec).await?;
+    state.overheard.enter(&mut running);
     Ok(attend(gate, session, server, run, running, Some(state), count))
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 use supply::Content;
 
 /// How often memory and processes are looked at.
-const LOOK: Duration = Duration::from_millis(25);
+pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// Until a server that was let go has ended.
 const END: Duration = Duration::from_secs(8);
 /// The most ports at which connections are taken.

@@ -179,6 +179,9 @@ fn no_change_starts(world: &World, link: &str) {
 
 #[test]
 fn an_npm_package_starts_from_its_tree_and_from_nothing_else() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     if !is_there(&NPM) {
         return;
     }
