@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Processes that are watched at once, at most; further ones count as missed.
+const MOST: usize = 64;
+
 /// The processes that were started while somebody watches; none while nobody does.
 #[derive(Default)]
 pub(super) struct Overheard(Mutex<Option<Notes>>);
@@ -20,12 +23,17 @@ struct Notes {
     started: Vec<(Observer, Meter)>,
     needs: Vec<PathBuf>,
     private: Vec<PathBuf>,
+    missed: u64,
 }
 
 impl Overheard {
     /// Has what is about to be started noted, where somebody watches.
     pub(super) fn prepare(&self, spec: &mut Spec) {
         if let Some(notes) = &mut *self.0.lock() {
+            if notes.started.len() >= MOST {
+                notes.missed = notes.missed.saturating_add(1);
+                return;
+            }
             spec.watched = Watched::Calls;
             notes.needs = [spec.needs.as_slice(), spec.lent.as_slice()].concat();
             notes.private.clone_from(&spec.private);
@@ -69,7 +77,7 @@ pub async fn overhear(gate: &Arc<Gate>, server: &Arc<Server>, lasting: Duration)
         tokio::time::sleep(LOOK).await;
     }
     let notes = watching.0.overheard.0.lock().take().unwrap_or_default();
-    let mut observed = Observed { peak, needs: notes.needs, private: notes.private, ..Observed::default() };
+    let mut observed = Observed { peak, needs: notes.needs, private: notes.private, missed: notes.missed, ..Observed::default() };
     if notes.started.is_empty() {
         observed.fault = Some("none of its clients called it while it was watched".to_owned());
     }
