@@ -60,7 +60,10 @@ impl Overheard {
 /// # Errors
 /// [`Closed`] when it is no local server, or watched already.
 pub async fn overhear(gate: &Arc<Gate>, server: &Arc<Server>, lasting: Duration) -> Result<Observed, Closed> {
-    let Carrier::Run(_) = &server.carrier else { return Err(Closed::Entry("it does not run on this machine".to_owned())) };
+    let Carrier::Run(run) = &server.carrier else { return Err(Closed::Entry("it does not run on this machine".to_owned())) };
+    if run.image.is_some() {
+        return Err(Closed::Entry("it is started from an image, whose system calls are not noted".to_owned()));
+    }
     let state = gate.servers.state(server);
     {
         let mut notes = state.overheard.0.lock();
