@@ -8,6 +8,7 @@
 mod error;
 mod npm;
 mod pypi;
+mod settings;
 mod tool;
 
 pub use error::Error;

@@ -1,6 +1,5 @@
 //! Starts local servers and watches what they say.
 
-use super::link::Sharing;
 use super::pipe::{Pipe, Watched};
 use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
 use crate::gate::Gate;
@@ -33,11 +32,13 @@ pub(super) async fn start(
     found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
-    let spec = match found.engine.clone() {
+    let mut spec = match found.engine.clone() {
         Some(engine) => contained(servers, server, run, found, &engine, gate.clock.utc())?,
         None => spec(servers, run, found, gate.clock.utc())?,
     };
-    let (running, count) = launched(servers, &spec).await?;
+    state.overheard.prepare(&mut spec);
+    let (mut running, count) = launched(servers, &spec).await?;
+    state.overheard.enter(&mut running);
     Ok(attend(gate, session, server, run, running, Some(state), count))
 }
 
@@ -65,16 +66,15 @@ pub(super) fn attend(
     let snapshot = gate.snapshot();
     let bounds = line_frame::Bounds { line_bytes: snapshot.bounds.result, write: snapshot.bounds.write, ..line_frame::Bounds::default() };
     let (pipe, watched) = Pipe::new(running, bounds);
-    if let (Some(doors), Some(state)) = (doors, state) {
-        outward::serve(&gate.servers, gate, &server.name, outward::exit(gate, server, run, state), doors, watched.end.clone());
-    }
     // What a real server does is never a probe's doing, whoever looked.
     let occasion = match session {
         Some(session) if session.principal.is_probe() && run.is_canary() => Occasion::Probe,
         Some(_) | None => Occasion::Work,
     };
-    let sharing = if session.is_some() { Sharing::One } else { Sharing::All };
-    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, sharing, limits(&snapshot), occasion);
+    if let (Some(doors), Some(state)) = (doors, state) {
+        outward::serve(&gate.servers, gate, &server.name, outward::exit(gate, server, run, state, occasion), doors, watched.end.clone());
+    }
+    let link = Link::over_pipe(server.name.clone(), server.digest.clone(), pipe, limits(&snapshot), session, occasion);
     let watch = Watch {
         gate: Arc::clone(gate),
         link: Arc::clone(&link),
