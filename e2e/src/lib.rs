@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
-use testkit::{Running, World, run};
+pub use testkit::layers::skip;
+use testkit::{Running, World, layers, run};
 
 /// The installed peers.
 #[derive(Clone, Debug)]
@@ -101,8 +102,11 @@ pub struct Driven {
 pub struct Step(pub Value);
 
 impl Peers {
-    /// The peers; `None`, with a printed reason, where they are not installed.
+    /// The peers; `None`, with a printed reason, where they are not installed, or where this machine cannot hold them as servers.
     pub fn find() -> Option<Self> {
+        if !layers::are_there() {
+            return None;
+        }
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = target.join("peers");
@@ -110,8 +114,7 @@ impl Peers {
         if there {
             return Some(Self { folder: folder.canonicalize().expect("a folder that exists") });
         }
-        let required = std::env::var("BASTIDE_REQUIRE_EXTERNAL").is_ok_and(|value| value == "1");
-        assert!(!required, "the real clients and servers are missing: cargo xtask setup");
+        assert!(!layers::is_required(), "the real clients and servers are missing: cargo xtask setup");
         skip("the real clients and servers are missing: cargo xtask setup");
         None
     }
@@ -314,15 +317,6 @@ impl Step {
     /// The reference that the refusal is found by.
     pub fn reference(&self) -> Option<&str> {
         self.0["meta"]["dev.bastide/refusal"]["reference"].as_str()
-    }
-}
-
-/// Says that a test is skipped and why, and has it counted.
-pub fn skip(reason: &str) {
-    println!("skipped: {reason}");
-    let file = std::env::var_os("BASTIDE_SKIPS").and_then(|path| std::fs::OpenOptions::new().append(true).open(path).ok());
-    if let Some(mut file) = file {
-        let _ = writeln!(file, "{reason}");
     }
 }
 

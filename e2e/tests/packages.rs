@@ -1,9 +1,9 @@
 //! Real servers by the lines that users write for `npx` and `uvx`: locked, started, called, and refused when one byte of them is another.
 //!
 //! The registry is on loopback and holds the packages of the peers, packed anew, so that nothing is fetched.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-use e2e::{Peers, skip};
+use e2e::{Client, Peers, Step, Way, skip};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,6 +114,103 @@ fn lives_and_is_refused_when_changed(registry: &Registry, line: &str, tool: &str
     assert!(call().text().contains(said), "it does not start again");
 }
 
+/// Watches the server of `line`, which nobody approved yet, takes what is proposed, locks, and has a real client call it with the registry gone; then
+/// one byte of its script is another, and it is not started. Gives the folders that it may write.
+fn is_watched_locked_and_driven(peers: &Peers, registry: &Registry, entry: &str, calls: &[(&str, Value)]) -> (World, Vec<PathBuf>) {
+    let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { real: [\"*\"] }";
+    let mut world = World::with().server("real", entry).role("tester", role).write();
+    let said =
+        |output: &std::process::Output| format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let mut watch = world.command(&["server", "watch", "real", "--accept", "--json"]);
+    watch.args(calls.iter().map(|(tool, arguments)| format!("--call={tool}={arguments}")));
+    let output = run(registry.tell(&mut watch), b"");
+    let watched: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|fault| panic!("{fault}: {}", said(&output)));
+    assert_eq!((&watched["fault"], &watched["written"], &watched["egress"]), (&Value::Null, &json!(true), &json!([])), "{watched:#}");
+    assert!(!std::fs::exists(world.path("bastide.lock")).unwrap(), "a watch approved something");
+    let output = run(registry.tell(world.command(&["lock"]).arg("--yes")), b"");
+    assert!(output.status.success(), "{}", said(&output));
+    let asked = registry.asked();
+    world.serve();
+    let plan: Value = calls.iter().map(|(tool, arguments)| json!({"call": tool, "arguments": arguments})).collect();
+    let drive = || peers.drive(Client::TypeScript, &Way::connect(&world, "real"), &world.path("home"), &plan);
+    let steps = drive();
+    assert!(steps.iter().all(Step::good), "{steps:?}");
+    let trees = fs::read_dir(world.state().join("packages")).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    let [tree] = trees.try_into().unwrap();
+    let script = world.json(&["server", "show", "real"])["pinned"]["content"]["arguments"][0].as_str().unwrap().to_owned();
+    assert!(script.starts_with(tree.to_str().unwrap()), "{script}");
+    let (before, mode) = (fs::read(&script).unwrap(), fs::metadata(&script).unwrap().permissions());
+    let write = |bytes: &[u8]| {
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(&script, bytes).unwrap();
+        fs::set_permissions(&script, mode.clone()).unwrap();
+    };
+    let mut bytes = before.clone();
+    *bytes.last_mut().unwrap() ^= 1;
+    write(&bytes);
+    assert_eq!(drive()[0].refused(), Some("supply.pinning/changed"));
+    write(&before);
+    assert!(drive()[0].good(), "it does not start again");
+    assert_eq!(registry.asked(), asked, "the registry was asked after the approval");
+    let written = watched["write"].as_array().unwrap().iter().map(|path| PathBuf::from(path.as_str().unwrap())).collect();
+    (world, written)
+}
+
+#[test]
+fn the_memory_server_by_npx_is_watched_locked_and_driven() {
+    let Some(peers) = Peers::find() else { return };
+    if !is_there(&["/usr/bin/npm", "/usr/bin/node"]) {
+        return;
+    }
+    let registry = Registry::start();
+    npm(&registry, &peers, "@modelcontextprotocol/server-memory");
+    let words = json!(["-y", "@modelcontextprotocol/server-memory@2026.8.31"]);
+    let entry =
+        format!("run: [npx, {}]\nenv: {{ MEMORY_FILE_PATH: \"{{box}}/memory.jsonl\" }}", words.to_string().trim_matches(['[', ']']));
+    let entity = json!({"entities": [{"name": "heron", "entityType": "bird", "observations": ["stands still"]}]});
+    let (world, written) =
+        is_watched_locked_and_driven(&peers, &registry, &entry, &[("create_entities", entity), ("read_graph", json!({}))]);
+    assert_eq!(written, [world.path("box")]);
+    assert!(fs::read_to_string(world.path("box/memory.jsonl")).unwrap().contains("heron"));
+    // The same words in a client's own file are locked to the same tree.
+    let file = world.path("home/client.json");
+    fs::write(&file, json!({"mcpServers": {"memory": {"command": "npx", "args": words}}}).to_string()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let mut lock = Command::new(world.command(&[]).get_program());
+    lock.args(["lock", "--yes", "--config"]).arg(&file).env("HOME", world.path("home"));
+    let output = run(registry.tell(&mut lock), b"");
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let names = |state: &Path| fs::read_dir(state.join("packages")).unwrap().flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    assert_eq!(names(&world.path("home/.local/state/bastide")), names(&world.state()));
+}
+
+#[test]
+fn the_time_server_by_uvx_is_watched_locked_and_driven() {
+    let Some(peers) = Peers::find() else { return };
+    if !is_there(&["/usr/bin/python3"]) || !wheels_fit(&peers) {
+        return;
+    }
+    let registry = Registry::start();
+    pypi(&registry, &peers, "mcp-server-time");
+    let calls = [("get_current_time", json!({"timezone": "UTC"}))];
+    let (_, written) =
+        is_watched_locked_and_driven(&peers, &registry, "run: [uvx, mcp-server-time==2026.10.19, --local-timezone=UTC]", &calls);
+    assert_eq!(written, Vec::<PathBuf>::new());
+}
+
+/// Whether the wheels of the peers are for the Python that installs them.
+fn wheels_fit(peers: &Peers) -> bool {
+    let minor = |program: &str| {
+        let output = run(Command::new(program).args(["-c", "import sys; print(sys.version_info[:2])"]), b"");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let fit = minor("/usr/bin/python3") == minor(&peers.python("python"));
+    if !fit {
+        skip("the wheels of the peers are for another Python than /usr/bin/python3");
+    }
+    fit
+}
+
 #[test]
 fn the_filesystem_server_by_npx() {
     let Some(peers) = Peers::find() else { return };
@@ -130,15 +227,8 @@ fn the_filesystem_server_by_npx() {
 #[test]
 fn the_time_server_by_uvx() {
     let Some(peers) = Peers::find() else { return };
-    let minor = |program: &str| {
-        let output = run(Command::new(program).args(["-c", "import sys; print(sys.version_info[:2])"]), b"");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    if !is_there(&["/usr/bin/python3"]) {
+    if !is_there(&["/usr/bin/python3"]) || !wheels_fit(&peers) {
         return;
-    }
-    if minor("/usr/bin/python3") != minor(&peers.python("python")) {
-        return skip("the wheels of the peers are for another Python than /usr/bin/python3");
     }
     let registry = Registry::start();
     pypi(&registry, &peers, "mcp-server-time");

@@ -26,5 +26,5 @@ pub use key::Key;
 pub use listen::{serve_local, serve_tcp};
 pub use operator::{Operator, Way};
 pub use perform::{Admin, Pending, Reload, Reloaded, Side, perform};
-pub use review::{Approved, Call, Differs, Forgotten, Look, Reviews, Seek, Unreviewed, Watched, Watching, Withheld};
+pub use review::{Approved, Call, Differs, Forgotten, Look, Reviews, Seek, Unreviewed, Watched, Watching, Whose, Withheld};
 pub use view::{Held, ServerView, SessionView, StatusView, servers, sessions, status};

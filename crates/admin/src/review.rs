@@ -124,11 +124,25 @@ pub struct Look {
     pub pinned: Value,
 }
 
+/// Whose use of a server is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Whose {
+    /// Ours: it is run for this alone.
+    #[default]
+    Ours,
+    /// Its clients', as long as the seconds last.
+    Clients,
+}
+
 /// What is done with a server that is watched, beside asking what it offers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watching {
-    /// Calls of its tools.
+    /// Whose use of it is watched.
+    #[serde(default)]
+    pub whose: Whose,
+    /// Calls of its tools, where the use is ours.
     #[serde(default)]
     pub calls: Vec<Call>,
     /// Seconds that it is left to itself after them.

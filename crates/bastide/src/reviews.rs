@@ -3,7 +3,7 @@
 use crate::outcome::Failure;
 use crate::packages::{self, Packages};
 use crate::wire::{Configured, LOCK};
-use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Seek, Unreviewed, Watched, Watching};
+use admin::{Approved, Differs, Forgotten, Look, Pending, Reviews, Seek, Unreviewed, Watched, Watching, Whose};
 use config::Locked;
 use ed25519_dalek::SigningKey;
 use gateway::doors::{Contents, fetch};
@@ -78,6 +78,10 @@ impl Reviewer {
         let snapshot = configured.snapshot(&self.key.verifying_key(), &*self.clock);
         let (snapshot, _) = snapshot.map_err(|failure| Unreviewed::Configuration(failure.to_string()))?;
         let server = snapshot.servers.get(name).ok_or_else(|| Unreviewed::NoServer(name.clone()))?;
+        if wish.whose == Whose::Clients {
+            let egress = configured.loaded.file.servers.get(name).map(|entry| entry.sandbox.egress.as_slice()).unwrap_or_default();
+            return crate::watch::overheard(&self.gate, server, egress, wish).await.map_err(|cause| unseen(name, &cause));
+        }
         let package = self.package(&configured, server, Choice::Sought(Seek::Approved)).await.map_err(|cause| unseen(name, &cause))?;
         crate::watch::watch(&self.gate, server, &self.contents, package.as_ref(), wish).await.map_err(|cause| unseen(name, &cause))
     }
@@ -85,6 +89,9 @@ impl Reviewer {
     async fn package(&self, configured: &Configured, server: &Server, choice: Choice) -> Result<Option<Content>, packages::Error> {
         let Carrier::Run(run) = &server.carrier else { return Ok(None) };
         let lock = self.lock(configured);
+        if run.image.is_some() {
+            return Ok(None);
+        }
         let approved = lock.servers.get(&server.name).map(|pin| &pin.content);
         match choice {
             Choice::Sought(seek) => self.packages.look(&server.name, &run.command, approved, seek).await,

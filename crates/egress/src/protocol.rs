@@ -144,6 +144,22 @@ impl Protocol {
         }
     }
 
+    /// What a client that begins with `bytes` speaks; none where that cannot be told, or not yet.
+    pub fn recognised(bytes: &[u8]) -> Option<Self> {
+        recognise(bytes)
+    }
+
+    /// The entry of `host` at `port` for a client that speaks `spoken`: with its word where the port alone would mean another protocol. What only an
+    /// operator may name (mail, file transfer, peer-to-peer exchange) is left out, as if it had not been seen.
+    pub fn entry(host: &str, port: u16, spoken: Option<Self>) -> String {
+        match spoken {
+            Some(spoken) if spoken.purpose() == Purpose::General && Self::of_port(port).is_ok_and(|usual| usual != spoken) => {
+                format!("{spoken}://{host}:{port}")
+            }
+            Some(_) | None => format!("{host}:{port}"),
+        }
+    }
+
     /// The one that `word` names.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == word)

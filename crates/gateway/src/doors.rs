@@ -8,6 +8,7 @@ mod link;
 mod local;
 mod observe;
 mod outward;
+mod overhear;
 mod pipe;
 mod revival;
 mod subscribe;
@@ -16,7 +17,8 @@ mod turn;
 pub use aside::Sort;
 pub use fetch::fetch;
 pub use link::{Broken, Frame, InFlight, Incoming, Link, Standing};
-pub use observe::{Observed, Sight, observe};
+pub use observe::{Observed, PORTS, Sight, observe};
+pub use overhear::overhear;
 
 use crate::gate::Gate;
 use crate::line::{self, Extra, Recorded, Reference, Target};
@@ -30,7 +32,7 @@ use http::HeaderValue;
 use mcp::{Method, Revision};
 use parking_lot::Mutex;
 use policy::Question;
-use response::Scope;
+use response::{CallScope, Scope};
 use revival::Revival;
 use sandbox::Next;
 use std::collections::{BTreeSet, HashMap};
@@ -57,6 +59,12 @@ pub trait Contents: Send + Sync {
     /// A sentence for the record when it cannot be read, or is a package that was not installed.
     fn of(&self, command: &[String], installed: Option<&supply::Content>) -> Result<Found, String>;
 
+    /// The content behind an image with the words `arguments`, which is looked for on this machine and fetched from nowhere.
+    ///
+    /// # Errors
+    /// A sentence for the record when it is not there, or nothing here can hold it.
+    fn image(&self, image: &sandbox::podman::Reference, arguments: &[String]) -> Result<Found, String>;
+
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
 }
@@ -77,6 +85,8 @@ pub struct Found {
     pub lent: Vec<std::path::PathBuf>,
     /// The gateway's own, that no server may reach.
     pub private: Vec<std::path::PathBuf>,
+    /// What holds it, where that is not our own sandbox; then the program is Podman.
+    pub engine: Option<Arc<sandbox::podman::Engine>>,
 }
 
 /// Where credentials come from.
@@ -137,7 +147,7 @@ impl Closed {
             Self::Broken(Broken::Malformed(_)) => Code::ServerMalformed,
             Self::Broken(Broken::Revision) => Code::ServerRevision,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
-            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
+            Self::Start(sandbox::Error::Unavailable { .. } | sandbox::Error::Elsewhere(_)) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
@@ -169,8 +179,10 @@ pub struct Servers {
 pub(crate) struct State {
     shared: tokio::sync::Mutex<Option<Arc<Link>>>,
     clients: Mutex<Option<(String, egress::Client)>>,
-    exit: Mutex<Option<(String, Arc<egress::Exit>)>>,
+    /// The ways out: probes have one of their own, so that they use up nothing of others'.
+    exits: Mutex<HashMap<Occasion, (String, Arc<egress::Exit>)>>,
     revival: Mutex<Revival>,
+    overheard: overhear::Overheard,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
@@ -186,10 +198,9 @@ impl State {
         }
     }
 
-    /// Ends every link, and local processes at once. What these leave behind is kept where `place` says, of whom it names one.
-    fn kill(&self, place: impl Fn(&Link) -> Option<PathBuf>) -> Vec<PathBuf> {
-        let links: Vec<Arc<Link>> = self.links.lock().drain(..).filter_map(|link| link.upgrade()).collect();
-        links.iter().filter_map(|link| link.kill_and_keep(place(link))).collect()
+    /// The links that `which` means.
+    fn links(&self, which: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        self.links.lock().iter().filter_map(std::sync::Weak::upgrade).filter(|link| which(link)).collect()
     }
 
     /// Lets no link take a further call; each ends after those under way.
@@ -258,8 +269,9 @@ impl Servers {
         let state = Arc::new(State {
             shared: tokio::sync::Mutex::new(None),
             clients: Mutex::new(None),
-            exit: Mutex::new(None),
+            exits: Mutex::default(),
             revival: Mutex::new(Revival::of(&server.carrier)),
+            overheard: overhear::Overheard::default(),
             aside: Aside::default(),
             links: Mutex::default(),
             untold: Mutex::default(),
@@ -438,22 +450,24 @@ impl Servers {
 
     /// Ends every link to a server at once: its processes with them.
     pub fn cut(&self, server: Option<&ServerName>) {
-        for state in self.states_of(server) {
-            state.kill(|_| None);
-        }
+        self.links(|link| server.is_none_or(|server| *server == link.server)).iter().for_each(|link| link.kill());
     }
 
-    /// Like [`Servers::cut`], as an operator's kill: what local servers leave behind is kept. Gives where.
-    pub(crate) fn isolate(&self, gate: &Gate, server: Option<&ServerName>) -> Vec<PathBuf> {
+    /// Has what the local processes that a kill of `scope` means leave behind kept when they end. Gives where.
+    pub(crate) fn keep(&self, gate: &Gate, scope: &Scope) -> Vec<PathBuf> {
         let now = gate.clock.utc();
-        let place = |link: &Link| (link.occasion == Occasion::Work).then(|| gate.forensics.place(&link.server, now));
-        self.states_of(server).into_iter().flat_map(|state| state.kill(place)).collect()
+        let links = self.links(|link| link.occasion == Occasion::Work && is_meant(scope, link));
+        links.iter().filter_map(|link| link.keep(gate.forensics.place(&link.server, now))).collect()
     }
 
-    fn states_of(&self, server: Option<&ServerName>) -> Vec<Arc<State>> {
-        let states = self.states.lock();
-        let named = states.iter().filter(|(name, _)| server.is_none_or(|server| server == *name));
-        named.map(|(_, state)| Arc::clone(state)).collect()
+    /// Ends the links that a kill of `scope` means, at once: local processes with them.
+    pub(crate) fn kill(&self, scope: &Scope) {
+        self.links(|link| is_meant(scope, link)).iter().for_each(|link| link.kill());
+    }
+
+    fn links(&self, which: impl Fn(&Link) -> bool) -> Vec<Arc<Link>> {
+        let states: Vec<Arc<State>> = self.states.lock().values().cloned().collect();
+        states.iter().flat_map(|state| state.links(&which)).collect()
     }
 
     /// Ends every link of a session at once: its processes with them.
@@ -662,9 +676,26 @@ impl Servers {
 
 /// What would be executed, looked up where reading a large tree holds nobody up.
 async fn content_of(contents: &Arc<dyn Contents>, run: &Run, installed: Option<&supply::Content>) -> Result<Found, Closed> {
-    let (contents, command, installed) = (Arc::clone(contents), run.command.clone(), installed.cloned());
-    let found = tokio::task::spawn_blocking(move || contents.of(&command, installed.as_ref())).await;
+    let (contents, image, command, installed) = (Arc::clone(contents), run.image.clone(), run.command.clone(), installed.cloned());
+    let found = tokio::task::spawn_blocking(move || match image {
+        Some(image) => contents.image(&image, &command),
+        None => contents.of(&command, installed.as_ref()),
+    })
+    .await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)
+}
+
+/// Whether a kill of `scope` ends `link`: with its server, or with the session that its process belongs to.
+fn is_meant(scope: &Scope, link: &Link) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Server(server) => *server == link.server,
+        Scope::Principal(_) | Scope::Session(_) => {
+            let call =
+                |session: &Session| scope.means(&CallScope { principal: &session.principal, session: Some(session.id), server: None });
+            link.owner().is_some_and(|session| call(&session))
+        }
+    }
 }
 
 /// An echo screen that knows no credential; without any, building it cannot fail.

@@ -22,6 +22,8 @@ pub struct Ended {
 impl Gate {
     /// Ends what a kill of `scope` means. The epoch was raised before, so nothing new begins.
     pub fn cut(self: &Arc<Self>, scope: &Scope) -> Ended {
+        // INVARIANT: before the sessions, since whoever serves one lets go of its servers when it ends.
+        let mut kept = self.servers.keep(self, scope);
         let sessions = match scope {
             Scope::Server(_) => Vec::new(),
             Scope::All | Scope::Principal(_) | Scope::Session(_) => self.sessions.end(|session| means(scope, session, None)),
@@ -29,11 +31,9 @@ impl Gate {
         // INVARIANT: after the sessions, so that a call that is admitted just now is found here or finds that its session is over; and before the
         // servers, so that a call that ends with its server says that it was stopped.
         let calls = self.calls.stop(Stop::Killed, |call| means(scope, &call.session, call.server()));
-        let kept = match scope {
-            Scope::All => self.servers.isolate(self, None),
-            Scope::Server(server) => self.servers.isolate(self, Some(server)),
-            Scope::Principal(_) | Scope::Session(_) => Vec::new(),
-        };
+        // What was begun meanwhile is ended too.
+        kept.extend(self.servers.keep(self, scope));
+        self.servers.kill(scope);
         let ended = Ended { sessions: sessions.len(), calls, kept };
         for session in sessions {
             let gate = Arc::clone(self);

@@ -61,6 +61,17 @@ pub(crate) struct Outward {
 }
 
 impl Outward {
+    /// Registers its counters under `name`; they are of `whom`.
+    fn register(&self, registry: &mut Registry, name: &str, whom: &str) {
+        registry.register(format!("{name}_connections"), format!("Connections of {whom} that were let through"), self.opened.clone());
+        registry.register(
+            format!("{name}_bytes"),
+            format!("Bytes of connections of {whom} that have ended, by direction"),
+            self.moved.clone(),
+        );
+        registry.register(format!("{name}_stopped"), format!("Attempts of {whom} that came to nothing, by reason"), self.stopped.clone());
+    }
+
     pub(crate) fn opened(&self, server: &str) {
         self.opened.get_or_create(&Of { server: server.to_owned() }).inc();
     }
@@ -95,6 +106,8 @@ pub struct Metrics {
     pub sessions: Gauge,
     /// What local servers sent and got.
     pub(crate) outward: Outward,
+    /// What probes made the canary send and get, which `outward` does not hold.
+    pub(crate) outward_of_probes: Outward,
 }
 
 impl Default for Metrics {
@@ -117,12 +130,11 @@ impl Default for Metrics {
             spent.clone(),
         );
         let stages = Stage::ALL.map(|stage| spent.get_or_create(&Passed { stage: stage.as_str() }).clone());
-        let outward = Outward::default();
-        registry.register("egress_connections", "Connections of local servers that were let through", outward.opened.clone());
-        registry.register("egress_bytes", "Bytes of local servers' connections that have ended, by direction", outward.moved.clone());
-        registry.register("egress_stopped", "Attempts of local servers that came to nothing, by reason", outward.stopped.clone());
+        let (outward, outward_of_probes) = (Outward::default(), Outward::default());
+        outward.register(&mut registry, "egress", "local servers");
+        outward_of_probes.register(&mut registry, "probe_egress", "the canary for probes");
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, probes, strays, turned_away, stages, sessions, outward }
+        Self { registry, settled, allowed, probes, strays, turned_away, stages, sessions, outward, outward_of_probes }
     }
 }
 

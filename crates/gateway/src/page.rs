@@ -8,7 +8,7 @@ use crate::place;
 use crate::plain::respond;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -31,7 +31,7 @@ impl Use {
         }
     }
 
-    /// Those of MCP 2025-11-25, and the two by which a client of 2026-07-28 finds out that it is not spoken here.
+    /// Those of the revisions that are spoken.
     const fn headers(self) -> &'static str {
         match self {
             Self::Speak => "Authorization, Content-Type, Accept, MCP-Protocol-Version, Mcp-Session-Id, Last-Event-ID, Mcp-Method, Mcp-Name",
@@ -60,12 +60,24 @@ pub(crate) fn is_preflight(head: &Parts) -> bool {
     head.method == Method::OPTIONS && head.headers.contains_key(&ORIGIN) && head.headers.contains_key(&ACCESS_CONTROL_REQUEST_METHOD)
 }
 
+/// Headers that a page may name in a preflight beside the fixed ones: those that repeat arguments of tools (MCP 2026-07-28, `x-mcp-header`).
+fn repeated(head: &Parts) -> String {
+    let asked = head.headers.get(ACCESS_CONTROL_REQUEST_HEADERS).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let token = |name: &&str| name.len() <= 128 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let names = asked.split(',').map(str::trim).filter(token).filter(|name| name.to_ascii_lowercase().starts_with(mcp::header::PARAM));
+    names.take(32).map(|name| format!(", {name}")).collect()
+}
+
 /// The answer to a preflight of a page that may call.
-pub(crate) fn preflight(what: Use) -> Response<Body> {
+pub(crate) fn preflight(what: Use, head: &Parts) -> Response<Body> {
+    let headers = match what {
+        Use::Speak => format!("{}{}", what.headers(), repeated(head)),
+        Use::Read => what.headers().to_owned(),
+    };
     respond(StatusCode::NO_CONTENT, Body::empty(), |response| {
         response
             .header(ACCESS_CONTROL_ALLOW_METHODS, what.methods())
-            .header(ACCESS_CONTROL_ALLOW_HEADERS, what.headers())
+            .header(ACCESS_CONTROL_ALLOW_HEADERS, headers)
             .header(ACCESS_CONTROL_MAX_AGE, REMEMBERED)
     })
 }

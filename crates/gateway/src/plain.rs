@@ -26,14 +26,14 @@ pub(crate) fn answer(gate: &Gate, head: &Parts) -> Option<Response<Body>> {
         return None;
     }
     if spoken {
-        return Some(page::preflight(Use::Speak));
+        return Some(page::preflight(Use::Speak, head));
     }
     let document = match path {
         "/health" | "/ready" => None,
         _ => Some(metadata(gate, path.strip_prefix(METADATA)?)?),
     };
     Some(match document {
-        _ if preflight => page::preflight(Use::Read),
+        _ if preflight => page::preflight(Use::Read, head),
         Some(document) => get(method, StatusCode::OK, &document),
         None if path == "/ready" => ready(gate, method),
         None => get(method, StatusCode::OK, &json!({"ok": true})),

@@ -181,7 +181,7 @@ pub(crate) fn is_traceparent(text: &str) -> bool {
 }
 
 /// On whose account something happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Occasion {
     /// Somebody's work, or an attack.
     Work,

@@ -4,7 +4,7 @@ mod modern;
 
 pub(crate) use modern::implementation;
 pub use modern::{
-    Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listen, print_listened, print_meta, print_own_meta,
+    Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listened, print_meta, print_own_meta,
 };
 
 use crate::document::Node;
@@ -141,7 +141,7 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"no","data":{"a":1}}}"#
         );
         assert_eq!(
-            text(|out| print_refusal(out, "No.", b"{\"code\":\"x\"}")),
+            text(|out| print_refusal(out, "No.", b"{\"code\":\"x\"}", crate::Revision::R2025_11_25)),
             r#"{"content":[{"type":"text","text":"No."}],"isError":true,"_meta":{"dev.bastide/refusal":{"code":"x"}}}"#
         );
     }

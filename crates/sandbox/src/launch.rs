@@ -5,6 +5,8 @@ use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
 use crate::observe::Observer;
+use crate::outcome::{Breach, Ended, Grace};
+use crate::podman::Remains;
 use crate::process::{Meter, kill_session};
 use crate::scratch::Scratch;
 use crate::spec::{Limits, Network, Spec};
@@ -61,43 +63,11 @@ pub struct Process {
     control: Option<UnixDatagram>,
     group: Option<Group>,
     layers: Layers,
-}
-
-/// How a server ended; all its descendants have ended too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Its exit status, or 128 and the number of the signal that ended it; 125 when the launcher failed.
-    pub code: i32,
-    /// The limit that ended it, if one did.
-    pub breach: Option<Breach>,
-}
-
-/// What ended a server that went where it may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
-    /// Too much memory.
-    Memory,
-    /// A system call that only attacks need.
-    Call,
+    remains: Option<Remains>,
 }
 
 /// The status of a server that the filter killed: 128 and SIGSYS.
 const FORBIDDEN: i32 = 128 + libc::SIGSYS;
-
-/// How long a server is given to leave by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grace {
-    /// From the end of its input to SIGTERM.
-    pub input: Duration,
-    /// From SIGTERM to SIGKILL.
-    pub term: Duration,
-}
-
-impl Default for Grace {
-    fn default() -> Self {
-        Self { input: Duration::from_secs(2), term: Duration::from_secs(2) }
-    }
-}
 
 /// Starts `spec` through the helper and waits until the program was executed.
 ///
@@ -116,6 +86,7 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     let ours = std::os::unix::net::UnixDatagram::from(ours);
     ours.set_nonblocking(true).map_err(Error::Launcher)?;
     let control = UnixDatagram::from_std(ours).map_err(Error::Launcher)?;
+    let remains = spec.container.clone().map(|(engine, name)| Remains::new(engine, name));
     let mut helper = spawn(order, theirs).await.map_err(Error::Launcher)?;
     let missing = || Error::Launcher(io::Error::other("a stream is missing"));
     let id = helper.id().ok_or_else(missing)?;
@@ -133,7 +104,9 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     match reply.split_once(' ') {
         Some(("ok", pid)) => {
             let pid = pid.parse().map_err(|_| Error::Refused("its answer cannot be read".to_owned()))?;
-            let process = Process { pid, helper, helper_pid, control: Some(control), group, layers };
+            // Of a container the filter is Podman's to put on: it is not among what the helper confines Podman by.
+            let layers = if remains.is_some() { layers.with(Layer::Hostile) } else { layers };
+            let process = Process { pid, helper, helper_pid, control: Some(control), group, layers, remains };
             Ok(Running { stdin, stdout, stderr, doors, scratch, observer, process })
         }
         Some(("no", reason)) => Err(Error::Refused(reason.to_owned())),
@@ -219,6 +192,9 @@ impl Process {
                 128 + status.signal().unwrap_or(0)
             }
         };
+        if let Some(remains) = self.remains.take() {
+            remains.remove().await;
+        }
         let starved = self.group.take().is_some_and(|group| group.starved() > 0);
         let breach = match (told.as_str(), code) {
             ("breach memory", _) => Some(Breach::Memory),

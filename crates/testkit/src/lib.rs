@@ -9,6 +9,7 @@
 pub mod client;
 mod clock;
 mod entropy;
+pub mod layers;
 mod names;
 mod process;
 mod registry;

@@ -1,6 +1,6 @@
 //! A registry of packages on loopback, in the words of npm and of PyPI. It serves what it is told to, hostile archives too.
 
-use crate::process;
+use crate::{layers, process};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ struct Shelf {
     files: HashMap<String, Vec<u8>>,
     packages: HashMap<String, Value>,
     asked: usize,
+    shown: Vec<String>,
 }
 
 impl Registry {
@@ -51,7 +52,21 @@ impl Registry {
 
     /// What `command` needs in its environment to ask this registry and no other.
     pub fn tell<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("npm_config_registry", self.url("")).env("PIP_INDEX_URL", self.url("simple/"))
+        Self::untold(command)
+            .env("npm_config_registry", self.url(""))
+            .env("PIP_INDEX_URL", self.url("simple/"))
+            .env("PIP_CONFIG_FILE", "/dev/null")
+    }
+
+    /// `command` without what the environment of the tests says of registries, so that it has the files of its home alone.
+    pub fn untold(command: &mut Command) -> &mut Command {
+        for name in ["npm_config_registry", "NPM_CONFIG_REGISTRY", "npm_config_userconfig", "NPM_CONFIG_USERCONFIG", "XDG_CONFIG_HOME"] {
+            command.env_remove(name);
+        }
+        for name in ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CONFIG_FILE"] {
+            command.env_remove(name);
+        }
+        command
     }
 
     /// The address of `path`.
@@ -62,6 +77,11 @@ impl Registry {
     /// How often it was asked.
     pub fn asked(&self) -> usize {
         self.shelf.lock().expect("a shelf").asked
+    }
+
+    /// The credentials that it was shown, as `Authorization` says them.
+    pub fn shown(&self) -> Vec<String> {
+        self.shelf.lock().expect("a shelf").shown.clone()
     }
 
     /// Serves `bytes` at `path`.
@@ -161,10 +181,9 @@ impl Registry {
 /// Whether the programs of a test are there; where not, it says why the test is skipped, which fails where `BASTIDE_REQUIRE_EXTERNAL` is `1`.
 pub fn is_there(programs: &[&str]) -> bool {
     let missing: Vec<_> = programs.iter().filter(|program| !std::path::Path::new(program).exists()).collect();
-    let required = std::env::var("BASTIDE_REQUIRE_EXTERNAL").is_ok_and(|value| value == "1");
-    assert!(missing.is_empty() || !required, "missing: {missing:?}");
+    assert!(missing.is_empty() || !layers::is_required(), "missing: {missing:?}");
     if !missing.is_empty() {
-        println!("skipped: {missing:?} are not there");
+        layers::skip(&format!("{missing:?} are not there"));
     }
     missing.is_empty()
 }
@@ -174,15 +193,19 @@ fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>) -> Option<()> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let path = line.split(' ').nth(1)?.trim_start_matches('/').replace("%2f", "/").replace("%40", "@");
+    let mut shown = None;
     loop {
         line.clear();
         if reader.read_line(&mut line).ok()? <= 2 {
             break;
         }
+        let field = line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        shown = field.map(|(_, value)| value.trim().to_owned()).or(shown);
     }
     let found = {
         let mut shelf = shelf.lock().ok()?;
         shelf.asked += 1;
+        shelf.shown.extend(shown);
         let package = shelf.packages.get(&path).map(|whole| ("application/json", whole.to_string().into_bytes()));
         package.or_else(|| {
             shelf.files.get(&path).map(|bytes| (if path.ends_with('/') { "text/html" } else { "application/octet-stream" }, bytes.clone()))

@@ -55,7 +55,8 @@ async fn recorded(
     let server = reached.server.name.as_str();
     let text = |record: &Value, at: &str| record.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
     let means = |record: &Value| {
-        text(record, "/event") == "network.refused"
+        text(record, "/kind") == "probe"
+            && text(record, "/event") == "network.refused"
             && text(record, "/server") == server
             && text(record, "/detail/reason") == reason
             && Utc::parse(&text(record, "/time")).is_some_and(|time| time >= since)
@@ -152,7 +153,7 @@ pub async fn telemetry(ground: &Ground, steps: &mut Steps) -> Probed {
     }
     let mut reached = outward(ground).await?;
     let (server, since) = (reached.server.name.clone(), ground.now());
-    let counter = format!("bastide_egress_stopped_total{{server=\"{server}\",reason=\"name\"}} ");
+    let counter = format!("bastide_probe_egress_stopped_total{{server=\"{server}\",reason=\"name\"}} ");
     let count = async || -> Result<u64, Trouble> {
         let metrics = ground.running()?.admin.text("/metrics").await.map_err(|fault| Trouble::new("read the metrics", fault))?;
         Ok(metrics.lines().find_map(|line| line.strip_prefix(&counter)?.parse().ok()).unwrap_or(0))

@@ -8,7 +8,10 @@ use http::{HeaderName, Method};
 use mcp::Revision;
 use mcp::header::{METHOD, NAME, VERSION};
 use serde_json::{Value, json};
+use std::time::Duration;
 
+/// How long a token of this probe lives at most.
+const LIFE: Duration = Duration::from_secs(120);
 /// A revision that there never was.
 const NEVER: &str = "1999-01-01";
 
@@ -46,13 +49,14 @@ pub async fn protocol_pin(ground: &Ground, steps: &mut Steps) -> Probed {
         let unlike = discover(&alone, newest, modern).await?;
         steps.note("named another revision in the header", "400 and -32020", unlike.said(), fault(&unlike) == (400, mcp::HEADER_MISMATCH));
     }
-    let unpinned: Vec<String> = match serde_json::from_slice::<Value>(&ground.lock()) {
-        Ok(lock) => {
+    // The signature stands behind it.
+    let unpinned: Vec<String> = match serde_json::Deserializer::from_slice(&ground.lock()).into_iter::<Value>().next() {
+        Some(Ok(lock)) => {
             let servers = lock.get("servers").and_then(Value::as_object);
             let known = |pin: &Value| pin.get("revision").and_then(Value::as_str).and_then(Revision::parse).is_some();
             servers.into_iter().flatten().filter(|(_, pin)| !known(pin)).map(|(name, _)| name.clone()).collect()
         }
-        Err(_) => vec!["the lock cannot be read".to_owned()],
+        Some(Err(_)) | None => vec!["the lock cannot be read".to_owned()],
     };
     steps.none("looked for servers whose revision is not in the lock", &unpinned);
     Ok(Finding::Judged)
@@ -73,7 +77,7 @@ fn fault(reply: &Reply) -> (u16, i64) {
 
 /// Messages that differ from a good call in one thing each. Each would call the canary if that thing were overlooked.
 pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
-    let mut reached = Reached::find(ground).await?;
+    let reached = Reached::find(ground).await?;
     let tool = format!("{}__echo", reached.server.name);
     let good = |text: &str| format!(r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#);
     let ran = reached.agent.send(Method::POST, "/mcp", &good("whole"), &[]).await?;
@@ -101,8 +105,8 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
         steps.note(format!("sent the call with {what}"), "an error of the protocol", reply.said(), refused);
     }
     let modern = Revision::R2026_07_28.as_str();
-    let mut alone = reached.agent.clone();
-    alone.session = None;
+    let token = ground.issue(A, LIFE, None).await?;
+    let alone = ground.stranger().await?.with(Some(&token.text));
     if discover(&alone, modern, modern).await?.status == 200 {
         let meta = json!({"io.modelcontextprotocol/protocolVersion": modern, "io.modelcontextprotocol/clientCapabilities": {}});
         let params = json!({"name": tool, "arguments": {"text": "whole"}, "_meta": meta});
@@ -116,6 +120,8 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
         let told = alone.send(Method::POST, "/mcp", response, &[(HeaderName::from_static(VERSION), modern)]).await?;
         steps.note("posted a response where there are none", "400", told.said(), told.status == 400);
     }
+    // What it has called ends with the token.
+    ground.revoke(&token).await?;
     let is_of = |record: &Value| record.get("arguments").is_some_and(|arguments| arguments.to_string().contains("strict"));
     let reached = ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
     steps.none("looked in the log for such a call that went further", &reached.collect::<Vec<_>>());

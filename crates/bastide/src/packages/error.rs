@@ -8,6 +8,16 @@ pub enum Error {
     /// The operator's: the line names nothing that can be pinned.
     #[error(transparent)]
     Line(#[from] supply::Error),
+    /// The user's: what a file or a variable says of registries cannot be followed.
+    #[error("{place} {why}: {next}")]
+    Settings {
+        /// Which.
+        place: String,
+        /// What is wrong with it.
+        why: &'static str,
+        /// What to do.
+        next: &'static str,
+    },
     /// The operator's: a program that installs or runs the package is not there.
     #[error("`{program}` is needed for an {registry} package and is not there: {next}")]
     Absent {

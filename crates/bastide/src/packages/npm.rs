@@ -1,5 +1,6 @@
 //! Packages of npm: `npm install` without scripts, everything from one registry and with the digest that it states; run by `node`.
 
+use super::settings::{self, Npm};
 use super::tool::{self, Head, Stage};
 use super::{Error, Installed, Started};
 use crate::contents::LOADERS;
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use std::path::{Component, Path, PathBuf};
 use supply::{Registry, Runner, Wanted};
 
-/// The registry where the environment names none.
-const REGISTRY: &str = "https://registry.npmjs.org/";
-/// The user's settings that npm sees, besides proxies.
-const SETTINGS: [&str; 5] = ["npm_config_registry", "NPM_CONFIG_REGISTRY", "npm_config_cafile", "NPM_CONFIG_CAFILE", "NODE_EXTRA_CA_CERTS"];
+/// The user's settings that npm sees, besides proxies and what it is told of in a file.
+const SETTINGS: [&str; 3] = ["npm_config_cafile", "NPM_CONFIG_CAFILE", "NODE_EXTRA_CA_CERTS"];
+/// The file that npm takes for the user's.
+const USER: &str = "user.npmrc";
 /// No script of a package runs, git is not asked for one, no configuration but ours is read, nothing is said home.
 const INSTALL: [&str; 14] = [
     "install",
@@ -39,10 +40,13 @@ pub(super) async fn install(stage: &Stage, runner: &Runner, run: &[String]) -> R
     };
     let manifest = json!({ "name": "tree", "private": true, "dependencies": { &runner.package: version } });
     std::fs::write(tree.join("package.json"), manifest.to_string())?;
+    let settings = Npm::read(&runner.package, &node, &settings::environment)?;
+    // Beside the tree, and gone with the stage: a credential of the registry may be in it.
+    std::fs::write(stage.beside(USER), &settings.file)?;
     let mut command = stage.command(&npm, &SETTINGS);
     let folder = node.parent().unwrap_or_else(|| Path::new("/usr/bin"));
     command.env("PATH", format!("{}:{}", folder.display(), sandbox::MINIMAL_PATH)).args(INSTALL).arg("--prefix").arg(&tree);
-    for (option, place) in [("--cache", "cache"), ("--userconfig", "user.npmrc"), ("--globalconfig", "global.npmrc")] {
+    for (option, place) in [("--cache", "cache"), ("--userconfig", USER), ("--globalconfig", "global.npmrc")] {
         command.arg(option).arg(stage.beside(place));
     }
     let (status, said) = stage.run(&mut command).await?;
@@ -50,17 +54,11 @@ pub(super) async fn install(stage: &Stage, runner: &Runner, run: &[String]) -> R
         return Err(failed(runner, &said));
     }
     let lock = tool::json(&tree.join("package-lock.json"))?;
-    pinned(&lock, &registry())?;
+    pinned(&lock, &settings)?;
     let own = lock.get("packages").and_then(|all| all.get(format!("node_modules/{}", runner.package)));
     let text = |key: &str| own.and_then(|own| own.get(key)).and_then(Value::as_str).map(str::to_owned);
     let missing = || Error::Unreadable(format!("npm did not say what it installed of {}", runner.package));
     Ok(Installed { version: text("version").ok_or_else(missing)?, integrity: text("integrity").ok_or_else(missing)? })
-}
-
-/// The registry that npm is told of.
-fn registry() -> String {
-    let set = ["npm_config_registry", "NPM_CONFIG_REGISTRY"].iter().find_map(|name| std::env::var(name).ok());
-    set.filter(|set| !set.is_empty()).unwrap_or_else(|| REGISTRY.to_owned())
 }
 
 /// `npm` or `node`: beside a runner that is named by its path, else where programs are looked for.
@@ -91,7 +89,7 @@ fn failed(runner: &Runner, said: &str) -> Error {
 }
 
 /// Everything that was installed is from the registry, and is what that said it would be.
-fn pinned(lock: &Value, registry: &str) -> Result<(), Error> {
+fn pinned(lock: &Value, settings: &Npm) -> Result<(), Error> {
     let packages = lock.get("packages").and_then(Value::as_object).ok_or_else(|| Error::Unreadable("npm wrote no lock".to_owned()))?;
     for (place, entry) in packages.iter().filter(|(place, _)| !place.is_empty()) {
         // What a package brings along in its own archive has that one's digest.
@@ -100,14 +98,23 @@ fn pinned(lock: &Value, registry: &str) -> Result<(), Error> {
         }
         let text = |key: &str| entry.get(key).and_then(Value::as_str).unwrap_or_default();
         let refused = |why| Err(Error::Unpinnable { part: supply::visible(place), why });
-        if entry.get("link").is_some() || origin(text("resolved")).is_none_or(|found| Some(found) != origin(registry)) {
+        if entry.get("link").is_some() || origin(text("resolved")).is_none_or(|found| Some(found) != origin(&settings.registry)) {
             return refused("does not come from the registry");
+        }
+        if settings.is_foreign(name_of(place, entry)) {
+            return refused("has a registry of its own in the settings of npm");
         }
         if !text("integrity").starts_with("sha512-") {
             return refused("has no SHA-512 digest in the registry");
         }
     }
     Ok(())
+}
+
+/// The name of a package, which is its entry's where it was installed under another one.
+fn name_of<'a>(place: &'a str, entry: &'a Value) -> &'a str {
+    let placed = place.rsplit_once("node_modules/").map_or(place, |(_, name)| name);
+    entry.get("name").and_then(Value::as_str).unwrap_or(placed)
 }
 
 /// Scheme, host and port of an address.
@@ -173,9 +180,16 @@ mod tests {
 
     #[test]
     fn what_the_registry_does_not_pin_is_refused() {
-        let lock = |entry: Value| json!({ "packages": { "": {}, "node_modules/a": entry } });
+        let lock = |entry: Value| json!({ "packages": { "": {}, "node_modules/a/node_modules/@corp/b": entry } });
+        let settings = |registry: &str, scopes: &[(&str, &str)]| Npm {
+            registry: registry.to_owned(),
+            scopes: scopes.iter().map(|(scope, registry)| ((*scope).to_owned(), (*registry).to_owned())).collect(),
+            file: String::new(),
+        };
+        let one = settings("http://127.0.0.1:1/", &[("@corp", "http://127.0.0.1:1")]);
         let good = json!({ "resolved": "http://127.0.0.1:1/a.tgz", "integrity": "sha512-x" });
-        assert!(pinned(&lock(good), "http://127.0.0.1:1").is_ok());
+        assert!(pinned(&lock(good.clone()), &one).is_ok());
+        assert!(pinned(&lock(good), &settings("http://127.0.0.1:1", &[("@corp", "http://127.0.0.1:2")])).is_err());
         for bad in [
             json!({ "resolved": "http://127.0.0.1:2/a.tgz", "integrity": "sha512-x" }),
             json!({ "resolved": "http://127.0.0.1:1.evil.example/a.tgz", "integrity": "sha512-x" }),
@@ -186,7 +200,7 @@ mod tests {
             json!({ "resolved": "http://127.0.0.1:1/a.tgz", "integrity": "sha1-x" }),
             json!({ "integrity": "sha512-x" }),
         ] {
-            assert!(pinned(&lock(bad.clone()), "http://127.0.0.1:1/").is_err(), "{bad}");
+            assert!(pinned(&lock(bad.clone()), &one).is_err(), "{bad}");
         }
     }
 

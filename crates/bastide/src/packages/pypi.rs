@@ -2,6 +2,7 @@
 //!
 //! The environment's own interpreter is not started while it is filled: Python runs what an installed `.pth` file says at every start.
 
+use super::settings::{self, Pip};
 use super::tool::{self, Head, Stage};
 use super::{Error, Installed, Started};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use std::path::{Path, PathBuf};
 use supply::{Registry, Runner, Wanted};
 
 /// The user's settings that pip sees, besides proxies.
-const SETTINGS: [&str; 3] = ["PIP_INDEX_URL", "PIP_CERT", "REQUESTS_CA_BUNDLE"];
+const SETTINGS: [&str; 4] = ["PIP_INDEX_URL", "PIP_CERT", "PIP_PROXY", "REQUESTS_CA_BUNDLE"];
 /// What was installed, with the digest of each archive; part of the tree.
 const REPORT: &str = "installed.json";
 /// Where programs are, as the records of a package name them from its library.
@@ -34,6 +35,7 @@ pub(super) async fn install(stage: &Stage, runner: &Runner) -> Result<Installed,
     };
     let report = tree.join(REPORT);
     let mut command = stage.command(&aside.join("bin/python"), &SETTINGS);
+    command.envs(Pip::read(&settings::environment)?.variables);
     command.env("PIP_CONFIG_FILE", "/dev/null").env("PIP_NO_INPUT", "1").env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
     command.args(["-m", "pip", "--python"]).arg(tree.join("bin/python")).args(["install", "--only-binary", ":all:", "--no-compile"]);
     command.args(["--no-cache-dir", "--quiet", "--retries", "1", "--timeout", "60", "--report"]).arg(&report).arg("--").arg(&wanted);

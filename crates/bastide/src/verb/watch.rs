@@ -5,7 +5,7 @@ use crate::desk::Desk;
 use crate::outcome::{Common, Failure, NO, ask, say, warn};
 use crate::reviews::exchange;
 use crate::wire::Configured;
-use admin::{Act, Call, Watched, Watching};
+use admin::{Act, Call, Watched, Watching, Whose};
 use config::{Amended, Boxed, Size, amend};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -22,9 +22,12 @@ pub struct Args {
     /// Call a tool of it: its name, `=`, and its arguments as a JSON object; may be repeated
     #[arg(long = "call", value_name = "TOOL={…}", value_parser = call)]
     calls: Vec<Call>,
-    /// Leave it to itself for so many seconds after that, at most 20
-    #[arg(long = "for", value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=20))]
-    seconds: u64,
+    /// Watch what its clients do with it instead, while the gateway runs
+    #[arg(long, conflicts_with = "calls")]
+    clients: bool,
+    /// Leave it to itself, or to its clients, for so many seconds, at most 20 [default: 1, of clients 20]
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=20))]
+    seconds: Option<u64>,
     /// Write the proposed entry into the configuration without asking
     #[arg(long)]
     accept: bool,
@@ -57,8 +60,14 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = configured(common)?;
     let server = configured.loaded.file.servers.get(&args.name);
     let server = server.ok_or_else(|| Failure::usage(format!("there is no server `{}`", args.name)).next("bastide server list"))?;
-    let act = Act::ServerWatch { server: args.name.clone(), wish: Watching { calls: args.calls.clone(), seconds: args.seconds } };
-    let watched = Desk::at(&configured, async |desk| desk.perform(act).await).await?;
+    let (whose, usual) = if args.clients { (Whose::Clients, 20) } else { (Whose::Ours, 1) };
+    let wish = Watching { whose, calls: args.calls.clone(), seconds: args.seconds.unwrap_or(usual) };
+    let act = Act::ServerWatch { server: args.name.clone(), wish };
+    let perform = async |desk: &Desk| match (desk, whose) {
+        (Desk::Stopped(_), Whose::Clients) => Err(Failure::usage("no gateway runs, so nobody uses it").next("bastide serve")),
+        (Desk::Running(_) | Desk::Stopped(_), Whose::Clients | Whose::Ours) => desk.perform(act).await,
+    };
+    let watched = Desk::at(&configured, perform).await?;
     let watched: Watched = serde_json::from_value(watched).map_err(|_| Failure::system("the gateway's answer cannot be read"))?;
     let (now, next) = (Boxed::of(server), boxed(&watched));
     let differs = now != next;
@@ -144,6 +153,10 @@ fn shown(watched: &Watched, now: &Boxed, next: &Boxed) -> String {
     }
     for tool in &watched.failed {
         let _ = writeln!(out, "A call of `{}` was answered with an error.", supply::visible(tool));
+    }
+    let unwritten = next.write.iter().any(|path| !now.write.contains(path));
+    if unwritten && (watched.fault.is_some() || !watched.failed.is_empty()) {
+        let _ = writeln!(out, "It could not write what it wanted to, which is not in its entry yet: with that written, watch it again.");
     }
     for held in &watched.withheld {
         let _ = writeln!(out, "not proposed  {}  ({})", path(&held.path), held.why);

@@ -13,4 +13,5 @@ mod response;
 mod runtime;
 mod secrets;
 mod supply;
+mod tools;
 mod transport;

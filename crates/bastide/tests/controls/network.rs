@@ -35,16 +35,16 @@ def tried(what):
 get = 'GET / HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n'
 def connect(target, text): return say('127.0.0.1', 3128, 'CONNECT ' + target + ' HTTP/1.1\r\n\r\n' + text)
 "#;
-const PAGE: &str = "a page outside";
+pub(super) const PAGE: &str = "a page outside";
 
-/// A host outside that has one page and counts who comes.
-struct Outside {
-    port: u16,
+/// A host outside that has one page, sends whoever asks for `/to/ADDRESS` on to that address, and counts who comes.
+pub(super) struct Outside {
+    pub(super) port: u16,
     came: Arc<AtomicUsize>,
 }
 
 impl Outside {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let came = Arc::new(AtomicUsize::new(0));
@@ -54,32 +54,38 @@ impl Outside {
                 let mut stream = stream.unwrap();
                 count.fetch_add(1, Ordering::SeqCst);
                 std::thread::spawn(move || {
-                    if matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
-                        let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{PAGE}", PAGE.len());
-                    }
+                    let mut head = [0; 4096];
+                    let Ok(count @ 1..) = stream.read(&mut head) else { return };
+                    let head = String::from_utf8_lossy(&head[..count]).into_owned();
+                    let _ = match head.strip_prefix("GET /to/").and_then(|rest| rest.split(' ').next()) {
+                        Some(to) => {
+                            write!(stream, "HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                        }
+                        None => write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{PAGE}", PAGE.len()),
+                    };
                 });
             }
         });
         Self { port, came }
     }
 
-    fn came(&self) -> usize {
+    pub(super) fn came(&self) -> usize {
         self.came.load(Ordering::SeqCst)
     }
 
     /// The entries that let a server reach it by the name `localhost`, speaking HTTP.
-    fn listed(&self) -> String {
+    pub(super) fn listed(&self) -> String {
         format!("\"http://localhost:{0}\", \"http://127.0.0.1:{0}\", \"http://[::1]:{0}\"", self.port)
     }
 }
 
 /// A running world whose server `script` runs `code`, in which `PORT` is the port outside, with `list` as its `egress`.
-fn world(code: &str, outside: &Outside, list: &str) -> World {
+pub(super) fn world(code: &str, outside: &Outside, list: &str) -> World {
     start(code, outside, list, "system")
 }
 
 /// As [`world`], with the names of `names`.
-fn world_with(names: &Names, code: &str, outside: &Outside, list: &str) -> World {
+pub(super) fn world_with(names: &Names, code: &str, outside: &Outside, list: &str) -> World {
     start(code, outside, list, &names.url)
 }
 
@@ -94,18 +100,18 @@ fn start(code: &str, outside: &Outside, list: &str, resolver: &str) -> World {
 }
 
 /// What the server's code left in `said`.
-fn run(world: &World) -> Value {
+pub(super) fn run(world: &World) -> Value {
     let text = world.agent().call("script__run", json!({})).text();
     serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
 /// The events of `name` on record.
-fn events(world: &World, name: &str) -> Vec<Value> {
+pub(super) fn events(world: &World, name: &str) -> Vec<Value> {
     world.audit().into_iter().filter(|record| record["event"] == name).collect()
 }
 
 /// Waits until an attempt was refused for `reason`; its record.
-fn refused(world: &World, reason: &str) -> Value {
+pub(super) fn refused(world: &World, reason: &str) -> Value {
     let find = || events(world, "network.refused").into_iter().find(|record| record["detail"]["reason"] == reason);
     crate::runtime::until(|| find().is_some());
     find().unwrap()

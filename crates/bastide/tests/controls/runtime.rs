@@ -2,6 +2,7 @@
 
 mod environment;
 mod identities;
+mod image;
 mod isolation;
 mod limits;
 mod restart;
@@ -23,7 +24,10 @@ for line in sys.stdin:
     method = message['method']
     if method == 'initialize': result = {'protocolVersion': message['params']['protocolVersion'], 'capabilities': {'tools': {}}, 'serverInfo': {'name': 'script', 'version': '1'}}
     elif method == 'tools/list': result = {'tools': [{'name': 'run', 'description': 'found: ' + found, 'inputSchema': {'type': 'object'}}]}
-    else: result = {'content': [{'type': 'text', 'text': run()}]}
+    elif method == 'tools/call': result = {'content': [{'type': 'text', 'text': run()}]}
+    else:
+        print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'error': {'code': -32601, 'message': 'Method not found'}}), flush=True)
+        continue
     print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'result': result}), flush=True)
 "#;
 

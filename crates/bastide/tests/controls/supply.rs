@@ -3,6 +3,7 @@
 mod allowlist;
 mod packages;
 mod pinning;
+mod registries;
 mod review;
 
 use std::time::{Duration, Instant};

@@ -50,6 +50,9 @@ fn main() {
     if std::env::args().any(|word| word == "--list") {
         return;
     }
+    if !testkit::layers::are_there() {
+        return;
+    }
     if let Some(missing) = Language::ALL.into_iter().find(|language| !twin::is_there(*language)) {
         assert!(std::env::var_os("BASTIDE_REQUIRE_EXTERNAL").is_none(), "{missing:?} is missing");
         return println!("skipped: {missing:?} is missing");

@@ -157,9 +157,9 @@ pub(super) fn request(revision: Revision, abilities: Abilities, id: &Id, method:
         return text.into();
     }
     let mut meta = Vec::with_capacity(256);
-    let mut object = json::Object::open(&mut meta);
-    state(&mut object, revision, abilities, None);
-    object.close();
+    let capabilities = print_abilities(abilities);
+    let own = mcp::print::Meta { revision, capabilities: &capabilities, version: env!("CARGO_PKG_VERSION"), log_level: None, progress: None };
+    mcp::print::print_meta(&mut meta, &own);
     let mut whole = Vec::with_capacity(320);
     let mut object = json::Object::open(&mut whole);
     object.raw("_meta", &meta);

@@ -5,7 +5,7 @@ use super::era::{self, Era};
 use super::pipe::Pipe;
 use super::subscribe::Subscribing;
 use crate::calls::Call;
-use crate::session::Abilities;
+use crate::session::{Abilities, Session};
 use crate::trail::Occasion;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -13,8 +13,8 @@ use mcp::{Document, Id, Message, Method, Notification, Outcome, Peer, Request, R
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use terms::{CallId, ServerName};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +122,8 @@ pub struct Link {
     subscribing: Subscribing,
     /// On whose account its process runs.
     pub(crate) occasion: Occasion,
+    /// The session that its process belongs to, where there is one.
+    owner: Option<Weak<Session>>,
     /// Requests under way.
     flights: AtomicUsize,
     retired: AtomicBool,
@@ -233,11 +235,13 @@ impl Link {
         server: ServerName,
         digest: String,
         pipe: Pipe,
-        sharing: Sharing,
         bounds: mcp::Bounds,
+        owner: Option<&Arc<Session>>,
         occasion: Occasion,
     ) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Pipe(pipe), sharing, bounds, occasion)
+        let sharing = if owner.is_some() { Sharing::One } else { Sharing::All };
+        let owner = owner.map(Arc::downgrade);
+        Self::new(server, digest, Carrier::Pipe(pipe), sharing, bounds, owner, occasion)
     }
 
     /// A link over HTTP.
@@ -248,10 +252,19 @@ impl Link {
         authorization: Option<HeaderValue>,
         bounds: mcp::Bounds,
     ) -> Arc<Self> {
-        Self::new(server, digest, Carrier::Http { wire, authorization, session: Mutex::new(None) }, Sharing::One, bounds, Occasion::Work)
+        let carrier = Carrier::Http { wire, authorization, session: Mutex::new(None) };
+        Self::new(server, digest, carrier, Sharing::One, bounds, None, Occasion::Work)
     }
 
-    fn new(server: ServerName, digest: String, carrier: Carrier, sharing: Sharing, bounds: mcp::Bounds, occasion: Occasion) -> Arc<Self> {
+    fn new(
+        server: ServerName,
+        digest: String,
+        carrier: Carrier,
+        sharing: Sharing,
+        bounds: mcp::Bounds,
+        owner: Option<Weak<Session>>,
+        occasion: Occasion,
+    ) -> Arc<Self> {
         Arc::new(Self {
             server,
             digest,
@@ -268,6 +281,7 @@ impl Link {
             changes: Changes::default(),
             subscribing: Subscribing::default(),
             occasion,
+            owner,
             flights: AtomicUsize::new(0),
             retired: AtomicBool::new(false),
             ended: CancellationToken::new(),
@@ -633,17 +647,16 @@ impl Link {
         self.end();
     }
 
-    /// Like [`Link::kill`], and has what a local server leaves behind kept at `place`; gives the place back where that will be done.
-    pub(super) fn kill_and_keep(&self, place: Option<PathBuf>) -> Option<PathBuf> {
-        let Carrier::Pipe(pipe) = &self.carrier else {
-            self.kill();
-            return None;
-        };
-        let asked = place.and_then(|place| pipe.keep(place));
-        // INVARIANT: asked before, so that whoever watches the process sees it after it has ended the link.
-        let kept = asked.filter(|_| self.is_open());
-        self.kill();
-        kept
+    /// The session that its process belongs to, as long as there is one.
+    pub(super) fn owner(&self) -> Option<Arc<Session>> {
+        self.owner.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Has what a local server leaves behind kept at `place` when it ends; gives the place back where that will be done and was not asked for before.
+    pub(super) fn keep(&self, place: PathBuf) -> Option<PathBuf> {
+        let Carrier::Pipe(pipe) = &self.carrier else { return None };
+        // INVARIANT: asked before it is looked, so that whoever watches the process sees it after it has ended the link.
+        pipe.keep(place).filter(|_| self.is_open())
     }
 
     /// Ends the server's own session, where it has one, then the link.

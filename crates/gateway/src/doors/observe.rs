@@ -1,5 +1,6 @@
 //! Runs a local server once to see what it asks for: in its sandbox, with more to read where that is wished, and with no way out at all.
 
+mod heard;
 mod names;
 
 use super::fetch::offered;
@@ -7,20 +8,24 @@ use super::{Broken, Closed, Contents, Unopened, content_of, local};
 use crate::gate::Gate;
 use crate::session::Abilities;
 use crate::snapshot::{Carrier, Server};
+use egress::Protocol;
 use mcp::{Method, Outcome};
 use response::Scope;
 use sandbox::{Access, Folder, Network, Seen, Usage, Watched};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::io;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use supply::Content;
 
 /// How often memory and processes are looked at.
-const LOOK: Duration = Duration::from_millis(25);
+pub(super) const LOOK: Duration = Duration::from_millis(25);
 /// Until a server that was let go has ended.
 const END: Duration = Duration::from_secs(8);
+/// The most ports at which connections are taken.
+pub const PORTS: usize = 32;
 
 /// One run.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +36,8 @@ pub struct Sight {
     pub calls: Vec<(String, String)>,
     /// How long it is left to itself after that.
     pub linger: Duration,
+    /// The ports at which its connections are taken, to see how they begin; at others they are refused. At most [`PORTS`].
+    pub ports: Vec<u16>,
 }
 
 /// What came of one run.
@@ -38,8 +45,8 @@ pub struct Sight {
 pub struct Observed {
     /// The files that it named.
     pub files: BTreeMap<PathBuf, sandbox::Wish>,
-    /// What it would have connected to: a name, where it had asked for one, else an address; and the port.
-    pub hosts: Vec<String>,
+    /// What it would have connected to: a name, where it had asked for one, else an address; and the port. With what it spoke, as far as that was heard.
+    pub hosts: BTreeMap<(String, u16), Option<Protocol>>,
     /// Requests of its own that could not be noted.
     pub missed: u64,
     /// The most that it took up.
@@ -73,13 +80,16 @@ pub async fn observe(
     if let Some(stop) = gate.epochs.stops().into_iter().find(|stop| stopped(&stop.scope)) {
         return Err(Closed::Stopped(response::Stopped { scope: stop.scope }));
     }
+    if run.image.is_some() {
+        return Err(Closed::Entry("it is started from an image, whose system calls are not noted".to_owned()));
+    }
     let found = content_of(contents, run, installed).await?;
     let content = found.content.clone();
     let mut observed =
         Observed { needs: [found.needs.clone(), found.lent.clone()].concat(), private: found.private.clone(), ..Observed::default() };
     let mut spec = local::spec(&gate.servers, run, found, gate.clock.utc())?;
     spec.watched = Watched::Calls;
-    spec.network = Network::Doors { ports: Vec::new() };
+    spec.network = Network::Doors { ports: sight.ports.clone() };
     let known: Vec<PathBuf> = spec.folders.iter().map(|folder| folder.path.clone()).collect();
     let more: Vec<&PathBuf> = sight.read.iter().filter(|path| !known.contains(path)).collect();
     if !more.is_empty() {
@@ -89,9 +99,10 @@ pub async fn observe(
     spec.folders.extend(more.into_iter().map(|path| Folder { path: path.clone(), access: Access::Read }));
     let (mut running, count) = local::launched(&gate.servers, &spec).await?;
     let (observer, meter) = (running.observer.take(), running.process.meter());
-    // The listeners close: whoever connects is refused, and was noted before.
-    let names = running.doors.take().map(|doors| names::Names::answer(doors.names)).transpose();
-    let names = names.map_err(|cause| Closed::Entry(cause.to_string()))?;
+    // The proxy closes: whoever connects is refused, and was noted before.
+    let doors = running.doors.take();
+    let doors = doors.map(|doors| io::Result::Ok((names::Names::answer(doors.names)?, heard::Heard::listen(doors.ports)?))).transpose();
+    let doors = doors.map_err(|cause| Closed::Entry(cause.to_string()))?;
     let link = local::attend(gate, None, server, run, running, None, count);
     let _ended = Unopened(Some(Arc::clone(&link)));
     gate.servers.state(server).enter(&link);
@@ -142,27 +153,31 @@ pub async fn observe(
     let _ = tokio::time::timeout(END, gone).await;
     let seen = observer.map(|observer| observer.seen()).unwrap_or_default();
     observed.peak = peak;
-    observed.hosts = hosts(&seen, names.as_ref());
+    observed.hosts = hosts(&seen, doors.as_ref());
     observed.missed = seen.missed;
     observed.files = seen.files;
     Ok(observed)
 }
 
-/// What it would have connected to, as an entry names it.
-fn hosts(seen: &Seen, names: Option<&names::Names>) -> Vec<String> {
-    let mut hosts: Vec<String> = Vec::new();
+/// What it would have connected to, and what it spoke there.
+fn hosts(seen: &Seen, doors: Option<&(names::Names, heard::Heard)>) -> BTreeMap<(String, u16), Option<Protocol>> {
+    let mut hosts = BTreeMap::new();
     for address in &seen.addresses {
-        let own = address.port() == 0 || (address.ip().is_loopback() && matches!(address.port(), 53 | 3128));
+        let own = address.port() == 0 || (address.ip().is_loopback() && matches!(address.port(), 53 | egress::PROXY_PORT));
         if own {
             continue;
         }
-        let host = match (address.ip(), names) {
-            (IpAddr::V4(ip), Some(names)) => names.name_of(ip).map(|name| format!("{name}:{}", address.port())),
+        let name = match (address.ip(), doors) {
+            (IpAddr::V4(ip), Some((names, _))) => names.name_of(ip),
             _ => None,
         };
-        hosts.push(host.unwrap_or_else(|| SocketAddr::to_string(address)));
+        let host = name.unwrap_or_else(|| match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
+        let spoken = doors.and_then(|(_, heard)| heard.protocol_at(*address));
+        let known = hosts.entry((host, address.port())).or_insert(None);
+        *known = known.or(spoken);
     }
-    hosts.sort();
-    hosts.dedup();
     hosts
 }

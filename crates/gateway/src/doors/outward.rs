@@ -1,4 +1,4 @@
-//! The way out of local servers: one for each server, which its sandboxes share, and its record.
+//! The way out of local servers: one for each server, which its sandboxes share, another for what probes make the canary do, and its record.
 //!
 //! Controls: `network.egress`, `network.telemetry`.
 
@@ -6,6 +6,7 @@ use super::{Servers, State};
 use crate::event;
 use crate::gate::Gate;
 use crate::snapshot::{Run, Server};
+use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use egress::{Attempt, Attempts, Doors, End, Entry, Exit, Kept, Reason, Stop, Terms, Unrecorded};
@@ -17,16 +18,16 @@ use tokio_util::sync::CancellationToken;
 /// What every mark of an outgoing socket begins with; the rest is the server's.
 const MARK: u32 = 0xba00_0000;
 
-/// The way out of `server`, which is the same until its entry changes.
-pub(super) fn exit(gate: &Arc<Gate>, server: &Server, run: &Run, state: &State) -> Arc<Exit> {
-    let mut slot = state.exit.lock();
-    if let Some((_, exit)) = slot.as_ref().filter(|(digest, _)| *digest == server.digest) {
+/// The way out of `server` for one occasion, which is the same until its entry changes.
+pub(super) fn exit(gate: &Arc<Gate>, server: &Server, run: &Run, state: &State, occasion: Occasion) -> Arc<Exit> {
+    let mut exits = state.exits.lock();
+    if let Some((_, exit)) = exits.get(&occasion).filter(|(digest, _)| *digest == server.digest) {
         return Arc::clone(exit);
     }
     let terms = Terms { rules: run.egress.clone(), limits: run.traffic, range: egress::RANGE, mark: Some(mark(&server.name)) };
-    let log = Log { gate: Arc::downgrade(gate), server: server.name.clone() };
+    let log = Log { gate: Arc::downgrade(gate), server: server.name.clone(), occasion };
     let exit = Exit::new(terms, Arc::clone(&gate.servers.resolver), Arc::new(log));
-    *slot = Some((server.digest.clone(), Arc::clone(&exit)));
+    exits.insert(occasion, (server.digest.clone(), Arc::clone(&exit)));
     exit
 }
 
@@ -65,13 +66,14 @@ pub(super) fn mark(server: &ServerName) -> u32 {
 struct Log {
     gate: Weak<Gate>,
     server: ServerName,
+    occasion: Occasion,
 }
 
 impl Attempts for Log {
     fn record(&self, entry: Entry<'_>) -> Kept {
         let Some(gate) = self.gate.upgrade() else { return Box::pin(std::future::ready(Err(Unrecorded))) };
-        count(&gate, self.server.as_str(), &entry);
-        let record = print(&gate, &self.server, &entry);
+        count(&gate, self.occasion, self.server.as_str(), &entry);
+        let record = print(&gate, &self.server, self.occasion, &entry);
         match entry {
             Entry::Opened(_) => {
                 let ticket = gate.journal.append(record);
@@ -85,8 +87,11 @@ impl Attempts for Log {
     }
 }
 
-fn count(gate: &Gate, server: &str, entry: &Entry<'_>) {
-    let metrics = &gate.metrics.outward;
+fn count(gate: &Gate, occasion: Occasion, server: &str, entry: &Entry<'_>) {
+    let metrics = match occasion {
+        Occasion::Work => &gate.metrics.outward,
+        Occasion::Probe => &gate.metrics.outward_of_probes,
+    };
     match entry {
         Entry::Opened(_) => metrics.opened(server),
         Entry::Stopped { reason, .. } => metrics.stopped(server, reason.as_str(), 1),
@@ -153,7 +158,7 @@ fn departure(reason: Reason, address: Option<IpAddr>) -> (Control, Severity, &'s
     }
 }
 
-fn print(gate: &Gate, server: &ServerName, entry: &Entry<'_>) -> Vec<u8> {
+fn print(gate: &Gate, server: &ServerName, occasion: Occasion, entry: &Entry<'_>) -> Vec<u8> {
     let Judged { event, severity, mitre, decision } = judged(entry);
     let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());
     record.server = Some(server.as_str());
@@ -163,8 +168,13 @@ fn print(gate: &Gate, server: &ServerName, entry: &Entry<'_>) -> Vec<u8> {
     record.decision = decision.map(|(verdict, control)| Decision { verdict, policies: &[], control: Some(control), code: None });
     let detail = detail(gate, entry);
     record.detail = Object::new(&detail).ok();
-    if severity >= Severity::Medium {
-        tracing::warn!(%server, event, "a security event");
+    match occasion {
+        Occasion::Work if severity >= Severity::Medium => tracing::warn!(%server, event, "a security event"),
+        Occasion::Work => {}
+        Occasion::Probe => {
+            record = record.of_probe();
+            tracing::debug!(%server, event, "a probe made the canary try this");
+        }
     }
     record.encode()
 }

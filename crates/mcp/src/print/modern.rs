@@ -105,14 +105,6 @@ pub fn print_filter(out: &mut Vec<u8>, filter: &Filter<'_>) {
     object.close();
 }
 
-/// Appends the params of a listen request; `meta` is JSON already.
-pub fn print_listen(out: &mut Vec<u8>, filter: &Filter<'_>, meta: &[u8]) {
-    let mut params = Object::open(out);
-    print_filter(params.key("notifications"), filter);
-    params.raw("_meta", meta);
-    params.close();
-}
-
 /// Appends the notification that opens each listen stream: which of the wishes are honoured.
 pub fn print_acknowledged(out: &mut Vec<u8>, subscription: &Id, filter: &Filter<'_>) {
     let mut params = Vec::new();
@@ -153,7 +145,12 @@ mod tests {
             progress: Some(&token),
         };
         let filter = Filter { tools: true, updates: vec!["a:b".into()], ..Filter::default() };
-        let params = text(|out| print_listen(out, &filter, text(|out| print_meta(out, &meta)).as_bytes()));
+        let params = text(|out| {
+            let mut object = Object::open(out);
+            print_filter(object.key("notifications"), &filter);
+            print_meta(object.key("_meta"), &meta);
+            object.close();
+        });
         assert_eq!(
             params,
             r#"{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a:b"]},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"roots":{}},"io.modelcontextprotocol/clientInfo":{"name":"bastide","version":"1.2"},"io.modelcontextprotocol/logLevel":"notice","progressToken":7}}"#

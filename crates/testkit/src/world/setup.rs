@@ -1,7 +1,7 @@
 //! What a world is made of, before it starts.
 
 use super::World;
-use crate::{Running, process};
+use crate::{Running, layers, process};
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::fs::{self, Permissions};
@@ -63,6 +63,11 @@ impl Setup {
         self
     }
 
+    /// The folder of the world.
+    pub fn path(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
     /// The gateway's program, instead of the one of this workspace.
     #[must_use]
     pub fn program(mut self, path: &str) -> Self {
@@ -83,7 +88,7 @@ impl Setup {
         let entry = format!(
             "run: [{{bin}}/evil-server, --mode, {mode}, --flag, {{box}}/flag]\ncall: 2s\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}"
         );
-        let entry = if mode == "rug-pull" { entry } else { entry.replace(", --flag, {box}/flag", "") };
+        let entry = if matches!(mode, "rug-pull" | "downgrade") { entry } else { entry.replace(", --flag, {box}/flag", "") };
         self.server("evil", &entry).role("tester", &TESTER.replace("canary: [\"*\"]", "canary: [\"*\"], evil: [\"*\"]"))
     }
 
@@ -146,7 +151,16 @@ impl Setup {
                 let _ = writeln!(text, "  {name}:\n{}", indent(yaml, 4));
             }
         }
-        for (key, yaml) in &self.sections {
+        // Whoever has a program of somebody else here asks for the layers first.
+        let samples = self.servers.iter().filter(|(_, yaml)| yaml.contains("run:")).map(|(name, _)| name.as_str());
+        let accepted = layers::accepted(samples);
+        let mut sections = self.sections;
+        match sections.iter_mut().find(|(key, _)| key == "accept_risk") {
+            Some((_, yaml)) => *yaml = format!("{yaml}\n{accepted}"),
+            None if accepted.is_empty() => {}
+            None => sections.push(("accept_risk".into(), accepted)),
+        }
+        for (key, yaml) in &sections {
             let _ = writeln!(text, "{key}:\n{}", indent(yaml, 2));
         }
         let folder = self.root.path().display().to_string();

@@ -39,7 +39,7 @@ fn what_is_not_listed_never_reaches_the_server() {
     assert_eq!(world.reached(), Vec::<Value>::new());
     assert!(world.journal().iter().all(|message| {
         let method = message["method"].as_str().unwrap_or_default();
-        method == "initialize" || method.starts_with("notifications/") || method.ends_with("/list")
+        matches!(method, "initialize" | "server/discover") || method.starts_with("notifications/") || method.ends_with("/list")
     }));
 }
 

@@ -207,9 +207,8 @@ fn opens(client: &Http) -> bool {
     response.header("mcp-session-id").is_some() || response.messages().iter().any(|message| message.get("result").is_some())
 }
 
-#[test]
-fn what_a_killed_server_left_is_kept_and_on_record() {
-    const SERVER: &str = r#"import json, os, sys
+/// A server that leaves a plan in its `/tmp`, says last words, and answers `done`.
+const LEAVER: &str = r#"import json, os, sys
 for line in sys.stdin:
     message = json.loads(line)
     if 'id' not in message: continue
@@ -219,40 +218,100 @@ for line in sys.stdin:
     else:
         os.makedirs('/tmp/loot', exist_ok=True)
         open('/tmp/loot/plan', 'w').write('the plan')
-        os.symlink('/etc/passwd', '/tmp/loot/link')
+        if not os.path.lexists('/tmp/loot/link'): os.symlink('/etc/passwd', '/tmp/loot/link')
         print('last words', file=sys.stderr, flush=True)
         result = {'content': [{'type': 'text', 'text': 'done'}]}
     print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'result': result}), flush=True)
 "#;
-    let world = World::with()
-        .file("bin/script/script.py", SERVER)
+
+/// A world in which `tester` and `other` may use [`LEAVER`] as `script`.
+fn leaving() -> World {
+    let role = "members: [\"agent:tester\", \"agent:other\"]\nclearance: restricted\nallow: { canary: [\"*\"], script: [\"*\"] }";
+    World::with()
+        .file("bin/script/script.py", LEAVER)
         .server("script", "run: [/usr/bin/python3, {bin}/script/script.py]")
-        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], script: [\"*\"] }")
-        .start();
+        .role("tester", role)
+        .start()
+}
+
+/// Waits until the gateway has recorded that something was kept in `folder`.
+#[track_caller]
+fn kept(world: &World, folder: &Value) -> Value {
+    let event = || world.audit().into_iter().find(|record| record["event"] == "forensics.kept" && record["detail"]["folder"] == *folder);
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(event) = event() {
+            return event;
+        }
+        assert!(Instant::now() < end, "it was not kept: {:#?}", world.audit().last());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn what_a_killed_server_left_is_kept_and_on_record() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let world = leaving();
     let mut agent = world.agent();
     assert_eq!(agent.call("script__run", json!({})).text(), "done");
     let (answer, _) = kill(&world, &["--server", "script"]);
     let folder = std::path::PathBuf::from(answer["kept"][0].as_str().unwrap_or_else(|| panic!("{answer}")));
     assert!(folder.starts_with(world.state().join("forensics")), "{answer}");
-    let event = || world.audit().into_iter().find(|record| record["event"] == "forensics.kept");
-    let end = Instant::now() + Duration::from_secs(30);
-    while event().is_none() {
-        assert!(Instant::now() < end, "it was not kept: {:#?}", world.audit().last());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let event = kept(&world, &answer["kept"][0]);
     assert_eq!(std::fs::read_to_string(folder.join("tmp/loot/plan")).unwrap(), "the plan");
     assert_eq!(std::fs::read_to_string(folder.join("stderr.log")).unwrap(), "last words\n");
     let mode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(path).unwrap()) & 0o777;
     assert_eq!((mode(&folder), mode(folder.parent().unwrap()), mode(&folder.join("tmp/loot/plan"))), (0o700, 0o700, 0o600));
     assert!(std::fs::symlink_metadata(folder.join("tmp/loot/link")).is_err(), "a link was copied");
-    let detail = event().unwrap()["detail"].clone();
+    let detail = event["detail"].clone();
     assert_eq!((&detail["folder"], &detail["files"], &detail["left_out"]), (&answer["kept"][0], &json!(1), &json!(1)), "{detail}");
     let acts: Vec<Value> = world.audit().into_iter().filter(|record| record["act"]["name"] == "kill").collect();
     assert!(acts.iter().any(|record| record["detail"]["kept"][0] == answer["kept"][0]), "{acts:#?}");
-    // Whoever is ended with their session leaves nothing to be kept.
-    release(&world, &["--server", "script"]);
-    agent = world.agent();
-    assert_eq!(agent.call("script__run", json!({})).text(), "done");
+}
+
+#[test]
+fn what_the_servers_of_a_killed_session_or_principal_left_is_kept_and_of_nobody_else() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let world = leaving();
+    let open = |principal: &str| {
+        let mut client = world.client(principal, "/mcp");
+        client.open();
+        assert_eq!(client.call("script__run", json!({})).text(), "done");
+        client
+    };
+    let before = sessions(&world);
+    let _first = open("agent:tester");
+    let session = sessions(&world).difference(&before).next().unwrap().clone();
+    let (mut second, mut other) = (open("agent:tester"), open("agent:other"));
+    let _third = open("agent:tester");
+    for (scope, number) in [(["--session", session.as_str()], 1), (["--principal", "agent:tester"], 2)] {
+        let (answer, _) = kill(&world, &scope);
+        let folders = answer["kept"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
+        assert_eq!(folders.len(), number, "{answer}");
+        for folder in &folders {
+            assert_eq!(kept(&world, folder)["detail"]["files"], 1);
+            let path = std::path::Path::new(folder.as_str().unwrap());
+            assert_eq!(std::fs::read_to_string(path.join("tmp/loot/plan")).unwrap(), "the plan");
+            assert!(std::fs::read_to_string(path.join("stderr.log")).unwrap().starts_with("last words\n"));
+        }
+        if number == 1 {
+            assert_eq!(second.call("script__run", json!({})).text(), "done", "another session was stopped");
+        }
+    }
+    assert_eq!(other.call("script__run", json!({})).text(), "done", "another principal was stopped");
+    let left = std::fs::read_dir(world.state().join("forensics")).unwrap().count();
+    assert_eq!(left, 3, "something of somebody else was kept");
+}
+
+#[test]
+fn a_kill_of_somebody_without_a_server_keeps_nothing() {
+    let world = World::new();
+    let mut client = world.client("agent:tester", "/mcp");
+    client.open();
     let (answer, _) = kill(&world, &["--principal", "agent:tester"]);
-    assert_eq!(answer.get("kept"), None, "{answer}");
+    assert_eq!((&answer["ended_sessions"], answer.get("kept")), (&json!(1), None), "{answer}");
 }

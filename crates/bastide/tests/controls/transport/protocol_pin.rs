@@ -31,7 +31,7 @@ fn both_eras_are_spoken_to_clients_and_servers_alike() {
         let called = world.agent().call(tool, json!({"text": "hi"}));
         assert_eq!((called.text(), called.result().get("resultType")), ("hi".to_owned(), None), "{tool}");
     }
-    let lock: Value = world.json(&["server", "list", "--json"]);
+    let lock: Value = world.json(&["server", "list"]);
     assert!(lock.to_string().contains("2026-07-28"), "{lock}");
 }
 

@@ -36,6 +36,9 @@ fn probing(world: &World, agent: &str, servers: &[&str]) -> (u16, String) {
 
 #[test]
 fn what_probes_do_is_on_record_as_theirs_and_nothing_else_is() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let world = world();
     let mut agent = world.agent();
     agent.call("canary__echo", json!({"text": "work"}));
@@ -49,7 +52,15 @@ fn what_probes_do_is_on_record_as_theirs_and_nothing_else_is() {
         assert!(probes.iter().any(|record| record["phase"] == phase), "no record of a probe is one of a {phase}");
     }
     // Attacks without an identity are marked too: a forged token, none, one in the URL.
-    for event in ["identity.token-refused", "identity.token-missing", "secrets.url", "supply.changed", "runtime.server-died"] {
+    for event in [
+        "identity.token-refused",
+        "identity.token-missing",
+        "secrets.url",
+        "supply.changed",
+        "runtime.server-died",
+        "network.refused",
+        "network.failed",
+    ] {
         let marked = |record: &&Value| record["event"] == event;
         assert!(probes.iter().any(marked), "{event} by probes");
         assert!(!records.iter().any(|record| marked(&record) && record["kind"] != "probe"), "{event} looks like an attack");
@@ -70,13 +81,36 @@ fn what_probes_do_is_on_record_as_theirs_and_nothing_else_is() {
     let metrics = metrics(&world);
     assert!(metrics.contains("bastide_messages_total{verdict=\"refused\",control=\"access.filtered-discovery\"} 1\n"), "{metrics}");
     assert!(!metrics.contains("control=\"identity.tokens\""), "{metrics}");
+    assert!(!metrics.contains("bastide_egress_stopped_total{"), "{metrics}");
+    assert!(metrics.contains("bastide_probe_egress_stopped_total{server=\"probed\",reason=\"name\"}"), "{metrics}");
     assert!(metrics.lines().any(|line| line.starts_with("bastide_probes_total ") && !line.ends_with(" 0")), "{metrics}");
     let called: Vec<Value> = world.reached().into_iter().filter(|call| !call["arguments"].to_string().contains("work")).collect();
     assert_eq!(called, Vec::<Value>::new(), "a real server saw a call of a probe");
 }
 
 #[test]
+fn what_the_canary_tries_for_somebody_else_is_their_work() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let world = world();
+    let mut visitor = world.client("agent:visitor", "/mcp");
+    visitor.open();
+    let said = visitor.call("probed__reach", json!({"host": "nobody.invalid", "port": 443, "say": "nothing", "name": ""}));
+    assert_eq!(said.text(), "no address");
+    let refused = || raw(&world).into_iter().filter(|record| record["event"] == "network.refused").collect::<Vec<_>>();
+    crate::runtime::until(|| !refused().is_empty());
+    assert!(refused().iter().all(|record| record["kind"] == "event" && record["phase"].is_null()), "{:#?}", refused());
+    let metrics = metrics(&world);
+    assert!(metrics.contains("bastide_egress_stopped_total{server=\"probed\",reason=\"name\"}"), "{metrics}");
+    assert!(!metrics.contains("bastide_probe_egress_stopped_total{"), "{metrics}");
+}
+
+#[test]
 fn no_client_makes_itself_a_probe() {
+    if !testkit::layers::are_there() {
+        return;
+    }
     let world = world();
     let own = world.token("agent:tester", &[]);
     let named = world.token("agent:probe/a", &[]);

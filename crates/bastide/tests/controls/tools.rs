@@ -1,0 +1,3 @@
+//! What tools do on behalf of an agent.
+
+mod http;
