@@ -14,11 +14,13 @@ pub enum Says {
     Result(Value),
     /// An error.
     Error(i64, Value),
+    /// A message as it is.
+    Message(Value),
     /// Messages on an event stream, which then ends.
     Events(Vec<Value>),
     /// The message on an event stream, over and over.
     Endless(Value),
-    /// A status, headers and a body.
+    /// A status with headers, each with its end of line.
     Status(u16, String),
     /// Nothing, and the connection is closed.
     Nothing,
@@ -107,6 +109,7 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<Arrived>>, script: &dyn Fn(&Arr
         Says::Nothing => return,
         Says::Result(result) => whole(&json!({"jsonrpc": "2.0", "id": id, "result": result})),
         Says::Error(code, message) => whole(&json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message}})),
+        Says::Message(message) => whole(&message),
         Says::Events(messages) => format!("{events}{}", messages.iter().map(event).collect::<String>()),
         Says::Endless(message) => {
             let mut alive = stream.write_all(events.as_bytes()).is_ok();
