@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use transport::http::{Answer, Body, Full};
+use transport::http::{Answer, Body, Flaw, Full};
 
 /// Answers the requests of the data listener.
 pub struct Front {
@@ -38,6 +38,12 @@ impl Answer for Front {
         response
     }
 
+    async fn malformed(&self, flaw: Flaw, peer: SocketAddr) -> Response<Body> {
+        let (first, answer) = oneshot::channel();
+        line::malformed(&self.gate, flaw, peer, Reply::http(first)).await;
+        given(answer.await)
+    }
+
     fn turned_away(&self, full: Full) {
         let bound = match full {
             Full::Total => "total",
@@ -55,8 +61,13 @@ impl Front {
             Taken::Refused | Taken::Malformed => answer.await,
             Taken::Understood(_, action) => first_of(answer, action).await,
         };
-        told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
+        given(told)
     }
+}
+
+/// What was told; an empty 500 where nothing was.
+fn given(told: Result<Response<Body>, oneshot::error::RecvError>) -> Response<Body> {
+    told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
 }
 
 /// The answer as soon as there is one. The action goes on by itself where the answer was only the start of a stream.

@@ -36,9 +36,11 @@ use crate::trail::Trail;
 use forward::Forwarded;
 use futures_util::FutureExt;
 use settle::{Last, Settled};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use transport::http::Flaw;
 
 /// How long a plain answer is waited for before it becomes a stream that can be resumed.
 const PLAIN: Duration = Duration::from_secs(2);
@@ -75,6 +77,13 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
             taken
         }
     }
+}
+
+/// Refuses what the listener found to be no request, before any stage: nobody is known to have sent it.
+pub async fn malformed(gate: &Gate, flaw: Flaw, peer: SocketAddr, mut reply: Reply) {
+    let mut trail = Trail::new(gate, Some(peer));
+    let halt = accept::malformed(&mut trail, flaw);
+    end(gate, &mut trail, halt, &mut reply).await;
 }
 
 /// The upper row, as far as nothing has left the gateway.
