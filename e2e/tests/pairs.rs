@@ -131,14 +131,23 @@ fn everything_with_every_client() {
 
 #[test]
 fn everything_over_http_with_every_client() {
+    over_http("streamableHttp", "mcp", "http");
+}
+
+#[test]
+fn everything_over_one_stream_with_every_client() {
+    over_http("sse", "sse", "sse");
+}
+
+fn over_http(speaks: &str, path: &str, transport: &str) {
     let Some(peers) = Peers::find() else { return };
     let port = testkit::free_port();
     let log = std::env::temp_dir().join(format!("everything-{port}.log"));
     let mut command = std::process::Command::new(peers.node("mcp-server-everything"));
-    let _server = testkit::Running::start(peers.prepare(&mut command).arg("streamableHttp").env("PORT", port.to_string()), &log);
+    let _server = testkit::Running::start(peers.prepare(&mut command).arg(speaks).env("PORT", port.to_string()), &log);
     listening(port);
     let world = short(World::with(), "everything__echo", "message")
-        .server("everything", &format!("url: http://127.0.0.1:{port}/mcp"))
+        .server("everything", &format!("url: http://127.0.0.1:{port}/{path}\ntransport: {transport}"))
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { everything: [echo, get-sum] }")
         .start();
     everything(&peers, &world);

@@ -3,7 +3,7 @@
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Taking, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Taking, Transport, Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
@@ -153,6 +153,10 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             url: url.clone(),
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
+            transport: match entry.transport {
+                file::Transport::Http => Transport::Streamable,
+                file::Transport::Sse => Transport::OneStream,
+            },
         }),
         None => Carrier::Run(Run {
             command: entry.run.clone(),

@@ -159,7 +159,7 @@ pub enum Unpinned {
 pub enum Carrier {
     /// A local process.
     Run(Run),
-    /// Streamable HTTP.
+    /// HTTP.
     Remote(Remote),
 }
 
@@ -237,6 +237,17 @@ pub struct Remote {
     pub bearer: Option<String>,
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
+    /// How it is spoken to.
+    pub transport: Transport,
+}
+
+/// How messages go to a server over HTTP and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP: what answers a message comes with the answer to its request.
+    Streamable,
+    /// HTTP+SSE of revision 2024-11-05: everything comes on one stream.
+    OneStream,
 }
 
 /// What was approved of a server, in the order of the lock.
