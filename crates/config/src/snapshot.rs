@@ -3,7 +3,8 @@
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Taking, Transport, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Transport,
+    Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
@@ -125,7 +126,8 @@ pub fn listen(listen: &file::Listen) -> Listen {
     let mut origins: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
     hosts.extend(listen.data.hosts.iter().cloned());
     origins.extend(listen.data.origins.iter().map(|origin| origin.origin().ascii_serialization()));
-    Listen { base: format!("http://{address}"), hosts, origins }
+    let spoken = if listen.data.legacy_sse { Spoken::OneStreamToo } else { Spoken::Streamable };
+    Listen { base: format!("http://{address}"), hosts, origins, spoken }
 }
 
 fn actions(inspect: &file::Inspect) -> detect::Actions {

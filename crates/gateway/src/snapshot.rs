@@ -61,6 +61,17 @@ pub struct Listen {
     pub hosts: Vec<String>,
     /// Origins that may call from a browser.
     pub origins: Vec<String>,
+    /// What is spoken to clients.
+    pub spoken: Spoken,
+}
+
+/// The transports of the data listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// Streamable HTTP.
+    Streamable,
+    /// HTTP+SSE too.
+    OneStreamToo,
 }
 
 impl Listen {

@@ -12,6 +12,7 @@ pub use body::{Body, Events};
 pub use connections::{Full, Most};
 pub use head::Flaw;
 pub use source::SourcePrefix;
+pub use stream::{Found, Stream};
 
 use crate::lanes::Lanes;
 use ::http::HeaderValue;
@@ -26,7 +27,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Found, Stream};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;

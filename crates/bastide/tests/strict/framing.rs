@@ -275,3 +275,24 @@ fn each_of_them_is_on_record_with_its_row() {
         assert_eq!(record["event"] == "transport.malformed", *status != 408, "{record}");
     }
 }
+
+#[test]
+fn the_admin_listener_reads_no_more_than_the_other() {
+    let world = World::new();
+    let admin = world.admin().at("/metrics");
+    let host = format!("Host: {}\r\n", admin.address);
+    let good = format!("GET /metrics HTTP/1.1\r\n{host}Connection: close\r\n\r\n");
+    for bad in [
+        format!("POST /metrics HTTP/1.1\r\n{host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        format!("POST /metrics HTTP/1.1\r\n{host}Content-Length: 5\r\nContent-Length: 5\r\n\r\n12345"),
+        format!("POST /metrics HTTP/1.1\r\n{host}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        format!("GET /metrics HTTP/1.1\n{host}\n"),
+        format!("GET /metrics HTTP/1.1\r\n{host}{host}\r\n"),
+        "GET /metrics HTTP/1.1\r\n\r\n".to_owned(),
+    ] {
+        let told = String::from_utf8_lossy(&admin.raw(format!("{bad}{good}").as_bytes())).to_ascii_lowercase();
+        assert!(told.starts_with("http/1.1 400 ") && told.contains("\r\nconnection: close"), "{bad}\n{told}");
+        assert_eq!(told.matches("http/1.1 ").count(), 1, "what stands behind it was read: {told}");
+    }
+    assert!(admin.raw(good.as_bytes()).starts_with(b"HTTP/1.1 200"));
+}

@@ -21,7 +21,9 @@ const PIECE: usize = 4096;
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
 /// A stream of requests whose heads are read whole and without a flaw, and whose writes have a longest time.
-pub(super) struct Stream<S> {
+///
+/// In place of a flawed head another is read, which [`Found::of`] knows; whoever answers it ends the connection. After a flaw in a body reading fails.
+pub struct Stream<S> {
     inner: S,
     write: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -47,19 +49,19 @@ enum End {
 }
 
 /// Why the head is flawed for which another stands in.
-#[derive(Clone, Default)]
-pub(super) struct Found(Arc<OnceLock<Flaw>>);
+#[derive(Clone, Debug, Default)]
+pub struct Found(Arc<OnceLock<Flaw>>);
 
 impl Found {
     /// The flaw of this request, if it is the stand-in.
-    pub(super) fn of<B>(&self, request: &http::Request<B>) -> Option<Flaw> {
+    pub fn of<B>(&self, request: &http::Request<B>) -> Option<Flaw> {
         request.headers().is_empty().then(|| self.0.get().copied().unwrap_or(Flaw::Line))
     }
 }
 
 impl<S> Stream<S> {
     /// `inner`, whose writes may stall for `write`. What is wrong with a head is put into `found`.
-    pub(super) fn new(inner: S, write: Duration, found: Found) -> Self {
+    pub fn new(inner: S, write: Duration, found: Found) -> Self {
         Self {
             inner,
             write,
