@@ -55,7 +55,7 @@ impl Client {
     }
 
     fn event(&self) -> (String, String) {
-        self.events.recv_timeout(LONG).expect("an event")
+        self.events.recv_timeout(LONG).unwrap()
     }
 
     fn message(&self) -> Value {
