@@ -61,6 +61,17 @@ pub struct Listen {
     pub hosts: Vec<String>,
     /// Origins that may call from a browser.
     pub origins: Vec<String>,
+    /// What is spoken to clients.
+    pub spoken: Spoken,
+}
+
+/// The transports of the data listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// Streamable HTTP.
+    Streamable,
+    /// HTTP+SSE too.
+    OneStreamToo,
 }
 
 impl Listen {
@@ -159,7 +170,7 @@ pub enum Unpinned {
 pub enum Carrier {
     /// A local process.
     Run(Box<Run>),
-    /// Streamable HTTP.
+    /// HTTP.
     Remote(Remote),
 }
 
@@ -239,6 +250,17 @@ pub struct Remote {
     pub bearer: Option<String>,
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
+    /// How it is spoken to.
+    pub transport: Transport,
+}
+
+/// How messages go to a server over HTTP and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP: what answers a message comes with the answer to its request.
+    Streamable,
+    /// HTTP+SSE of revision 2024-11-05: everything comes on one stream.
+    OneStream,
 }
 
 /// What was approved of a server, in the order of the lock.

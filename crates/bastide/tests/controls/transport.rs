@@ -1,3 +1,4 @@
 //! How much may come in, and how slowly.
 
 mod bounds;
+mod one_stream;
