@@ -1,6 +1,6 @@
 // Drives one legacy session of the TypeScript SDK; steps and answers as in session.py, of which it knows `list` and `call`.
 //
-// Usage: session.mjs http URL [TOKEN] | session.mjs stdio COMMAND [ARGUMENT...]
+// Usage: session.mjs http URL [TOKEN] | session.mjs sse URL [TOKEN] | session.mjs stdio COMMAND [ARGUMENT...]
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -8,12 +8,13 @@ import { pathToFileURL } from 'node:url';
 
 const from = createRequire(`${process.env.BASTIDE_PEERS}/node/package.json`);
 const load = (name) => import(pathToFileURL(from.resolve(name)).href);
-const { Client, StreamableHTTPClientTransport } = await load('@modelcontextprotocol/client');
+const { Client, SSEClientTransport, StreamableHTTPClientTransport } = await load('@modelcontextprotocol/client');
 const { StdioClientTransport } = await load('@modelcontextprotocol/client/stdio');
 
 function transport([kind, ...rest]) {
     if (kind === 'stdio') return new StdioClientTransport({ command: rest[0], args: rest.slice(1), env: process.env });
     const headers = rest[1] ? { Authorization: `Bearer ${rest[1]}` } : {};
+    if (kind === 'sse') return new SSEClientTransport(new URL(rest[0]), { requestInit: { headers } });
     return new StreamableHTTPClientTransport(new URL(rest[0]), { requestInit: { headers } });
 }
 

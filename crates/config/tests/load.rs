@@ -164,6 +164,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { run: [/opt/../a] } }", "a bare name or an absolute path"),
         ("servers: { a: { url: \"https://x.example\", env: { A: b } } }", "env is for servers that are started here"),
         ("servers: { a: { run: [a], auth: { bearer: vault:a/t } } }", "auth is for servers with a url"),
+        ("servers: { a: { run: [a], transport: sse } }", "transport is for servers with a url"),
         ("servers: { a: { url: \"https://x.example\", auth: {} } }", "exactly one of bearer, oauth, certificate"),
         ("servers: { a: { url: \"https://x.example\", tls: { pin: [sha256/AAAA] } } }", "a pin is sha256/"),
         ("servers: { a: { run: [a], env: { A: b }, secrets: { A: vault:a/b } } }", "stands under env and under secrets"),

@@ -4,6 +4,7 @@
 
 pub mod arrival;
 pub mod calls;
+mod channel;
 mod content;
 mod cursor;
 pub mod doors;
