@@ -15,8 +15,8 @@ const PREFIX: &str = "bastide-";
 const LEAF: &str = "bastide-gateway";
 /// One period of the processor's quota, in microseconds.
 const PERIOD: u64 = 100_000;
-/// Processes of the launcher in each group.
-const OWN: u64 = 2;
+/// Processes and threads of the launcher in each group.
+const OWN: u64 = 3;
 
 /// Where groups can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,7 +292,7 @@ mod tests {
         let group = Group::at(&home, "bastide-1-1");
         group.limit(&home, &limits).unwrap();
         let read = |name: &str| fs::read_to_string(own.join("bastide-1-1").join(name)).unwrap();
-        assert_eq!((read("memory.max"), read("pids.max"), read("cpu.max")), ("7".into(), "5".into(), "150000 100000".into()));
+        assert_eq!((read("memory.max"), read("pids.max"), read("cpu.max")), ("7".into(), "6".into(), "150000 100000".into()));
         fs::write(own.join("bastide-1-1/memory.events"), "low 0\noom 2\noom_kill 2\n").unwrap();
         assert_eq!(group.starved(), 2);
         // Someone else in the group: nothing may be handed down.

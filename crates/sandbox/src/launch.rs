@@ -1,6 +1,7 @@
 //! Starting a server through the helper, and ending it.
 
 use crate::doors::{Doors, MOST};
+use crate::forbidden::Call;
 use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
@@ -77,8 +78,9 @@ pub struct Ended {
 pub enum Breach {
     /// Too much memory.
     Memory,
-    /// A system call that only attacks need.
-    Call,
+    /// A system call that only attacks need, of the server or of any process that came from it; none where it is not known which one: the
+    /// process took it back, or the kernel itself killed for it.
+    Call(Option<Call>),
 }
 
 /// The status of a server that the filter killed: 128 and SIGSYS.
@@ -220,10 +222,12 @@ impl Process {
             }
         };
         let starved = self.group.take().is_some_and(|group| group.starved() > 0);
-        let breach = match (told.as_str(), code) {
-            ("breach memory", _) => Some(Breach::Memory),
+        let breach = match (told.split_once(' '), told.as_str()) {
+            (Some(("forbidden", noted)), _) => Some(Breach::Call(Call::named(noted))),
+            (_, "memory") => Some(Breach::Memory),
             _ if starved => Some(Breach::Memory),
-            (_, FORBIDDEN) if self.layers.has(Layer::Hostile) => Some(Breach::Call),
+            // The kernel itself killed for it.
+            _ if code == FORBIDDEN && self.layers.has(Layer::Hostile) => Some(Breach::Call(None)),
             _ => None,
         };
         Ok(Ended { code, breach })

@@ -7,8 +7,8 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 use std::io;
 
-/// Processes of the launcher that count with the server's own.
-const OWN: u64 = 2;
+/// Processes and threads of the launcher that count with the server's own.
+const OWN: u64 = 3;
 /// Threads that a process may have on average, where the limit is on those of the whole user.
 const THREADS: u64 = 16;
 
