@@ -83,9 +83,12 @@ pub(crate) fn next_signal(fd: &OwnedFd) -> Option<i32> {
     }
 }
 
-/// Lets the helper be started with just `kept` open beside its standard streams.
-pub(crate) fn keep_only(command: &mut tokio::process::Command, kept: [OwnedFd; 2]) {
+/// Lets the helper be started within the control group of `entrances`, and with just `kept` open beside its standard streams.
+pub(crate) fn prepare(command: &mut tokio::process::Command, kept: [OwnedFd; 2], entrances: Vec<OwnedFd>) {
     let prepare = move || {
+        for entrance in &entrances {
+            rustix::io::write(entrance, b"0")?;
+        }
         close_on_exec_from_3()?;
         for fd in &kept {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
