@@ -14,6 +14,7 @@ mod meeting;
 mod outside;
 mod processes;
 mod programs;
+mod reason;
 mod twin;
 
 use attempt::{Attempt, Class, Language, Recorded, Twin};
@@ -67,6 +68,12 @@ fn main() {
     let mut wrong = Vec::new();
     match std::env::args().nth(1).as_deref() {
         Some("measure") => return measure::print(&mut gate),
+        Some("reasons") => {
+            for class in CLASSES {
+                gate.attack(class, &mut wrong);
+            }
+            return gate.reasons.iter().for_each(|(class, what, reason)| println!("{class} | {what} | {reason}"));
+        }
         Some("ladder") => runtime.block_on(ladder::climb(&mut gate.outside, &mut wrong)),
         Some(_) | None => {
             all_attempts(&mut gate, &runtime, &mut wrong);
@@ -83,6 +90,13 @@ fn all_attempts(gate: &mut Gate, runtime: &tokio::runtime::Runtime, wrong: &mut 
         let began = Instant::now();
         gate.attack(class, wrong);
         println!("{:5.1} s {}", began.elapsed().as_secs_f64(), class.name);
+    }
+    let expected = reason::table();
+    for (class, what, reason) in &gate.reasons {
+        let known = expected.get(&(*class, *what)).is_some_and(|reasons| reasons.contains(&reason.as_str()));
+        if !known {
+            wrong.push(format!("{class}: {what}: failed for {reason}, and not for {:?}", expected.get(&(*class, *what))));
+        }
     }
     println!("behind the gateway: {:.0} s", began.elapsed().as_secs_f64());
     let began = Instant::now();
@@ -121,6 +135,8 @@ struct Gate {
     pid: u32,
     /// How often each server was ended so far: by server, event, and what that event names.
     ended: BTreeMap<(&'static str, &'static str, &'static str), usize>,
+    /// Why each attempt failed: its class, what it does, and the reason.
+    reasons: Vec<(&'static str, &'static str, String)>,
     _names: Names,
 }
 
@@ -156,7 +172,7 @@ impl Gate {
         world.json(&["lock", "--yes"]);
         world.serve();
         let (agent, pid) = (world.agent(), world.gateway().pid());
-        Self { world, agent, outside, pid, ended: BTreeMap::new(), _names: names }
+        Self { world, agent, outside, pid, ended: BTreeMap::new(), reasons: Vec::new(), _names: names }
     }
 
     fn call(&mut self, server: &str, number: usize) -> testkit::Answer {
@@ -184,6 +200,7 @@ impl Gate {
             }
             let answer = self.call(server, number);
             let text = answer.0.to_string();
+            self.reasons.push((class.name, attempt.what, reason::of(&answer)));
             let mut fault = |what: &str| wrong.push(format!("{}: {} ({server}): {what}: {text}", class.name, attempt.what));
             if text.contains("DONE") || text.contains(&self.outside.secret) || self.outside.ears.heard(&self.mark(number)) {
                 fault("it has its effect");

@@ -73,7 +73,7 @@ static void from_memory(const char *path, char **words) {
         syscall(SYS_execveat, copy, "", words, none, AT_EMPTY_PATH);
         dprintf(1, "%s", strerror(errno)), _exit(1);
     }
-    close(two[1]), tell(two[0]), close(copy), waitpid(pid, 0, 0);
+    close(two[1]), close(copy), waitpid(pid, 0, 0), tell(two[0]);
 }
 static void beat(void) {
     char at[128];

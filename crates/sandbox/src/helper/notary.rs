@@ -57,8 +57,10 @@ impl Notary {
             let [polled] = fds;
             polled.revents().intersects(PollFlags::IN | PollFlags::OUT)
         };
-        while asked {
-            std::thread::park();
+        if asked {
+            loop {
+                std::thread::park();
+            }
         }
     }
 }
