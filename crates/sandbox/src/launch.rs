@@ -126,8 +126,6 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     let stdin = helper.stdin.take().ok_or_else(missing)?;
     let stdout = helper.stdout.take().ok_or_else(missing)?;
     let stderr = helper.stderr.take().ok_or_else(missing)?;
-    // Whatever has to know the helper before it does anything was told between the spawn and this byte.
-    control.send(b"g").await.map_err(Error::Launcher)?;
     let Handed { reply, doors, scratch, observer } =
         tokio::time::timeout(START, answer(&control, &spec.network)).await.map_err(|_| Error::Silent(START))??;
     match reply.split_once(' ') {

@@ -3,6 +3,7 @@
 use super::{Named as _, Step};
 use crate::process::threads_of;
 use crate::spec::Limits;
+use crate::sys::{self, Fork};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 use std::io;
@@ -23,32 +24,17 @@ pub(super) fn confine(limits: &Limits) -> Step<()> {
     Ok(())
 }
 
-/// The limit on processes and threads. Since Linux 5.14 it counts those of the user namespace, before that those of the whole user.
-pub(super) struct Processes {
-    own: u64,
-    user: u64,
-}
-
-/// The limit that `limits` asks for.
-pub(super) fn processes(limits: &Limits) -> Processes {
-    let own = u64::from(limits.processes).saturating_add(OWN);
-    let now = threads_of(rustix::process::getuid().as_raw());
-    Processes { own, user: now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)) }
-}
-
-impl Processes {
-    /// Sets what can be raised again: the narrow limit where it holds for the namespace alone, else the wide one.
-    pub(super) fn set(&self) -> io::Result<()> {
-        soft(self.own)?;
-        match crate::sys::fork() {
-            Ok(crate::sys::Fork::Child) => crate::sys::leave(0),
-            Ok(crate::sys::Fork::Parent(pid)) => {
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-                Ok(())
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => soft(self.user),
-            Err(cause) => Err(cause),
+/// Forks with a limit on processes and threads that can be raised again. Since Linux 5.14 it counts those of the user namespace, before that
+/// those of the whole user: then the narrow limit is exceeded already, and a wide one is set.
+pub(super) fn fork(limits: &Limits) -> io::Result<Fork> {
+    soft(u64::from(limits.processes).saturating_add(OWN))?;
+    match sys::fork() {
+        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+            let now = threads_of(rustix::process::getuid().as_raw());
+            soft(now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)))?;
+            sys::fork()
         }
+        forked => forked,
     }
 }
 

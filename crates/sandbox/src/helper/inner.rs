@@ -109,12 +109,8 @@ fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, O
     let signals = sys::watch_signals().named("signals")?;
     let filters = filter::Filters::of(order.layers, order.watched).named("filter of system calls")?;
     let (ours, theirs) = notary::channel().named("notes of forbidden calls")?;
-    let limit = order.layers.has(Layer::Limits).then(|| confine::processes(&order.limits));
-    let forked = match limit {
-        Some(limit) => limit.set().named("limit of processes").and_then(|()| sys::fork().named("limit of processes")),
-        None => sys::fork().named("fork"),
-    };
-    match forked? {
+    let forked = if order.layers.has(Layer::Limits) { confine::fork(&order.limits) } else { sys::fork() };
+    match forked.named("limit of processes")? {
         sys::Fork::Parent(server) => {
             drop(theirs);
             // The last fork of this process was the one above.
