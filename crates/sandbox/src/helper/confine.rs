@@ -1,6 +1,7 @@
 //! Limits of the kernel on the server's processes (getrlimit(2)), and the processors that they run on.
 
 use super::{Named as _, Step};
+use crate::layer::{Layer, Layers};
 use crate::process::threads_of;
 use crate::spec::Limits;
 use crate::sys::{self, Fork};
@@ -24,18 +25,19 @@ pub(super) fn confine(limits: &Limits) -> Step<()> {
     Ok(())
 }
 
-/// Forks with a limit on processes and threads that can be raised again. Since Linux 5.14 it counts those of the user namespace, before that
-/// those of the whole user: then the narrow limit is exceeded already, and a wide one is set.
-pub(super) fn fork(limits: &Limits) -> io::Result<Fork> {
-    soft(u64::from(limits.processes).saturating_add(OWN))?;
-    match sys::fork() {
-        Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-            let now = threads_of(rustix::process::getuid().as_raw());
-            soft(now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)))?;
-            sys::fork()
+/// Forks with a limit on processes and threads that can be raised again. Since Linux 5.14 it counts those of the user namespace. Before that,
+/// and where `layers` has no user namespace, it counts those of the whole user, and a wide one is set.
+pub(super) fn fork(limits: &Limits, layers: Layers) -> io::Result<Fork> {
+    if layers.has(Layer::User) {
+        soft(u64::from(limits.processes).saturating_add(OWN))?;
+        match sys::fork() {
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
+            forked => return forked,
         }
-        forked => forked,
     }
+    let now = threads_of(rustix::process::getuid().as_raw());
+    soft(now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)))?;
+    sys::fork()
 }
 
 /// Keeps the limit on processes that is set from being raised.

@@ -109,7 +109,7 @@ fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, O
     let signals = sys::watch_signals().named("signals")?;
     let filters = filter::Filters::of(order.layers, order.watched).named("filter of system calls")?;
     let (ours, theirs) = notary::channel().named("notes of forbidden calls")?;
-    let forked = if order.layers.has(Layer::Limits) { confine::fork(&order.limits) } else { sys::fork() };
+    let forked = if order.layers.has(Layer::Limits) { confine::fork(&order.limits, order.layers) } else { sys::fork() };
     match forked.named("limit of processes")? {
         sys::Fork::Parent(server) => {
             drop(theirs);
