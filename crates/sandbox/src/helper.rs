@@ -1,8 +1,9 @@
 //! The helper: this binary, executed anew to confine itself, start one server, and outlive it just long enough to end what it left behind.
 //!
-//! It is two processes. The outer one, which the gateway started, speaks with the gateway: `doors` with
-//! descriptors, `scratch` with the private places, `calls` with what notes them, `ok PID` or `no REASON` goes back, and `memory` or `forbidden CALL` when that ended the server. The socket's end means that the gateway is
-//! gone, or wants an end now. The inner one is the first process of the server's namespaces: its parent, its reaper, and their end.
+//! It is two processes. The outer one, which the gateway started, speaks with the gateway: `doors` with descriptors, `scratch` with the private
+//! places, `calls` with what notes them, `ok PID` or `no REASON` goes back, and `memory` or `forbidden CALL` when that ended the server. The
+//! socket's end means that the gateway is gone, or wants an end now. The inner one is the first process of the server's namespaces: its
+//! parent, its reaper, and their end.
 
 mod account;
 mod attempt;
