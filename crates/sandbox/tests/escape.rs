@@ -2,7 +2,7 @@
 //! where two stop the same thing, each of them does alone. This program is its own helper.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test; with a main of its own it is not seen as one")]
 
-use sandbox::{Access, Breach, Ended, Folder, Layer, Layers, Limits, Network, Running, Spec, launch, program_lookup};
+use sandbox::{Access, Breach, Ended, Folder, Layer, Layers, Limits, Network, Running, Spec, Watched, launch, program_lookup};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Child;
@@ -40,6 +40,7 @@ fn main() {
             what_a_server_left_to_itself_is_the_server_too,
             a_child_is_seen_whoever_waits_for_it,
             a_call_that_is_taken_back_is_seen,
+            a_watched_server_is_killed_for_it,
             memory_of_all_processes_counts,
             a_control_group_bounds_processors_and_goes_with_its_server,
             given_folders_are_what_they_were_given_as,
@@ -444,6 +445,15 @@ time.sleep(600)",
         let (said, ended) = output(&targets.attack(code, Layers::FULL)).await;
         assert_eq!((forbidden(ended), said.as_str()), (Some("ptrace"), ""), "{ended:?}: {code}");
     }
+}
+
+/// Where the one listener is taken, the kernel kills: of the server itself that is seen, though not which call it was.
+async fn a_watched_server_is_killed_for_it() {
+    let targets = Targets::new();
+    let mut spec = targets.attack("call(101, 0, 0, 0, 0); print('DONE', flush=True)", Layers::FULL);
+    spec.watched = Watched::Calls;
+    let (said, ended) = output(&spec).await;
+    assert_eq!((ended, said.as_str()), (Ended { code: 128 + 31, breach: Some(Breach::Call(None)) }, ""));
 }
 
 /// A call that is taken back by a signal before anyone looked does nothing, and is seen all the same.
