@@ -29,6 +29,13 @@ pub(crate) const LAUNCHER: Class = Class {
         c("takes a descriptor of the launcher", Done, TRACED, "int up = syscall(SYS_pidfd_open, getppid(), 0); for (int fd = 3; fd < 40; fd++) if (syscall(SYS_pidfd_getfd, up, fd, 0) >= 0) { done(1); return; } say(strerror(errno));").killed("pidfd_getfd").where_possible(),
         hostile("reads the launcher's memory by call", "process_vm_readv", "reached(syscall(SYS_process_vm_readv, getppid(), 0, 0, 0, 0, 0));"),
         c("would be asked in the launcher's place", Done, &[Hostile], "unsigned short rows[] = {6, 0, 0, 0x7fff}; struct { unsigned short length; void *rows; } program = {1, rows}; errno = 0; prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); done(syscall(SYS_seccomp, 1, 8, &program) >= 0);"),
+        c(
+            "ends who looks at its calls, and makes one",
+            Done,
+            &[Hostile, Calls],
+            "for (int id = 1; id < 32; id++) if (id != getpid()) kill(id, SIGKILL), syscall(SYS_tgkill, 1, id, SIGSTOP); done(ptrace(PTRACE_TRACEME, 0, 0, 0) == 0);",
+        )
+        .killed("ptrace"),
     ],
 };
 
