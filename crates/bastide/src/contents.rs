@@ -3,9 +3,12 @@
 
 use gateway::doors::{Contents, Found};
 use parking_lot::Mutex;
+use sandbox::podman::{Engine, Reference};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use store::{Fingerprint, fingerprint, opened_digest, opened_fingerprint, tree_digest};
 use supply::{Content, Digest, Package};
 
@@ -41,6 +44,9 @@ pub struct FileContents {
     /// Where the trees of packages are.
     packages: PathBuf,
     private: Vec<PathBuf>,
+    /// The state folder.
+    state: PathBuf,
+    engine: OnceLock<Arc<Engine>>,
     known: Mutex<HashMap<PathBuf, Known>>,
 }
 
@@ -73,21 +79,52 @@ impl Contents for FileContents {
             }
         };
         let (arguments, private) = (arguments.to_vec(), self.private.clone());
-        Ok(Found { content, program: path, arguments, image, needs, lent: Vec::new(), private })
+        Ok(Found { content, program: path, arguments, image, needs, lent: Vec::new(), private, engine: None })
+    }
+
+    fn image(&self, image: &Reference, arguments: &[String]) -> Result<Found, String> {
+        let engine = self.engine().map_err(|cause| told(&cause))?;
+        engine.has(image).map_err(|cause| told(&cause))?;
+        let program = engine.program().to_owned();
+        let about = program.metadata().map_err(|cause| format!("{}: {cause}", program.display()))?;
+        Ok(Found {
+            content: Content::Image { image: image.as_str().to_owned(), arguments: arguments.to_vec() },
+            program,
+            arguments: arguments.to_vec(),
+            image: sandbox::Image::of(&about),
+            needs: Vec::new(),
+            lent: Vec::new(),
+            private: self.private.clone(),
+            engine: Some(engine),
+        })
     }
 
     fn steadying(&self, content: &Content) -> &'static [(&'static str, &'static str)] {
         match content {
             Content::Tree { root, .. } | Content::Package(Package { root, .. }) if is_environment(Path::new(root)) => &STEADY_PYTHON,
-            Content::Tree { .. } | Content::Package(_) | Content::Executable { .. } | Content::Remote { .. } => &[],
+            Content::Tree { .. } | Content::Package(_) | Content::Executable { .. } | Content::Image { .. } | Content::Remote { .. } => &[],
         }
     }
 }
 
 impl FileContents {
-    /// Knows nothing yet; packages are installed in `packages`, and `private` is what no server may reach.
-    pub fn new(packages: PathBuf, private: Vec<PathBuf>) -> Self {
-        Self { packages, private, known: Mutex::default() }
+    /// Knows nothing yet; packages are installed in `packages`, `private` is what no server may reach, and `state` is the state folder.
+    pub fn new(packages: PathBuf, private: Vec<PathBuf>, state: PathBuf) -> Self {
+        Self { packages, private, state, engine: OnceLock::new(), known: Mutex::default() }
+    }
+
+    /// Podman, once it was found.
+    ///
+    /// # Errors
+    /// As [`Engine::find`].
+    pub fn engine(&self) -> Result<Arc<Engine>, sandbox::Error> {
+        if let Some(engine) = self.engine.get() {
+            return Ok(Arc::clone(engine));
+        }
+        let text = |value: OsString| value.into_string().ok();
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((text(name)?, text(value)?)));
+        let engine = Arc::new(Engine::find(&self.state, variables)?);
+        Ok(Arc::clone(self.engine.get_or_init(|| engine)))
     }
 
     /// What would be executed for an installed package: as it says, with the digests that its program and its tree have now.
@@ -116,7 +153,7 @@ impl FileContents {
         needs.extend(prefix(&root.join("bin/python")));
         let content = Content::Package(Package { digest, tree, files, bytes, ..package.clone() });
         let arguments = package.arguments.clone();
-        Ok(Found { content, program, arguments, image, needs, lent: vec![root.to_owned()], private: self.private.clone() })
+        Ok(Found { content, program, arguments, image, needs, lent: vec![root.to_owned()], private: self.private.clone(), engine: None })
     }
 
     /// The digest of a program, and which file it was of: opened once.
@@ -165,6 +202,12 @@ impl FileContents {
             }),
         }
     }
+}
+
+/// A fault with its causes, in a sentence.
+fn told(fault: &sandbox::Error) -> String {
+    let cause = std::error::Error::source(fault).map(|cause| format!(": {cause}")).unwrap_or_default();
+    supply::visible(&format!("{fault}{cause}"))
 }
 
 fn is_interpreter(stem: &str) -> bool {

@@ -76,7 +76,7 @@ impl Packages {
         let _turn = self.turn.lock().await;
         let approved = match approved {
             Some(Content::Package(package)) => Some(package).filter(|package| names(&runner, package)),
-            Some(Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. }) | None => None,
+            Some(Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. }) | None => None,
         };
         let package = match (seek, approved) {
             (Seek::Approved, Some(package)) => self.kept(server, &runner, run, package).await?,
@@ -159,7 +159,9 @@ impl Packages {
         let found = tokio::task::spawn_blocking(move || contents.package(&package)).await.map_err(|cause| cause.to_string())??;
         match found.content {
             Content::Package(package) => Ok(package),
-            Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. } => Err("it is no package".to_owned()),
+            Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. } => {
+                Err("it is no package".to_owned())
+            }
         }
     }
 
@@ -204,7 +206,7 @@ fn with(package: Package, started: Started, run: Vec<String>) -> Package {
 fn roots(lock: &Lock) -> BTreeSet<PathBuf> {
     let root = |pin: &supply::ServerPin| match &pin.content {
         Content::Package(package) => Some(PathBuf::from(&package.root)),
-        Content::Executable { .. } | Content::Tree { .. } | Content::Remote { .. } => None,
+        Content::Executable { .. } | Content::Tree { .. } | Content::Image { .. } | Content::Remote { .. } => None,
     };
     lock.servers.values().filter_map(root).collect()
 }
@@ -227,11 +229,24 @@ fn settle(folder: &Path, stage: &Stage, runner: &Runner, version: &str) -> Resul
         remove(&root)?;
     }
     seal(&tree)?;
-    rustix::fs::syncfs(std::fs::File::open(&tree)?).map_err(std::io::Error::from)?;
+    flush(&tree)?;
     std::fs::rename(&tree, &root)?;
     std::fs::set_permissions(&root, std::fs::Permissions::from_mode(0o555))?;
     std::fs::File::open(folder)?.sync_all()?;
     Ok(root)
+}
+
+/// Brings everything of the file system that `tree` is on to the disk.
+#[cfg(target_os = "linux")]
+fn flush(tree: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(std::fs::File::open(tree)?)?)
+}
+
+/// Brings everything to the disk: single file systems have no call of their own here.
+#[cfg(not(target_os = "linux"))]
+fn flush(_: &Path) -> std::io::Result<()> {
+    rustix::fs::sync();
+    Ok(())
 }
 
 fn hex(bytes: &[u8]) -> String {

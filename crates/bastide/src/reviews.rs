@@ -85,6 +85,9 @@ impl Reviewer {
     async fn package(&self, configured: &Configured, server: &Server, choice: Choice) -> Result<Option<Content>, packages::Error> {
         let Carrier::Run(run) = &server.carrier else { return Ok(None) };
         let lock = self.lock(configured);
+        if run.image.is_some() {
+            return Ok(None);
+        }
         let approved = lock.servers.get(&server.name).map(|pin| &pin.content);
         match choice {
             Choice::Sought(seek) => self.packages.look(&server.name, &run.command, approved, seek).await,

@@ -235,8 +235,21 @@ fn resolver(text: &str) -> Result<Arc<dyn egress::Resolver>, Failure> {
     if text == "system" {
         return Ok(Arc::new(egress::System));
     }
-    let doh = egress::Doh::new(text).map_err(|cause| Failure::usage(format!("dns.resolver cannot be used: {cause}")))?;
-    Ok(Arc::new(doh))
+    let unfit = |cause| Failure::usage(format!("dns.resolver cannot be used: {cause}"));
+    if text.starts_with("tls:") {
+        return Ok(Arc::new(egress::Dot::new(text).map_err(unfit)?));
+    }
+    Ok(Arc::new(egress::Doh::new(text).map_err(unfit)?))
+}
+
+/// Removes the containers that an earlier gateway of this state left. Where Podman cannot, its servers will say so.
+async fn sweep(contents: Arc<FileContents>) {
+    let swept = tokio::task::spawn_blocking(move || contents.engine()?.sweep()).await;
+    match swept {
+        Ok(Ok(())) => {}
+        Ok(Err(cause)) => tracing::warn!(%cause, "containers of an earlier gateway could not be looked for"),
+        Err(cause) => tracing::warn!(%cause, "containers of an earlier gateway could not be looked for"),
+    }
 }
 
 /// The key that signs the lock, made on first use.
@@ -296,10 +309,13 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
     };
     let switch = Arc::new(Switch::open(Arc::clone(&store) as Arc<dyn response::EpochStore>).await?);
     let folder = store.folder().sub(PACKAGES)?;
-    let files = Arc::new(FileContents::new(folder.clone(), configured.private()));
+    let files = Arc::new(FileContents::new(folder.clone(), configured.private(), store.folder().path().to_owned()));
     let packages = Packages::new(folder, Arc::clone(&files));
     if let Ok(lock) = configured.lock(&lock_key.verifying_key()) {
         packages.sweep(&lock);
+    }
+    if configured.loaded.file.servers.values().any(|server| server.image.is_some()) {
+        sweep(Arc::clone(&files)).await;
     }
     let contents: Arc<dyn Contents> = files;
     let gate = Gate::new(Parts {

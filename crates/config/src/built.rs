@@ -13,8 +13,6 @@ enum When {
     Filled,
     /// It is none of these words.
     Not(&'static [&'static str]),
-    /// It begins with none of these.
-    NotFrom(&'static [&'static str]),
 }
 
 /// One row: a known key or value that is not built yet.
@@ -35,7 +33,7 @@ macro_rules! rows {
     };
 }
 
-use When::{Filled, Not, NotFrom, Present};
+use When::{Filled, Not, Present};
 const SCREEN: &[&str] = &["flag", "redact", "mask", "block"];
 
 rows! {
@@ -48,9 +46,6 @@ rows! {
     "vault.backend" Not(&["file"]), "leave `backend` out", "vault: { backend: aws }";
     "store" Not(&["embedded"]), "write `store: embedded`", "store: { postgres: vault:store/url }";
     "issuers" Filled, "leave `issuers` empty and use the built-in issuer", "issuers: [{ url: \"https://id.example.com\" }]";
-    "dns.resolver" NotFrom(&["system", "https:", "http:"]), "write `resolver: system` or the address of one (https://…/dns-query)", "dns: { resolver: \"tls://1.1.1.1\" }";
-    "servers.*.image" Present, "install the server and name its executable in `run`",
-        "servers: { a: { run: [a], image: \"docker.io/mcp/a@sha256:0a\" } }";
     "servers.*.auth.oauth" Present, "use `auth: { bearer: vault:server/NAME }`",
         "servers: { a: { url: \"https://a.example.com\", auth: { oauth: { client: { id: x } } } } }";
     "servers.*.auth.certificate" Present, "use `auth: { bearer: vault:server/NAME }`",
@@ -130,9 +125,6 @@ fn applies(node: &Node, when: When) -> Option<String> {
         (Not(built), Value::Text { text, .. }) => {
             (!built.contains(&text.as_str())).then(|| format!(" {:?}", text.chars().take(60).collect::<String>()))
         }
-        (NotFrom(built), Value::Text { text, .. }) => {
-            (!built.iter().any(|start| text.starts_with(start))).then(|| format!(" {:?}", text.chars().take(60).collect::<String>()))
-        }
-        (Not(_) | NotFrom(_), Value::List(_) | Value::Map(_)) => Some(String::new()),
+        (Not(_), Value::List(_) | Value::Map(_)) => Some(String::new()),
     }
 }

@@ -71,18 +71,17 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     }
 }
 
-/// What is asked for names is the system, or can be asked over HTTPS.
+/// What is asked for names is the system, or can be asked over HTTPS or TLS.
 fn dns(checks: &mut Checks<'_>) {
     let resolver = checks.file.dns.resolver.as_str();
     let encrypted = |url: url::Url| egress::ServerTarget::new(url).map_err(|cause| cause.to_string());
     let fit = match resolver {
         "system" => Ok(()),
-        // Known, and refused by name.
-        address if address.starts_with("tls:") => Ok(()),
+        address if address.starts_with("tls:") => egress::Dot::target(address).map(drop).map_err(|cause| cause.to_string()),
         address => address.parse().map_err(|_| "it is no address".to_owned()).and_then(encrypted).map(drop),
     };
     if let Err(cause) = fit {
-        checks.misfit(&["dns", "resolver"], format!("dns.resolver is `system` or an https: address: {cause}"));
+        checks.misfit(&["dns", "resolver"], format!("dns.resolver is `system` or an https: or tls: address: {cause}"));
     }
 }
 

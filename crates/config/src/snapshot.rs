@@ -7,6 +7,7 @@ use gateway::snapshot::{
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
+use sandbox::podman::Reference;
 use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -37,6 +38,14 @@ pub enum Unfit {
         server: ServerName,
         /// Why.
         cause: egress::Unfit,
+    },
+    /// The image of a server cannot be used.
+    #[error("servers.{server}.image: {cause}")]
+    Image {
+        /// The server.
+        server: ServerName,
+        /// Why.
+        cause: sandbox::Error,
     },
     /// The screens cannot be built.
     #[error("the content screens cannot be built: {0}")]
@@ -154,7 +163,11 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
         }),
-        None => Carrier::Run(Run {
+        None => Carrier::Run(Box::new(Run {
+            image: match &entry.image {
+                None => None,
+                Some(image) => Some(Reference::new(image).map_err(|cause| Unfit::Image { server: name.clone(), cause })?),
+            },
             command: entry.run.clone(),
             env: entry.env.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect(),
             secrets: entry.secrets.iter().map(|(name, reference)| (name.as_str().to_owned(), reference.to_string())).collect(),
@@ -173,7 +186,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             traffic: traffic(&entry.sandbox.traffic),
             account: sandbox::account(&file.state.to_string_lossy(), name.as_str()),
             weaknesses: Vec::new(),
-        }),
+        })),
     };
     let pinned = match locked {
         Locked::Unverified => Err(Unpinned::Unverified),
@@ -223,11 +236,17 @@ fn same_way(pin: &ServerPin, carrier: &Carrier) -> bool {
     match (&pin.content, carrier) {
         (supply::Content::Remote { url, spki }, Carrier::Remote(remote)) => *url == remote.url.as_str() && *spki == remote.pins,
         (supply::Content::Executable { arguments, .. } | supply::Content::Tree { arguments, .. }, Carrier::Run(run)) => {
-            run.command.split_first().is_some_and(|(_, rest)| rest == arguments.as_slice())
+            run.image.is_none() && run.command.split_first().is_some_and(|(_, rest)| rest == arguments.as_slice())
         }
-        (supply::Content::Package(package), Carrier::Run(run)) => run.command == package.run,
+        (supply::Content::Package(package), Carrier::Run(run)) => run.image.is_none() && run.command == package.run,
+        (supply::Content::Image { image, arguments }, Carrier::Run(run)) => {
+            run.image.as_ref().is_some_and(|found| found.as_str() == image) && run.command == *arguments
+        }
         (supply::Content::Remote { .. }, Carrier::Run(_))
-        | (supply::Content::Executable { .. } | supply::Content::Tree { .. } | supply::Content::Package(_), Carrier::Remote(_)) => false,
+        | (
+            supply::Content::Executable { .. } | supply::Content::Tree { .. } | supply::Content::Package(_) | supply::Content::Image { .. },
+            Carrier::Remote(_),
+        ) => false,
     }
 }
 

@@ -153,7 +153,7 @@ fn all_problems_come_at_once() {
 #[test]
 fn values_that_do_not_fit_together_are_refused() {
     let cases = [
-        ("servers: { a: {} }", "servers.a needs either \"run\" or \"url\""),
+        ("servers: { a: {} }", "servers.a needs \"run\", \"image\" or \"url\""),
         ("servers: { a: { run: [a], url: \"https://x.example\" } }", "has both \"run\" and \"url\""),
         ("servers: { a: { url: \"http://x.example\" } }", "http: is for loopback addresses only"),
         ("servers: { a: { url: \"http://127.0.0.1.example.com\" } }", "http: is for loopback addresses only"),
@@ -181,8 +181,16 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { run: [a], sandbox: { egress: [\"ｅxample.com:443\"] } } }", "in the form in which it is compared"),
         ("servers: { a: { run: [a], sandbox: { egress: [\"a:443\", \"http://a:443\"] } } }", "with another protocol"),
         ("servers: { a: { run: [a], sandbox: { traffic: { opening: 0 } } } }", "sandbox.traffic.opening must be more than nothing"),
-        ("dns: { resolver: \"http://resolver.example.com/\" }", "dns.resolver is `system` or an https: address"),
-        ("dns: { resolver: systematic }", "dns.resolver is `system` or an https: address"),
+        ("dns: { resolver: \"http://resolver.example.com/\" }", "dns.resolver is `system` or an https: or tls: address"),
+        ("servers: { a: { image: docker.io/mcp/time } }", "names a registry and a digest"),
+        ("servers: { a: { image: \"docker.io/mcp/time:1.2\" } }", "`podman pull NAME:TAG` fetches it"),
+        ("servers: { a: { image: \"docker.io/mcp/time:1.2@sha256:DIGEST\" } }", "no tag, which can be moved"),
+        ("servers: { a: { image: \"mcp/time@sha256:DIGEST\" } }", "names a registry and a digest"),
+        ("servers: { a: { image: \"docker.io/mcp/time@sha256:DIGEST\", url: \"https://a.example\" } }", "has both \"image\" and \"url\""),
+        ("servers: { a: { image: \"docker.io/node@sha256:DIGEST\", run: [npx, -y, thing] } }", "fetches what it runs"),
+        ("servers: { a: { call: 1s } }", "needs \"run\", \"image\" or \"url\""),
+        ("dns: { resolver: systematic }", "dns.resolver is `system` or an https: or tls: address"),
+        ("dns: { resolver: \"tls://9.9.9.9/dns\" }", "dns.resolver is `system` or an https: or tls: address"),
         ("servers: { a: { run: [a], call: 0s } }", "must be more than nothing"),
         (
             "servers: { files: { run: [a] } }\nroles: { r: { allow: { file: [x] } } }",

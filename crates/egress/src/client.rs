@@ -4,6 +4,7 @@ use crate::connection::{Connection, Route};
 use crate::pool::Pool;
 use crate::resolver::{Resolver, System};
 use crate::target::ServerTarget;
+use crate::tls::Inside;
 use crate::{Error, tls};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
@@ -44,6 +45,20 @@ impl Egress {
     /// # Errors
     /// [`Error::Url`], [`Error::NoRoots`] or [`Error::Tls`]: what the operator gave cannot be used.
     pub fn client(&self, target: ServerTarget) -> Result<Client, Error> {
+        let host = HeaderValue::from_str(&authority(&target.url)).map_err(|_| Error::Url("its host cannot be a header"))?;
+        let path = match target.url.query() {
+            None => PathAndQuery::try_from(target.url.path()),
+            Some(query) => PathAndQuery::try_from(format!("{}?{query}", target.url.path())),
+        };
+        let path = path.map_err(|_| Error::Url("its path cannot be sent"))?;
+        Ok(Client { pool: Pool::new(self.route(target, Inside::Http)?), host, path })
+    }
+
+    /// The way to one server.
+    ///
+    /// # Errors
+    /// As [`Egress::client`].
+    pub(crate) fn route(&self, target: ServerTarget, inside: Inside) -> Result<Route, Error> {
         let ServerTarget { url, pins, roots: extra, listed, identity, bounds } = target;
         let settings = if url.scheme() == "https" {
             let mut roots = self.roots.clone();
@@ -53,17 +68,11 @@ impl Egress {
             if roots.is_empty() {
                 return Err(Error::NoRoots);
             }
-            Some(tls::settings(roots, pins, identity)?)
+            Some(tls::settings(inside, roots, pins, identity)?)
         } else {
             None
         };
-        let host = HeaderValue::from_str(&authority(&url)).map_err(|_| Error::Url("its host cannot be a header"))?;
-        let path = match url.query() {
-            None => PathAndQuery::try_from(url.path()),
-            Some(query) => PathAndQuery::try_from(format!("{}?{query}", url.path())),
-        };
-        let path = path.map_err(|_| Error::Url("its path cannot be sent"))?;
-        Ok(Client { pool: Pool::new(Route::new(url, listed, settings, bounds, Arc::clone(&self.resolver))?), host, path })
+        Route::new(url, listed, settings, bounds, Arc::clone(&self.resolver))
     }
 }
 

@@ -141,16 +141,7 @@ impl Route {
     }
 
     async fn open(&self, place: OwnedSemaphorePermit) -> Result<Connection, Error> {
-        let addresses = self.resolve().await?;
-        let tcp = dial(&addresses).await?;
-        tcp.set_nodelay(true).map_err(Error::Connect)?;
-        let stream = match &self.tls {
-            None => Stream::Plain(tcp),
-            Some((settings, name)) => {
-                let shaken = TlsConnector::from(settings.clone()).connect(name.clone(), tcp).await.map_err(Error::Connect)?;
-                Stream::Tls(Box::new(shaken))
-            }
-        };
+        let stream = self.stream().await?;
         let (sender, machine) = Builder::new()
             .max_headers(self.bounds.head_fields)
             .max_buf_size(self.bounds.head_bytes.max(8192))
@@ -158,6 +149,20 @@ impl Route {
             .await
             .map_err(Error::Unsent)?;
         Ok(Connection { sender, machine: Box::pin(machine), ended: false, _place: place })
+    }
+
+    /// The bytes of a connection as [`Route::connect`] makes it, whatever is spoken over them. The caller bounds the time.
+    pub(crate) async fn stream(&self) -> Result<Stream, Error> {
+        let addresses = self.resolve().await?;
+        let tcp = dial(&addresses).await?;
+        tcp.set_nodelay(true).map_err(Error::Connect)?;
+        match &self.tls {
+            None => Ok(Stream::Plain(tcp)),
+            Some((settings, name)) => {
+                let shaken = TlsConnector::from(settings.clone()).connect(name.clone(), tcp).await.map_err(Error::Connect)?;
+                Ok(Stream::Tls(Box::new(shaken)))
+            }
+        }
     }
 
     /// The addresses of the server, each checked. One that may not be reached refuses them all: a name that mixes both is suspicious.

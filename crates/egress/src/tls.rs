@@ -34,8 +34,31 @@ pub(crate) fn system_roots() -> Result<RootCertStore, Error> {
     if added == 0 { Err(Error::NoRoots) } else { Ok(store) }
 }
 
+/// What is spoken inside TLS (RFC 7301, and IANA's registry of protocol ids).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    /// HTTP/1.1.
+    Http,
+    /// DNS (RFC 7858).
+    Dns,
+}
+
+impl Inside {
+    const fn id(self) -> &'static [u8] {
+        match self {
+            Self::Http => b"http/1.1",
+            Self::Dns => b"dot",
+        }
+    }
+}
+
 /// The settings for one server.
-pub(crate) fn settings(roots: RootCertStore, pins: Vec<SpkiPin>, identity: Option<ClientIdentity>) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn settings(
+    inside: Inside,
+    roots: RootCertStore,
+    pins: Vec<SpkiPin>,
+    identity: Option<ClientIdentity>,
+) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|_| Error::NoRoots)?;
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -47,7 +70,7 @@ pub(crate) fn settings(roots: RootCertStore, pins: Vec<SpkiPin>, identity: Optio
         Some(ClientIdentity { chain, key }) => builder.with_client_auth_cert(chain, key).map_err(Error::Tls)?,
         None => builder.with_no_client_auth(),
     };
-    settings.alpn_protocols = vec![b"http/1.1".to_vec()];
+    settings.alpn_protocols = vec![inside.id().to_vec()];
     Ok(Arc::new(settings))
 }
 

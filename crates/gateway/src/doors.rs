@@ -55,6 +55,12 @@ pub trait Contents: Send + Sync {
     /// A sentence for the record when it cannot be read, or is a package that was not installed.
     fn of(&self, command: &[String], installed: Option<&supply::Content>) -> Result<Found, String>;
 
+    /// The content behind an image with the words `arguments`, which is looked for on this machine and fetched from nowhere.
+    ///
+    /// # Errors
+    /// A sentence for the record when it is not there, or nothing here can hold it.
+    fn image(&self, image: &sandbox::podman::Reference, arguments: &[String]) -> Result<Found, String>;
+
     /// The variables, beyond those of its entry, that keep a server from changing what was approved of it by merely running.
     fn steadying(&self, content: &supply::Content) -> &'static [(&'static str, &'static str)];
 }
@@ -75,6 +81,8 @@ pub struct Found {
     pub lent: Vec<std::path::PathBuf>,
     /// The gateway's own, that no server may reach.
     pub private: Vec<std::path::PathBuf>,
+    /// What holds it, where that is not our own sandbox; then the program is Podman.
+    pub engine: Option<Arc<sandbox::podman::Engine>>,
 }
 
 /// Where credentials come from.
@@ -134,7 +142,7 @@ impl Closed {
         match self {
             Self::Broken(Broken::Malformed(_) | Broken::Revision) => Code::ServerMalformed,
             Self::Broken(Broken::Slow) => Code::CallTimeout,
-            Self::Start(sandbox::Error::Unavailable { .. }) => Code::SandboxUnavailable,
+            Self::Start(sandbox::Error::Unavailable { .. } | sandbox::Error::Elsewhere(_)) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
@@ -590,8 +598,12 @@ impl Servers {
 
 /// What would be executed, looked up where reading a large tree holds nobody up.
 async fn content_of(contents: &Arc<dyn Contents>, run: &Run, installed: Option<&supply::Content>) -> Result<Found, Closed> {
-    let (contents, command, installed) = (Arc::clone(contents), run.command.clone(), installed.cloned());
-    let found = tokio::task::spawn_blocking(move || contents.of(&command, installed.as_ref())).await;
+    let (contents, image, command, installed) = (Arc::clone(contents), run.image.clone(), run.command.clone(), installed.cloned());
+    let found = tokio::task::spawn_blocking(move || match image {
+        Some(image) => contents.image(&image, &command),
+        None => contents.of(&command, installed.as_ref()),
+    })
+    .await;
     found.unwrap_or_else(|cause| Err(cause.to_string())).map_err(Closed::Content)
 }
 

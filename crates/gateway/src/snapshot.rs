@@ -158,7 +158,7 @@ pub enum Unpinned {
 #[derive(Clone)]
 pub enum Carrier {
     /// A local process.
-    Run(Run),
+    Run(Box<Run>),
     /// Streamable HTTP.
     Remote(Remote),
 }
@@ -166,7 +166,9 @@ pub enum Carrier {
 /// A local server's process.
 #[derive(Clone)]
 pub struct Run {
-    /// Program and arguments as configured.
+    /// The image that it is started from; none: a program of this machine.
+    pub image: Option<sandbox::podman::Reference>,
+    /// Program and arguments as configured; of an image, the words behind it.
     pub command: Vec<String>,
     /// Plain environment.
     pub env: BTreeMap<String, String>,
@@ -204,7 +206,7 @@ pub const CANARY: &str = "__canary";
 impl Run {
     /// Whether it is the built-in canary: what the assessor's probes may make misbehave.
     pub(crate) fn is_canary(&self) -> bool {
-        self.command.get(1).is_some_and(|verb| verb == CANARY)
+        self.image.is_none() && self.command.get(1).is_some_and(|verb| verb == CANARY)
     }
 }
 

@@ -34,10 +34,10 @@ impl Capability {
             Standing::Holds => holds.to_owned(),
             Standing::Weaker(reason) => format!("{LOOKED_AT} ({}: {reason})", self.layer),
             Standing::Missing(reason) => match Weakness::of(self.layer) {
-                Some(weakness) => {
+                Some(weakness) if cfg!(target_os = "linux") => {
                     format!("no local server starts: {}: {reason}; `accept_risk` can name it `{}`", self.layer, weakness.name())
                 }
-                None => format!("no local server starts: {}: {reason}", self.layer),
+                Some(_) | None => format!("no local server starts: {}: {reason}", self.layer),
             },
         }
     }

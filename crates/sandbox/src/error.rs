@@ -19,9 +19,34 @@ pub enum Error {
     /// The operator's fault: an argument holds a NUL, or program, arguments and environment together are too long.
     #[error("the command is not one that can be executed")]
     Command,
-    /// The operator's fault: an image that is not named by its digest.
-    #[error("`{0}` is not an image by its digest, such as registry/name@sha256:…")]
+    /// The operator's fault: an image that is not named by registry and digest.
+    #[error("`{0}` is not an image by its registry and digest, such as docker.io/mcp/time@sha256:…")]
     Image(String),
+    /// The operator's fault: an image that is not on this machine.
+    #[error("the image is not on this machine, or not with this digest: podman pull {0}, as the account of the gateway")]
+    ImageAbsent(String),
+    /// Podman could not do what it was asked for.
+    #[error("podman {verb}: {said}")]
+    Podman {
+        /// What it was asked for.
+        verb: &'static str,
+        /// What it said, or what happened to it.
+        said: String,
+    },
+    /// Without root, Podman leaves limits out on a machine whose control groups are not those of version 2.
+    #[error("a server from an image cannot be limited here: without root, Podman needs control groups of version 2")]
+    ContainerLimits,
+    /// The operator's fault: ways out for a server from an image, where the gateway has no right to make a network namespace for it.
+    #[error("a server from an image has ways out only where the gateway runs as root; leave `sandbox.egress` out")]
+    ContainerDoors,
+    /// The operator's fault: a folder that leads nowhere.
+    #[error("{}: {cause}", path.display())]
+    Folder {
+        /// Which.
+        path: std::path::PathBuf,
+        /// Why.
+        cause: io::Error,
+    },
     /// The operator's fault: the working directory is not an absolute path.
     #[error("the working directory is not an absolute path")]
     Directory,
@@ -33,6 +58,9 @@ pub enum Error {
         /// What came of trying.
         reason: String,
     },
+    /// This machine is not Linux.
+    #[error("{0}")]
+    Elsewhere(&'static str),
     /// The helper could not be started.
     #[error("the launcher could not be started")]
     Launcher(#[source] io::Error),

@@ -24,6 +24,7 @@ pub enum Aim {
 pub struct Call {
     name: &'static str,
     aim: Aim,
+    #[cfg(target_os = "linux")]
     number: i64,
 }
 
@@ -37,7 +38,10 @@ impl Call {
     pub const fn aim(self) -> Aim {
         self.aim
     }
+}
 
+#[cfg(target_os = "linux")]
+impl Call {
     pub(crate) const fn number(self) -> i64 {
         self.number
     }
@@ -62,12 +66,14 @@ impl fmt::Debug for Call {
     }
 }
 
+#[cfg(target_os = "linux")]
 macro_rules! calls {
     ($($aim:ident: $($name:ident $number:ident)*;)*) => {
         [$($(Call { name: stringify!($name), aim: Aim::$aim, number: libc::$number }),*),*]
     };
 }
 
+#[cfg(target_os = "linux")]
 const CALLS: &[Call] = &calls! {
     Host: mount SYS_mount umount2 SYS_umount2 open_tree SYS_open_tree move_mount SYS_move_mount fsopen SYS_fsopen fsconfig SYS_fsconfig
         fsmount SYS_fsmount fspick SYS_fspick mount_setattr SYS_mount_setattr pivot_root SYS_pivot_root chroot SYS_chroot setns SYS_setns
@@ -81,12 +87,12 @@ const CALLS: &[Call] = &calls! {
         settimeofday SYS_settimeofday adjtimex SYS_adjtimex acct SYS_acct syslog SYS_syslog vhangup SYS_vhangup;
 };
 /// Direct access to devices' ports, where an architecture has them.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 const PORTS: &[Call] = &calls! { Machine: iopl SYS_iopl ioperm SYS_ioperm; };
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", not(target_arch = "x86_64")))]
 const PORTS: &[Call] = &[];
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

@@ -20,9 +20,12 @@ mod reap;
 mod root;
 mod rules;
 
+pub(crate) use filter::profile;
+
 use crate::doors::MOST;
 use crate::layer::Layer;
-use crate::spec::{Network, Order};
+use crate::order::Order;
+use crate::spec::Network;
 use crate::sys;
 use plan::Plan;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};

@@ -6,6 +6,8 @@ use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
 use crate::observe::Observer;
+use crate::outcome::{Breach, Ended, Grace};
+use crate::podman::Remains;
 use crate::process::{Meter, kill_session};
 use crate::scratch::Scratch;
 use crate::spec::{Limits, Network, Spec};
@@ -62,44 +64,11 @@ pub struct Process {
     control: Option<UnixDatagram>,
     group: Option<Group>,
     layers: Layers,
-}
-
-/// How a server ended; all its descendants have ended too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// Its exit status, or 128 and the number of the signal that ended it; 125 when the launcher failed.
-    pub code: i32,
-    /// The limit that ended it, if one did.
-    pub breach: Option<Breach>,
-}
-
-/// What ended a server that went where it may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Breach {
-    /// Too much memory.
-    Memory,
-    /// A system call that only attacks need, of the server or of any process that came from it; none where it is not known which one: the
-    /// process took it back, or the kernel itself killed for it.
-    Call(Option<Call>),
+    remains: Option<Remains>,
 }
 
 /// The status of a server that the filter killed: 128 and SIGSYS.
 const FORBIDDEN: i32 = 128 + libc::SIGSYS;
-
-/// How long a server is given to leave by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grace {
-    /// From the end of its input to SIGTERM.
-    pub input: Duration,
-    /// From SIGTERM to SIGKILL.
-    pub term: Duration,
-}
-
-impl Default for Grace {
-    fn default() -> Self {
-        Self { input: Duration::from_secs(2), term: Duration::from_secs(2) }
-    }
-}
 
 /// Starts `spec` through the helper and waits until the program was executed.
 ///
@@ -118,6 +87,7 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     let ours = std::os::unix::net::UnixDatagram::from(ours);
     ours.set_nonblocking(true).map_err(Error::Launcher)?;
     let control = UnixDatagram::from_std(ours).map_err(Error::Launcher)?;
+    let remains = spec.container.clone().map(|(engine, name)| Remains::new(engine, name));
     let entrances = group.as_ref().map(Group::entrances).transpose().map_err(Error::Launcher)?.unwrap_or_default();
     let mut helper = spawn(Start { order, control: theirs, entrances }).await.map_err(Error::Launcher)?;
     let missing = || Error::Launcher(io::Error::other("a stream is missing"));
@@ -131,7 +101,9 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     match reply.split_once(' ') {
         Some(("ok", pid)) => {
             let pid = pid.parse().map_err(|_| Error::Refused("its answer cannot be read".to_owned()))?;
-            let process = Process { pid, helper, helper_pid, control: Some(control), group, layers };
+            // Of a container the filter is Podman's to put on: it is not among what the helper confines Podman by.
+            let layers = if remains.is_some() { layers.with(Layer::Hostile) } else { layers };
+            let process = Process { pid, helper, helper_pid, control: Some(control), group, layers, remains };
             Ok(Running { stdin, stdout, stderr, doors, scratch, observer, process })
         }
         Some(("no", reason)) => Err(Error::Refused(reason.to_owned())),
@@ -217,6 +189,9 @@ impl Process {
                 128 + status.signal().unwrap_or(0)
             }
         };
+        if let Some(remains) = self.remains.take() {
+            remains.remove().await;
+        }
         let starved = self.group.take().is_some_and(|group| group.starved() > 0);
         let breach = match (told.split_once(' '), told.as_str()) {
             (Some(("forbidden", noted)), _) => Some(Breach::Call(Call::named(noted))),

@@ -9,28 +9,51 @@
 //! accepted the [`Weakness`]; [`capabilities`] says how each stands.
 //!
 //! Controls: `runtime.sandbox`, `runtime.environment`, `runtime.limits`, `runtime.identities`, `runtime.restart`, `tools.process`.
+#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "what only confinement needs"))]
+
+#[cfg(not(unix))]
+compile_error!(
+    "Bastide is built on Linux, and on other Unix systems for remote servers alone; Windows has no sandbox for servers here yet"
+);
 
 mod account;
 mod capability;
 mod doors;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod env;
 mod error;
 mod forbidden;
-mod group;
-mod helper;
 mod image;
-mod launch;
 mod layer;
 mod lookup;
-mod observe;
+mod outcome;
 pub mod podman;
-mod probe;
-mod process;
-mod scratch;
 mod spec;
 mod supervise;
-mod sys;
 mod tail;
+
+// What confines is Linux's: the one place where that is told apart. Elsewhere the same names stand for what refuses.
+#[cfg(not(target_os = "linux"))]
+use elsewhere::{helper, launch, observe, probe, process, scratch};
+#[cfg(target_os = "linux")]
+mod group;
+#[cfg(target_os = "linux")]
+mod helper;
+#[cfg(target_os = "linux")]
+mod launch;
+#[cfg(target_os = "linux")]
+mod observe;
+#[cfg(target_os = "linux")]
+mod order;
+#[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
+mod process;
+#[cfg(target_os = "linux")]
+mod scratch;
+#[cfg(target_os = "linux")]
+mod sys;
 
 pub use account::account;
 pub use capability::{Capabilities, Capability, Standing, capabilities};
@@ -40,12 +63,13 @@ pub use error::Error;
 pub use forbidden::{Aim, Call};
 pub use helper::{ARGUMENT, enter};
 pub use image::Image;
-pub use launch::{Breach, Ended, Grace, Process, Running, launch};
+pub use launch::{Process, Running, launch};
 pub use layer::{Layer, Layers, Weakness};
 pub use lookup::program_lookup;
-pub use observe::{Observer, Seen, Wish};
-pub use process::{Meter, Usage};
-pub use scratch::{Kept, Most, Scratch};
+pub use observe::Observer;
+pub use outcome::{Breach, Ended, Grace, Kept, Most, Seen, Usage, Wish};
+pub use process::Meter;
+pub use scratch::Scratch;
 pub use spec::{Access, Folder, Limits, Network, Spec, Watched};
 pub use supervise::{Next, RestartPolicy, Supervisor};
 pub use tail::{Tail, capture};

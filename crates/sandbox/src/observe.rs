@@ -3,9 +3,10 @@
 //! The kernel lets a call wait until it was noted, and then go on as if nothing had been (seccomp(2), `SECCOMP_USER_NOTIF_FLAG_CONTINUE`).
 //! What is noted decides nothing: a server can exchange a name between the note and the call. It is held by its layers.
 
+use crate::outcome::{Seen, Wish};
 use crate::sys::{self, Asked};
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, BTreeSet};
+
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -20,28 +21,6 @@ const MOST: usize = 20_000;
 /// Bytes of a path, with its end (`PATH_MAX`).
 const LONGEST: u64 = 4096;
 const PAGE: u64 = 4096;
-
-/// What a server wants with a file. The later one includes the earlier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
-    /// Whether it is there, and what it is.
-    Look,
-    /// To read, list or execute it.
-    Read,
-    /// To make, change or remove it.
-    Write,
-}
-
-/// What was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Files by their absolute paths, as the server sees them; nothing but `.` and `..` was resolved.
-    pub files: BTreeMap<PathBuf, Wish>,
-    /// Addresses that it would have sent to.
-    pub addresses: BTreeSet<SocketAddr>,
-    /// What could not be read or was too much.
-    pub missed: u64,
-}
 
 /// Notes what one server asks for, as long as it runs.
 #[derive(Clone, Debug)]

@@ -1,5 +1,6 @@
 //! What `/proc` says of processes.
 
+use crate::outcome::Usage;
 use rustix::process::{Pid, Signal};
 use std::fs;
 
@@ -92,15 +93,6 @@ pub struct Meter {
     helper: i32,
 }
 
-/// What a server with all its descendants takes up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Bytes of memory that are their own.
-    pub memory_bytes: u64,
-    /// Processes and threads.
-    pub processes: u64,
-}
-
 impl Meter {
     pub(crate) const fn of(helper: i32) -> Self {
         Self { helper }
@@ -115,14 +107,6 @@ impl Meter {
             memory_bytes: family.iter().copied().map(own_bytes).fold(0, u64::saturating_add),
             processes: family.iter().copied().map(threads).fold(0, u64::saturating_add),
         }
-    }
-}
-
-impl Usage {
-    /// The larger of both, each for itself.
-    #[must_use]
-    pub fn max(self, other: Self) -> Self {
-        Self { memory_bytes: self.memory_bytes.max(other.memory_bytes), processes: self.processes.max(other.processes) }
     }
 }
 

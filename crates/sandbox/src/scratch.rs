@@ -1,7 +1,7 @@
 //! What a server wrote into its private places, held open so that it can be read when nobody is left who could change it.
 
+use crate::outcome::{Kept, Most};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
-use serde::Serialize;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -18,30 +18,6 @@ const DEEPEST: u32 = 32;
 #[derive(Debug)]
 pub struct Scratch {
     places: Vec<(&'static str, OwnedFd)>,
-}
-
-/// The most that is kept of one server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Most {
-    /// Bytes in all.
-    pub bytes: u64,
-    /// Bytes of one file.
-    pub file_bytes: u64,
-    /// Files and folders.
-    pub entries: u64,
-}
-
-/// What was kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Kept {
-    /// Files, whole or cut.
-    pub files: u64,
-    /// Bytes of them.
-    pub bytes: u64,
-    /// Files of which the end is missing.
-    pub cut: u64,
-    /// What was left out: what is neither a file nor a folder, could not be read, or was too much.
-    pub left_out: u64,
 }
 
 impl Scratch {

@@ -1,9 +1,10 @@
 //! Real processes, started as the gateway starts them. This program is its own helper.
 #![expect(clippy::unwrap_used, reason = "a test; with a main of its own it is not seen as one")]
 
-use sandbox::podman::{Container, Reference, Rights};
-use sandbox::{Breach, Ended, Grace, Most, Running, Spec, Tail, Watched, Wish, capture, launch, program_lookup};
+use sandbox::podman::{Container, Engine, Reference};
+use sandbox::{Breach, Ended, Error, Grace, Most, Running, Spec, Tail, Watched, Wish, capture, launch, program_lookup};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use terms::Secret;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -52,6 +53,7 @@ fn main() {
             node_runs_unchanged,
             what_a_killed_server_wrote_is_kept,
             what_a_server_asks_for_is_noted,
+            podman_is_told_what_was_decided,
             a_server_from_an_image_is_held_too,
         );
     });
@@ -473,12 +475,16 @@ except OSError: print('closed')
 
 /// A file system of one program, which says what it may do, then echoes.
 const PROBE: &str = r#"
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
-int main(void) {
+int main(int count, char **words) {
     char line[256];
     FILE *file = fopen("/proc/self/status", "r");
     while (file && fgets(line, sizeof line, file))
@@ -488,54 +494,88 @@ int main(void) {
     int links = 0;
     while (file && fgets(line, sizeof line, file)) links += strchr(line, ':') != NULL;
     printf("links %d\n", links);
+    printf("absent %d\n", syscall(SYS_clone3, 0, 0) < 0 ? errno : 0);
     fflush(stdout);
+    if (count > 1 && !strcmp(words[1], "attack")) syscall(SYS_ptrace, 0, 0, 0, 0);
+    if (count > 1 && !strcmp(words[1], "connect")) {
+        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(7777), .sin_addr.s_addr = htonl(0xc6120001)};
+        struct sockaddr_in beside = {.sin_family = AF_INET, .sin_port = htons(443), .sin_addr.s_addr = htonl(0x09090909)};
+        int own = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
+        printf("listed %d other %d\n", connect(own, (void *)&to, sizeof to), connect(other, (void *)&beside, sizeof beside) < 0 ? errno == ENETUNREACH : -1);
+        file = fopen("/etc/resolv.conf", "r");
+        while (file && fgets(line, sizeof line, file)) fputs(line, stdout);
+        file = fdopen(own, "r+");
+        if (fgets(line, sizeof line, file)) fputs(line, stdout);
+        fflush(stdout);
+    }
     while (fgets(line, sizeof line, stdin)) { fputs(line, stdout); fflush(stdout); }
     return 7;
 }
 "#;
+
+/// What a server in the image of these tests is: a program that is there already, with a credential and no folder.
+fn container(name: String, image: &str, command: &[&str]) -> Container {
+    Container {
+        name,
+        server: "probe".to_owned(),
+        image: Reference::new(image).unwrap(),
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        plain: Vec::new(),
+        sealed: vec![("KEY".to_owned(), Secret::new("s3cret".to_owned()))],
+        limits: sandbox::Limits::default(),
+        mounts: Vec::new(),
+        private: Vec::new(),
+        network: sandbox::Network::Closed,
+    }
+}
 
 async fn a_server_from_an_image_is_held_too() {
     if !rustix::process::geteuid().is_root() {
         println!("skipped: an account without a home has no images");
         return;
     }
-    let named = std::env::var_os("BASTIDE_PODMAN").map(std::path::PathBuf::from);
-    let Some(podman) = named.or_else(|| program_lookup("podman").ok()) else {
-        println!("skipped: Podman is not installed");
-        return;
+    let folder = tempfile::tempdir().unwrap();
+    let engine = match Engine::find(folder.path(), std::env::vars()) {
+        Ok(engine) => Arc::new(engine),
+        Err(cause) => {
+            println!("skipped: {cause}");
+            return;
+        }
     };
-    let folder = std::env::temp_dir().join(format!("bastide-image-{}", std::process::id()));
-    std::fs::create_dir_all(folder.join("root/tmp")).unwrap();
-    std::fs::write(folder.join("probe.c"), PROBE).unwrap();
+    std::fs::create_dir_all(folder.path().join("root/tmp")).unwrap();
+    std::fs::set_permissions(folder.path().join("root/tmp"), std::os::unix::fs::PermissionsExt::from_mode(0o1777)).unwrap();
+    std::fs::write(folder.path().join("probe.c"), PROBE).unwrap();
     let ran = |program: &Path, arguments: &[&str]| {
-        let output = std::process::Command::new(program).args(arguments).current_dir(&folder).output().unwrap();
+        let output = std::process::Command::new(program).args(arguments).current_dir(folder.path()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     ran(Path::new("cc"), &["-static", "-o", "root/probe", "probe.c"]);
     ran(Path::new("tar"), &["-C", "root", "-cf", "image.tar", "probe", "tmp"]);
     let tag = format!("localhost/bastide-probe:{}", std::process::id());
+    let podman = engine.program().to_owned();
     ran(&podman, &["import", "--quiet", "image.tar", &tag]);
     let digest = ran(&podman, &["image", "inspect", &tag, "--format", "{{.Digest}}"]);
-    let container = |name: &str| Container {
-        podman: podman.clone(),
-        name: format!("{name}-{}", std::process::id()),
-        image: Reference::new(&format!("localhost/bastide-probe@{digest}")).unwrap(),
-        command: vec!["/probe".to_owned()],
-        plain: Vec::new(),
-        sealed: vec![("KEY".to_owned(), Secret::new("s3cret".to_owned()))],
-        limits: sandbox::Limits::default(),
-        folders: Vec::new(),
-    };
-    let home = std::env::var("HOME").unwrap();
-    let spec = |name: &str| container(name).spec(Rights::Root, &[("HOME", &home)]).unwrap();
-    let Running { mut stdin, mut stdout, mut stderr, mut process, .. } = launch(&spec("bastide-said")).await.unwrap();
+    let image = format!("localhost/bastide-probe@{digest}");
+    let (said, killed) = (format!("bastide-said-{}", std::process::id()), format!("bastide-killed-{}", std::process::id()));
+    let probe = |name: &str| container(name.to_owned(), &image, &["/probe"]);
+    assert!(matches!(
+        engine.has(&Reference::new(&image.replace(&digest, &format!("sha256:{}", "0a".repeat(32)))).unwrap()),
+        Err(Error::ImageAbsent(_))
+    ));
+    engine.has(&Reference::new(&image).unwrap()).unwrap();
+    if let Err(cause) = engine.attempt(&probe("bastide-tried")) {
+        println!("skipped: Podman is there and holds no container on this machine: {cause}");
+        ran(&podman, &["rmi", &tag]);
+        return;
+    }
+    let Running { mut stdin, mut stdout, mut stderr, mut process, .. } = launch(&probe(&said).spec(&engine).unwrap()).await.unwrap();
     stdin.write_all(b"hello\n").await.unwrap();
     drop(stdin);
-    let (mut said, mut fault) = (String::new(), String::new());
-    let _ = tokio::join!(stdout.read_to_string(&mut said), stderr.read_to_string(&mut fault));
+    let (mut out, mut fault) = (String::new(), String::new());
+    let _ = tokio::join!(stdout.read_to_string(&mut out), stderr.read_to_string(&mut fault));
     let ended = process.wait().await.unwrap();
-    assert_eq!(ended.code, 7, "{said}{fault}");
+    assert_eq!(ended.code, 7, "{out}{fault}");
     for wanted in [
         "CapBnd:\t0000000000000000",
         "CapEff:\t0000000000000000",
@@ -543,22 +583,113 @@ async fn a_server_from_an_image_is_held_too() {
         "Seccomp:\t2",
         "root 0 write 0 tmp 1 key s3cret",
         "links 1",
+        "absent 38",
         "hello",
     ] {
-        assert!(said.contains(wanted), "{wanted}: {said}");
+        assert!(out.contains(wanted), "{wanted}: {out}");
     }
-    // Killed, nothing of it is left running.
-    let mut running = launch(&spec("bastide-killed")).await.unwrap();
+    // A call that only attacks need ends it, and that is seen.
+    let mut attacker = launch(&container("bastide-breach".to_owned(), &image, &["/probe", "attack"]).spec(&engine).unwrap()).await.unwrap();
+    let _ = tokio::join!(attacker.stdout.read_to_string(&mut out), attacker.stderr.read_to_string(&mut fault));
+    assert_eq!(attacker.process.wait().await.unwrap(), Ended { code: 159, breach: Some(Breach::Call(None)) }, "{fault}");
+    // With ways out it finds the gateway's doors and the stub for names, and no other way.
+    let outward = Container {
+        network: sandbox::Network::Doors { ports: vec![7777] },
+        ..container("bastide-outward".to_owned(), &image, &["/probe", "connect"])
+    };
+    let mut outward = launch(&outward.spec(&engine).unwrap()).await.unwrap();
+    let doors = outward.doors.take().unwrap();
+    let at_door = std::thread::spawn(move || {
+        let (mut stream, _) = doors.ports[0].1.accept().unwrap();
+        std::io::Write::write_all(&mut stream, b"from the door\n").unwrap();
+    });
+    drop(outward.stdin);
+    out.clear();
+    let _ = tokio::join!(outward.stdout.read_to_string(&mut out), outward.stderr.read_to_string(&mut fault));
+    assert_eq!(outward.process.wait().await.unwrap().code, 7, "{out}{fault}");
+    at_door.join().unwrap();
+    assert!(["listed 0 other 1", "nameserver 127.0.0.53", "from the door", "links 1"].iter().all(|line| out.contains(line)), "{out}");
+    // Killed, nothing of it is left running, nor known to Podman.
+    let mut running = launch(&probe(&killed).spec(&engine).unwrap()).await.unwrap();
     let mut first = [0; 1];
     running.stdout.read_exact(&mut first).await.unwrap();
-    let name = format!("bastide-killed-{}", std::process::id());
-    let pid = ran(&podman, &["inspect", "--format", "{{.State.Pid}}", &name]);
+    let pid = ran(&podman, &["inspect", "--format", "{{.State.Pid}}", &killed]);
     let process = Path::new("/proc").join(&pid);
     assert!(pid != "0" && process.exists(), "{pid}");
     running.process.kill().await.unwrap();
-    let left = process.exists();
-    ran(&podman, &["rm", "--force", "--ignore", &name]);
-    ran(&podman, &["rmi", &tag]);
-    std::fs::remove_dir_all(&folder).unwrap();
-    assert!(!left, "{pid}");
+    assert!(!process.exists(), "{pid}");
+    let known = || ran(&podman, &["ps", "--all", "--format", "{{.Names}}", "--filter=name=bastide-"]);
+    assert!(!known().contains(&std::process::id().to_string()), "{}", known());
+    // What a gateway that was killed leaves is swept by the next one.
+    let mut left = launch(&probe(&killed).spec(&engine).unwrap()).await.unwrap();
+    left.stdout.read_exact(&mut first).await.unwrap();
+    assert!(known().contains(&killed));
+    engine.sweep().unwrap();
+    assert!(!known().contains(&killed));
+    drop(left);
+    ran(&podman, &["rmi", "--force", &tag]);
+}
+
+/// A stand-in for Podman: notes how it was called, and runs the words behind the image as they are.
+const DOUBLE: &str = r#"#!/bin/sh
+echo "$*" >> NOTES
+case "$1" in
+run) while [ "$1" != "--" ]; do shift; done; shift 2; exec "$@" ;;
+image) case "$3" in *@sha256:0b*) exit 1 ;; esac ;;
+esac
+"#;
+
+async fn podman_is_told_what_was_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let (double, notes) = (folder.path().join("double"), folder.path().join("notes"));
+    std::fs::write(&double, DOUBLE.replace("NOTES", &notes.display().to_string())).unwrap();
+    std::fs::set_permissions(&double, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let engine = Arc::new(
+        Engine::at(double, folder.path(), [("HOME".to_owned(), "/".to_owned()), ("LD_PRELOAD".to_owned(), "x".to_owned())].into_iter())
+            .unwrap(),
+    );
+    let image = |digit: &str| format!("localhost/a@sha256:{}", digit.repeat(32));
+    engine.has(&Reference::new(&image("0a")).unwrap()).unwrap();
+    assert!(matches!(engine.has(&Reference::new(&image("0b")).unwrap()), Err(Error::ImageAbsent(_))));
+    let spec = |name: &str, command: &[&str]| container(name.to_owned(), &image("0a"), command).spec(&engine).unwrap();
+    let Running { stdin, mut stdout, mut process, .. } = launch(&spec("one", &["/usr/bin/env"])).await.unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    stdout.read_to_string(&mut said).await.unwrap();
+    assert_eq!(process.wait().await.unwrap().code, 0);
+    let mut lines: Vec<&str> =
+        said.lines().filter(|line| !["PWD=", "_=", "SHLVL=", "OLDPWD="].iter().any(|own| line.starts_with(own))).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["HOME=/", "KEY=s3cret", "PATH=/usr/local/bin:/usr/bin:/bin"]);
+    let noted = || std::fs::read_to_string(&notes).unwrap();
+    let run = noted().lines().find(|line| line.starts_with("run ")).unwrap().to_owned();
+    let wanted = [
+        "--pull=never",
+        "--network=none",
+        "--cap-drop=all",
+        "--security-opt=no-new-privileges",
+        "--read-only",
+        "--pids-limit=64",
+        "--name=one",
+        "--env=KEY",
+    ];
+    for word in wanted {
+        assert!(run.split(' ').any(|found| found == word), "{word}: {run}");
+    }
+    assert!(run.ends_with(&format!("-- {} /usr/bin/env", image("0a"))) && !run.contains("s3cret"), "{run}");
+    let profile = run.split(' ').find_map(|word| word.strip_prefix("--security-opt=seccomp=")).unwrap();
+    let profile: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(profile).unwrap()).unwrap();
+    assert_eq!((&profile["defaultAction"], &profile["defaultErrnoRet"]), (&"SCMP_ACT_ERRNO".into(), &38.into()));
+    // Whatever ends it, what Podman keeps is removed.
+    let removed = |name: &str| noted().lines().any(|line| line == format!("rm --force --ignore --time=0 --volumes -- {name}"));
+    assert!(removed("one"));
+    let mut killed = launch(&spec("two", &["/bin/sleep", "60"])).await.unwrap();
+    killed.process.kill().await.unwrap();
+    assert!(removed("two"));
+    drop(launch(&spec("three", &["/bin/sleep", "60"])).await.unwrap());
+    let until = Instant::now() + Duration::from_secs(30);
+    while !removed("three") {
+        assert!(Instant::now() < until, "{}", noted());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

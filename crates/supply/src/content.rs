@@ -85,6 +85,13 @@ pub enum Content {
     },
     /// A package of a registry, installed into a tree of its own.
     Package(Package),
+    /// An image of containers.
+    Image {
+        /// Its registry, name and digest: `registry/name@sha256:…`. The digest is that of its manifest, which names every layer by digest.
+        image: String,
+        /// The words behind it.
+        arguments: Vec<String>,
+    },
     /// A server elsewhere.
     Remote {
         /// Its address.
@@ -146,6 +153,7 @@ impl fmt::Display for Content {
                 let title = package.title();
                 write!(out, "{title} ({integrity}), in {root} ({tree}), started as {path} {} ({digest})", arguments.join(" "))
             }
+            Self::Image { image, arguments } => write!(out, "image {image} {}", arguments.join(" ")),
             Self::Remote { url, spki } if spki.is_empty() => out.write_str(url),
             Self::Remote { url, spki } => write!(out, "{url} (keys {})", spki.join(", ")),
         }

@@ -17,7 +17,7 @@ const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
 /// Whether there is any local server to look at.
 pub(super) fn local(ground: &Ground, steps: &mut Steps) -> bool {
-    let any = ground.file().servers.values().any(|server| !server.run.is_empty());
+    let any = ground.file().servers.values().any(config::Server::is_local);
     if !any {
         steps.note("looked for local servers", "none", "every server is remote", true);
     }
@@ -154,7 +154,7 @@ pub async fn identities(ground: &Ground, steps: &mut Steps) -> Probed {
     if !local(ground, steps) {
         return Ok(Finding::NotApplicable);
     }
-    let servers: Vec<_> = ground.file().servers.iter().filter(|(_, server)| !server.run.is_empty()).map(|(name, _)| name).collect();
+    let servers: Vec<_> = ground.file().servers.iter().filter(|(_, server)| server.is_program()).map(|(name, _)| name).collect();
     let state = ground.state().to_string_lossy();
     let accounts: BTreeSet<u32> = servers.iter().map(|name| ::sandbox::account(&state, name.as_str())).collect();
     steps.equal("counted the accounts of the local servers", servers.len(), accounts.len());

@@ -19,13 +19,8 @@ struct Process {
 
 /// The environment of every local server that runs.
 pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
-    let local: BTreeMap<String, &config::Server> = ground
-        .file()
-        .servers
-        .iter()
-        .filter(|(_, server)| !server.run.is_empty())
-        .map(|(name, server)| (name.to_string(), server))
-        .collect();
+    let local: BTreeMap<String, &config::Server> =
+        ground.file().servers.iter().filter(|(_, server)| server.is_local()).map(|(name, server)| (name.to_string(), server)).collect();
     ground.running()?;
     if local.is_empty() {
         steps.note("looked for local servers", "none", "every server is remote", true);
@@ -39,8 +34,13 @@ pub async fn environment(ground: &Ground, steps: &mut Steps) -> Probed {
         reached.call("echo", json!({"text": "assessment"})).await?;
     }
     let family = descendants(gateway);
+    let held: BTreeSet<u32> = contained(gateway, &family);
+    if !held.is_empty() {
+        let what = format!("set {} processes aside that Podman and its containers are", held.len());
+        steps.note(what, "their variables are Podman's, their images' and their entries'", "not read", true);
+    }
     let mut looked = 0;
-    for process in &family {
+    for process in family.iter().filter(|process| !held.contains(&process.pid)) {
         // The launcher between the gateway and a server is our own binary.
         if process.command.get(1).is_some_and(|first| first == sandbox::ARGUMENT) {
             continue;
@@ -108,6 +108,21 @@ fn server_of<'a>(process: &Process, family: &[Process], local: &BTreeMap<String,
     None
 }
 
+/// The processes below a launcher that started Podman.
+fn contained(gateway: u32, family: &[Process]) -> BTreeSet<u32> {
+    let launcher = |process: &Process| {
+        let mut at = process;
+        while let Some(above) = family.iter().find(|other| other.pid == at.parent) {
+            at = above;
+        }
+        (at.parent == gateway).then_some(at.pid)
+    };
+    let podman = |process: &&Process| process.command.first().is_some_and(|program| program.ends_with("/podman"));
+    let launchers: BTreeSet<u32> = family.iter().filter(podman).filter_map(launcher).collect();
+    let below = |process: &&Process| launcher(process).is_some_and(|found| launchers.contains(&found));
+    family.iter().filter(below).map(|process| process.pid).collect()
+}
+
 /// Every process under `root`.
 fn descendants(root: u32) -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -137,7 +152,7 @@ fn process(pid: u32) -> Option<Process> {
 /// What happens to a server that dies.
 pub async fn restart(ground: &Ground, steps: &mut Steps) -> Probed {
     ground.running()?;
-    let local: Vec<_> = ground.file().servers.iter().filter(|(_, server)| !server.run.is_empty()).collect();
+    let local: Vec<_> = ground.file().servers.iter().filter(|(_, server)| server.is_local()).collect();
     if local.is_empty() {
         steps.note("looked for local servers", "none", "every server is remote", true);
         return Ok(Finding::NotApplicable);

@@ -92,6 +92,7 @@ async fn all(configured: &Configured, desk: &Desk) -> Result<Vec<Value>, Failure
             "configured".to_owned(),
             json!({
                 "run": entry.run,
+                "image": entry.image,
                 "url": entry.url.as_ref().map(ToString::to_string),
                 "trust": entry.trust(),
                 "clearance": entry.clearance(),

@@ -2,6 +2,7 @@
 
 mod environment;
 mod identities;
+mod image;
 mod isolation;
 mod limits;
 mod restart;

@@ -10,11 +10,19 @@ use url::{Host, Url};
 pub(super) fn check(checks: &mut Checks<'_>, name: &ServerName, server: &Server, config: &Path) {
     let name = name.as_str();
     let of = |key| ["servers", name, key];
-    match (&server.url, server.run.as_slice()) {
-        (None, []) => checks.misfit(&["servers", name], format!("servers.{name} needs either \"run\" or \"url\"")),
-        (Some(_), [_, ..]) => checks.misfit(&of("url"), format!("servers.{name} has both \"run\" and \"url\"; keep one")),
-        (Some(url), []) => remote(checks, name, server, url),
-        (None, [program, ..]) => local(checks, name, server, program, config),
+    match (&server.url, &server.image, server.run.as_slice()) {
+        (None, None, []) => checks.misfit(&["servers", name], format!("servers.{name} needs \"run\", \"image\" or \"url\"")),
+        (Some(_), _, [_, ..]) => checks.misfit(&of("url"), format!("servers.{name} has both \"run\" and \"url\"; keep one")),
+        (Some(_), Some(_), []) => checks.misfit(&of("url"), format!("servers.{name} has both \"image\" and \"url\"; keep one")),
+        (Some(url), None, []) => remote(checks, name, server, url),
+        (None, None, [program, ..]) => {
+            runs(checks, name, program);
+            local(checks, name, server, config);
+        }
+        (None, Some(found), words) => {
+            image(checks, name, found, words);
+            local(checks, name, server, config);
+        }
     }
     for (key, span) in [("call", server.call), ("idle", server.idle)] {
         if span.duration().is_zero() {
@@ -79,12 +87,29 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
     }
 }
 
-fn local(checks: &mut Checks<'_>, name: &str, server: &Server, program: &str, config: &Path) {
-    let of = |key| ["servers", name, key];
+fn runs(checks: &mut Checks<'_>, name: &str, program: &str) {
     let bare = !program.contains('/');
     if program.is_empty() || !(bare || program.starts_with("~") || is_plain(Path::new(program))) {
         checks.misfit(&["servers", name, "run", "0"], "what is run is a bare name or an absolute path without \"..\"");
     }
+}
+
+/// An image is pinned by its digest, and nothing in it fetches what is run.
+fn image(checks: &mut Checks<'_>, name: &str, image: &str, words: &[String]) {
+    if sandbox::podman::Reference::new(image).is_err() {
+        let message = format!(
+            "servers.{name}.image names a registry and a digest, as docker.io/mcp/time@sha256:…, and no tag, which can be moved; \
+             `podman pull NAME:TAG` fetches it and `podman image inspect --format '{{{{index .RepoDigests 0}}}}' NAME:TAG` tells what to write"
+        );
+        checks.misfit(&["servers", name, "image"], message);
+    }
+    if !matches!(supply::Runner::parse(words), Ok(None)) {
+        checks.misfit(&["servers", name, "run"], "a package runner in an image fetches what it runs: name a program that is in the image");
+    }
+}
+
+fn local(checks: &mut Checks<'_>, name: &str, server: &Server, config: &Path) {
+    let of = |key| ["servers", name, key];
     if server.run.iter().any(|argument| argument.contains('\0')) {
         checks.misfit(&of("run"), "an argument cannot hold a zero byte");
     }

@@ -13,11 +13,11 @@ use terms::{Label, Trust};
 use url::Host;
 
 section! {
-    /// A server: one that is started here (run) or one elsewhere (url).
+    /// A server: one that is started here (run, image) or one elsewhere (url).
     Server {
-        /// The argument vector; a bare first word is looked up in /usr/local/bin, /usr/bin and /bin.
+        /// The argument vector; a bare first word is looked up in /usr/local/bin, /usr/bin and /bin. Beside image: the words behind the image.
         run, "run": Vec<String> = Vec::new();
-        /// The image that it is started from, by its digest.
+        /// The image that it is started from, by its registry and digest: registry/name@sha256:…
         image, "image": Option<String> = None;
         /// Its address.
         url, "url": Option<url::Url> = None;
@@ -51,6 +51,16 @@ section! {
 }
 
 impl Server {
+    /// Whether it is started here: a program of this machine, or an image.
+    pub const fn is_local(&self) -> bool {
+        self.url.is_none()
+    }
+
+    /// Whether it is a program of this machine, which our own sandbox holds.
+    pub const fn is_program(&self) -> bool {
+        self.is_local() && self.image.is_none()
+    }
+
     /// Its trust: as written, else external with a public address or public egress.
     pub fn trust(&self) -> Trust {
         let public = self.url.as_ref().is_some_and(|url| url.host().is_none_or(|host| is_public(&host)))

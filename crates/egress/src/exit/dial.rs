@@ -6,6 +6,7 @@ use crate::address::plain;
 use crate::attempt::{Attempt, Reason};
 use crate::hostname::{Asked, HostName};
 use crate::resolver::Noticed;
+#[cfg(target_os = "linux")]
 use socket2::SockRef;
 use std::io;
 use std::net::{IpAddr, SocketAddr};

@@ -9,7 +9,8 @@ use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
 use mcp::Message;
-use sandbox::{Breach, Ended, Network, Running, Scratch, Spec, Tail, Weakness};
+use sandbox::podman::{self, Container, Engine, Mount};
+use sandbox::{Breach, Ended, Limits, Network, Running, Scratch, Spec, Tail, Weakness};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
@@ -32,7 +33,10 @@ pub(super) async fn start(
     found: Found,
     state: &Arc<State>,
 ) -> Result<Arc<Link>, Closed> {
-    let spec = spec(servers, run, found, gate.clock.utc())?;
+    let spec = match found.engine.clone() {
+        Some(engine) => contained(servers, server, run, found, &engine, gate.clock.utc())?,
+        None => spec(servers, run, found, gate.clock.utc())?,
+    };
     let (running, count) = launched(servers, &spec).await?;
     Ok(attend(gate, session, server, run, running, Some(state), count))
 }
@@ -107,24 +111,16 @@ pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Resu
     for (name, value) in &run.env {
         spec.env.set(name, value.clone())?;
     }
-    for (name, reference) in &run.secrets {
-        let lease = servers.lease(reference)?;
-        let value = lease.open().map_err(|cause| credential(reference, cause.to_string(), Code::VaultLocked))?;
-        let text = std::str::from_utf8(value).map_err(|_| credential(reference, "it is not text".to_owned(), Code::VaultAbsent))?;
-        spec.env.seal(name, Secret::new(text.to_owned()))?;
+    for (name, value) in secrets(servers, run)? {
+        spec.env.seal(&name, value)?;
     }
-    spec.limits.memory_bytes = Some(run.memory);
-    spec.limits.cpu_cores = Some(f64::from(run.cores));
-    spec.limits.processes = u32::try_from(run.processes).unwrap_or(u32::MAX);
-    spec.limits.files = run.files;
+    spec.limits = bounds(run);
     spec.folders.clone_from(&run.folders);
     spec.needs = found.needs;
     spec.lent = found.lent;
     spec.private = found.private;
     spec.account = run.account;
-    if !run.egress.is_empty() {
-        spec.network = Network::Doors { ports: run.egress.ports() };
-    }
+    spec.network = network(run);
     for (weakness, _) in run.weaknesses.iter().filter(|(_, until)| now < *until) {
         for layer in weakness.layers() {
             match weakness {
@@ -137,6 +133,51 @@ pub(super) fn spec(servers: &Servers, run: &Run, found: Found, now: Utc) -> Resu
         }
     }
     Ok(spec)
+}
+
+/// What is launched for `run` where it is an image that `engine` holds.
+fn contained(servers: &Servers, server: &Server, run: &Run, found: Found, engine: &Arc<Engine>, now: Utc) -> Result<Spec, Closed> {
+    let Some(image) = run.image.clone() else { return Err(Closed::Entry("it names no image".to_owned())) };
+    let container = Container {
+        name: podman::name(server.name.as_str(), now),
+        server: server.name.as_str().to_owned(),
+        image,
+        command: found.arguments,
+        plain: run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        sealed: secrets(servers, run)?,
+        limits: bounds(run),
+        mounts: run.folders.iter().map(Mount::of).collect::<Result<_, _>>()?,
+        private: found.private,
+        network: network(run),
+    };
+    let mut spec = container.spec(engine)?;
+    spec.image = Some(found.image);
+    Ok(spec)
+}
+
+/// The credentials of a server, by the variables that they are for.
+fn secrets(servers: &Servers, run: &Run) -> Result<Vec<(String, Secret<String>)>, Closed> {
+    let open = |(name, reference): (&String, &String)| {
+        let lease = servers.lease(reference)?;
+        let value = lease.open().map_err(|cause| credential(reference, cause.to_string(), Code::VaultLocked))?;
+        let text = std::str::from_utf8(value).map_err(|_| credential(reference, "it is not text".to_owned(), Code::VaultAbsent))?;
+        Ok((name.clone(), Secret::new(text.to_owned())))
+    };
+    run.secrets.iter().map(open).collect()
+}
+
+fn bounds(run: &Run) -> Limits {
+    Limits {
+        memory_bytes: Some(run.memory),
+        cpu_cores: Some(f64::from(run.cores)),
+        processes: u32::try_from(run.processes).unwrap_or(u32::MAX),
+        files: run.files,
+        ..Limits::default()
+    }
+}
+
+fn network(run: &Run) -> Network {
+    if run.egress.is_empty() { Network::Closed } else { Network::Doors { ports: run.egress.ports() } }
 }
 
 struct Watch {

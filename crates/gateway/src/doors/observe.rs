@@ -72,6 +72,9 @@ pub async fn observe(
     if let Some(stop) = gate.epochs.stops().into_iter().find(|stop| stopped(&stop.scope)) {
         return Err(Closed::Stopped(response::Stopped { scope: stop.scope }));
     }
+    if run.image.is_some() {
+        return Err(Closed::Entry("it is started from an image, whose system calls are not noted".to_owned()));
+    }
     let found = content_of(contents, run, installed).await?;
     let content = found.content.clone();
     let mut observed =

@@ -39,10 +39,11 @@ pub(super) fn put_on(number: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Leaves the namespaces that `layers` names, all of which stand on the one of users. Of the mounts the inner process takes leave, so that this one keeps seeing the host's `/proc`.
+/// Leaves the namespaces that `layers` names, all of which stand on the one of users; but for that of the network, which root may leave by itself, for a
+/// container that gets its own one of users later. Of the mounts the inner process takes leave, so that this one keeps seeing the host's `/proc`.
 pub(super) fn leave_namespaces(layers: Layers) -> io::Result<()> {
     if !layers.has(Layer::User) {
-        return Ok(());
+        return if layers.has(Layer::Network) { sys::unshare(libc::CLONE_NEWNET) } else { Ok(()) };
     }
     let flag = |layer, flag| if layers.has(layer) { flag } else { 0 };
     let flags = flag(Layer::Processes, libc::CLONE_NEWPID)

@@ -3,7 +3,8 @@
 use super::inner::{self, Report};
 use super::{Named as _, Step, account, confine, enclose, filter};
 use crate::layer::{Layer, Layers};
-use crate::spec::{Order, Watched};
+use crate::order::Order;
+use crate::spec::Watched;
 use crate::sys;
 use rustix::process::WaitOptions;
 use std::io::{self, Read as _, Write as _};

@@ -5,7 +5,7 @@
 //! kernel would that does not have it, so that programs fall back. Each of them denies by itself.
 
 use super::instructions::{self, Answer};
-use crate::forbidden::Call;
+use crate::forbidden;
 use crate::layer::{Layer, Layers};
 use crate::spec::Watched;
 use crate::sys;
@@ -51,13 +51,13 @@ const FAMILIES: [i32; 3] = [libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 /// What puts characters into a terminal as if they were typed: TIOCSTI and TIOCLINUX, whose type differs between C libraries.
 const TYPING: [u64; 2] = [0x5412, 0x541c];
 /// `fchmodat2`, which not every C library names; the same number everywhere.
-const FCHMODAT2: i64 = 452;
+const FCHMODAT2: Call = Call { name: "fchmodat2", number: 452 };
 
 impl Filters {
     /// Those that `layers` names. Where the network is shared with the gateway, no socket to it can be had at all.
     pub(super) fn of(layers: Layers, watched: Watched) -> io::Result<Self> {
         let mut filters = Self::default();
-        let numbers: Vec<i64> = Call::all().map(Call::number).collect();
+        let numbers: Vec<i64> = forbidden::Call::all().map(forbidden::Call::number).collect();
         let told = layers.has(Layer::Hostile) && watched == Watched::No;
         if layers.has(Layer::Hostile) {
             let tells = told.then(|| instructions::rows(&numbers, Answer::Tell).and_then(instructions::whole)).transpose()?;
@@ -124,7 +124,7 @@ fn without(argument: u8, mask: u64) -> Result<SeccompCondition, Fault> {
 }
 
 fn known() -> Result<Rules, Fault> {
-    let mut rules: Rules = [COMMON, OLDER, &UNNAMED].into_iter().flatten().map(|number| (*number, Vec::new())).collect();
+    let mut rules: Rules = [COMMON, OLDER, &UNNAMED].into_iter().flatten().map(|call| (call.number, Vec::new())).collect();
     rules.insert(libc::SYS_clone, vec![rule(vec![SeccompCondition::new(0, Length::Qword, Compare::MaskedEq(NAMESPACES), 0)?])?]);
     let typing = TYPING.into_iter().map(|call| condition(1, Compare::Ne, call)).collect::<Result<_, _>>()?;
     rules.insert(libc::SYS_ioctl, vec![rule(typing)?]);
@@ -135,13 +135,45 @@ fn known() -> Result<Rules, Fault> {
     let netlink = u64::try_from(libc::AF_NETLINK).unwrap_or(0);
     sockets.push(rule(vec![condition(0, Compare::Eq, netlink)?, condition(2, Compare::Eq, 0)?])?);
     rules.insert(libc::SYS_socket, sockets);
-    for (number, mode) in MODES {
-        rules.insert(*number, vec![rule(vec![without(*mode, SET_ID)?])?]);
+    for (call, mode) in MODES {
+        rules.insert(call.number, vec![rule(vec![without(*mode, SET_ID)?])?]);
     }
-    for (number, flags, mode) in OPENING {
-        rules.insert(*number, vec![rule(vec![without(*flags, CREATES)?])?, rule(vec![without(*mode, SET_ID)?])?]);
+    for (call, flags, mode) in OPENING {
+        rules.insert(call.number, vec![rule(vec![without(*flags, CREATES)?])?, rule(vec![without(*mode, SET_ID)?])?]);
     }
     Ok(rules)
+}
+
+/// Both filters as one profile for a container runtime (OCI runtime specification, "Linux Container Configuration", seccomp): there is one filter, so
+/// what only attacks need is killed by it and what is not known is answered as absent. `ioctl` is not looked into: no rule of such a profile can
+/// refuse single requests of a call that it lets through, and a container has no terminal.
+pub(crate) fn profile() -> Option<serde_json::Value> {
+    use serde_json::json;
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "SCMP_ARCH_X86_64",
+        "aarch64" => "SCMP_ARCH_AARCH64",
+        _ => return None,
+    };
+    let names = |calls: &[&[Call]]| calls.iter().copied().flatten().map(Call::plain).collect::<Vec<_>>();
+    let equal = |at: u8, value: u64| json!({"index": at, "value": value, "op": "SCMP_CMP_EQ"});
+    let none_of = |at: u8, mask: u64| json!({"index": at, "value": mask, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"});
+    let allow = |name: &str, args: &[serde_json::Value]| json!({"names": [name], "action": "SCMP_ACT_ALLOW", "args": args});
+    let number = |family: i32| u64::try_from(family).unwrap_or(u64::MAX);
+    let mut known = names(&[COMMON, OLDER, &UNNAMED]);
+    known.push("ioctl");
+    let mut rules = vec![
+        json!({"names": known, "action": "SCMP_ACT_ALLOW"}),
+        json!({"names": forbidden::Call::all().map(forbidden::Call::name).collect::<Vec<_>>(), "action": "SCMP_ACT_KILL_PROCESS"}),
+        allow("clone", &[none_of(0, NAMESPACES)]),
+        allow("socket", &[equal(0, number(libc::AF_NETLINK)), equal(2, 0)]),
+    ];
+    rules.extend(FAMILIES.map(|family| allow("socket", &[equal(0, number(family))])));
+    rules.extend(MODES.iter().map(|(call, mode)| allow(call.plain(), &[none_of(*mode, SET_ID)])));
+    for (call, flags, mode) in OPENING {
+        rules.extend([allow(call.plain(), &[none_of(*flags, CREATES)]), allow(call.plain(), &[none_of(*mode, SET_ID)])]);
+    }
+    let absent = libc::ENOSYS;
+    Some(json!({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": absent, "architectures": [architecture], "syscalls": rules}))
 }
 
 /// Sockets that reach beyond this machine's own programs, or its kernel.
@@ -150,25 +182,53 @@ fn remote() -> Result<Rules, Fault> {
     Ok(BTreeMap::from([(libc::SYS_socket, vec![rule(vec![condition(0, Compare::Ne, local)?])?])]))
 }
 
-macro_rules! calls {
-    ($($name:ident)*) => { [$(libc::$name),*] };
+/// A system call by its name and its number.
+#[derive(Clone, Copy)]
+struct Call {
+    name: &'static str,
+    number: i64,
 }
 
+impl Call {
+    /// Its name as manual pages have it.
+    fn plain(&self) -> &'static str {
+        self.name.strip_prefix("SYS_").unwrap_or(self.name)
+    }
+}
+
+macro_rules! calls {
+    ($($name:ident)*) => { [$(Call { name: stringify!($name), number: libc::$name }),*] };
+}
+
+#[cfg(target_arch = "x86_64")]
+const CHMOD: [Call; 4] = calls![SYS_chmod SYS_fchmod SYS_fchmodat SYS_creat];
+#[cfg(target_arch = "x86_64")]
+const OPEN: [Call; 2] = calls![SYS_open SYS_openat];
+#[cfg(not(target_arch = "x86_64"))]
+const CHMOD: [Call; 2] = calls![SYS_fchmod SYS_fchmodat];
+#[cfg(not(target_arch = "x86_64"))]
+const OPEN: [Call; 1] = calls![SYS_openat];
 /// Calls whose mode must not set an id, and the place of the mode.
 #[cfg(target_arch = "x86_64")]
-const MODES: &[(i64, u8)] = &[(libc::SYS_chmod, 1), (libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (FCHMODAT2, 2), (libc::SYS_creat, 1)];
+const MODES: &[(Call, u8)] = &[(CHMOD[0], 1), (CHMOD[1], 1), (CHMOD[2], 2), (FCHMODAT2, 2), (CHMOD[3], 1)];
 /// Calls that may make a file, and the places of their flags and of the mode. `openat2`, whose mode no filter can see, is not known.
 #[cfg(target_arch = "x86_64")]
-const OPENING: &[(i64, u8, u8)] = &[(libc::SYS_open, 1, 2), (libc::SYS_openat, 2, 3)];
+const OPENING: &[(Call, u8, u8)] = &[(OPEN[0], 1, 2), (OPEN[1], 2, 3)];
 #[cfg(not(target_arch = "x86_64"))]
-const MODES: &[(i64, u8)] = &[(libc::SYS_fchmod, 1), (libc::SYS_fchmodat, 2), (FCHMODAT2, 2)];
+const MODES: &[(Call, u8)] = &[(CHMOD[0], 1), (CHMOD[1], 2), (FCHMODAT2, 2)];
 #[cfg(not(target_arch = "x86_64"))]
-const OPENING: &[(i64, u8, u8)] = &[(libc::SYS_openat, 2, 3)];
+const OPENING: &[(Call, u8, u8)] = &[(OPEN[0], 2, 3)];
 
-/// Calls that this kernel's headers may not name: cachestat, map_shadow_stack, futex_wake, futex_wait, futex_requeue.
-const UNNAMED: [i64; 5] = [451, 453, 454, 455, 456];
+/// Calls that this kernel's headers may not name.
+const UNNAMED: [Call; 5] = [
+    Call { name: "cachestat", number: 451 },
+    Call { name: "map_shadow_stack", number: 453 },
+    Call { name: "futex_wake", number: 454 },
+    Call { name: "futex_wait", number: 455 },
+    Call { name: "futex_requeue", number: 456 },
+];
 /// Calls that every architecture has.
-const COMMON: &[i64] = &calls![
+const COMMON: &[Call] = &calls![
     SYS_read SYS_write SYS_readv SYS_writev SYS_pread64 SYS_pwrite64 SYS_preadv SYS_pwritev SYS_preadv2 SYS_pwritev2 SYS_close
     SYS_close_range SYS_fstat SYS_newfstatat SYS_statx SYS_faccessat SYS_faccessat2 SYS_readlinkat SYS_getdents64 SYS_lseek SYS_mmap
     SYS_munmap SYS_mprotect SYS_mremap SYS_madvise SYS_msync SYS_mlock SYS_munlock SYS_mincore SYS_brk SYS_memfd_create SYS_membarrier
@@ -196,13 +256,13 @@ const COMMON: &[i64] = &calls![
 ];
 /// Calls that only the older numbers of one architecture have.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[i64] = &calls![
+const OLDER: &[Call] = &calls![
     SYS_stat SYS_lstat SYS_access SYS_readlink SYS_getdents SYS_dup2 SYS_rename SYS_link SYS_symlink SYS_unlink SYS_mkdir SYS_rmdir
     SYS_chown SYS_lchown SYS_utime SYS_utimes SYS_futimesat SYS_inotify_init SYS_poll SYS_select SYS_epoll_create SYS_epoll_wait
     SYS_eventfd SYS_signalfd SYS_pipe SYS_fork SYS_vfork SYS_getpgrp SYS_pause SYS_alarm SYS_arch_prctl SYS_time
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const OLDER: &[i64] = &[];
+const OLDER: &[Call] = &[];
 
 #[cfg(test)]
 mod tests {
@@ -211,7 +271,7 @@ mod tests {
     #[test]
     fn no_call_is_both_known_and_hostile() {
         let known = known().unwrap();
-        assert!(Call::all().all(|call| !known.contains_key(&call.number())));
+        assert!(forbidden::Call::all().all(|call| !known.contains_key(&call.number())));
         for call in [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_openat2, libc::SYS_name_to_handle_at] {
             assert!(!known.contains_key(&call), "{call}");
         }

@@ -4,7 +4,8 @@
 
 use super::{Named as _, Step, account};
 use crate::layer::Layer;
-use crate::spec::{Access, Order};
+use crate::order::Order;
+use crate::spec::Access;
 use crate::sys::{self, Reach};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::mount::OpenTreeFlags;

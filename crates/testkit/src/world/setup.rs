@@ -63,6 +63,11 @@ impl Setup {
         self
     }
 
+    /// The folder of the world.
+    pub fn path(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
     /// The gateway's program, instead of the one of this workspace.
     #[must_use]
     pub fn program(mut self, path: &str) -> Self {

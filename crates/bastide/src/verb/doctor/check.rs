@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::contents::FileContents;
 use crate::desk::{Desk, listed, running};
+use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::sources::{self, Lock};
 use crate::verb::audit::FOLDER;
@@ -12,7 +13,8 @@ use admin::client::Client;
 use audit::read::Folder as _;
 use audit::verify::{Against, verify};
 use egress::Resolver as _;
-use sandbox::Standing as Confined;
+use sandbox::podman::{self, Container, Mount, Reference, Rights};
+use sandbox::{Access, Folder, Limits, Network, Standing as Confined};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -48,6 +50,7 @@ pub(super) async fn all(common: &Common) -> Vec<Finding> {
     gateway(&configured, &mut found).await;
     log(&configured, &mut found);
     confinement(&mut found);
+    images(&configured, &mut found).await;
     outward(&configured, &mut found).await;
     for risk in &configured.loaded.risks {
         let detail =
@@ -110,7 +113,7 @@ fn lock(configured: &Configured, found: &mut Vec<Finding>) {
 /// The installed packages, each compared with what was approved.
 fn packages(configured: &Configured, lock: &supply::Lock, found: &mut Vec<Finding>) {
     let Ok(folder) = configured.loaded.file.state.join(PACKAGES).canonicalize() else { return };
-    let contents = FileContents::new(folder, configured.private());
+    let contents = FileContents::new(folder, configured.private(), configured.loaded.file.state.clone());
     for (name, pin) in &lock.servers {
         let supply::Content::Package(package) = &pin.content else { continue };
         let title = supply::visible(&package.title());
@@ -274,6 +277,58 @@ async fn outward(configured: &Configured, found: &mut Vec<Finding>) {
 
 fn entry(address: std::net::IpAddr, port: u16) -> String {
     SocketAddr::new(address, port).to_string()
+}
+
+/// Whether Podman can hold the servers that are started from images, each tried without the server itself.
+async fn images(configured: &Configured, found: &mut Vec<Finding>) {
+    let file = &configured.loaded.file;
+    let servers = file.servers.iter().filter_map(|(name, server)| Some((name, server, server.image.as_ref()?)));
+    let servers: Vec<_> = servers.map(|(name, server, image)| (name.clone(), server.clone(), image.clone())).collect();
+    // Looking does not make a state.
+    if servers.is_empty() || !file.state.is_dir() {
+        return;
+    }
+    let contents = FileContents::new(file.state.join(PACKAGES), configured.private(), file.state.clone());
+    let tried = tokio::task::spawn_blocking(move || servers.into_iter().map(|server| image(&contents, server)).collect::<Vec<_>>());
+    found.extend(tried.await.unwrap_or_else(|cause| vec![Finding::problem("podman", cause.to_string())]));
+}
+
+fn image(contents: &FileContents, (name, server, image): (terms::ServerName, config::Server, String)) -> Finding {
+    let attempt = || {
+        let engine = contents.engine()?;
+        let image = Reference::new(&image)?;
+        engine.has(&image)?;
+        if engine.rights() == Rights::Rootless && !server.sandbox.egress.is_empty() {
+            return Err(sandbox::Error::ContainerDoors);
+        }
+        let folders = [(&server.sandbox.read, Access::Read), (&server.sandbox.write, Access::Write)];
+        let folders = folders.into_iter().flat_map(|(paths, access)| paths.iter().map(move |path| Folder { path: path.clone(), access }));
+        engine.attempt(&Container {
+            name: podman::name(name.as_str(), terms::Clock::utc(&SystemClock::new())),
+            server: name.as_str().to_owned(),
+            image,
+            command: server.run.clone(),
+            plain: Vec::new(),
+            sealed: Vec::new(),
+            limits: Limits {
+                memory_bytes: Some(server.sandbox.memory.bytes()),
+                cpu_cores: Some(f64::from(server.sandbox.cpu)),
+                processes: server.sandbox.processes,
+                files: u64::from(server.sandbox.files),
+                ..Limits::default()
+            },
+            mounts: folders.map(|folder| Mount::of(&folder)).collect::<Result<_, _>>()?,
+            private: Vec::new(),
+            network: Network::Closed,
+        })
+    };
+    match attempt() {
+        Ok(()) => Finding::ok("podman", format!("{name}: holds a container of {image}, which was made for this and removed")),
+        Err(cause @ sandbox::Error::ImageAbsent(_)) => {
+            Finding::problem("podman", format!("{name}: {cause}")).next(format!("podman pull {image}"))
+        }
+        Err(cause) => Finding::problem("podman", format!("{name}: {}", supply::visible(&cause.to_string()))),
+    }
 }
 
 /// What confines a local server here, each layer tried, and, as plainly, what does not.

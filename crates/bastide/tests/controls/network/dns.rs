@@ -1,7 +1,12 @@
 //! `network.dns`: names are answered by the gateway, nothing is forwarded, and the address that was judged is the one that is connected to.
 
-use super::{Names, Outside, refused, run, world, world_with};
+use super::{CLIENT, Names, Outside, refused, run, world, world_with};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+use std::time::Duration;
+use testkit::{Running, World};
 
 #[test]
 fn listed_names_have_an_address_each_and_nothing_leaves_by_a_question() {
@@ -48,4 +53,69 @@ fn a_name_that_changes_its_address_is_judged_anew_and_held() {
     assert_eq!((run(&world), outside.came()), (json!([true, false]), 1));
     let record = refused(&world, "inner-address");
     assert_eq!((&record["detail"]["name"], &record["detail"]["address"]), (&json!("web.example"), &json!("127.0.0.2")), "{record}");
+}
+
+/// A resolver by DNS over TLS (RFC 7858): every name has the address 127.0.0.1.
+const OVER_TLS: &str = r#"
+import socket, ssl, struct, sys
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER); context.load_cert_chain(sys.argv[1], sys.argv[2]); context.set_alpn_protocols(['dot'])
+listener = socket.create_server(('127.0.0.1', 0)); print(listener.getsockname()[1], flush=True)
+while True:
+    try:
+        stream = context.wrap_socket(listener.accept()[0], server_side=True); asked = stream.makefile('rb')
+        for _ in range(2):
+            question = asked.read(struct.unpack('>H', asked.read(2))[0])
+            is_a = question[-3] == 1
+            answer = question[:2] + b'\x81\x80' + question[4:6] + bytes([0, is_a, 0, 0, 0, 0]) + question[12:]
+            if is_a: answer += b'\xc0\x0c\0\1\0\1\0\0\0\0\0\4\x7f\0\0\1'
+            stream.sendall(struct.pack('>H', len(answer)) + answer)
+    except (OSError, struct.error): pass
+"#;
+
+/// Whether a script reaches `outside` by a name that only a resolver over TLS knows, certified for `named` by an authority that the gateway trusts.
+fn reached_over_tls(named: &str, outside: &Outside) -> (World, bool) {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(vec![named.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    let code = "said = json.dumps(tried(lambda: say(ask('web.example')[1], PORT, get % 'web.example:PORT')).endswith('outside'))";
+    let list = format!("\"http://web.example:{0}\", \"http://127.0.0.1:{0}\"", outside.port);
+    let code = code.replace("PORT", &outside.port.to_string());
+    let setup = crate::runtime::python("script", &code, &format!("sandbox: {{ egress: [{list}], memory: 1GiB }}"))
+        .file("resolver.py", OVER_TLS)
+        .file("authority.pem", &authority.pem())
+        .file("leaf.pem", &leaf.pem())
+        .file("key.pem", &key.serialize_pem());
+    let root = setup.path();
+    let mut resolver = Command::new("/usr/bin/python3");
+    resolver.args(["resolver.py", "leaf.pem", "key.pem"]).current_dir(&root);
+    let resolver = Running::start(&mut resolver, &root.join("resolver.log"));
+    let port = resolver.line(Duration::from_secs(30)).unwrap();
+    // The gateway trusts what the system trusts, which is this file.
+    let wrapper =
+        format!("#!/bin/sh\nSSL_CERT_FILE='{}' exec '{}' \"$@\"\n", root.join("authority.pem").display(), env!("CARGO_BIN_EXE_bastide"));
+    let setup = setup.file("wrapped", &wrapper).section("dns", &format!("resolver: \"tls://127.0.0.1:{port}\""));
+    let wrapped = root.join("wrapped");
+    std::fs::set_permissions(&wrapped, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut world = setup.program(&wrapped.display().to_string()).write();
+    crate::runtime::prepend(&world, CLIENT);
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let reached = run(&world) == json!(true);
+    (world, reached)
+}
+
+#[test]
+fn a_resolver_over_tls_is_asked_and_must_prove_who_it_is() {
+    let outside = Outside::new();
+    let (_world, reached) = reached_over_tls("127.0.0.1", &outside);
+    assert_eq!((reached, outside.came()), (true, 1));
+    let (world, reached) = reached_over_tls("127.0.0.2", &outside);
+    assert_eq!((reached, outside.came()), (false, 1));
+    let unresolved = || super::events(&world, "network.failed").into_iter().find(|record| record["detail"]["reason"] == "unresolved");
+    crate::runtime::until(|| unresolved().is_some());
+    let record = unresolved().unwrap();
+    assert!(record.to_string().contains("certificate not valid for name"), "{record}");
 }
