@@ -260,7 +260,7 @@ impl Watch {
 
     fn tell(&self, breach: Breach) {
         match breach {
-            Breach::Call => crate::event::breached(&self.gate, &self.link, &self.server.name),
+            Breach::Call(call) => crate::event::breached(&self.gate, &self.link, &self.server.name, call),
             Breach::Memory => crate::event::starved(&self.gate, &self.link, &self.server.name),
         }
     }
