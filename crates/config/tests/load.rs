@@ -189,6 +189,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { image: \"mcp/time@sha256:DIGEST\" } }", "names a registry and a digest"),
         ("servers: { a: { image: \"docker.io/mcp/time@sha256:DIGEST\", url: \"https://a.example\" } }", "has both \"image\" and \"url\""),
         ("servers: { a: { image: \"docker.io/node@sha256:DIGEST\", run: [npx, -y, thing] } }", "fetches what it runs"),
+        ("servers: { a: { image: \"docker.io/mcp/time@sha256:DIGEST\", secrets: { A: vault:a/b } } }", "no credential is handed to one"),
         ("servers: { a: { call: 1s } }", "needs \"run\", \"image\" or \"url\""),
         ("dns: { resolver: systematic }", "dns.resolver is `system` or an https: or tls: address"),
         ("dns: { resolver: \"tls://9.9.9.9/dns\" }", "dns.resolver is `system` or an https: or tls: address"),
