@@ -1,6 +1,8 @@
 // Drives one session of the TypeScript SDK; arguments, steps and answers as in session.py, of which it knows `list`, `call`, `subscribe`, `unsubscribe`,
 // `listen`, `hush` and `seen`. Of its own: {"end": true} ends the session and gives {"session": ID}, {"challenge": {"url", "token"}} gives {"status",
 // "metadata", "scope", "error"} as the SDK reads them.
+//
+// Usage: session.mjs ABLE ERA http URL [TOKEN] | session.mjs ABLE ERA sse URL [TOKEN] | session.mjs ABLE ERA stdio COMMAND [ARGUMENT...]
 
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
@@ -8,7 +10,7 @@ import { pathToFileURL } from 'node:url';
 
 const from = createRequire(`${process.env.BASTIDE_PEERS}/node/package.json`);
 const load = (name) => import(pathToFileURL(from.resolve(name)).href);
-const { Client, StreamableHTTPClientTransport, extractWWWAuthenticateParams } = await load('@modelcontextprotocol/client');
+const { Client, SSEClientTransport, StreamableHTTPClientTransport, extractWWWAuthenticateParams } = await load('@modelcontextprotocol/client');
 const { StdioClientTransport } = await load('@modelcontextprotocol/client/stdio');
 
 const seen = [];
@@ -18,6 +20,7 @@ let listening;
 function transport([kind, ...rest]) {
     if (kind === 'stdio') return new StdioClientTransport({ command: rest[0], args: rest.slice(1), env: process.env });
     const headers = rest[1] ? { Authorization: `Bearer ${rest[1]}` } : {};
+    if (kind === 'sse') return new SSEClientTransport(new URL(rest[0]), { requestInit: { headers } });
     return new StreamableHTTPClientTransport(new URL(rest[0]), { requestInit: { headers } });
 }
 

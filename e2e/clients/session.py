@@ -1,6 +1,6 @@
 """Drives one session of the Python SDK: a step a line on standard input, its outcome a line on standard output.
 
-Usage: session.py ABLE ERA http URL [TOKEN] | session.py ABLE ERA stdio COMMAND [ARGUMENT...]
+Usage: session.py ABLE ERA http URL [TOKEN] | session.py ABLE ERA sse URL [TOKEN] | session.py ABLE ERA stdio COMMAND [ARGUMENT...]
 
 ABLE is `able` or `unable`. One that is able can be asked: it accepts forms, samples, has a root, wants logs, and notes what it was asked and told.
 ERA is `auto`, `legacy` or a revision without a handshake.
@@ -27,6 +27,7 @@ import anyio
 import httpx2 as httpx
 import mcp_types as types
 from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 SEEN = []
@@ -36,6 +37,8 @@ def target(stack, kind, rest):
     if kind == "stdio":
         return StdioServerParameters(command=rest[0], args=rest[1:])
     headers = {"Authorization": f"Bearer {rest[1]}"} if len(rest) > 1 else {}
+    if kind == "sse":
+        return sse_client(rest[0], headers=headers, timeout=30)
     http = httpx.AsyncClient(headers=headers, trust_env=False, timeout=30)
     stack.push_async_callback(http.aclose)
     return streamable_http_client(rest[0], http_client=http)

@@ -50,6 +50,13 @@ pub enum Way {
         /// The token; none for a server without a gateway.
         token: Option<String>,
     },
+    /// HTTP+SSE with a bearer token.
+    Sse {
+        /// Where the stream is.
+        url: String,
+        /// The token.
+        token: String,
+    },
     /// A launched command.
     Stdio(Vec<String>),
 }
@@ -200,6 +207,7 @@ impl Peers {
         command.arg(if able == Able::Yes { "able" } else { "unable" }).arg(speaks.word());
         match way {
             Way::Http { url, token } => command.arg("http").arg(url).args(token),
+            Way::Sse { url, token } => command.arg("sse").args([url, token]),
             Way::Stdio(words) => command.arg("stdio").args(words),
         };
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -226,6 +234,9 @@ impl Peers {
                 if let Some(token) = token {
                     command.arg("--header").arg(format!("Authorization: Bearer {token}"));
                 }
+            }
+            Way::Sse { url, token } => {
+                command.args([url, "--transport", "sse", "--header"]).arg(format!("Authorization: Bearer {token}"));
             }
             Way::Stdio(words) => {
                 // Arguments of the server's would be taken for the inspector's own.
@@ -264,6 +275,11 @@ impl Way {
     /// Over HTTP to `path` of the world's gateway, with a fresh token of `agent:tester`.
     pub fn http(world: &World, path: &str) -> Self {
         Self::Http { url: format!("http://{}{path}", world.data()), token: Some(world.token("agent:tester", &[])) }
+    }
+
+    /// Over HTTP+SSE to all servers of the world's gateway, with a fresh token of `agent:tester`.
+    pub fn sse(world: &World) -> Self {
+        Self::Sse { url: format!("http://{}/sse", world.data()), token: world.token("agent:tester", &[]) }
     }
 
     /// Through `bastide connect --server SERVER`, launched by the client.

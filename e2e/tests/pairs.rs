@@ -1,7 +1,7 @@
 //! Every client with every server, over HTTP and launched: an allowed call, a forbidden one, and what the audit says of both.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
-use e2e::{Client, Peers, Step, Way};
+use e2e::{Able, Client, Peers, Step, Way};
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::path::Path;
@@ -131,17 +131,59 @@ fn everything_with_every_client() {
 
 #[test]
 fn everything_over_http_with_every_client() {
+    over_http("streamableHttp", "mcp", "http");
+}
+
+#[test]
+fn everything_over_one_stream_with_every_client() {
+    over_http("sse", "sse", "sse");
+}
+
+fn over_http(speaks: &str, path: &str, transport: &str) {
     let Some(peers) = Peers::find() else { return };
     let port = testkit::free_port();
     let log = std::env::temp_dir().join(format!("everything-{port}.log"));
     let mut command = std::process::Command::new(peers.node("mcp-server-everything"));
-    let _server = testkit::Running::start(peers.prepare(&mut command).arg("streamableHttp").env("PORT", port.to_string()), &log);
+    let _server = testkit::Running::start(peers.prepare(&mut command).arg(speaks).env("PORT", port.to_string()), &log);
     listening(port);
     let world = short(World::with(), "everything__echo", "message")
-        .server("everything", &format!("url: http://127.0.0.1:{port}/mcp"))
+        .server("everything", &format!("url: http://127.0.0.1:{port}/{path}\ntransport: {transport}"))
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { everything: [echo, get-sum] }")
         .start();
     everything(&peers, &world);
+}
+
+#[test]
+fn clients_that_want_one_stream() {
+    let Some(peers) = Peers::find() else { return };
+    let run = peers.node_server("server-everything", &["stdio"]);
+    let allow = "[echo, get-sum, trigger-sampling-request]";
+    let mut world = server(short(World::with(), "everything__echo", "message"), &peers, "everything", &run, allow).start();
+    world.stop();
+    let address = world.data().to_string();
+    world.edit(&format!("data: {{ address: {address} }}"), &format!("data: {{ address: {address}, legacy_sse: true }}"));
+    world.edit(allow, "[echo, get-sum, trigger-sampling-request, \"question:sampling\"]");
+    world.serve();
+    let plan = json!([
+        {"list": true},
+        {"call": "everything__echo", "arguments": {"message": "hi"}},
+        {"call": "everything__echo", "arguments": {"message": format!("token: {KEY}")}},
+        {"call": "everything__get-env", "arguments": {}},
+        {"call": "everything__echo", "arguments": {"message": "x".repeat(101)}},
+    ]);
+    let refused = Refused::default();
+    for client in [Client::Python, Client::TypeScript] {
+        let steps = peers.drive(client, &Way::sse(&world), &home(&world), &plan);
+        assert!(steps[0].tools().contains(&"everything__echo") && steps[0].tools().len() <= 3, "{:?}", steps[0]);
+        assert_eq!(steps[1].text(), "Echo: hi");
+        assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: [redacted"), "{:?}", steps[2]);
+        refused.unseen(client, "get-env", &steps[3]);
+        refused.outside("echo", &steps[4]);
+    }
+    let mut able = peers.session(Client::Python, Able::Yes, &Way::sse(&world), &home(&world));
+    let sampled = able.step(&json!({"call": "everything__trigger-sampling-request", "arguments": {"prompt": "say hi", "maxTokens": 10}}));
+    assert!(sampled.text().contains("a sampled answer"), "a question goes there and back: {sampled:?}");
+    refused.recorded(&world, "echo", 4);
 }
 
 fn everything(peers: &Peers, world: &World) {

@@ -50,8 +50,8 @@ fn a_legacy_server_asks_a_modern_client_within_one_call() {
     let _server = peers.everything("streamableHttp", port, &log("everything", port));
     let wire = Wire::to(port);
     let world = world("everything", wire.port(), Speaks::LEGACY);
-    let way = Way::http(&world, "/mcp/everything");
-    for client in CLIENTS {
+    let ways = [Way::http(&world, "/mcp/everything"), Way::connect(&world, "everything")];
+    for (way, client) in ways.into_iter().flat_map(|way| CLIENTS.map(|client| (way.clone(), client))) {
         let mut driven = peers.speaking(client, Speaks::Modern, Able::Yes, &way, &world.path("home"));
         let before = wire.of("tools/call").len();
         let form = call(&mut driven, "trigger-elicitation-request", json!({}));
@@ -72,7 +72,7 @@ fn a_legacy_server_asks_a_modern_client_within_one_call() {
     assert!(declined.text().contains("declined") && declined.result()["resultType"] == "complete", "{}", declined.0);
     assert!(recorded(&world, "a sampled answer"), "the answer is not on record");
     let statuses = outcomes(&world, "trigger-elicitation-request");
-    assert_eq!(statuses.len(), 6, "{statuses:?}");
+    assert_eq!(statuses.len(), 10, "{statuses:?}");
     assert!(statuses.iter().all(|status| status != "unknown"), "{statuses:?}");
 }
 

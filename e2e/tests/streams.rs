@@ -32,6 +32,13 @@ fn world(port: u16, revision: &str) -> World {
         .start()
 }
 
+/// Both ways in, with each client in each era.
+fn each(world: &World) -> Vec<(Way, Client, Speaks)> {
+    let ways = [Way::http(world, "/mcp/asker"), Way::connect(world, "asker")];
+    let pairs = || CLIENTS.into_iter().flat_map(|client| ERAS.map(|speaks| (client, speaks)));
+    ways.into_iter().flat_map(|way| pairs().map(move |(client, speaks)| (way.clone(), client, speaks))).collect()
+}
+
 fn call(client: &mut Driven, name: &str, arguments: Value) -> Step {
     client.step(&json!({"call": name, "arguments": arguments}))
 }
@@ -50,8 +57,8 @@ fn notes_reach_their_own_call_alone() {
     let (_server, port, _) = asker(&peers);
     for revision in [Speaks::LEGACY, Speaks::MODERN] {
         let world = world(port, revision);
-        for (client, speaks) in CLIENTS.into_iter().flat_map(|client| ERAS.map(|speaks| (client, speaks))) {
-            let mut driven = peers.speaking(client, speaks, Able::No, &Way::http(&world, "/mcp/asker"), &world.path("home"));
+        for (way, client, speaks) in each(&world) {
+            let mut driven = peers.speaking(client, speaks, Able::No, &way, &world.path("home"));
             let one = call(&mut driven, "talk", json!({"word": "one", "steps": 3}));
             assert_eq!(one.0["progress"].as_array().unwrap().len(), 3, "{client:?} {speaks:?}, server {revision}: {one:?}");
         }
@@ -95,8 +102,8 @@ fn who_takes_a_call_back_is_heard_by_its_server() {
     for revision in [Speaks::LEGACY, Speaks::MODERN] {
         let wire = Wire::to(port);
         let world = world(wire.port(), revision);
-        for (client, speaks) in CLIENTS.into_iter().flat_map(|client| ERAS.map(|speaks| (client, speaks))) {
-            let mut driven = peers.speaking(client, speaks, Able::No, &Way::http(&world, "/mcp/asker"), &world.path("home"));
+        for (way, client, speaks) in each(&world) {
+            let mut driven = peers.speaking(client, speaks, Able::No, &way, &world.path("home"));
             assert!(call(&mut driven, "echo", json!({"text": "before"})).good());
             let gone = driven.step(&json!({"call": "slow", "arguments": {"seconds": 50}, "within": 1.5}));
             assert_eq!(gone.0["gone"], true, "{client:?} {speaks:?}: {gone:?}");
@@ -122,8 +129,8 @@ fn who_takes_a_call_back_is_heard_by_its_server() {
         count += 1;
         until("a client that hangs up before the first byte is heard", || said(&log, "slow was cancelled") == count);
         let cancelled = wire.of("notifications/cancelled").len();
-        assert_eq!(cancelled, if revision == Speaks::LEGACY { 5 } else { 0 }, "server {revision}");
-        until("all outcomes are on record", || outcomes(&world, "slow") == ["cancelled"; 5]);
+        assert_eq!(cancelled, if revision == Speaks::LEGACY { 9 } else { 0 }, "server {revision}");
+        until("all outcomes are on record", || outcomes(&world, "slow") == ["cancelled"; 9]);
     }
     assert_eq!(said(&log, "slow ended"), 0);
 }
@@ -272,9 +279,8 @@ fn an_updated_resource_reaches_its_subscriber_across_eras() {
     for revision in [Speaks::LEGACY, Speaks::MODERN] {
         let wire = Wire::to(port);
         let world = world(wire.port(), revision);
-        for (client, speaks) in CLIENTS.into_iter().flat_map(|client| ERAS.map(|speaks| (client, speaks))) {
-            let pair = format!("{client:?} {speaks:?}, server {revision}");
-            let way = Way::http(&world, "/mcp/asker");
+        for (way, client, speaks) in each(&world) {
+            let pair = format!("{client:?} {speaks:?} over {way:?}, server {revision}");
             let mut driven = peers.speaking(client, speaks, Able::No, &way, &world.path("home"));
             let mut beside = peers.speaking(client, speaks, Able::No, &way, &world.path("home"));
             let (subscribed, unsubscribed) = (said(&log, &format!("subscribe {PAGE}")), said(&log, &format!("unsubscribe {PAGE}")));

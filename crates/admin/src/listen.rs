@@ -2,8 +2,13 @@
 
 use crate::guard::{Guard, guarded};
 use crate::{Admin, Key, Operator, Way, router};
+use axum::body::Body;
+use axum::response::Response;
 use axum::{Extension, Router};
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
@@ -14,12 +19,15 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use transport::http::{Flaw, Found, Stream};
 use transport::local::Listener;
 
 /// Connections at once, of one way in.
 const CONNECTIONS: usize = 64;
 /// The longest time until the head of a request is complete.
 const HEADER: Duration = Duration::from_secs(10);
+/// The longest time in which a peer may take nothing of what is written.
+const WRITE: Duration = Duration::from_secs(30);
 const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_FIELDS: usize = 64;
 /// How long open connections may finish after `stop`.
@@ -94,12 +102,26 @@ pub async fn serve_tcp(
 }
 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, stop: CancellationToken) {
+    let (found, service) = (Found::default(), TowerToHyperService::new(router));
+    let stream = Stream::new(stream, WRITE, found.clone());
+    let service = service_fn(move |request| {
+        let answered = match found.of(&request) {
+            None => Ok(service.call(request)),
+            Some(flaw) => Err(flaw),
+        };
+        async move {
+            match answered {
+                Ok(answered) => answered.await,
+                Err(flaw) => Ok(malformed(flaw)),
+            }
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -111,4 +133,13 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
     if let Err(cause) = ended {
         tracing::debug!(%cause, "connection ended early");
     }
+}
+
+/// The answer to what is no request.
+fn malformed(flaw: Flaw) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::from_u16(flaw.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    tracing::warn!(%flaw, "what was sent to the admin API is no request");
+    response
 }

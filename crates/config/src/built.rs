@@ -38,7 +38,6 @@ const SCREEN: &[&str] = &["flag", "redact", "mask", "block"];
 
 rows! {
     "profile" Not(&["local"]), "write `profile: local`", "profile: production";
-    "listen.data.legacy_sse" Not(&["false"]), "let the client use /mcp", "listen: { data: { legacy_sse: true } }";
     "listen.data.tls" Present, "listen on 127.0.0.1", "listen: { data: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
     "listen.admin.tls" Present, "listen on 127.0.0.1", "listen: { admin: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
     "vault.unlock" Not(&["keyfile", "passphrase"]), "write `unlock: keyfile` or `unlock: passphrase`", "vault: { unlock: keychain }";

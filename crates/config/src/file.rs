@@ -9,7 +9,9 @@ mod tool;
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use role::{Ask, Entry, Hours, Limits, Member, Once, Question, Role};
-pub use server::{Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic};
+pub use server::{
+    Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+};
 pub use tool::{Argument, FreeText, GuardKind, JsonType, ResultRule, Tool, ToolKey};
 
 use crate::decode::{Decode, Reader, choice, section};

@@ -3,7 +3,8 @@
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Table, Taking, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Transport,
+    Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
@@ -135,7 +136,8 @@ pub fn listen(listen: &file::Listen) -> Listen {
     hosts.extend(listen.data.hosts.iter().cloned());
     origins.extend(listen.data.origins.iter().map(|origin| origin.origin().ascii_serialization()));
     let revisions = listen.data.revisions.iter().map(|one| revision(*one)).collect();
-    Listen { base: format!("http://{address}"), hosts, origins, revisions }
+    let spoken = if listen.data.legacy_sse { Spoken::OneStreamToo } else { Spoken::Streamable };
+    Listen { base: format!("http://{address}"), hosts, origins, revisions, spoken }
 }
 
 fn actions(inspect: &file::Inspect) -> detect::Actions {
@@ -163,6 +165,10 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             url: url.clone(),
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
+            transport: match entry.transport {
+                file::Transport::Http => Transport::Streamable,
+                file::Transport::Sse => Transport::OneStream,
+            },
         }),
         None => Carrier::Run(Box::new(Run {
             image: match &entry.image {

@@ -7,6 +7,7 @@ mod fetch;
 mod link;
 mod local;
 mod observe;
+mod one_stream;
 mod outward;
 mod overhear;
 mod pipe;
@@ -23,7 +24,7 @@ pub use overhear::overhear;
 use crate::gate::Gate;
 use crate::line::{self, Extra, Recorded, Reference, Target};
 use crate::session::{Abilities, Ability, Asker, Session, Wants};
-use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
+use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot, Transport};
 use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
@@ -583,7 +584,7 @@ impl Servers {
                 let found = self.verify(server, run).await?;
                 local::start(self, gate, session, server, run, found, state).await?
             }
-            Carrier::Remote(remote) => self.dial(snapshot, server, remote, state)?,
+            Carrier::Remote(remote) => self.dial(gate, session, server, remote, state).await?,
         };
         let guard = Unopened(Some(Arc::clone(&link)));
         state.enter(&link);
@@ -624,7 +625,14 @@ impl Servers {
         Ok(found)
     }
 
-    fn dial(&self, snapshot: &Snapshot, server: &Server, remote: &Remote, state: &State) -> Result<Arc<Link>, Closed> {
+    async fn dial(
+        &self,
+        gate: &Arc<Gate>,
+        session: Option<&Arc<Session>>,
+        server: &Arc<Server>,
+        remote: &Remote,
+        state: &State,
+    ) -> Result<Arc<Link>, Closed> {
         let client = {
             let mut clients = state.clients.lock();
             match clients.as_ref().filter(|(digest, _)| *digest == server.digest) {
@@ -644,9 +652,15 @@ impl Servers {
             None => None,
             Some(name) => Some(self.bearer(name)?),
         };
+        let snapshot = gate.snapshot();
         let bounds = wire::Bounds { frame_bytes: snapshot.bounds.result, answer: server.call, ..wire::Bounds::default() };
         let wire = wire::Wire::new(client, bounds);
-        Ok(Link::over_http(server.name.clone(), server.digest.clone(), wire, authorization, limits(snapshot)))
+        match remote.transport {
+            Transport::Streamable => {
+                Ok(Link::over_http(server.name.clone(), server.digest.clone(), wire, authorization, limits(&snapshot)))
+            }
+            Transport::OneStream => one_stream::open(gate, session, server, &wire, authorization.as_ref()).await,
+        }
     }
 
     fn bearer(&self, name: &str) -> Result<HeaderValue, Closed> {
@@ -744,8 +758,7 @@ fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abili
     let Some(session) = session else { return Abilities::default() };
     let asks = |question| if line::may_ask(snapshot, &session.principal, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = asks(Question::Elicitation);
-    let allowed =
-        Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
+    let allowed = Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
     session.abilities.and(allowed)
 }
 

@@ -6,9 +6,9 @@ use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
-use sandbox::{Kept, Next};
-use std::path::Path;
 use mcp::Revision;
+use sandbox::{Aim, Call, Kept, Next};
+use std::path::Path;
 use terms::{CallId, Class, Control, RecordId, ServerName};
 
 /// An event's name, how bad it is, the techniques that it points to, and what refused where something did.
@@ -64,11 +64,25 @@ pub(crate) fn downgraded(gate: &Gate, link: &Link, server: &ServerName, approved
     tell(gate, link, server, &happened, &detail);
 }
 
-/// A local server asked for a system call that only attacks need, and was killed for it.
-pub(crate) fn breached(gate: &Gate, link: &Link, server: &ServerName) {
-    let refused = Some(Control::RuntimeSandbox);
-    let happened = Happened { event: "sandbox.breach", severity: Severity::High, mitre: &["T1611"], refused };
-    tell(gate, link, server, &happened, br#"{"cause":"a forbidden system call"}"#);
+/// A local server, or a process that came from it, asked for a system call that only attacks need, and all of it was ended for that.
+pub(crate) fn breached(gate: &Gate, link: &Link, server: &ServerName, call: Option<Call>) {
+    let mitre: &[&str] = match call.map(Call::aim) {
+        None | Some(Aim::Host) => &["T1611"],
+        Some(Aim::Others) => &["T1055.008", "T1611"],
+        Some(Aim::Kernel) => &["T1068", "T1611"],
+        Some(Aim::Modules) => &["T1547.006", "T1611"],
+        Some(Aim::Keys) => &["T1555", "T1611"],
+        Some(Aim::Machine) => &["T1499", "T1611"],
+    };
+    let mut detail = Vec::with_capacity(128);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("cause", "a forbidden system call");
+    if let Some(call) = call {
+        object.text("call", call.name());
+    }
+    object.close();
+    let happened = Happened { event: "sandbox.breach", severity: Severity::High, mitre, refused: Some(Control::RuntimeSandbox) };
+    tell(gate, link, server, &happened, &detail);
 }
 
 /// A local server, or a part of it, was ended because it took more memory than it may.

@@ -1,6 +1,7 @@
 //! The two ways in: requests of the data listener and lines of the local socket. Both end in [`crate::line::request`].
 
 use crate::arrival::{Arrival, HttpArrival, Source};
+use crate::channel::{Channels, OneStream};
 use crate::gate::Gate;
 use crate::line::{self, Action, Reply, Taken};
 use crate::metrics::TurnedAway;
@@ -12,17 +13,18 @@ use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use transport::http::{Answer, Body, Full};
+use transport::http::{Answer, Body, Flaw, Full};
 
 /// Answers the requests of the data listener.
 pub struct Front {
     gate: Arc<Gate>,
+    channels: Arc<Channels>,
 }
 
 impl Front {
     /// Answers with this gate.
     pub fn new(gate: Arc<Gate>) -> Self {
-        Self { gate }
+        Self { gate, channels: Arc::default() }
     }
 }
 
@@ -32,10 +34,19 @@ impl Answer for Front {
         let page = page::of(&self.gate, &head);
         let mut response = match plain::answer(&self.gate, &head) {
             Some(response) => response,
-            None => self.line(head, body, peer).await,
+            None => match OneStream::of(&self.gate.snapshot().listen, &head) {
+                Some(asked) => Box::pin(asked.answer(&self.gate, &self.channels, head, body, peer)).await,
+                None => self.line(head, body, peer).await,
+            },
         };
         page::mark(response.headers_mut(), page);
         response
+    }
+
+    async fn malformed(&self, flaw: Flaw, peer: SocketAddr) -> Response<Body> {
+        let (first, answer) = oneshot::channel();
+        line::malformed(&self.gate, flaw, peer, Reply::http(first)).await;
+        given(answer.await)
     }
 
     fn turned_away(&self, full: Full) {
@@ -55,12 +66,20 @@ impl Front {
             Taken::Refused(_) | Taken::Malformed => answer.await,
             Taken::Understood(_, action) => first_of(answer, action).await,
         };
-        told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
+        given(told)
     }
 }
 
+/// What was told; an empty 500 where nothing was.
+pub(crate) fn given(told: Result<Response<Body>, oneshot::error::RecvError>) -> Response<Body> {
+    told.unwrap_or_else(|_| plain::respond(StatusCode::INTERNAL_SERVER_ERROR, Body::empty(), |response| response))
+}
+
 /// The answer as soon as there is one. The action goes on by itself where the answer was only the start of a stream.
-async fn first_of(mut answer: oneshot::Receiver<Response<Body>>, mut action: Action) -> Result<Response<Body>, oneshot::error::RecvError> {
+pub(crate) async fn first_of(
+    mut answer: oneshot::Receiver<Response<Body>>,
+    mut action: Action,
+) -> Result<Response<Body>, oneshot::error::RecvError> {
     tokio::select! {
         biased;
         told = &mut answer => return told,

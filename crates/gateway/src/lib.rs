@@ -4,6 +4,7 @@
 
 pub mod arrival;
 pub mod calls;
+mod channel;
 mod content;
 mod cursor;
 pub mod doors;
@@ -20,9 +21,9 @@ mod names;
 mod page;
 mod place;
 mod plain;
+mod rounds;
 pub mod session;
 pub mod snapshot;
-mod rounds;
 mod standing;
 mod strangers;
 mod trail;

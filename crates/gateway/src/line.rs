@@ -28,7 +28,7 @@ pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
 
-use crate::arrival::{Arrival, Source};
+use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::calls::Stop;
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -37,9 +37,12 @@ use crate::trail::Trail;
 use forward::Forwarded;
 use futures_util::FutureExt;
 use settle::{Last, Settled};
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
+use terms::{Code, Hole, Principal};
+use transport::http::Flaw;
 
 /// How long a plain answer is waited for before it becomes a stream that can be resumed.
 const PLAIN: Duration = Duration::from_secs(2);
@@ -76,6 +79,52 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
             taken
         }
     }
+}
+
+/// Refuses what the listener found to be no request, before any stage: nobody is known to have sent it.
+pub async fn malformed(gate: &Gate, flaw: Flaw, peer: SocketAddr, mut reply: Reply) {
+    let mut trail = Trail::new(gate, Some(peer));
+    let halt = accept::malformed(&mut trail, flaw);
+    end(gate, &mut trail, halt, &mut reply).await;
+}
+
+/// Takes a request as far as its sender is known and `may` does not refuse it: for what is spoken beside the line, and ends in it. Who is refused is
+/// told.
+pub(crate) async fn sender(
+    gate: &Gate,
+    arrival: HttpArrival,
+    mut reply: Reply,
+    may: impl FnOnce(&Arc<Principal>) -> Result<(), Barred>,
+) -> Option<Arc<Principal>> {
+    let mut trail = Trail::new(gate, Some(arrival.peer));
+    let arrival = Arrival { source: Source::Http(Box::new(arrival)) };
+    let identified = accept::run(gate, &mut trail, arrival).and_then(|framed| identify::run(gate, &mut trail, framed));
+    let halt = match identified {
+        Ok(identified) => {
+            let principal = Arc::clone(identified.principal());
+            match may(&principal) {
+                Ok(()) => return Some(principal),
+                Err(Barred::Unknown) => trail.status(404, Code::SessionUnknown),
+                Err(Barred::Full(most)) => {
+                    let mut halt = trail.status(429, Code::BoundStreams);
+                    halt.refusal.hole = Hole::Most(most as u64);
+                    halt
+                }
+            }
+        }
+        Err(halt) => halt,
+    };
+    end(gate, &mut trail, halt, &mut reply).await;
+    None
+}
+
+/// Why who is known may not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Barred {
+    /// What it names is not its own.
+    Unknown,
+    /// It has so many streams, and may have no more.
+    Full(usize),
 }
 
 /// The upper row, as far as nothing has left the gateway.

@@ -64,6 +64,17 @@ pub struct Listen {
     pub origins: Vec<String>,
     /// The revisions that clients may speak.
     pub revisions: Vec<Revision>,
+    /// What is spoken to clients.
+    pub spoken: Spoken,
+}
+
+/// The transports of the data listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spoken {
+    /// Streamable HTTP.
+    Streamable,
+    /// HTTP+SSE too.
+    OneStreamToo,
 }
 
 impl Listen {
@@ -181,7 +192,7 @@ pub enum Unpinned {
 pub enum Carrier {
     /// A local process.
     Run(Box<Run>),
-    /// Streamable HTTP.
+    /// HTTP.
     Remote(Remote),
 }
 
@@ -261,6 +272,17 @@ pub struct Remote {
     pub bearer: Option<String>,
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
+    /// How it is spoken to.
+    pub transport: Transport,
+}
+
+/// How messages go to a server over HTTP and back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP: what answers a message comes with the answer to its request.
+    Streamable,
+    /// HTTP+SSE of revision 2024-11-05: everything comes on one stream.
+    OneStream,
 }
 
 /// What was approved of a server, in the order of the lock.

@@ -5,6 +5,7 @@
 use crate::spec::Limits;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +16,8 @@ const PREFIX: &str = "bastide-";
 const LEAF: &str = "bastide-gateway";
 /// One period of the processor's quota, in microseconds.
 const PERIOD: u64 = 100_000;
-/// Processes of the launcher in each group.
-const OWN: u64 = 2;
+/// Processes and threads of the launcher in each group.
+const OWN: u64 = 3;
 
 /// Where groups can be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ enum Home {
 pub(crate) struct Group {
     folders: Vec<PathBuf>,
     events: PathBuf,
+    entrance: &'static str,
     kill: Option<PathBuf>,
 }
 
@@ -181,9 +183,12 @@ impl Group {
         let folders: Vec<PathBuf> = home.roots().into_iter().map(|root| root.join(name)).collect();
         match home {
             Home::Two(root) => {
-                Self { events: root.join(name).join("memory.events"), kill: Some(root.join(name).join("cgroup.kill")), folders }
+                let (events, kill) = (root.join(name).join("memory.events"), Some(root.join(name).join("cgroup.kill")));
+                Self { events, kill, entrance: "cgroup.procs", folders }
             }
-            Home::One { memory, .. } => Self { events: memory.join(name).join("memory.oom_control"), kill: None, folders },
+            Home::One { memory, .. } => {
+                Self { events: memory.join(name).join("memory.oom_control"), kill: None, entrance: "tasks", folders }
+            }
         }
     }
 
@@ -227,9 +232,12 @@ impl Group {
         (cores * PERIOD as f64).clamp(1000.0, 1e12) as u64
     }
 
-    /// Puts a process into it; what it makes from then on is in it too.
-    pub(crate) fn add(&self, pid: u32) -> io::Result<()> {
-        self.folders.iter().try_for_each(|folder| fs::write(folder.join("cgroup.procs"), pid.to_string()))
+    /// The files by which a process enters it: one that writes `0` to each is in it, with all that it makes from then on. A process without
+    /// threads that enters by itself waits for nobody; one that is put in by another waits until every processor has come to rest (in the
+    /// first version, up to a hundredth of a second for each tree).
+    pub(crate) fn entrances(&self) -> io::Result<Vec<OwnedFd>> {
+        let open = |folder: &PathBuf| fs::OpenOptions::new().write(true).open(folder.join(self.entrance)).map(OwnedFd::from);
+        self.folders.iter().map(open).collect()
     }
 
     /// Kills every process in it, where the kernel can do that at once.
@@ -292,7 +300,7 @@ mod tests {
         let group = Group::at(&home, "bastide-1-1");
         group.limit(&home, &limits).unwrap();
         let read = |name: &str| fs::read_to_string(own.join("bastide-1-1").join(name)).unwrap();
-        assert_eq!((read("memory.max"), read("pids.max"), read("cpu.max")), ("7".into(), "5".into(), "150000 100000".into()));
+        assert_eq!((read("memory.max"), read("pids.max"), read("cpu.max")), ("7".into(), "6".into(), "150000 100000".into()));
         fs::write(own.join("bastide-1-1/memory.events"), "low 0\noom 2\noom_kill 2\n").unwrap();
         assert_eq!(group.starved(), 2);
         // Someone else in the group: nothing may be handed down.

@@ -1,8 +1,9 @@
 //! The helper: this binary, executed anew to confine itself, start one server, and outlive it just long enough to end what it left behind.
 //!
-//! It is two processes. The outer one, which the gateway started, speaks with the gateway: `g` comes when it may go on; `doors` with
-//! descriptors, `scratch` with the private places, `calls` with what notes them, `ok PID` or `no REASON` goes back, and `breach LIMIT` when a limit ends the server. The socket's end means that the gateway is
-//! gone, or wants an end now. The inner one is the first process of the server's namespaces: its parent, its reaper, and their end.
+//! It is two processes. The outer one, which the gateway started, speaks with the gateway: `doors` with descriptors, `scratch` with the private
+//! places, `calls` with what notes them, `ok PID` or `no REASON` goes back, and `memory` or `forbidden CALL` when that ended the server. The
+//! socket's end means that the gateway is gone, or wants an end now. The inner one is the first process of the server's namespaces: its
+//! parent, its reaper, and their end.
 
 mod account;
 mod attempt;
@@ -10,7 +11,9 @@ mod calls;
 mod confine;
 mod filter;
 mod inner;
+mod instructions;
 mod network;
+mod notary;
 mod plan;
 mod privilege;
 mod reap;
@@ -82,9 +85,6 @@ fn run() -> io::Result<i32> {
     let mut numbers = std::env::args().skip(2).map(|text| text.parse().unwrap_or(-1));
     let spec = sys::inherited(numbers.next().unwrap_or(-1))?;
     let control = UnixDatagram::from(sys::inherited(numbers.next().unwrap_or(-1))?);
-    if control.recv(&mut [0_u8; 1])? == 0 {
-        return Ok(OWN_FAULT);
-    }
     match prepare(spec, &control) {
         Ok((family, signals)) => {
             control.send(format!("ok {}", family.server()).as_bytes())?;

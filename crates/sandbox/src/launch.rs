@@ -1,6 +1,7 @@
 //! Starting a server through the helper, and ending it.
 
 use crate::doors::{Doors, MOST};
+use crate::forbidden::Call;
 use crate::group::Group;
 use crate::helper::ARGUMENT;
 use crate::layer::{Layer, Layers};
@@ -87,18 +88,14 @@ pub async fn launch(spec: &Spec) -> Result<Running, Error> {
     ours.set_nonblocking(true).map_err(Error::Launcher)?;
     let control = UnixDatagram::from_std(ours).map_err(Error::Launcher)?;
     let remains = spec.container.clone().map(|(engine, name)| Remains::new(engine, name));
-    let mut helper = spawn(order, theirs).await.map_err(Error::Launcher)?;
+    let entrances = group.as_ref().map(Group::entrances).transpose().map_err(Error::Launcher)?.unwrap_or_default();
+    let mut helper = spawn(Start { order, control: theirs, entrances }).await.map_err(Error::Launcher)?;
     let missing = || Error::Launcher(io::Error::other("a stream is missing"));
     let id = helper.id().ok_or_else(missing)?;
     let helper_pid = i32::try_from(id).map_err(|_| missing())?;
     let stdin = helper.stdin.take().ok_or_else(missing)?;
     let stdout = helper.stdout.take().ok_or_else(missing)?;
     let stderr = helper.stderr.take().ok_or_else(missing)?;
-    if let Some(group) = &group {
-        group.add(id).map_err(Error::Launcher)?;
-    }
-    // Whatever has to know the helper before it does anything was told between the spawn and this byte.
-    control.send(b"g").await.map_err(Error::Launcher)?;
     let Handed { reply, doors, scratch, observer } =
         tokio::time::timeout(START, answer(&control, &spec.network)).await.map_err(|_| Error::Silent(START))??;
     match reply.split_once(' ') {
@@ -196,10 +193,12 @@ impl Process {
             remains.remove().await;
         }
         let starved = self.group.take().is_some_and(|group| group.starved() > 0);
-        let breach = match (told.as_str(), code) {
-            ("breach memory", _) => Some(Breach::Memory),
+        let breach = match (told.split_once(' '), told.as_str()) {
+            (Some(("forbidden", noted)), _) => Some(Breach::Call(Call::named(noted))),
+            (_, "memory") => Some(Breach::Memory),
             _ if starved => Some(Breach::Memory),
-            (_, FORBIDDEN) if self.layers.has(Layer::Hostile) => Some(Breach::Call),
+            // The kernel itself killed for it.
+            _ if code == FORBIDDEN && self.layers.has(Layer::Hostile) => Some(Breach::Call(None)),
             _ => None,
         };
         Ok(Ended { code, breach })
@@ -276,15 +275,22 @@ async fn packet(control: &UnixDatagram) -> io::Result<(String, Vec<OwnedFd>)> {
         .await
 }
 
-struct Job {
+/// What a helper is started with.
+struct Start {
     order: OwnedFd,
     control: OwnedFd,
+    /// Of its control group.
+    entrances: Vec<OwnedFd>,
+}
+
+struct Job {
+    start: Start,
     runtime: Handle,
     reply: oneshot::Sender<io::Result<Child>>,
 }
 
 /// Spawns the helper from the one thread that never ends: the signal of a parent's death is sent when the parent *thread* ends (prctl(2)).
-async fn spawn(order: OwnedFd, control: OwnedFd) -> io::Result<Child> {
+async fn spawn(start: Start) -> io::Result<Child> {
     static SPAWNER: OnceLock<io::Result<SyncSender<Job>>> = OnceLock::new();
     let spawner = SPAWNER.get_or_init(|| {
         let (sender, receiver) = sync_channel(QUEUE);
@@ -293,20 +299,20 @@ async fn spawn(order: OwnedFd, control: OwnedFd) -> io::Result<Child> {
     });
     let Ok(spawner) = spawner else { return Err(io::Error::other("the spawning thread could not be started")) };
     let (reply, answer) = oneshot::channel();
-    let job = Job { order, control, runtime: Handle::current(), reply };
+    let job = Job { start, runtime: Handle::current(), reply };
     spawner.try_send(job).map_err(|_| io::Error::other("too many servers are being started"))?;
     answer.await.map_err(|_| io::Error::other("the spawning thread has ended"))?
 }
 
 fn serve(jobs: Receiver<Job>) {
-    while let Ok(Job { order, control, runtime, reply }) = jobs.recv() {
+    while let Ok(Job { start, runtime, reply }) = jobs.recv() {
         let _runtime = runtime.enter();
         // A receiver that has gone drops the child, whose control socket has then no other end: it leaves.
-        let _ = reply.send(execute(order, control));
+        let _ = reply.send(execute(start));
     }
 }
 
-fn execute(order: OwnedFd, control: OwnedFd) -> io::Result<Child> {
+fn execute(Start { order, control, entrances }: Start) -> io::Result<Child> {
     let mut command = Command::new("/proc/self/exe");
     command
         .arg(ARGUMENT)
@@ -317,6 +323,6 @@ fn execute(order: OwnedFd, control: OwnedFd) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    sys::keep_only(&mut command, [order, control]);
+    sys::prepare(&mut command, [order, control], entrances);
     command.spawn()
 }

@@ -25,7 +25,7 @@ pub enum Layer {
     Privileges,
     /// Landlock: the same folders once more, by the kernel's own rules; no signals and abstract sockets beyond itself.
     Landlock,
-    /// A filter that kills whoever asks for a system call that only attacks need.
+    /// A filter of the system calls that only attacks need: who asks for one is ended, with everyone that belongs to it.
     Hostile,
     /// A filter that knows only the system calls that servers need.
     Calls,

@@ -1,5 +1,6 @@
 //! What is told of a server that ran, and of its end.
 
+use crate::forbidden::Call;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -20,8 +21,9 @@ pub struct Ended {
 pub enum Breach {
     /// Too much memory.
     Memory,
-    /// A system call that only attacks need.
-    Call,
+    /// A system call that only attacks need, of the server or of any process that came from it; none where it is not known which one: the
+    /// process took it back, or the kernel itself killed for it.
+    Call(Option<Call>),
 }
 
 /// How long a server is given to leave by itself.

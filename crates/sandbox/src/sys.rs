@@ -83,9 +83,12 @@ pub(crate) fn next_signal(fd: &OwnedFd) -> Option<i32> {
     }
 }
 
-/// Lets the helper be started with just `kept` open beside its standard streams.
-pub(crate) fn keep_only(command: &mut tokio::process::Command, kept: [OwnedFd; 2]) {
+/// Lets the helper be started within the control group of `entrances`, and with just `kept` open beside its standard streams.
+pub(crate) fn prepare(command: &mut tokio::process::Command, kept: [OwnedFd; 2], entrances: Vec<OwnedFd>) {
     let prepare = move || {
+        for entrance in &entrances {
+            rustix::io::write(entrance, b"0")?;
+        }
         close_on_exec_from_3()?;
         for fd in &kept {
             rustix::io::fcntl_setfd(fd, rustix::io::FdFlags::empty())?;
@@ -106,7 +109,7 @@ pub(crate) enum Fork {
 
 /// Makes a second process like this one.
 pub(crate) fn fork() -> io::Result<Fork> {
-    // SAFETY: the helper has one thread from its start to its end, so that no lock is held by a thread which the child does not have.
+    // SAFETY: the helper has one thread until its last fork, so that no lock is held by a thread which the child does not have.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Fork::Child),
@@ -118,6 +121,14 @@ pub(crate) fn fork() -> io::Result<Fork> {
 pub(crate) fn leave(status: i32) -> ! {
     // SAFETY: _exit(2) takes a number and does not return.
     unsafe { libc::_exit(status) }
+}
+
+/// Kills every other process of the namespace of which this is the first one; nobody where it is not.
+pub(crate) fn kill_namespace() {
+    if std::process::id() == 1 {
+        // SAFETY: kill(2) takes two numbers and touches no memory. From the first process of a namespace, -1 is everyone in it but itself.
+        unsafe { libc::kill(-1, libc::SIGKILL) };
+    }
 }
 
 /// Leaves the namespaces of `flags` for new ones (`CLONE_NEW*`, unshare(2)).
@@ -204,27 +215,18 @@ fn pointers(texts: &[CString]) -> Vec<*const libc::c_char> {
     texts.iter().map(|text| text.as_ptr()).chain(std::iter::once(std::ptr::null())).collect()
 }
 
-/// One instruction of a filter, as the kernel reads it (`struct sock_filter`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Instruction {
-    pub(crate) code: u16,
-    pub(crate) jump_true: u8,
-    pub(crate) jump_false: u8,
-    pub(crate) k: u32,
-}
-
 /// `struct sock_fprog`.
 #[repr(C)]
 struct Program {
     length: u16,
-    instructions: *const Instruction,
+    instructions: *const seccompiler::sock_filter,
 }
 
 /// Puts a filter on this process whose notifications come from the descriptor that is given back.
-pub(crate) fn listen_to_calls(instructions: &[Instruction]) -> io::Result<OwnedFd> {
+pub(crate) fn listen_to_calls(instructions: &[seccompiler::sock_filter]) -> io::Result<OwnedFd> {
     const MODE_FILTER: libc::c_uint = 1;
     const NEW_LISTENER: libc::c_uint = 1 << 3;
+    rustix::thread::set_no_new_privs(true)?;
     let length = u16::try_from(instructions.len()).map_err(io::Error::other)?;
     let program = Program { length, instructions: instructions.as_ptr() };
     // SAFETY: the structure points to `length` instructions; both outlive the call, which reads them only.
@@ -282,12 +284,27 @@ pub(crate) fn next_call(listener: &OwnedFd) -> io::Result<Option<Asked>> {
     if !polled.revents().contains(PollFlags::IN) {
         return Ok(None);
     }
+    receive_call(listener).map(Some)
+}
+
+/// The next call that waits, however long that takes. `NotFound` when one was taken back, or, on newer kernels, when no process has the
+/// filter any more.
+pub(crate) fn receive_call(listener: &OwnedFd) -> io::Result<Asked> {
     let mut found = Notification::default();
     // SAFETY: the kernel writes one structure of this layout, which is zeroed as it demands and outlives the call.
     if unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE as _, &raw mut found) } < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Some(Asked { id: found.id, pid: found.pid, call: found.call.into(), arguments: found.arguments }))
+    Ok(Asked { id: found.id, pid: found.pid, call: found.call.into(), arguments: found.arguments })
+}
+
+/// Whether no process has the filter of `listener` any more.
+pub(crate) fn is_unwatched(listener: &OwnedFd) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec};
+    let mut fds = [PollFd::new(listener, PollFlags::IN)];
+    rustix::event::poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    let [polled] = fds;
+    Ok(polled.revents().contains(PollFlags::HUP))
 }
 
 /// Whether the call `id` still waits, and so its process still is the one that asked.

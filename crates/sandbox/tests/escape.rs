@@ -1,8 +1,8 @@
 //! Hostile programs. Each fails under every layer, and has its effect when the layers that stop it are left out: so each layer is real, and
 //! where two stop the same thing, each of them does alone. This program is its own helper.
-#![expect(clippy::unwrap_used, reason = "a test; with a main of its own it is not seen as one")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test; with a main of its own it is not seen as one")]
 
-use sandbox::{Access, Breach, Ended, Folder, Layer, Layers, Limits, Network, Running, Spec, launch, program_lookup};
+use sandbox::{Access, Breach, Ended, Folder, Layer, Layers, Limits, Network, Running, Spec, Watched, launch, program_lookup};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Child;
@@ -38,6 +38,9 @@ fn main() {
             calls_that_only_attacks_need_kill,
             the_whole_family_is_gone_after_a_breach,
             what_a_server_left_to_itself_is_the_server_too,
+            a_child_is_seen_whoever_waits_for_it,
+            a_call_that_is_taken_back_is_seen,
+            a_watched_server_is_killed_for_it,
             memory_of_all_processes_counts,
             a_control_group_bounds_processors_and_goes_with_its_server,
             given_folders_are_what_they_were_given_as,
@@ -315,6 +318,14 @@ async fn each_of_two_layers_holds_alone() {
     }
 }
 
+/// The forbidden call that a server was ended for.
+fn forbidden(ended: Ended) -> Option<&'static str> {
+    match ended.breach {
+        Some(Breach::Call(call)) => call.map(sandbox::Call::name),
+        Some(Breach::Memory) | None => None,
+    }
+}
+
 /// Numbers of x86-64 and arguments that do no harm.
 const HOSTILE: &[(&str, &str)] = &[
     ("ptrace", "101, 0, 0, 0, 0"),
@@ -358,7 +369,7 @@ async fn calls_that_only_attacks_need_kill() {
     let asked = |arguments: &str| format!("print('errno', call({arguments}), flush=True)");
     for (name, arguments) in HOSTILE {
         let (said, ended) = output(&targets.attack(&asked(arguments), Layers::FULL)).await;
-        assert_eq!(ended, Ended { code: 128 + 31, breach: Some(Breach::Call) }, "{name}: {said}");
+        assert_eq!((ended.code, forbidden(ended)), (128 + 31, Some(*name)), "{ended:?}: {said}");
         assert_eq!(said, "", "{name}");
     }
     // Without the filter that kills, the other one does not know them; without both, the kernel answers.
@@ -388,7 +399,76 @@ if os.fork() == 0:
 os.wait(); os.write(write, b'x')
 import time; time.sleep(600)";
     let (_, ended) = output(&targets.attack(code, Layers::FULL)).await;
-    assert_eq!(ended.breach, Some(Breach::Call), "{ended:?}");
+    assert_eq!(forbidden(ended), Some("ptrace"), "{ended:?}");
+}
+
+async fn a_child_is_seen_whoever_waits_for_it() {
+    let targets = Targets::new();
+    let hidden = [
+        // Its parent takes the status, and says nothing.
+        "
+pid = os.fork()
+if pid == 0: call(101, 0, 0, 0, 0); os._exit(0)
+os.waitpid(pid, 0); print('DONE', flush=True)
+import time; time.sleep(600)",
+        // Nobody takes it.
+        "
+import signal, time
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if os.fork() == 0: call(101, 0, 0, 0, 0); os._exit(0)
+time.sleep(600)",
+        // One of many threads of a child of a child.
+        "
+import threading, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        one = threading.Thread(target=lambda: call(101, 0, 0, 0, 0)); one.start(); one.join(); print('DONE', flush=True)
+    time.sleep(600)
+time.sleep(600)",
+        // Another program.
+        "
+import subprocess, sys, time
+subprocess.run([sys.executable, '-c', 'import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0)'])
+print('DONE', flush=True); time.sleep(600)",
+        // With a filter of its own that would be asked first.
+        "
+import struct, time
+rows = struct.pack('HBBI', 0x20, 0, 0, 0) + struct.pack('HBBI', 0x15, 0, 1, 101) + struct.pack('HBBI', 6, 0, 0, 0x7fc00000) + struct.pack('HBBI', 6, 0, 0, 0x7fff0000)
+room = ctypes.create_string_buffer(rows); program = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', 4, ctypes.addressof(room)))
+listener = libc.syscall(317, 1, 8, program)
+if listener >= 0: print('DONE', flush=True)
+call(101, 0, 0, 0, 0); print('DONE', flush=True)
+time.sleep(600)",
+    ];
+    for code in hidden {
+        let (said, ended) = output(&targets.attack(code, Layers::FULL)).await;
+        assert_eq!((forbidden(ended), said.as_str()), (Some("ptrace"), ""), "{ended:?}: {code}");
+    }
+}
+
+/// Where the one listener is taken, the kernel kills: of the server itself that is seen, though not which call it was.
+async fn a_watched_server_is_killed_for_it() {
+    let targets = Targets::new();
+    let mut spec = targets.attack("call(101, 0, 0, 0, 0); print('DONE', flush=True)", Layers::FULL);
+    spec.watched = Watched::Calls;
+    let (said, ended) = output(&spec).await;
+    assert_eq!((ended, said.as_str()), (Ended { code: 128 + 31, breach: Some(Breach::Call(None)) }, ""));
+}
+
+/// A call that is taken back by a signal before anyone looked does nothing, and is seen all the same.
+async fn a_call_that_is_taken_back_is_seen() {
+    let targets = Targets::new();
+    let code = "
+import signal
+signal.signal(signal.SIGALRM, lambda *_: None)
+signal.setitimer(signal.ITIMER_REAL, 0.00002, 0.00002)
+while True: call(101, 0, 0, 0, 0)";
+    for _ in 0..20 {
+        let (said, ended) = output(&targets.attack(code, Layers::FULL)).await;
+        let Some(Breach::Call(call)) = ended.breach else { panic!("{ended:?}: {said}") };
+        assert!(call.is_none_or(|call| call.name() == "ptrace"), "{call:?}");
+    }
 }
 
 async fn the_whole_family_is_gone_after_a_breach() {
@@ -411,7 +491,7 @@ call(101, 0, 0, 0, 0)";
     };
     assert!(left() >= 6);
     drop(running.stdin);
-    assert_eq!(running.process.wait().await.unwrap().breach, Some(Breach::Call));
+    assert_eq!(forbidden(running.process.wait().await.unwrap()), Some("ptrace"));
     assert_eq!(left(), 0);
 }
 
@@ -458,7 +538,7 @@ async fn a_control_group_bounds_processors_and_goes_with_its_server() {
         .collect();
     let read = |file: &str| places.iter().find_map(|place| std::fs::read_to_string(place.join(file)).ok()).unwrap_or_default();
     assert!(read("cpu.cfs_quota_us") == "50000\n" || read("cpu.max") == "50000 100000\n", "{places:?}");
-    assert_eq!(read("pids.max"), "66\n");
+    assert_eq!(read("pids.max"), "67\n");
     running.process.kill().await.unwrap();
     assert!(places.iter().all(|place| !place.exists()), "{places:?}");
 }

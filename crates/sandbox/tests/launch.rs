@@ -591,7 +591,7 @@ async fn a_server_from_an_image_is_held_too() {
     // A call that only attacks need ends it, and that is seen.
     let mut attacker = launch(&container("bastide-breach".to_owned(), &image, &["/probe", "attack"]).spec(&engine).unwrap()).await.unwrap();
     let _ = tokio::join!(attacker.stdout.read_to_string(&mut out), attacker.stderr.read_to_string(&mut fault));
-    assert_eq!(attacker.process.wait().await.unwrap(), Ended { code: 159, breach: Some(Breach::Call) }, "{fault}");
+    assert_eq!(attacker.process.wait().await.unwrap(), Ended { code: 159, breach: Some(Breach::Call(None)) }, "{fault}");
     // With ways out it finds the gateway's doors and the stub for names, and no other way.
     let outward = Container {
         network: sandbox::Network::Doors { ports: vec![7777] },

@@ -4,14 +4,19 @@
 
 mod body;
 mod connections;
+mod head;
 mod source;
 mod stream;
 
 pub use body::{Body, Events};
 pub use connections::{Full, Most};
+pub use head::Flaw;
 pub use source::SourcePrefix;
+pub use stream::{Found, Stream};
 
 use crate::lanes::Lanes;
+use ::http::HeaderValue;
+use ::http::header::CONNECTION;
 use connections::Connections;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -22,7 +27,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Late, Stream};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,10 +48,17 @@ pub const HEAD_BYTES: usize = 32 * 1024;
 /// Fields that the head of a request may have.
 pub const HEAD_FIELDS: usize = 64;
 
+/// What who did not finish the head of a request is told (RFC 9110 §15.5.9).
+const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 /// What answers requests.
 pub trait Answer: Send + Sync + 'static {
     /// Answers one request of the client at `peer`.
     fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
+
+    /// Answers what the client at `peer` sent that is refused before it is read as a request; the connection ends after it. Where the answer was given
+    /// already (of a head that is late, or that the HTTP library refused), what is returned is dropped.
+    fn malformed(&self, flaw: Flaw, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
 
     /// Takes note of a connection that was closed unread because there are too many.
     fn turned_away(&self, full: Full);
@@ -103,30 +115,40 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, limits: &Lim
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let service = service_fn(move |request| {
-        let answer = Arc::clone(&answer);
-        async move { Ok::<_, Infallible>(answer.answer(request, peer).await) }
+    let found = Found::default();
+    let stream = Stream::new(stream, limits.write, found.clone());
+    let service = service_fn(|request| {
+        let (answer, flaw) = (Arc::clone(&answer), found.of(&request));
+        async move {
+            let Some(flaw) = flaw else { return Ok::<_, Infallible>(answer.answer(request, peer).await) };
+            let mut response = answer.malformed(flaw, peer).await;
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            Ok(response)
+        }
     });
-    let late = Late::default();
-    let stream = Stream::new(stream, limits.write, late.clone());
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = &mut connection => ended,
         () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
-    if let Err(cause) = ended {
-        if cause.is_timeout() {
-            late.tell();
-        }
-        tracing::debug!(%peer, %cause, "connection ended early");
+    let Err(cause) = ended else { return };
+    tracing::debug!(%peer, %cause, "connection ended early");
+    let mut stream = connection.into_parts().io.into_inner();
+    if cause.is_timeout() && stream.awaits_head() {
+        answer.malformed(Flaw::Slow, peer).await;
+        // Who is late may be gone.
+        let _ = stream.write_all(LATE).await;
+        let _ = stream.shutdown().await;
+    } else if cause.is_parse() {
+        // The library has said so already.
+        answer.malformed(Flaw::Line, peer).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The way to servers: Streamable HTTP through `egress`, and stdio through the pipes of `sandbox`.
+//! The way to servers: Streamable HTTP and HTTP+SSE through `egress`, and stdio through the pipes of `sandbox`.
 //!
 //! Frames go out and come in; what they say is not looked at here. What a server sends is hostile until parsed.
 

@@ -1,4 +1,5 @@
 //! Who it is.
 
+mod one_stream;
 mod session_binding;
 mod tokens;

@@ -1,4 +1,5 @@
 //! How much may come in, and how slowly.
 
 mod bounds;
+mod one_stream;
 mod protocol_pin;

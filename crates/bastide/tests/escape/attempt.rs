@@ -1,5 +1,6 @@
 //! What an attempt is: a piece of a hostile server, what it would do to the world outside, and what keeps it from that.
 
+use crate::daemons::End;
 use sandbox::Layer;
 
 /// The server that runs it.
@@ -35,6 +36,8 @@ pub(crate) enum Effect {
     Changed,
     /// The server got what only the layer keeps from it, and says so.
     Done,
+    /// A process of it is still there when it has ended like this.
+    Outlives(End),
 }
 
 /// What it has its effect without.
@@ -53,8 +56,8 @@ pub(crate) enum Held {
 pub(crate) enum Recorded {
     /// Nothing: the kernel said no, or there was nothing there.
     Not,
-    /// The server was killed for a system call.
-    Breach,
+    /// The server was ended for this system call.
+    Breach(&'static str),
     /// The server was ended for its memory.
     Limit,
     /// The way out refused it, for this reason.
@@ -79,15 +82,17 @@ pub(crate) struct Attempt {
     pub(crate) recorded: Recorded,
     pub(crate) twin: Twin,
     pub(crate) code: &'static str,
+    /// What comes after `code`.
+    pub(crate) then: &'static str,
 }
 
 impl Attempt {
     const fn new(language: Language, what: &'static str, effect: Effect, held: Held, code: &'static str) -> Self {
-        Self { what, language, effect, held, recorded: Recorded::Not, twin: Twin::Everywhere, code }
+        Self { what, language, effect, held, recorded: Recorded::Not, twin: Twin::Everywhere, code, then: "" }
     }
 
-    pub(crate) const fn killed(self) -> Self {
-        Self { recorded: Recorded::Breach, ..self }
+    pub(crate) const fn killed(self, call: &'static str) -> Self {
+        Self { recorded: Recorded::Breach(call), ..self }
     }
 
     pub(crate) const fn starved(self) -> Self {
@@ -111,9 +116,9 @@ pub(crate) const fn c(what: &'static str, effect: Effect, layers: &'static [Laye
     Attempt::new(Language::Static, what, effect, Held::By(layers), code)
 }
 
-/// A system call that only attacks need: the kernel answers it where nobody kills for it.
-pub(crate) const fn hostile(what: &'static str, code: &'static str) -> Attempt {
-    c(what, Effect::Done, &[Layer::Hostile, Layer::Calls], code).killed()
+/// A system call that only attacks need: the kernel answers it where nobody is ended for it.
+pub(crate) const fn hostile(what: &'static str, call: &'static str, code: &'static str) -> Attempt {
+    c(what, Effect::Done, &[Layer::Hostile, Layer::Calls], code).killed(call)
 }
 
 /// A system call that servers do not need: the kernel answers it where the filter does not.
@@ -124,6 +129,11 @@ pub(crate) const fn unknown(what: &'static str, code: &'static str) -> Attempt {
 /// Something with what the gateway was started with.
 pub(crate) const fn left_open(language: Language, what: &'static str, effect: Effect, code: &'static str) -> Attempt {
     Attempt::new(language, what, effect, Held::ByLauncher, code)
+}
+
+/// Something that is to outlive its server.
+pub(crate) const fn outliving(language: Language, what: &'static str, end: End, code: &'static str, then: &'static str) -> Attempt {
+    Attempt { then, ..Attempt::new(language, what, Effect::Outlives(end), Held::ByLauncher, code) }
 }
 
 /// Something said at the doors.

@@ -17,6 +17,9 @@ use testkit::World;
 /// What stays in the folder of others.
 const KEPT: [&str; 3] = ["door.sock", "mail.sock", "pipe"];
 
+/// What is heard when a stream ends.
+pub(crate) const ENDED: &str = " ended";
+
 /// Everything that was heard outside.
 #[derive(Clone, Default)]
 pub(crate) struct Ears(Arc<Mutex<Vec<u8>>>);
@@ -41,7 +44,14 @@ impl Ears {
                 all.extend_from_slice(&piece[..count]);
                 ears.hear(&all);
             }
+            all.extend_from_slice(ENDED.as_bytes());
+            ears.hear(&all);
         });
+    }
+
+    /// Forgets what was heard.
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().clear();
     }
 
     fn accept<S: std::io::Read + Send + 'static>(&self, next: impl Fn() -> std::io::Result<S> + Send + 'static) {
@@ -124,6 +134,7 @@ impl Outside {
             folder(&root.join(name));
         }
         put(&root.join("left/secret"), &secret, 0o666);
+        put(&root.join("bin/own"), &secret, 0o600);
         put(&root.join("home/.claude.json"), &secret, 0o600);
         put(Path::new(&format!("/dev/shm/escape-{mark}")), &secret, 0o666);
         let local = format!("escape-{mark}");
@@ -187,6 +198,7 @@ impl Outside {
             ("STATE", text(&root.join("state"))),
             ("KEY", text(&root.join("state/vault.key"))),
             ("LOG", text(&root.join("state/audit"))),
+            ("OWN", text(&root.join("bin/own"))),
             ("GATE_SOCKET", text(&root.join("state/bastide.sock"))),
             ("CONFIG", text(&root.join("bastide.yaml"))),
             ("LOCK", text(&root.join("bastide.lock"))),

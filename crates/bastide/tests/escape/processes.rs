@@ -49,6 +49,7 @@ pub(crate) const CONTROL: Class = Class {
         c("stops a thread of another", Changed, APART, "done(syscall(SYS_tgkill, victim, victim, SIGSTOP) == 0);"),
         c("stops a group of others", Changed, APART, "done(kill(-victim, SIGSTOP) == 0);"),
         c("queues a signal to another", Changed, APART, "done(sigqueue(victim, SIGKILL, (union sigval){0}) == 0);"),
+        c("queues a signal to another's thread", Changed, APART, "siginfo_t what = {.si_signo = SIGSTOP, .si_code = SI_QUEUE}; done(syscall(SYS_rt_tgsigqueueinfo, victim, victim, SIGSTOP, &what) == 0);"),
         c("signals by descriptor", Changed, APART, "int fd = syscall(SYS_pidfd_open, victim, 0); done(syscall(SYS_pidfd_send_signal, fd, SIGSTOP, 0, 0) == 0);"),
         c(
             "has the kernel signal another",
@@ -63,7 +64,7 @@ pub(crate) const CONTROL: Class = Class {
         py("moves another to one processor", Changed, LESS, "os.sched_setaffinity(VICTIM, [min(os.sched_getaffinity(0))])").where_possible(),
         c("asks where another waits", Done, LESS, "void *head; size_t size; done(syscall(SYS_get_robust_list, victim, &head, &size) == 0);"),
         c("asks for another by descriptor", Done, &[Processes, Proc], "done(syscall(SYS_pidfd_open, victim, 0) >= 0);"),
-        c("traces another", Done, TRACED, "done(ptrace(PTRACE_SEIZE, victim, 0, 0) == 0);").killed().where_possible(),
+        c("traces another", Done, TRACED, "done(ptrace(PTRACE_SEIZE, victim, 0, 0) == 0);").killed("ptrace").where_possible(),
         c(
             "reads another's memory by call",
             Told,
@@ -75,9 +76,9 @@ pub(crate) const CONTROL: Class = Class {
             for (int i = 0; i < 200; i++) if (!got[i]) got[i] = ' ';
             say(got);"#,
         )
-        .killed()
+        .killed("process_vm_readv")
         .where_possible(),
-        c("takes a descriptor of another", Told, TRACED, "int fd = syscall(SYS_pidfd_open, victim, 0); tell(syscall(SYS_pidfd_getfd, fd, 0, 0));").killed().where_possible(),
+        c("takes a descriptor of another", Told, TRACED, "int fd = syscall(SYS_pidfd_open, victim, 0); tell(syscall(SYS_pidfd_getfd, fd, 0, 0));").killed("pidfd_getfd").where_possible(),
         c("compares itself with another", Done, CALLED, "done(syscall(SYS_kcmp, victim, victim, 0, 0, 0) == 0);").where_possible(),
     ],
 };

@@ -30,7 +30,10 @@ pub(crate) fn write(outside: &Outside, attempts: &[(usize, &Attempt)]) {
     };
     let listed = |language, start: &str, end: &str| {
         let mut list = String::from(start);
-        of(language).for_each(|(number, attempt)| writeln!(list, "{number}: {},", serde_json::to_string(attempt.code).unwrap()).unwrap());
+        of(language).for_each(|(number, attempt)| {
+            let code = format!("{}{}", attempt.code, attempt.then);
+            writeln!(list, "{number}: {},", serde_json::to_string(&code).unwrap()).unwrap();
+        });
         list + end
     };
     let constants = outside.written(|name, value| format!("{name} = {value}\n"));
@@ -46,7 +49,8 @@ pub(crate) fn write(outside: &Outside, attempts: &[(usize, &Attempt)]) {
 
     let constants = outside.written(|name, value| format!("#define {name} {value}\n"));
     let mut code = String::from("static void attempt(long wanted) {\nswitch (wanted) {\ncase 0: say(\"up\"); break;\n");
-    of(Language::Static).for_each(|(number, attempt)| writeln!(code, "case {number}: {{ {} }} break;", attempt.code).unwrap());
+    of(Language::Static)
+        .for_each(|(number, attempt)| writeln!(code, "case {number}: {{ {}{} }} break;", attempt.code, attempt.then).unwrap());
     code.push_str("}\n}");
     let folder = folder(Language::Static);
     let source = outside.root.join("server.c");

@@ -20,6 +20,24 @@ def waits(one, address):
     one.bind(address); one.settimeout(2)
     if one.type == socket.SOCK_DGRAM: return say(one.recv(100).decode())
     one.listen(8); other, _ = one.accept(); other.settimeout(2); say(other.recv(100).decode())
+def from_memory(path, words):
+    copy = os.memfd_create('own', 0); os.write(copy, open(path, 'rb').read())
+    back, out = os.pipe(); pid = os.fork()
+    if pid == 0:
+        try: os.dup2(out, 1); os.dup2(out, 2); os.execve(copy, words, {})
+        except OSError as fault: os.write(1, repr(fault).encode())
+        os._exit(1)
+    os.close(out); os.close(copy); say(open(back, 'rb').read().decode()); os.waitpid(pid, 0)
+def beat():
+    try:
+        for number in (1, 2, 3, 15): signal.signal(number, signal.SIG_IGN)
+        heart = os.open(GIVEN + '/heart', os.O_WRONLY); os.closerange(0, heart); os.closerange(heart + 1, 256)
+        os.write(heart, b'x'); open('/tmp/up-' + TAG, 'w').close()
+        while True: os.write(heart, b'x'); time.sleep(0.005)
+    finally: os._exit(0)
+def beats():
+    while not os.path.exists('/tmp/up-' + TAG): time.sleep(0.005)
+    os.remove('/tmp/up-' + TAG)
 def question(name, kind=1, kin=1, head=b'\x01\0\0\x01\0\0\0\0\0\0', more=b''):
     return b'\x12\x34' + head + b''.join(bytes([len(label)]) + label.encode() for label in name.split('.')) + b'\0' + struct.pack('>HH', kind, kin) + more
 def asks(bytes):

@@ -1,6 +1,7 @@
 //! The same program with the layers out that hold an attempt, and doors that lead outside unchecked.
 
 use crate::attempt::{Attempt, Effect, Held, Language};
+use crate::daemons::Heart;
 use crate::outside::{Ears, Outside};
 use crate::programs;
 use sandbox::{Access, Doors, Folder, Layer, Layers, Network, Running, Spec, launch};
@@ -14,13 +15,16 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 
+/// What a fault begins with where the launcher refused.
+pub(crate) const NOT_STARTED: &str = "not started";
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long an effect is waited for after the answer.
 const LATE: Duration = Duration::from_secs(3);
 
-/// Runs `attempt` without what holds it; what came of it, when that was no effect.
-pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt) -> Result<(), String> {
-    let Started { mut stdin, stdout, mut stderr, mut life, doors } = start(outside, attempt).await?;
+/// Runs `attempt` without `held`; what came of it, when that was no effect.
+pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt, held: Held) -> Result<(), String> {
+    let mut heart = matches!(attempt.effect, Effect::Outlives(_)).then(|| Heart::new(outside));
+    let Started { mut stdin, stdout, mut stderr, mut life, doors } = start(outside, attempt.language, held).await?;
     let open = doors.map(|doors| Open::serve(doors, &outside.ears));
     let arguments = json!({"attempt": number, "victim": outside.victim(), "gateway": std::process::id()});
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run", "arguments": arguments}});
@@ -39,6 +43,7 @@ pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt) -> 
             Effect::Done => answer.contains("DONE"),
             Effect::Heard => outside.ears.heard(&mark),
             Effect::Changed => !outside.changes().is_empty(),
+            Effect::Outlives(_) => false,
         };
         let may_come = matches!(attempt.effect, Effect::Heard | Effect::Changed);
         if seen || !may_come || Instant::now() > wait {
@@ -51,7 +56,7 @@ pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt) -> 
         Life::Sandboxed(process) => format!("{:?}", process.kill().await),
         Life::Straight(child) => format!("{:?}", child.kill().await),
     };
-    if effect {
+    if effect || heart.as_mut().is_some_and(|heart| heart.beats(LATE)) {
         return Ok(());
     }
     let mut fault = String::new();
@@ -72,10 +77,10 @@ struct Started {
     doors: Option<Doors>,
 }
 
-async fn start(outside: &Outside, attempt: &Attempt) -> Result<Started, String> {
-    let (program, args) = programs::command(&outside.root, attempt.language);
+async fn start(outside: &Outside, language: Language, held: Held) -> Result<Started, String> {
+    let (program, args) = programs::command(&outside.root, language);
     let mut spec = Spec::new(program);
-    match attempt.held {
+    match held {
         Held::By(layers) => {
             spec.layers = layers.iter().fold(Layers::FULL, |rest, layer| rest.without(*layer));
             if layers.contains(&Layer::Group) {
@@ -94,7 +99,7 @@ async fn start(outside: &Outside, attempt: &Attempt) -> Result<Started, String> 
     spec.args = args;
     spec.folders = vec![Folder { path: outside.root.join("given"), access: Access::Write }];
     spec.needs = vec![outside.root.join("bin")];
-    let Running { stdin, stdout, stderr, process, doors, .. } = launch(&spec).await.map_err(|cause| format!("not started: {cause}"))?;
+    let Running { stdin, stdout, stderr, process, doors, .. } = launch(&spec).await.map_err(|cause| format!("{NOT_STARTED}: {cause}"))?;
     Ok(Started { stdin, stdout, stderr, life: Life::Sandboxed(Box::new(process)), doors })
 }
 

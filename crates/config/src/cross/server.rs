@@ -1,7 +1,7 @@
 //! What must fit together in one server.
 
 use super::Checks;
-use crate::file::{Environment, Server};
+use crate::file::{Environment, Server, Transport};
 use base64::Engine as _;
 use std::path::{Component, Path};
 use terms::ServerName;
@@ -21,6 +21,11 @@ pub(super) fn check(checks: &mut Checks<'_>, name: &ServerName, server: &Server,
         }
         (None, Some(found), words) => {
             image(checks, name, found, words);
+            if !server.secrets.is_empty() {
+                let message = "Podman keeps the variables of a container unsealed on its disk, so no credential is handed to one; \
+                     run the server's program by `run`, or reach it by `url`";
+                checks.misfit(&of("secrets"), message);
+            }
             local(checks, name, server, config);
         }
     }
@@ -117,6 +122,9 @@ fn local(checks: &mut Checks<'_>, name: &str, server: &Server, config: &Path) {
         if (key == "auth" && server.auth.is_some()) || (key == "tls" && server.tls.is_some()) {
             checks.misfit(&of(key), format!("{key} is for servers with a url; give a local one its credentials by `secrets`"));
         }
+    }
+    if server.transport != Transport::Http {
+        checks.misfit(&of("transport"), "transport is for servers with a url; a local one is spoken to over its standard input and output");
     }
     for (variable, value) in &server.env {
         let path = ["servers", name, "env", variable.as_str()];

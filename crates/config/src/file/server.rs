@@ -27,6 +27,8 @@ section! {
         secrets, "secrets": BTreeMap<Environment, Reference> = BTreeMap::new();
         /// How it knows us.
         auth, "auth": Option<Auth> = None;
+        /// How a server elsewhere is spoken to.
+        transport, "transport": Transport = Transport::Http;
         /// How we know it.
         tls, "tls": Option<TlsPins> = None;
         /// What it may reach and use up.
@@ -307,6 +309,16 @@ section! {
         back, "back": Size = Size::mebibytes(16 * 1024);
         /// Bytes a second, each way.
         rate, "rate": Size = Size::mebibytes(256);
+    }
+}
+
+choice! {
+    /// How messages go to a server elsewhere and back.
+    Transport {
+        /// Streamable HTTP.
+        Http = "http",
+        /// HTTP+SSE, as revision 2024-11-05 has it.
+        Sse = "sse",
     }
 }
 

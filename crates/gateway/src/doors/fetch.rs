@@ -120,7 +120,7 @@ pub async fn fetch(
         }
         Carrier::Remote(remote) => {
             let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
-            (content, servers.dial(&gate.snapshot(), server, remote, &state)?)
+            (content, servers.dial(gate, None, server, remote, &state).await?)
         }
     };
     // Whoever asked may go away; what was started for them ends all the same.

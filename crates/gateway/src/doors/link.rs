@@ -18,7 +18,7 @@ use std::sync::{Arc, Weak};
 use terms::{CallId, ServerName};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use transport::upstream::http::{Answers, UpstreamHead, Wire};
+use transport::upstream::http::{Answers, Sender, UpstreamHead, Wire};
 
 /// Notes of one call that may wait for its client.
 const NOTES: usize = 64;
@@ -134,6 +134,7 @@ pub struct Link {
 enum Carrier {
     Pipe(Pipe),
     Http { wire: Wire, authorization: Option<HeaderValue>, session: Mutex<Option<Arc<str>>> },
+    OneStream(Sender),
 }
 
 struct Pending {
@@ -256,6 +257,11 @@ impl Link {
         Self::new(server, digest, carrier, Sharing::One, bounds, None, Occasion::Work)
     }
 
+    /// A link over HTTP+SSE.
+    pub(super) fn over_one_stream(server: ServerName, digest: String, sender: Sender, bounds: mcp::Bounds) -> Arc<Self> {
+        Self::new(server, digest, Carrier::OneStream(sender), Sharing::One, bounds, None, Occasion::Work)
+    }
+
     fn new(
         server: ServerName,
         digest: String,
@@ -365,11 +371,17 @@ impl Link {
         let Frame { text: frame, fields } = print(&Id::Number(number));
         let way = match &self.carrier {
             Carrier::Pipe(pipe) => {
-                let (notes, note_end) = mpsc::channel(NOTES);
-                let (done, done_end) = oneshot::channel();
-                self.pending.lock().insert(number, Pending { owner, notes, done });
-                let flight = InFlight { aboard, id: number, way: Way::Pipe { notes: note_end, done: done_end }, over: Over::No };
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
                 pipe.send(&frame).await?;
+                return Ok(flight);
+            }
+            Carrier::OneStream(sender) => {
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
+                tokio::select! {
+                    biased;
+                    () = self.ended.cancelled() => return Err(Broken::Gone),
+                    sent = sender.send(frame.into()) => sent?,
+                }
                 return Ok(flight);
             }
             Carrier::Http { wire, authorization, session } => {
@@ -396,6 +408,14 @@ impl Link {
         Ok(InFlight { aboard, id: number, way, over: Over::No })
     }
 
+    /// Where what belongs to request `number` comes, on a way that carries everything.
+    fn expect(&self, number: i64, owner: Option<Arc<Call>>) -> Way {
+        let (notes, note_end) = mpsc::channel(NOTES);
+        let (done, done_end) = oneshot::channel();
+        self.pending.lock().insert(number, Pending { owner, notes, done });
+        Way::Pipe { notes: note_end, done: done_end }
+    }
+
     /// Sends what wants no answer.
     ///
     /// # Errors
@@ -403,6 +423,7 @@ impl Link {
     pub async fn tell(&self, frame: Vec<u8>) -> Result<(), Broken> {
         match &self.carrier {
             Carrier::Pipe(pipe) => Ok(pipe.send(&frame).await?),
+            Carrier::OneStream(sender) => Ok(sender.send(frame.into()).await?),
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
                 wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[])).await?;
@@ -456,8 +477,8 @@ impl Link {
                 let seen = tokio::time::timeout(era::PROBE, self.discover(Revision::R2026_07_28)).await;
                 match (seen, &self.carrier) {
                     (Ok(Ok(era::Seen::Modern(result))), _) => self.learnt(&result),
-                    // It drops what it does not know without a word, as some do over pipes.
-                    (Err(_), Carrier::Pipe(_)) | (Ok(Ok(era::Seen::Legacy)), _) => self.shake(may, Revision::NEWEST_LEGACY).await,
+                    // It drops what it does not know without a word, as some do over pipes; one stream is of that era alone.
+                    (Err(_), Carrier::Pipe(_) | Carrier::OneStream(_)) | (Ok(Ok(era::Seen::Legacy)), _) => self.shake(may, Revision::NEWEST_LEGACY).await,
                     (Err(_), Carrier::Http { .. }) => Err(Broken::Slow),
                     (Ok(Err(broken)), _) => Err(broken),
                 }
@@ -528,7 +549,7 @@ impl Link {
     /// The standing stream of a server over HTTP; `None` where there is none to have.
     pub async fn stand(&self) -> Option<Answers> {
         match &self.carrier {
-            Carrier::Pipe(_) => None,
+            Carrier::Pipe(_) | Carrier::OneStream(_) => None,
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
                 wire.open_stream(head(session.as_deref(), authorization.as_ref(), Some(self.revision()), &[]), None).await.ok()

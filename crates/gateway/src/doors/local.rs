@@ -20,7 +20,7 @@ use transport::line_frame;
 /// Until the last words of a process that has ended are read.
 const LAST: std::time::Duration = std::time::Duration::from_secs(2);
 /// Lines that make no sense before a server is given up.
-const STRAYS: u32 = 100;
+pub(super) const STRAYS: u32 = 100;
 
 /// Starts the process of a local server and watches it.
 pub(super) async fn start(
@@ -208,7 +208,7 @@ impl Watch {
                         break false;
                     }
                     Some(Ok(line)) => match self.link.parse(line) {
-                        Ok(message) => self.sort(message).await,
+                        Ok(message) => sort(&self.gate, &self.link, &self.server, self.session.as_ref(), message).await,
                         Err(cause) => {
                             tracing::warn!(server = %self.server.name, %cause, "a local server's line is not a message");
                             break false;
@@ -260,25 +260,26 @@ impl Watch {
 
     fn tell(&self, breach: Breach) {
         match breach {
-            Breach::Call => crate::event::breached(&self.gate, &self.link, &self.server.name),
+            Breach::Call(call) => crate::event::breached(&self.gate, &self.link, &self.server.name, call),
             Breach::Memory => crate::event::starved(&self.gate, &self.link, &self.server.name),
         }
     }
+}
 
-    async fn sort(&self, message: Message) {
-        match self.link.sort(message) {
-            None => {}
-            Some((Standing::Unowned(method), Some(id))) => {
-                if let Err(cause) = self.link.decline(&id, method).await {
-                    tracing::debug!(server = %self.server.name, %cause, "a question could not be declined");
-                }
+/// Sorts what came on a way that carries everything; what belongs to no call is answered, noted or counted here.
+pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>, message: Message) {
+    match link.sort(message) {
+        None => {}
+        Some((Standing::Unowned(method), Some(id))) => {
+            if let Err(cause) = link.decline(&id, method).await {
+                tracing::debug!(server = %server.name, %cause, "a question could not be declined");
             }
-            Some((Standing::Note(note), _)) => {
-                let session = self.session.as_ref().and_then(Weak::upgrade);
-                standing::note(&self.gate, &self.link, &self.server, session.as_ref(), note).await;
-            }
-            Some((Standing::Stray | Standing::Unowned(_), _)) => drop(self.gate.metrics.strays.inc()),
         }
+        Some((Standing::Note(note), _)) => {
+            let session = session.and_then(Weak::upgrade);
+            standing::note(gate, link, server, session.as_ref(), note).await;
+        }
+        Some((Standing::Stray | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
     }
 }
 

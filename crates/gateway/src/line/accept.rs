@@ -11,7 +11,7 @@ use crate::trail::{Occasion, Stage, Trail};
 use http::header::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
-use transport::http::HEAD_BYTES;
+use transport::http::{Flaw, HEAD_BYTES};
 
 /// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
 pub const PASS: HeaderName = HeaderName::from_static("bastide-probe");
@@ -59,7 +59,6 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
             (local.endpoint.clone(), Verb::Post)
         }
         Source::Http(http) => {
-            size(&http.head, trail)?;
             trail.occasion = occasion(gate, &http.head.headers, &snapshot);
             place::check(&http.head, &snapshot.listen).map_err(|misplaced| trail.close(misplaced.status(), Code::MessageMalformed))?;
             trail.endpoint = Endpoint::at(http.head.uri.path());
@@ -82,11 +81,16 @@ fn occasion(gate: &Gate, headers: &HeaderMap, snapshot: &Snapshot) -> Occasion {
     }
 }
 
-/// The parser's own bound is on what it has read ahead, which may be twice as much.
-fn size(head: &http::request::Parts, trail: &mut Trail) -> Result<(), Halt> {
-    let fields: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let target = head.uri.path().len() + head.uri.query().map_or(0, str::len);
-    if fields + target <= HEAD_BYTES { Ok(()) } else { Err(trail.oversize_head(HEAD_BYTES)) }
+/// Refuses what the listener found to be no request.
+pub(super) fn malformed(trail: &mut Trail, flaw: Flaw) -> Halt {
+    trail.cause(&flaw);
+    match flaw {
+        Flaw::Large => trail.oversize_head(HEAD_BYTES),
+        Flaw::Slow => trail.close(flaw.status(), Code::BoundFault),
+        Flaw::TwoLengths | Flaw::Length | Flaw::Coding | Flaw::Chunk | Flaw::Line | Flaw::Host | Flaw::Fields => {
+            trail.close(flaw.status(), Code::MessageMalformed)
+        }
+    }
 }
 
 /// No endpoint takes a query; one that looks like a credential is reported as such.

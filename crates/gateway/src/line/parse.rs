@@ -17,8 +17,10 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use mcp::header::{self, Received, Routing};
 use mcp::{Claim, Envelope, Fault, Message, Peer, Revision};
+use std::error::Error as _;
 use std::sync::Arc;
 use terms::Code;
+use transport::http::Flaw;
 
 /// The header that names a session (MCP 2025-11-25, Transports).
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -210,7 +212,11 @@ fn agree(trail: &mut Trail, headers: &HeaderMap, envelope: &Envelope, revision: 
     if envelope.claim() == Claim::None && envelope.id().is_some() {
         return Ok(());
     }
-    let routing = Routing { version: received(headers, header::VERSION), method: received(headers, header::METHOD), name: received(headers, header::NAME) };
+    let routing = Routing {
+        version: received(headers, header::VERSION),
+        method: received(headers, header::METHOD),
+        name: received(headers, header::NAME),
+    };
     routing.check(envelope, revision).map_err(|fault| trail.fault(fault))
 }
 
@@ -265,14 +271,25 @@ async fn read(body: Incoming, headers: &HeaderMap, bounds: &Bounds, trail: &mut 
     match tokio::time::timeout(bounds.body, collect(body, bounds.message)).await {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Broken::TooLong)) => Err(trail.oversize(bounds.message)),
-        Ok(Err(Broken::Lost)) => Err(trail.close(400, Code::MessageMalformed)),
+        Ok(Err(Broken::Lost(cause))) => {
+            if let Some(cause) = cause {
+                trail.cause(&cause);
+            }
+            Err(trail.close(400, Code::MessageMalformed))
+        }
         Err(_) => Err(trail.close(408, Code::BoundFault)),
     }
 }
 
 enum Broken {
     TooLong,
-    Lost,
+    /// With what was wrong, if it was its framing.
+    Lost(Option<Flaw>),
+}
+
+fn lost(cause: &hyper::Error) -> Broken {
+    let cause = cause.source().and_then(|cause| cause.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref::<Flaw>());
+    Broken::Lost(cause.copied())
 }
 
 async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Broken> {
@@ -280,7 +297,7 @@ async fn collect(mut body: Incoming, most: usize) -> Result<Bytes, Broken> {
     let mut first: Option<Bytes> = None;
     let mut length = 0_usize;
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| Broken::Lost)?.into_data() else { return Err(Broken::Lost) };
+        let Ok(piece) = frame.map_err(|cause| lost(&cause))?.into_data() else { return Err(Broken::Lost(None)) };
         length = length.saturating_add(piece.len());
         if length > most {
             return Err(Broken::TooLong);

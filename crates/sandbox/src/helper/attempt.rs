@@ -4,9 +4,13 @@ use super::inner::{self, Report};
 use super::{Named as _, Step, account, confine, enclose, filter};
 use crate::layer::{Layer, Layers};
 use crate::order::Order;
+use crate::spec::Watched;
 use crate::sys;
 use rustix::process::WaitOptions;
 use std::io::{self, Read as _, Write as _};
+
+/// Exit status of a process that was told that there is no such call.
+const DENIED: i32 = 3;
 
 /// Prints one line a layer: its name, and, where it failed, a blank and the reason.
 pub(super) fn all() -> io::Result<()> {
@@ -45,8 +49,10 @@ fn tried(layer: Layer) -> Step<()> {
     match layer {
         Layer::Descriptors => sys::close_on_exec_from_3().named("descriptors"),
         Layer::Limits => confine::confine(&order.limits),
-        Layer::Hostile => killed(layers),
-        Layer::Calls | Layer::Sockets => filter::Filters::of(layers).and_then(|filters| filters.put_on()).named("filter of system calls"),
+        Layer::Hostile => denied(layers),
+        Layer::Calls | Layer::Sockets => {
+            filter::Filters::of(layers, Watched::No).and_then(|filters| filters.put_on()).map(drop).named("filter of system calls")
+        }
         Layer::Account | Layer::User | Layer::Processes | Layer::Network | Layer::Objects | Layer::Files | Layer::Proc => {
             let plan = enclose(&order)?;
             below(|report| inner::confine(&order, plan, &report))
@@ -70,22 +76,27 @@ fn tried(layer: Layer) -> Step<()> {
     }
 }
 
-/// Whether the filter kills.
-fn killed(layers: Layers) -> Step<()> {
-    let pid = match sys::fork().named("fork")? {
-        sys::Fork::Child => {
-            let put_on = filter::Filters::of(layers).and_then(|filters| filters.put_on());
-            // A root that is the root already: nothing happens, where nobody minds.
-            let _ = put_on.and_then(|()| Ok(rustix::process::chroot("/")?));
-            sys::leave(0)
+/// Whether the filter kills, and, where it tells instead, denies when nobody listens.
+fn denied(layers: Layers) -> Step<()> {
+    for watched in [Watched::Calls, Watched::No] {
+        let pid = match sys::fork().named("fork")? {
+            sys::Fork::Child => {
+                let put_on = filter::Filters::of(layers, watched).and_then(|filters| filters.put_on());
+                let Ok(listener) = put_on else { sys::leave(1) };
+                drop(listener);
+                // A root that is the root already: nothing happens, where nobody minds.
+                let said = rustix::process::chroot("/");
+                sys::leave(if said == Err(rustix::io::Errno::NOSYS) { DENIED } else { 1 })
+            }
+            sys::Fork::Parent(pid) => pid,
+        };
+        let ended = rustix::process::waitpid(Some(pid), WaitOptions::empty()).named("fork")?;
+        let (killed, code) = ended.map_or((None, None), |(_, status)| (status.terminating_signal(), status.exit_status()));
+        if killed != Some(libc::SIGSYS) && (code, watched) != (Some(DENIED), Watched::No) {
+            return Err("a forbidden system call was not denied".to_owned());
         }
-        sys::Fork::Parent(pid) => pid,
-    };
-    let ended = rustix::process::waitpid(Some(pid), WaitOptions::empty()).named("fork")?;
-    match ended.and_then(|(_, status)| status.terminating_signal()) {
-        Some(libc::SIGSYS) => Ok(()),
-        Some(_) | None => Err("a forbidden system call was not answered by a kill".to_owned()),
     }
+    Ok(())
 }
 
 /// Does `what` in a process of its own, so that nothing of it stays with this one.

@@ -18,13 +18,10 @@ const RETURN: u16 = 6;
 /// Puts the filter on this process; gives what its notes come from. The filters that decide are put on after it, and theirs is the last word:
 /// of several answers the kernel takes the strictest.
 pub(super) fn listen() -> io::Result<OwnedFd> {
-    let program: Vec<sys::Instruction> = program()?
-        .into_iter()
-        .map(|one| {
-            let k = if one.code == RETURN && one.k == TRACE { NOTIFY } else { one.k };
-            sys::Instruction { code: one.code, jump_true: one.jt, jump_false: one.jf, k }
-        })
-        .collect();
+    let mut program = program()?;
+    for one in program.iter_mut().filter(|one| one.code == RETURN && one.k == TRACE) {
+        one.k = NOTIFY;
+    }
     sys::listen_to_calls(&program)
 }
 

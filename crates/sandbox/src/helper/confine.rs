@@ -1,14 +1,16 @@
 //! Limits of the kernel on the server's processes (getrlimit(2)), and the processors that they run on.
 
 use super::{Named as _, Step};
+use crate::layer::{Layer, Layers};
 use crate::process::threads_of;
 use crate::spec::Limits;
+use crate::sys::{self, Fork};
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CpuSet;
 use std::io;
 
-/// Processes of the launcher that count with the server's own.
-const OWN: u64 = 2;
+/// Processes and threads of the launcher that count with the server's own.
+const OWN: u64 = 3;
 /// Threads that a process may have on average, where the limit is on those of the whole user.
 const THREADS: u64 = 16;
 
@@ -23,33 +25,19 @@ pub(super) fn confine(limits: &Limits) -> Step<()> {
     Ok(())
 }
 
-/// The limit on processes and threads. Since Linux 5.14 it counts those of the user namespace, before that those of the whole user.
-pub(super) struct Processes {
-    own: u64,
-    user: u64,
-}
-
-/// The limit that `limits` asks for.
-pub(super) fn processes(limits: &Limits) -> Processes {
-    let own = u64::from(limits.processes).saturating_add(OWN);
-    let now = threads_of(rustix::process::getuid().as_raw());
-    Processes { own, user: now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)) }
-}
-
-impl Processes {
-    /// Sets what can be raised again: the narrow limit where it holds for the namespace alone, else the wide one.
-    pub(super) fn set(&self) -> io::Result<()> {
-        soft(self.own)?;
-        match crate::sys::fork() {
-            Ok(crate::sys::Fork::Child) => crate::sys::leave(0),
-            Ok(crate::sys::Fork::Parent(pid)) => {
-                let _ = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty());
-                Ok(())
-            }
-            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => soft(self.user),
-            Err(cause) => Err(cause),
+/// Forks with a limit on processes and threads that can be raised again. Since Linux 5.14 it counts those of the user namespace. Before that,
+/// and where `layers` has no user namespace, it counts those of the whole user, and a wide one is set.
+pub(super) fn fork(limits: &Limits, layers: Layers) -> io::Result<Fork> {
+    if layers.has(Layer::User) {
+        soft(u64::from(limits.processes).saturating_add(OWN))?;
+        match sys::fork() {
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {}
+            forked => return forked,
         }
     }
+    let now = threads_of(rustix::process::getuid().as_raw());
+    soft(now.saturating_add(u64::from(limits.processes).saturating_mul(THREADS).max(1024)))?;
+    sys::fork()
 }
 
 /// Keeps the limit on processes that is set from being raised.

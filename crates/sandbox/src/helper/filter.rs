@@ -1,20 +1,34 @@
 //! Two filters of system calls, one upon the other (seccomp(2)).
 //!
-//! The first one kills whoever asks for what only attacks need, and that is how they are seen. The second one knows what servers need, and
-//! answers everything else as a kernel would that does not have it, so that programs fall back.
+//! The first one lets whoever asks for what only attacks need wait for an answer that never comes, and that is how they are seen (see
+//! `notary`); where nobody can be told, the kernel kills for it. The second one knows what servers need, and answers everything else as a
+//! kernel would that does not have it, so that programs fall back. Each of them denies by itself.
 
+use super::instructions::{self, Answer};
+use crate::forbidden;
 use crate::layer::{Layer, Layers};
+use crate::spec::Watched;
+use crate::sys;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Length, SeccompCmpOp as Compare, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,
 };
 use std::collections::BTreeMap;
 use std::io;
+use std::os::fd::OwnedFd;
 
 /// Filters, compiled.
 #[derive(Default)]
 pub(super) struct Filters {
     programs: Vec<BpfProgram>,
+    hostile: Option<Hostile>,
+}
+
+/// The filter of what only attacks need.
+struct Hostile {
+    /// Tells; none where a process's one listener is taken by the notes of what it asks for.
+    tells: Option<BpfProgram>,
+    kills: BpfProgram,
 }
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
@@ -41,16 +55,25 @@ const FCHMODAT2: Call = Call { name: "fchmodat2", number: 452 };
 
 impl Filters {
     /// Those that `layers` names. Where the network is shared with the gateway, no socket to it can be had at all.
-    pub(super) fn of(layers: Layers) -> io::Result<Self> {
+    pub(super) fn of(layers: Layers, watched: Watched) -> io::Result<Self> {
         let mut filters = Self::default();
+        let numbers: Vec<i64> = forbidden::Call::all().map(forbidden::Call::number).collect();
+        let told = layers.has(Layer::Hostile) && watched == Watched::No;
         if layers.has(Layer::Hostile) {
-            let rules = HOSTILE.iter().chain(PORTS).map(|call| (call.number, Vec::new())).collect();
-            filters.add(rules, SeccompAction::Allow, SeccompAction::KillProcess)?;
+            let tells = told.then(|| instructions::rows(&numbers, Answer::Tell).and_then(instructions::whole)).transpose()?;
+            filters.hostile = Some(Hostile { tells, kills: instructions::rows(&numbers, Answer::Kill).and_then(instructions::whole)? });
         }
         if layers.has(Layer::Calls) {
             let rules = known().map_err(io::Error::other)?;
             let absent = u32::try_from(libc::ENOSYS).unwrap_or(38);
             filters.add(rules, SeccompAction::Errno(absent), SeccompAction::Allow)?;
+            if told && let Some(calls) = filters.programs.last_mut() {
+                // A plain refusal would be the stricter answer, and nobody would be told. A filter without a listener that tells is one
+                // that refuses (`ENOSYS`), and of two that tell the newer one is asked.
+                let mut program = instructions::rows(&numbers, Answer::Tell)?;
+                program.append(calls);
+                *calls = program;
+            }
         }
         if layers.has(Layer::Sockets) && !layers.has(Layer::Network) {
             let rules = remote().map_err(io::Error::other)?;
@@ -66,10 +89,21 @@ impl Filters {
         Ok(())
     }
 
-    /// Puts them on this process, for ever.
-    pub(super) fn put_on(&self) -> io::Result<()> {
-        self.programs.iter().try_for_each(|program| seccompiler::apply_filter(program).map_err(io::Error::other))
+    /// Puts them on this process, for ever; gives what tells of forbidden calls. Where a listener cannot be had, because what surrounds the
+    /// gateway has one itself, the kernel kills for them.
+    pub(super) fn put_on(&self) -> io::Result<Option<OwnedFd>> {
+        self.programs.iter().try_for_each(put_on)?;
+        let Some(Hostile { tells, kills }) = &self.hostile else { return Ok(None) };
+        match tells.as_ref().map(|program| sys::listen_to_calls(program)) {
+            Some(Ok(listener)) => Ok(Some(listener)),
+            Some(Err(cause)) if cause.raw_os_error() != Some(libc::EBUSY) => Err(cause),
+            Some(Err(_)) | None => put_on(kills).map(|()| None),
+        }
     }
+}
+
+fn put_on(program: &BpfProgram) -> io::Result<()> {
+    seccompiler::apply_filter(program).map_err(io::Error::other)
 }
 
 pub(super) fn architecture() -> io::Result<TargetArch> {
@@ -129,7 +163,7 @@ pub(crate) fn profile() -> Option<serde_json::Value> {
     known.push("ioctl");
     let mut rules = vec![
         json!({"names": known, "action": "SCMP_ACT_ALLOW"}),
-        json!({"names": names(&[HOSTILE, PORTS]), "action": "SCMP_ACT_KILL_PROCESS"}),
+        json!({"names": forbidden::Call::all().map(forbidden::Call::name).collect::<Vec<_>>(), "action": "SCMP_ACT_KILL_PROCESS"}),
         allow("clone", &[none_of(0, NAMESPACES)]),
         allow("socket", &[equal(0, number(libc::AF_NETLINK)), equal(2, 0)]),
     ];
@@ -165,21 +199,6 @@ impl Call {
 macro_rules! calls {
     ($($name:ident)*) => { [$(Call { name: stringify!($name), number: libc::$name }),*] };
 }
-
-/// What only attacks need.
-const HOSTILE: &[Call] = &calls![
-    SYS_ptrace SYS_process_vm_readv SYS_process_vm_writev SYS_bpf SYS_perf_event_open SYS_kexec_load SYS_kexec_file_load SYS_init_module
-    SYS_finit_module SYS_delete_module SYS_mount SYS_umount2 SYS_open_tree SYS_move_mount SYS_fsopen SYS_fsconfig SYS_fsmount SYS_fspick
-    SYS_mount_setattr SYS_pivot_root SYS_chroot SYS_setns SYS_unshare SYS_keyctl SYS_add_key SYS_request_key SYS_userfaultfd
-    SYS_open_by_handle_at SYS_reboot SYS_swapon SYS_swapoff SYS_clock_settime SYS_clock_adjtime SYS_settimeofday SYS_adjtimex SYS_pidfd_getfd
-    SYS_acct SYS_quotactl SYS_syslog SYS_vhangup SYS_nfsservctl
-];
-
-/// Direct access to devices' ports, where an architecture has them.
-#[cfg(target_arch = "x86_64")]
-const PORTS: &[Call] = &calls![SYS_iopl SYS_ioperm];
-#[cfg(not(target_arch = "x86_64"))]
-const PORTS: &[Call] = &[];
 
 #[cfg(target_arch = "x86_64")]
 const CHMOD: [Call; 4] = calls![SYS_chmod SYS_fchmod SYS_fchmodat SYS_creat];
@@ -252,16 +271,19 @@ mod tests {
     #[test]
     fn no_call_is_both_known_and_hostile() {
         let known = known().unwrap();
-        assert!(HOSTILE.iter().chain(PORTS).all(|call| !known.contains_key(&call.number)));
+        assert!(forbidden::Call::all().all(|call| !known.contains_key(&call.number())));
         for call in [libc::SYS_clone3, libc::SYS_io_uring_setup, libc::SYS_io_uring_enter, libc::SYS_openat2, libc::SYS_name_to_handle_at] {
             assert!(!known.contains_key(&call), "{call}");
         }
-        let filters = Filters::of(Layers::FULL).unwrap();
-        assert_eq!(filters.programs.len(), 2);
+        let filters = Filters::of(Layers::FULL, Watched::No).unwrap();
+        let hostile = filters.hostile.as_ref().unwrap();
+        assert_eq!((filters.programs.len(), hostile.tells.is_some()), (1, true));
         // BPF_MAXINSNS
-        assert!(filters.programs.iter().all(|program| program.len() <= 4096));
+        assert!(filters.programs.iter().chain(&hostile.tells).chain([&hostile.kills]).all(|program| program.len() <= 4096));
+        assert!(Filters::of(Layers::FULL, Watched::Calls).unwrap().hostile.unwrap().tells.is_none());
         let shared = Layers::FULL.without(Layer::Network);
-        assert_eq!(Filters::of(shared).unwrap().programs.len(), 3);
-        assert_eq!(Filters::of(Layers::NONE).unwrap().programs.len(), 0);
+        assert_eq!(Filters::of(shared, Watched::No).unwrap().programs.len(), 2);
+        let none = Filters::of(Layers::NONE, Watched::No).unwrap();
+        assert!(none.programs.is_empty() && none.hostile.is_none());
     }
 }

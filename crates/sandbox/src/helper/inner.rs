@@ -1,6 +1,7 @@
 //! The inner process: the first one of the server's namespaces. It makes the root, lays every right down, starts the server, and stays to
 //! forward signals and to reap. Its end is the end of everyone in there.
 
+use super::notary::{self, Notary};
 use super::plan::Plan;
 use super::root::{self, Resolver};
 use super::rules::Rules;
@@ -46,7 +47,7 @@ impl Report {
 /// Starts the server of `order` and ends with it, with its exit status.
 pub(super) fn run(order: &Order, plan: Plan, report: Report, control: &UnixDatagram) -> ! {
     let confined = confine(order, plan, &report).and_then(|()| places(order, control));
-    let (server, signals) = match confined.and_then(|()| start(order, &report, control)) {
+    let (server, signals, notary) = match confined.and_then(|()| start(order, &report, control)) {
         Ok(started) => started,
         Err(reason) => {
             report.tell(&reason);
@@ -57,7 +58,9 @@ pub(super) fn run(order: &Order, plan: Plan, report: Report, control: &UnixDatag
     if quiet().is_err() {
         sys::leave(super::OWN_FAULT)
     }
-    sys::leave(attend(server, &signals))
+    let status = attend(server, &signals);
+    notary.settle();
+    sys::leave(status)
 }
 
 /// Takes everything but the layers that the server's own process puts on.
@@ -103,18 +106,20 @@ fn places(order: &Order, control: &UnixDatagram) -> Step<()> {
     super::hand(control, b"scratch", &fds).named("scratch")
 }
 
-fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, OwnedFd)> {
+fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, OwnedFd, Notary)> {
     let signals = sys::watch_signals().named("signals")?;
-    let filters = filter::Filters::of(order.layers).named("filter of system calls")?;
-    let limit = order.layers.has(Layer::Limits).then(|| confine::processes(&order.limits));
-    let forked = match limit {
-        Some(limit) => limit.set().named("limit of processes").and_then(|()| sys::fork().named("limit of processes")),
-        None => sys::fork().named("fork"),
-    };
-    match forked? {
-        sys::Fork::Parent(server) => Ok((server, signals)),
+    let filters = filter::Filters::of(order.layers, order.watched).named("filter of system calls")?;
+    let (ours, theirs) = notary::channel().named("notes of forbidden calls")?;
+    let forked = if order.layers.has(Layer::Limits) { confine::fork(&order.limits, order.layers) } else { sys::fork() };
+    match forked.named("limit of processes")? {
+        sys::Fork::Parent(server) => {
+            drop(theirs);
+            // The last fork of this process was the one above.
+            let notary = control.try_clone().and_then(|control| Notary::start(ours, control)).named("notes of forbidden calls")?;
+            Ok((server, signals, notary))
+        }
         sys::Fork::Child => {
-            let Err(reason) = execute(order, &filters, control);
+            let Err(reason) = execute(order, &filters, control, &theirs);
             if let Ok(mut up) = report.0.try_clone().map(std::fs::File::from) {
                 let _ = up.write_all(reason.as_bytes());
             }
@@ -124,7 +129,7 @@ fn start(order: &Order, report: &Report, control: &UnixDatagram) -> Step<(Pid, O
 }
 
 /// Becomes the server.
-fn execute(order: &Order, filters: &filter::Filters, control: &UnixDatagram) -> Step<Infallible> {
+fn execute(order: &Order, filters: &filter::Filters, control: &UnixDatagram, notary: &UnixDatagram) -> Step<Infallible> {
     let named = format!("`{}` cannot be executed", order.program.display());
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).named("parent")?;
     rustix::process::setpgid(None, None).named("group")?;
@@ -154,7 +159,9 @@ fn execute(order: &Order, filters: &filter::Filters, control: &UnixDatagram) -> 
         let listener = calls::listen().named("notes of system calls")?;
         super::hand(control, b"calls", &[listener.as_fd()]).named("notes of system calls")?;
     }
-    filters.put_on().named("filter of system calls")?;
+    if let Some(listener) = filters.put_on().named("filter of system calls")? {
+        super::hand(notary, b"forbidden", &[listener.as_fd()]).named("notes of forbidden calls")?;
+    }
     let cause = match &opened {
         Opened::File(file) => sys::execute_file(file, &arguments, &environment),
         Opened::Name => sys::execute_name(&program, &arguments, &environment),
@@ -191,7 +198,7 @@ fn attend(server: Pid, signals: &OwnedFd) -> i32 {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
                 Ok(Some((pid, status))) if pid == server => return end(status),
-                // Whatever the server left to itself is the server too.
+                // Killed by the kernel, where nobody could be told. Whatever the server left to itself is the server too.
                 Ok(Some((_, status))) if status.terminating_signal() == Some(libc::SIGSYS) => return end(status),
                 Ok(Some(_)) | Err(rustix::io::Errno::INTR) => {}
                 Ok(None) => break,

@@ -52,7 +52,7 @@ impl Family {
             if Instant::now() >= next_look {
                 next_look = Instant::now() + LOOK;
                 if self.is_over() {
-                    let _ = control.send(b"breach memory");
+                    let _ = control.send(b"memory");
                     break;
                 }
             }

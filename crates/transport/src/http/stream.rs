@@ -1,59 +1,89 @@
-//! The stream of one connection: a peer that does not read is not waited for without end, and one that is slow to ask is told so.
+//! The stream of one connection: what is read of it was judged before, and a peer that does not read is not waited for without end.
 
+use super::head::{Flaw, Framing, Rest};
+use bytes::BytesMut;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
-
-/// What who did not finish the head of a request is told (RFC 9110 §15.5.9).
-const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+use tokio_util::io::poll_read_buf;
 
 /// How long a peer that goes on sending is read from after the last answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A TCP stream whose writes have a longest time.
-pub(super) struct Stream {
-    inner: TcpStream,
+/// Bytes that are read at once of a head that comes in pieces.
+const PIECE: usize = 4096;
+
+/// What is read instead of a flawed head, so that the answer to it has its turn after those before it. No client's head passes without a `Host`.
+const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+
+/// A stream of requests whose heads are read whole and without a flaw, and whose writes have a longest time.
+///
+/// In place of a flawed head another is read, which [`Found::of`] knows; whoever answers it ends the connection. After a flaw in a body reading fails.
+pub struct Stream<S> {
+    inner: S,
     write: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     leaving: Option<Pin<Box<Sleep>>>,
-    begun: Begun,
-    late: Late,
+    framing: Framing,
+    /// Bytes that were not read yet: those that may be, then the beginning of a head.
+    held: BytesMut,
+    /// How many of them may be read.
+    ready: usize,
+    end: End,
+    found: Found,
 }
 
-/// Whether a part of a request is there that nothing was answered to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Begun {
-    No,
-    Yes,
+/// Where reading ends for good.
+#[derive(Clone, Copy)]
+enum End {
+    /// Not so far.
+    Open,
+    /// After the stand-in of a flawed head.
+    Head,
+    /// Within a flawed body.
+    Body(Flaw),
 }
 
-/// Tells the stream, before it is dropped, that the head of a request was not complete in time.
-#[derive(Clone, Default)]
-pub(super) struct Late(Arc<AtomicBool>);
+/// Why the head is flawed for which another stands in.
+#[derive(Clone, Debug, Default)]
+pub struct Found(Arc<OnceLock<Flaw>>);
 
-impl Late {
-    pub(super) fn tell(&self) {
-        self.0.store(true, Ordering::Release);
+impl Found {
+    /// The flaw of this request, if it is the stand-in.
+    pub fn of<B>(&self, request: &http::Request<B>) -> Option<Flaw> {
+        request.headers().is_empty().then(|| self.0.get().copied().unwrap_or(Flaw::Line))
     }
 }
 
-impl Stream {
-    /// `inner`, whose writes may stall for `write`.
-    pub(super) fn new(inner: TcpStream, write: Duration, late: Late) -> Self {
-        Self { inner, write, stalled: None, leaving: None, begun: Begun::No, late }
+impl<S> Stream<S> {
+    /// `inner`, whose writes may stall for `write`. What is wrong with a head is put into `found`.
+    pub fn new(inner: S, write: Duration, found: Found) -> Self {
+        Self {
+            inner,
+            write,
+            stalled: None,
+            leaving: None,
+            framing: Framing::default(),
+            held: BytesMut::new(),
+            ready: 0,
+            end: End::Open,
+            found,
+        }
+    }
+
+    /// Whether a part of a head is there, and everything before it was answered.
+    pub(super) fn awaits_head(&self) -> bool {
+        self.held.len() > self.ready && self.stalled.is_none()
     }
 
     /// The outcome of a write, unless the peer has taken nothing for too long.
     fn timely(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
-            self.begun = Begun::No;
             return written;
         }
         let write = self.write;
@@ -61,28 +91,77 @@ impl Stream {
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
-}
 
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if self.begun == Begun::Yes && self.late.0.load(Ordering::Acquire) {
-            let _ = self.inner.try_write(LATE);
+    /// Lets so many of the held bytes be read, and no more than the verdict allows ever.
+    fn settle(&mut self, passed: usize, rest: Rest) {
+        self.ready = passed;
+        match rest {
+            Rest::Head => {}
+            Rest::BadHead(flaw) => {
+                // INVARIANT: the first flaw is the last, nothing is judged after it.
+                let _ = self.found.0.set(flaw);
+                self.held.truncate(passed);
+                self.held.extend_from_slice(STAND_IN);
+                self.ready = self.held.len();
+                self.end = End::Head;
+            }
+            Rest::BadBody(flaw) => {
+                self.held.truncate(passed);
+                self.end = End::Body(flaw);
+            }
         }
     }
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = into.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, into);
-        if into.filled().len() > before {
-            self.begun = Begun::Yes;
+        let this = &mut *self;
+        loop {
+            if this.ready > 0 {
+                let piece = this.ready.min(into.remaining());
+                into.put_slice(&this.held.split_to(piece));
+                this.ready -= piece;
+                if this.held.is_empty() {
+                    this.held = BytesMut::new();
+                }
+                return Poll::Ready(Ok(()));
+            }
+            match this.end {
+                End::Open => {}
+                // The answer to the stand-in ends the connection.
+                End::Head => return Poll::Pending,
+                End::Body(flaw) => return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, flaw))),
+            }
+            if this.held.is_empty() {
+                let before = into.filled().len();
+                ready!(Pin::new(&mut this.inner).poll_read(context, into))?;
+                let new = into.filled().get(before..).unwrap_or_default();
+                if new.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                let judged = this.framing.judge(new);
+                // Most heads come in one piece and are not held at all.
+                if let Some(rest) = new.get(judged.passed..).filter(|rest| !rest.is_empty()) {
+                    this.held.extend_from_slice(rest);
+                }
+                into.set_filled(before + judged.passed);
+                this.settle(0, judged.rest);
+                if judged.passed > 0 {
+                    return Poll::Ready(Ok(()));
+                }
+            } else {
+                this.held.reserve(PIECE);
+                if ready!(poll_read_buf(Pin::new(&mut this.inner), context, &mut this.held))? == 0 {
+                    return Poll::Ready(Ok(()));
+                }
+                let judged = this.framing.judge(&this.held);
+                this.settle(judged.passed, judged.rest);
+            }
         }
-        read
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
         self.timely(context, written)
@@ -131,14 +210,14 @@ impl AsyncWrite for Stream {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     #[tokio::test]
     async fn the_last_answer_reaches_a_peer_that_was_still_sending() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        let mut stream = Stream::new(accepted, Duration::from_secs(5), Late::default());
+        let mut stream = Stream::new(accepted, Duration::from_secs(5), Found::default());
         let serving = tokio::spawn(async move {
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
@@ -156,7 +235,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let _silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (accepted, _) = listener.accept().await.unwrap();
-        let mut stream = Stream::new(accepted, Duration::from_millis(50), Late::default());
+        let mut stream = Stream::new(accepted, Duration::from_millis(50), Found::default());
         let fault = stream.write_all(&vec![0; 64 << 20]).await.unwrap_err();
         assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
     }

@@ -45,6 +45,9 @@ pub enum Fault {
     /// The event stream ended without the final response.
     #[error("the server's event stream ended without a response")]
     NoResponse,
+    /// Where it wants to be told cannot be used, or is not said.
+    #[error("the server's endpoint cannot be used: {0}")]
+    Endpoint(&'static str),
     /// The lines of a local server.
     #[error("the server's lines cannot be used")]
     Line(#[from] crate::line_frame::Fault),
@@ -65,7 +68,8 @@ impl Fault {
             | Self::Stream(_)
             | Self::Slow(_)
             | Self::AfterResponse
-            | Self::NoResponse => false,
+            | Self::NoResponse
+            | Self::Endpoint(_) => false,
         }
     }
 }

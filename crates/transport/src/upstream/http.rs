@@ -1,8 +1,12 @@
-//! Streamable HTTP, as a client of a server.
+//! Streamable HTTP, and HTTP+SSE before it, as a client of a server.
 //!
 //! A frame is POSTed and its answers are read in the caller's own task: nothing is spawned, and dropping [`Answers`] hangs up.
 //!
 //! Source: MCP 2025-11-25, Transports, "Streamable HTTP". Controls: `transport.bounds`, `transport.strict-messages`.
+
+mod one_stream;
+
+pub use one_stream::{Receiver, Sender};
 
 use super::Fault;
 use crate::sse::{self, Kind, Reader};
@@ -35,6 +39,8 @@ pub struct Bounds {
     pub error_bytes: usize,
     /// Longest `retry` that is believed.
     pub retry: Duration,
+    /// Longest time until a stream of HTTP+SSE has said where its server is to be told.
+    pub endpoint: Duration,
 }
 
 impl Default for Bounds {
@@ -45,6 +51,7 @@ impl Default for Bounds {
             answer: Duration::from_secs(300),
             error_bytes: 64 * 1024,
             retry: Duration::from_secs(30),
+            endpoint: Duration::from_secs(10),
         }
     }
 }

@@ -65,9 +65,9 @@ said = json.dumps([set(''.join(caps)) == {'0'}, status['NoNewPrivs'].strip(), st
     }
 }
 
-#[test]
-fn a_forbidden_call_ends_the_server_and_is_on_record() {
-    let mut world = hostile("import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0); said = 'still here'", "").write();
+/// Runs `code`, which asks for `ptrace`; its server is ended, and that is on record.
+fn breaches(code: &str) {
+    let mut world = hostile(code, "").write();
     world.json(&["lock", "--yes"]);
     world.serve();
     let answer = world.agent().call("script__run", json!({}));
@@ -75,8 +75,27 @@ fn a_forbidden_call_ends_the_server_and_is_on_record() {
     super::until(|| world.audit().iter().any(|record| record["event"] == "sandbox.breach"));
     let audit = world.audit();
     let event = audit.iter().find(|record| record["event"] == "sandbox.breach").unwrap();
-    assert_eq!((&event["severity"], &event["server"], &event["mitre"][0]), (&json!("high"), &json!("script"), &json!("T1611")), "{event}");
+    assert_eq!((&event["severity"], &event["server"]), (&json!("high"), &json!("script")), "{event}");
+    assert_eq!((&event["detail"]["call"], &event["mitre"]), (&json!("ptrace"), &json!(["T1055.008", "T1611"])), "{event}");
+    assert_eq!(event["decision"]["control"], "runtime.sandbox", "{event}");
     assert_eq!(world.verify()["ok"], true);
+}
+
+#[test]
+fn a_forbidden_call_ends_the_server_and_is_on_record() {
+    breaches("import ctypes; ctypes.CDLL(None).syscall(101, 0, 0, 0, 0); said = 'still here'");
+}
+
+#[test]
+fn a_forbidden_call_of_a_child_whose_parent_hides_it_does_too() {
+    breaches(
+        "
+import ctypes
+pid = os.fork()
+if pid == 0:
+    ctypes.CDLL(None).syscall(101, 0, 0, 0, 0); os._exit(0)
+os.waitpid(pid, 0); said = 'still here'",
+    );
 }
 
 #[test]
