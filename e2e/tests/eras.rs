@@ -2,10 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 use e2e::{Able, Agent, Client, Double, Peers, Says, Speaks, Step, Way, Wire, outcomes, until};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::Command;
-use rustix::process::Signal;
 use testkit::{Http, Setup, World, free_port};
 
 const CLIENTS: [Client; 2] = [Client::Python, Client::TypeScript];
@@ -213,7 +213,10 @@ for line in sys.stdin:
 fn a_server_that_says_nothing_to_the_probe_is_legacy() {
     let Some(peers) = Peers::find() else { return };
     let python = peers.python("python");
-    let entry = format!("run: [{python:?}, \"{{root}}/silent/main.py\"]\nsandbox: {{ read: [{:?}, \"{{root}}/silent\"] }}", peers.folder().display().to_string());
+    let entry = format!(
+        "run: [{python:?}, \"{{root}}/silent/main.py\"]\nsandbox: {{ read: [{:?}, \"{{root}}/silent\"] }}",
+        peers.folder().display().to_string()
+    );
     let world = World::with().file("silent/main.py", SILENT).server("silent", &entry).role("tester", &role("silent: [hello]")).start();
     for (client, speaks) in [(Client::Python, Speaks::Modern), (Client::TypeScript, Speaks::Legacy)] {
         let mut driven = peers.speaking(client, speaks, Able::No, &Way::http(&world, "/mcp/silent"), &world.path("home"));
@@ -286,7 +289,8 @@ fn lists_of_five_servers_are_one() {
     for (client, speaks) in [(Client::Python, Speaks::Modern), (Client::TypeScript, Speaks::Legacy)] {
         let mut driven = peers.speaking(client, speaks, Able::No, &Way::http(&world, "/mcp"), &world.path("home"));
         assert!(driven.step(&call("time__get_current_time", json!({"timezone": "UTC"}))).good());
-        let (forbidden, unknown) = (driven.step(&call("memory__delete_entities", json!({"entityNames": []}))), driven.step(&call("memory__nothing", json!({}))));
+        let (forbidden, unknown) =
+            (driven.step(&call("memory__delete_entities", json!({"entityNames": []}))), driven.step(&call("memory__nothing", json!({}))));
         let bare = |step: &Step| step.0.to_string().replace(step.reference().unwrap(), "REFERENCE");
         assert_eq!(bare(&forbidden), bare(&unknown));
         assert_eq!(world.record(forbidden.reference().unwrap())["decision"]["code"], DENIED);

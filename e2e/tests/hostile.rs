@@ -75,7 +75,10 @@ fn headers_that_differ_from_the_body_are_refused() {
             headers
         };
         let mut odd = vec![lost("Mcp-Name"), lost("Mcp-Method"), lost(VERSION)];
-        odd.extend([("Mcp-Name", "test_simple_text"), ("mcp-name", "test_image_content"), ("Mcp-Method", "tools/call"), (VERSION, Speaks::MODERN)].map(|(name, value)| doubled(name, value)));
+        odd.extend(
+            [("Mcp-Name", "test_simple_text"), ("mcp-name", "test_image_content"), ("Mcp-Method", "tools/call"), (VERSION, Speaks::MODERN)]
+                .map(|(name, value)| doubled(name, value)),
+        );
         let count = odd.len();
         for headers in odd {
             let response = agent.http.send("POST", "/mcp/fixture", &headers, simple.to_string().as_bytes());
@@ -135,7 +138,8 @@ fn of_what_can_be_read_in_two_ways_a_server_gets_no_byte() {
         agent.http.send("POST", "/mcp/fixture", &agent.headers(&body, &[]), text.as_bytes())
     };
     let legacy = |text: &str| session.post_text(text, &[]);
-    let sends: [(&dyn Fn(&str) -> Response, String); 2] = [(&modern, whole(false)), (&legacy, whole(true))];
+    type Send<'a> = &'a dyn Fn(&str) -> Response;
+    let sends: [(Send<'_>, String); 2] = [(&modern, whole(false)), (&legacy, whole(true))];
     for (send, whole) in &sends {
         assert!(send(whole).status == 200, "{}", String::from_utf8_lossy(&send(whole).body));
     }

@@ -21,13 +21,14 @@ struct Server {
 
 /// Those over HTTP, with what keeps them running.
 fn remote(peers: &Peers) -> (Vec<Server>, Vec<Running>) {
-    let ports = [free_port(), free_port(), free_port(), free_port()];
+    let ports = [free_port(), free_port(), free_port(), free_port(), free_port()];
     let log = |port: u16| -> PathBuf { std::env::temp_dir().join(format!("matrix-{port}.log")) };
     let running = vec![
         peers.everything("streamableHttp", ports[0], &log(ports[0])),
         peers.fixture(ports[1], &log(ports[1])),
         peers.python_script("fast.py", ports[2], &log(ports[2])),
         peers.node_script("two.mjs", ports[3], &log(ports[3])),
+        peers.everything("sse", ports[4], &log(ports[4])),
     ];
     let url = |at: usize| format!("url: http://localhost:{}/mcp", ports[at]);
     let hi = || json!({"message": "hi"});
@@ -40,6 +41,12 @@ fn remote(peers: &Peers) -> (Vec<Server>, Vec<Running>) {
             entry: url(1),
         },
         Server { name: "fast", allowed: ("echo", hi(), "Echo: hi"), forbidden: ("hidden", json!({})), entry: url(2) },
+        Server {
+            name: "stream",
+            allowed: ("echo", hi(), "Echo: hi"),
+            forbidden: ("get-env", json!({})),
+            entry: format!("url: http://localhost:{}/sse\ntransport: sse", ports[4]),
+        },
         Server { name: "two", allowed: ("echo", hi(), "Echo: hi"), forbidden: ("hidden", json!({})), entry: url(3) },
     ];
     (servers, running)
@@ -137,15 +144,15 @@ fn every_client_in_every_era_with_every_server() {
         for server in &servers {
             let pair = format!("inspector {speaks:?}, {}", server.name);
             let way = Way::http(&world, &format!("/mcp/{}", server.name));
-            let plan = json!([{"list": true}, {"call": server.allowed.0, "arguments": server.allowed.1}]);
+            let plan = json!([{"call": server.allowed.0, "arguments": server.allowed.1}]);
             let steps = peers.drive_as(Client::Inspector, speaks, &way, &home, &plan);
-            assert_eq!(steps[0].tools(), [server.allowed.0], "{pair}: {steps:?}");
-            assert!(steps[1].good() && steps[1].text().contains(server.allowed.2), "{pair}: {steps:?}");
+            assert!(steps[0].good() && steps[0].text().contains(server.allowed.2), "{pair}: {steps:?}");
         }
         // It looks a name up in the list before it calls, so that nothing arrives.
-        let plan = json!([{"call": servers[0].forbidden.0, "arguments": {}}]);
+        let plan = json!([{"list": true}, {"call": servers[0].forbidden.0, "arguments": {}}]);
         let steps = peers.drive_as(Client::Inspector, speaks, &Way::http(&world, "/mcp/everything"), &home, &plan);
-        assert!(steps[0].0["fault"]["message"].as_str().is_some_and(|said| said.contains("tool_not_found")), "{steps:?}");
+        assert_eq!(steps[0].tools(), [servers[0].allowed.0], "{steps:?}");
+        assert!(steps[1].0["fault"]["message"].as_str().is_some_and(|said| said.contains("tool_not_found")), "{steps:?}");
         allowed += 1;
     }
     let audit = world.audit();

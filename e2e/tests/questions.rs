@@ -147,7 +147,12 @@ fn who_cannot_be_asked_is_not_and_no_server_waits() {
     }
     let mut raw = Agent::new(&modern, "agent:tester", "/mcp/fixture");
     let refused = raw.call("test_input_required_result_sampling", json!({}));
-    assert_eq!((refused.code(), &refused.0["error"]["data"]["requiredCapabilities"]), (Some(-32021), &json!({"sampling": {}})), "{}", refused.0);
+    assert_eq!(
+        (refused.code(), &refused.0["error"]["data"]["requiredCapabilities"]),
+        (Some(-32021), &json!({"sampling": {}})),
+        "{}",
+        refused.0
+    );
     let codes = outcomes(&modern, "test_input_required_result_sampling");
     assert_eq!(codes, ["access.deny-by-default/question"; 5]);
     assert_eq!(outcomes(&legacy, "both").len(), 4);
@@ -234,7 +239,8 @@ fn a_state_is_good_once_for_its_own_request() {
             assert_eq!(refusal.code(), Some(-32602), "{revision}: {}", refusal.0);
             assert_eq!(bare(refusal), bare(&refusals[0]), "{revision}: they can be told apart");
         }
-        let refused = world.audit().into_iter().filter(|record| record["method"] == "tools/call" && record["decision"]["verdict"] == "refused");
+        let refused =
+            world.audit().into_iter().filter(|record| record["method"] == "tools/call" && record["decision"]["verdict"] == "refused");
         assert_eq!(refused.count(), refusals.len());
     }
 }
@@ -242,7 +248,8 @@ fn a_state_is_good_once_for_its_own_request() {
 #[test]
 fn what_a_modern_server_may_not_ask_refuses_the_whole_call() {
     let tools = json!([{"name": "ask", "inputSchema": {"type": "object"}}]);
-    let question = json!({"method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}});
+    let question =
+        json!({"method": "elicitation/create", "params": {"message": "Who?", "requestedSchema": {"type": "object", "properties": {}}}});
     let sample = json!({"method": "sampling/createMessage", "params": {"messages": [], "maxTokens": 1}});
     let asks = json!({"resultType": "input_required", "inputRequests": {"one": question, "two": sample}, "requestState": "s"});
     let double = Double::modern(tools, move |_| Says::Result(asks.clone()));
