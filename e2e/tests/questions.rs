@@ -1,5 +1,5 @@
 //! Questions of servers to clients, in every pair of eras: forms and samples, several rounds, and states that a client brings back.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use e2e::{Able, Agent, Client, Double, Driven, Peers, Says, Speaks, Step, Way, Wire, outcomes};
 use serde_json::{Value, json};
@@ -259,7 +259,7 @@ fn what_a_modern_server_may_not_ask_refuses_the_whole_call() {
         .start();
     let mut agent = Agent::new(&world, "agent:tester", "/mcp/double").able();
     let refused = agent.call("ask", json!({}));
-    assert!(refused.0.to_string().contains("inputRequests") == false && refused.is_error(), "{}", refused.0);
+    assert!(!refused.0.to_string().contains("inputRequests") && refused.is_error(), "{}", refused.0);
     assert_eq!(double.of("tools/call").len(), 1);
     assert_eq!(outcomes(&world, "ask"), ["access.deny-by-default/question"]);
 }
