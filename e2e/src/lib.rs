@@ -4,6 +4,8 @@
 //! `BASTIDE_REQUIRE_EXTERNAL` is `1`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
 
+pub mod conformance;
+
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -102,6 +104,13 @@ impl Peers {
     /// A program of the environment of the SQLite server.
     pub fn sqlite(&self, name: &str) -> String {
         self.folder.join("sqlite/bin").join(name).display().to_string()
+    }
+
+    /// The conformance suite's Python client.
+    pub fn conformance_client(&self) -> PathBuf {
+        let sdk = std::fs::read_dir(self.folder.join("python/source")).expect("the SDK's source").flatten().map(|entry| entry.path());
+        let clients = sdk.map(|folder| folder.join(".github/actions/conformance/client.py"));
+        clients.into_iter().find(|client| client.exists()).expect("the client in the SDK's source")
     }
 
     /// The folder of all peers.
