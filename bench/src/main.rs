@@ -97,7 +97,7 @@ enum Verb {
         #[arg(long)]
         bastide: PathBuf,
         /// Calls that wait at once.
-        #[arg(long, default_value_t = 500)]
+        #[arg(long, default_value_t = 200)]
         calls: usize,
     },
 }

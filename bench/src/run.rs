@@ -181,7 +181,7 @@ pub fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Res
              bounds: {{ inflight: 1024, connections: 512 }}\n\
              servers:\n  bench:\n    url: http://{server}/mcp\n    revision: \"2025-11-25\"\n\
              \x20 modern:\n    url: http://{server}/mcp\n    revision: \"2026-07-28\"\n\
-             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo, ask], modern: [echo] }}\n\
+             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo, ask, \"question:elicitation\"], modern: [echo] }}\n\
              tools:\n  bench__echo: {{ operation: read }}\n  bench__ask: {{ operation: read }}\n  modern__echo: {{ operation: read }}\n"
         ),
     )?;
