@@ -51,7 +51,7 @@ fn run_pair(client: &str, server: &str) -> Option<(Outcome, Outcome)> {
     let mut command = Command::new(peers.python("mcp-everything-server"));
     let _fixture = Running::start(command.args(["--port", &port.to_string()]), &folder.join("fixture.log"));
     listening(port);
-    let direct = server(&peers, port, "mcp", &folder.join("direct"), client);
+    let direct = checks(&peers, port, "mcp", &folder.join("direct"), client);
     let alone = ALONE.iter().find(|(revision, _)| *revision == client).unwrap().1;
     assert_eq!(score(&direct), alone, "the suite or the fixture changed");
 
@@ -69,14 +69,14 @@ fn run_pair(client: &str, server: &str) -> Option<(Outcome, Outcome)> {
     );
     let address = relay.line(Duration::from_secs(5)).unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    let through = server(&peers, port, "mcp/fixture", &folder.join("through"), client);
+    let through = checks(&peers, port, "mcp/fixture", &folder.join("through"), client);
     if std::env::var_os("BASTIDE_KEEP").is_none() {
         std::fs::remove_dir_all(&folder).unwrap();
     }
     Some((direct, through))
 }
 
-fn server(peers: &Peers, port: u16, path: &str, out: &Path, revision: &str) -> Outcome {
+fn checks(peers: &Peers, port: u16, path: &str, out: &Path, revision: &str) -> Outcome {
     let output = suite(peers, out, &["server", "--url", &format!("http://localhost:{port}/{path}"), "--requirements", revision]);
     read(out, &output)
 }
