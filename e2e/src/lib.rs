@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
 
 mod agent;
+pub mod conformance;
 mod double;
 mod servers;
 mod wire;
@@ -139,6 +140,13 @@ impl Peers {
     /// A program of the environment of the SQLite server.
     pub fn sqlite(&self, name: &str) -> String {
         self.folder.join("sqlite/bin").join(name).display().to_string()
+    }
+
+    /// The conformance suite's Python client.
+    pub fn conformance_client(&self) -> PathBuf {
+        let sdk = std::fs::read_dir(self.folder.join("python/source")).expect("the SDK's source").flatten().map(|entry| entry.path());
+        let clients = sdk.map(|folder| folder.join(".github/actions/conformance/client.py"));
+        clients.into_iter().find(|client| client.exists()).expect("the client in the SDK's source")
     }
 
     /// The folder of all peers.

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{CallId, Entropy, SessionId, Utc};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long a client may take to come back.
 pub(crate) const LIFE: Duration = Duration::from_secs(300);
@@ -27,6 +28,8 @@ pub(crate) const LIFE: Duration = Duration::from_secs(300);
 pub(crate) const MOST: u8 = 10;
 /// Calls that may wait at once.
 const WAITING: usize = 1024;
+/// Bytes of questions that may wait at once.
+const QUESTIONS: usize = 16 << 20;
 /// States that were used and are not yet too old.
 const SPENT: usize = 65_536;
 const NONCE: usize = 12;
@@ -94,6 +97,13 @@ pub(crate) struct Suspended {
     pub questions: Vec<Open>,
 }
 
+impl Suspended {
+    /// Bytes of its questions.
+    fn size(&self) -> usize {
+        self.questions.iter().map(|question| question.params.len()).sum()
+    }
+}
+
 /// A question of a call that waits.
 pub(crate) struct Open {
     /// What we call it.
@@ -110,7 +120,13 @@ pub(crate) struct Open {
 pub(crate) struct Rounds {
     cipher: Aes256GcmSiv,
     spent: Mutex<BTreeMap<(u64, [u8; NONCE]), ()>>,
-    waiting: Mutex<HashMap<CallId, Suspended>>,
+    waiting: Mutex<HashMap<CallId, Waiting>>,
+}
+
+/// A call that waits, and what ends with its waiting: the task that would give it up.
+struct Waiting {
+    suspended: Suspended,
+    _taken: DropGuard,
 }
 
 impl Rounds {
@@ -147,14 +163,19 @@ impl Rounds {
         if spent.len() >= SPENT || spent.insert((round.expires, round.nonce), ()).is_some() { Spent::Before } else { Spent::Now }
     }
 
-    /// Holds a call until its client comes back, or for too long.
-    pub(crate) fn hold(&self, gate: &Arc<Gate>, call: CallId, suspended: Suspended) {
+    /// Holds a call until its client comes back, or for too long. `most` calls of one session may wait; what does not fit is given up at once.
+    pub(crate) fn hold(&self, gate: &Arc<Gate>, call: CallId, suspended: Suspended, most: usize) {
+        let taken = CancellationToken::new();
+        let session = Arc::clone(&suspended.session);
         let refused = {
             let mut waiting = self.waiting.lock();
-            if waiting.len() >= WAITING || suspended.session.ended.is_cancelled() {
+            let own = waiting.values().filter(|other| other.suspended.session.id == session.id).count();
+            let bytes: usize = waiting.values().map(|other| &other.suspended).chain([&suspended]).map(Suspended::size).sum();
+            if waiting.len() >= WAITING || own >= most || bytes > QUESTIONS || session.ended.is_cancelled() {
                 Some(suspended)
             } else {
-                waiting.insert(call, suspended)
+                let entry = Waiting { suspended, _taken: taken.clone().drop_guard() };
+                waiting.insert(call, entry).map(|other| other.suspended)
             }
         };
         let gate = Arc::clone(gate);
@@ -162,9 +183,8 @@ impl Rounds {
             let given_up = match refused {
                 Some(refused) => Some(refused),
                 None => {
-                    let session = gate.rounds.waiting.lock().get(&call).map(|suspended| Arc::clone(&suspended.session));
-                    let Some(session) = session else { return };
                     tokio::select! {
+                        () = taken.cancelled() => return,
                         () = tokio::time::sleep(LIFE) => {}
                         () = session.ended.cancelled() => {}
                         () = gate.ending.cancelled() => {}
@@ -181,7 +201,7 @@ impl Rounds {
 
     /// Takes a call that waits.
     pub(crate) fn take(&self, call: CallId) -> Option<Suspended> {
-        self.waiting.lock().remove(&call)
+        self.waiting.lock().remove(&call).map(|waiting| waiting.suspended)
     }
 }
 

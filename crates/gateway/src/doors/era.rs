@@ -65,6 +65,17 @@ pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
     }
 }
 
+/// Whether a server refuses the revision of a question and names that very one among those that it speaks: some do once.
+pub(super) fn speaks(response: &Response, revision: Revision) -> bool {
+    match response.outcome() {
+        Outcome::Error { code: mcp::REVISION_UNSUPPORTED, data, .. } => {
+            let supported = data.and_then(|data| data.get("supported"));
+            supported.into_iter().flat_map(Node::items).any(|one| one.is_text(revision.as_str()))
+        }
+        Outcome::Error { .. } | Outcome::Result(_) => false,
+    }
+}
+
 /// What a fault in place of the answer to `server/discover` means: a server that refuses the request as such is of the other era, a server that
 /// cannot be reached, wants other credentials or fails is of none.
 pub(super) fn fallen(broken: Broken) -> Result<Seen, Broken> {

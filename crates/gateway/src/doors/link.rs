@@ -171,6 +171,15 @@ impl Drop for Aboard {
     }
 }
 
+/// How long what is sent may be answered.
+#[derive(Clone, Copy)]
+enum Lasting {
+    /// As long as a call may.
+    Call,
+    /// Until it is taken back.
+    Standing,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Over {
     No,
@@ -315,6 +324,11 @@ impl Link {
         }
     }
 
+    /// Whether calls of every session run on it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.sharing == Sharing::All
+    }
+
     /// How many requests wait.
     pub fn waiting(&self) -> usize {
         self.pending.lock().len()
@@ -371,6 +385,15 @@ impl Link {
     /// # Errors
     /// [`Broken`]; [`Broken::never_sent`] tells whether it can be sent again.
     pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Frame) -> Result<InFlight, Broken> {
+        self.begin(owner, Lasting::Call, print).await
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        owner: Option<Arc<Call>>,
+        lasting: Lasting,
+        print: impl FnOnce(&Id) -> Frame,
+    ) -> Result<InFlight, Broken> {
         let aboard = Aboard::new(self);
         if !self.is_open() {
             return Err(Broken::Gone);
@@ -395,10 +418,17 @@ impl Link {
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
                 let told = self.era.stated(self.handshake.lock().is_some());
+                let head = head(session.as_deref(), authorization.as_ref(), told, &fields);
+                let post = async {
+                    match lasting {
+                        Lasting::Call => wire.post(frame.into(), head).await,
+                        Lasting::Standing => wire.post_standing(frame.into(), head).await,
+                    }
+                };
                 let answers = tokio::select! {
                     biased;
                     () = self.ended.cancelled() => return Err(Broken::Gone),
-                    answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), told, &fields)) => answers,
+                    answers = post => answers,
                 };
                 let answers = match answers {
                     // Errors of revisions without a handshake come with a status of their own.
@@ -457,7 +487,7 @@ impl Link {
 
     /// Asks to be told what the filter in `params` names, until the request is cancelled.
     pub(super) async fn listen(self: &Arc<Self>, params: &[u8]) -> Result<InFlight, Broken> {
-        self.send(None, |id| era::request(self.revision(), self.may(), id, Method::Listen, Some(params))).await
+        self.begin(None, Lasting::Standing, |id| era::request(self.revision(), self.may(), id, Method::Listen, Some(params))).await
     }
 
     /// Whether the server says that it tells of changes to its lists of `capability`.
@@ -504,7 +534,11 @@ impl Link {
     /// Asks what there is in a revision without a handshake (MCP 2026-07-28, "Discovery"). What a server of another era answers is no fault.
     async fn discover(self: &Arc<Self>, revision: Revision) -> Result<era::Seen, Broken> {
         self.era.set(revision);
-        match self.ask(Method::Discover, None).await {
+        let asked = match self.ask(Method::Discover, None).await {
+            Ok(response) if era::speaks(&response, revision) => self.ask(Method::Discover, None).await,
+            asked => asked,
+        };
+        match asked {
             Ok(response) => Ok(era::seen(&response, revision)),
             Err(broken) => era::fallen(broken),
         }
@@ -791,6 +825,13 @@ impl InFlight {
             self.over = Over::Yes;
         }
         next
+    }
+
+    /// Gives the server as long again as a call has: it waited for its client meanwhile.
+    pub fn renew(&mut self) {
+        if let Way::Http { answers, .. } = &mut self.way {
+            answers.renew();
+        }
     }
 
     /// Tells the server that nobody waits any more.

@@ -14,11 +14,14 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use terms::{Code, Secret, Utc};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::line_frame;
 
 /// Until the last words of a process that has ended are read.
 const LAST: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a server's standing stream is waited for before its first call.
+const STANDING: std::time::Duration = std::time::Duration::from_millis(500);
 /// Lines that make no sense before a server is given up.
 pub(super) const STRAYS: u32 = 100;
 
@@ -283,17 +286,21 @@ pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
     }
 }
 
-/// Listens to the standing stream of a server over HTTP, as long as the link lives and the server has one.
-pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>) {
+/// Listens to the standing stream of a server over HTTP, as long as the link lives and the server has one. Returns when it is open, or was waited for
+/// long enough: what a server says of a call there is lost if it is not.
+pub(super) async fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>) {
     let (gate, link, server, session) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server), session.map(Arc::downgrade));
     let wanted = ["tools", "prompts", "resources"].iter().any(|name| link.can(name));
     if !wanted {
         return;
     }
+    let (opened, open) = oneshot::channel::<()>();
     tokio::spawn(async move {
+        let mut opened = Some(opened);
         let mut delay = std::time::Duration::from_secs(1);
         while link.is_open() && !gate.ending.is_cancelled() {
             let Some(mut answers) = link.stand().await else { return };
+            drop(opened.take());
             loop {
                 let next = tokio::select! {
                     () = link.ended.cancelled() => return,
@@ -318,4 +325,5 @@ pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, s
             }
         }
     });
+    let _ = tokio::time::timeout(STANDING, open).await;
 }

@@ -5,7 +5,7 @@ use super::resolve::{Fit, Reference, Resolved, Target, Watched};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
-use crate::session::{Session, Wants};
+use crate::session::{Abilities, Ability, Session, Wants};
 use crate::snapshot::{Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use identity::token::Scope;
@@ -75,6 +75,15 @@ fn answers(trail: &mut Trail, resolved: &Resolved) -> Result<(), Halt> {
         asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one))
     };
     if round.state.asked.iter().all(may) { Ok(()) } else { Err(trail.refuse(Code::QuestionRefused)) }
+}
+
+/// What the server of a message may ask its sender now.
+pub(super) fn may_be_asked(resolved: &Resolved) -> Abilities {
+    let Some(server) = super::resolve::server(resolved.target()) else { return Abilities::default() };
+    let principal = &resolved.admitted().session().principal;
+    let may = |question| if may_ask(resolved.snapshot(), principal, server, question) { Ability::Declared } else { Ability::Absent };
+    let elicitation = may(Question::Elicitation);
+    Abilities { sampling: may(Question::Sampling), form: elicitation, url: elicitation, roots: may(Question::Roots) }
 }
 
 /// The code under which content of a class is withheld.

@@ -40,9 +40,10 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
         Target::Tool(..) | Target::Prompt(..) => resolved.params()?.get("arguments"),
         Target::Completion(..) => resolved.params()?.get("argument"),
         Target::Reply(..) => resolved.reply(),
+        // The addresses in it go to their servers.
+        Target::Listen(..) => resolved.params()?.get("notifications"),
         Target::Initialize
         | Target::Discover
-        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)

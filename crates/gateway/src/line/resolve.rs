@@ -86,7 +86,7 @@ pub enum Reference {
 }
 
 /// Resources that one subscription may be about.
-const WATCHED: usize = 256;
+pub(super) const WATCHED: usize = 256;
 
 /// Whether arguments fit schema and constraints.
 pub enum Fit {

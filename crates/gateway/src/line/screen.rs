@@ -112,7 +112,9 @@ fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -
     let kind = mcp::view::result_kind(document.root());
     let client = forwarded.session().revision;
     if let (Some(method), ResultKind::Complete) = (forwarded.asked_for(), kind) {
-        let legs = mcp::Legs { client, server: Revision::NEWEST_LEGACY };
+        // Each definition of a list was made one of the client's revision by itself, from that of its own server.
+        let server = if matches!(forwarded.target(), Target::List(..)) { client } else { Revision::NEWEST_LEGACY };
+        let legs = mcp::Legs { client, server };
         legs.result(method, document.root(), mcp::Output::Plain, &mut edits);
     }
     if !client.is_legacy() {
@@ -180,6 +182,9 @@ fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
 
 /// The pages of an error as questions of a result: the client visits them and makes its request again.
 fn visits(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, data: Node<'_>) -> Result<Vec<u8>, Halt> {
+    if forwarded.rounds() >= rounds::MOST {
+        return Err(trail.refuse_with(Code::QuestionRounds, terms::Hole::Most(u64::from(rounds::MOST))));
+    }
     let mut pages = Vec::new();
     for page in data.get("elicitations").into_iter().flat_map(Node::items) {
         match params(gate, trail, forwarded, Some(page), Method::Elicit) {
