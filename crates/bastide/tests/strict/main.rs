@@ -4,5 +4,7 @@
 
 mod framing;
 mod head;
+mod lines;
 mod messages;
+mod modern;
 mod names;

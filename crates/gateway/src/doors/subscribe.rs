@@ -154,7 +154,7 @@ async fn hold(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session:
                     let session = session.and_then(Weak::upgrade);
                     standing::note(gate, link, server, session.as_ref(), note).await;
                 }
-                Incoming::Question(_) | Incoming::Parted => {}
+                Incoming::Question(_) | Incoming::Stray(_) | Incoming::Parted => {}
                 // The server ended it.
                 Incoming::Response(_) => return Err(Broken::Gone),
             },
