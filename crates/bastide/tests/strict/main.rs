@@ -4,7 +4,9 @@
 
 mod framing;
 mod head;
+mod hostile;
 mod lines;
 mod messages;
 mod modern;
 mod names;
+mod servers;

@@ -13,8 +13,8 @@ use std::time::Duration;
 ///
 /// A script is `{"era": REVISION, "capabilities": {…}, "tools": […], "acts": {NAME: [STAGE, …]}}`. An act is what `tools/call` names in its argument
 /// `text`, `resources/read` in its `uri`, `prompts/get` in its argument `who`; of any other method (over HTTP also `GET` and `DELETE`) the flag file,
-/// `{METHOD: NAME}`, names it. Its first stage is written at once, the next one when a question is answered or the request made again with answers;
-/// the last stage is repeated.
+/// `{METHOD: NAME}`, names it. Its first stage is written at once, the next one when a question is answered, or the request made again with answers
+/// or a state, for which the last stage is repeated.
 ///
 /// A stage is a list of steps: a text (over pipes a line), `{"raw": TEXT}`, `{"hex": BYTES}`, `{"big": [COUNT, TEXT]}`, `{"repeat": [COUNT, TEXT]}`,
 /// `{"sleep": MS}`, `{"die": true}`, `{"behave": true}`. In texts `$ID`, `$TOKEN` and `$ANSWER` stand for the request's id, its progress token and what
@@ -87,7 +87,11 @@ impl Scripted {
         let (name, message, answer) = match method {
             None => {
                 let (name, asked) = self.asking.clone()?;
-                *self.stages.entry(name.clone()).or_default() += 1;
+                let stage = self.stages.entry(name.clone()).or_default();
+                *stage += 1;
+                if *stage >= self.script["acts"][&name].as_array()?.len() {
+                    return None;
+                }
                 (name, asked, message.clone())
             }
             Some(method) => {
@@ -111,7 +115,7 @@ impl Scripted {
         let id = &message["id"];
         match answer {
             Ok(mut result) => {
-                if let (Some(more), Some(tools)) = (self.script["tools"].as_array(), result["tools"].as_array_mut()) {
+                if let (Some(more), Some(tools)) = (self.script["tools"].as_array(), result.get_mut("tools").and_then(Value::as_array_mut)) {
                     tools.extend(more.iter().cloned());
                 }
                 if let (Some(capabilities), Some(found)) = (self.script.get("capabilities"), result.get_mut("capabilities")) {
