@@ -1,7 +1,7 @@
 //! What servers may do to harm, each in turn: the caller is told what the table says, it is on record, nobody else is harmed, and the same server
 //! serves again when it behaves.
 
-use crate::servers::{Act, Ask, By, MARK, On, Told, acts};
+use crate::servers::{Act, Ask, By, DIED, GONE, MALFORMED, MARK, On, STRAY, Told, acts};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -31,36 +31,28 @@ fn about(act: &Act) -> String {
     }
 }
 
-/// The server of a class on a carrier.
-fn server(class: &str, on: On) -> String {
-    format!("{class}-{}", on.word())
+/// The lines of an entry for a server that runs here and follows the script of `on`.
+fn local(on: On, more: &str) -> String {
+    let script = format!("{{bin}}/evil-server, --script, {{box}}/{}.json{more}", on.word());
+    format!("run: [{script}]\ncall: 6s\nrestart: {{ delay: 1ms, most: 1000, within: 1s }}\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}")
 }
 
-/// A world with a server for each class and carrier that has acts.
-fn world(acts: &[Act]) -> World {
-    let used: BTreeSet<(&str, On)> = acts.iter().map(|act| (act.class, act.on)).collect();
+/// The lines of an entry for one that does not.
+const REMOTE: &str = "call: 6s\ntrust: internal\nclearance: restricted";
+
+/// A world with a server for each carrier, and an agent for each class.
+fn world(acts: &[Act], flag: &str) -> World {
     let mut setup = World::with().section("bounds", "result: 1MiB\ninflight: 64");
-    let mut allowed = vec!["canary: [\"*\"]".to_owned()];
     for on in On::ALL {
-        let name = format!("box/{}.json", on.word());
-        setup = setup.file(&name, &script(on, acts));
-        let names: Vec<String> = used.iter().filter(|(_, other)| *other == on).map(|(class, _)| server(class, on)).collect();
-        allowed.extend(names.iter().map(|name| format!("{name}: [\"*\"]")));
-        if on.is_web() && !names.is_empty() {
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            setup = setup.scripted(&names, &name, "call: 4s\ntrust: internal\nclearance: restricted");
-        } else {
-            for name in names {
-                let entry = format!(
-                    "run: [{{bin}}/evil-server, --script, {{box}}/{}.json]\ncall: 4s\nrestart: {{ delay: 10ms, most: 60, within: 1s }}\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}",
-                    on.word()
-                );
-                setup = setup.server(&name, &entry);
-            }
-        }
+        let script_file = format!("box/{}.json", on.word());
+        setup = setup.file(&script_file, &script(on, acts));
+        setup = if on.is_web() { setup.scripted(&[on.word()], &script_file, REMOTE) } else { setup.server(on.word(), &local(on, flag)) };
     }
-    let role = format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ {} }}", allowed.join(", "));
-    setup.role("tester", &role).start()
+    let allowed: Vec<String> = On::ALL.iter().map(|on| format!("{}: [\"*\"]", on.word())).collect();
+    let members: BTreeSet<String> = acts.iter().map(|act| format!("\"agent:{}\"", act.class)).collect();
+    let members = members.into_iter().collect::<Vec<_>>().join(", ");
+    let role = format!("members: [\"agent:tester\", {members}]\nclearance: restricted\nallow: {{ canary: [\"*\"], {} }}", allowed.join(", "));
+    setup.role("tester", &role.replace(", ]", "]")).start()
 }
 
 /// One client of one server, in both eras.
@@ -151,15 +143,15 @@ fn judged(act: &Act, response: &Response) -> Result<(), String> {
     if right && held { Ok(()) } else { Err(format!("wanted {:?} holding {:?}, got {} {body:.600}", act.told, act.holds, response.status)) }
 }
 
-/// All acts of a class. What is wrong, and the reference of each refusal by the act's place.
+/// All acts of a class on one carrier. What is wrong, and the reference of each refusal by the act's name.
 fn play(world: &World, token: &str, acts: &[&Act]) -> (Vec<String>, BTreeMap<String, String>) {
-    let mut clients: BTreeMap<On, Client> = BTreeMap::new();
     let mut canary = Http::new(world.data(), "/mcp/canary", Some(token));
     canary.open();
     let (mut wrong, mut references) = (Vec::new(), BTreeMap::new());
+    let mut client = None;
     for act in acts {
-        let server = server(act.class, act.on);
-        let client = clients.entry(act.on).or_insert_with(|| Client::of(world, token, &server));
+        let server = format!("{} of {}", act.on.word(), act.class);
+        let client = client.get_or_insert_with(|| Client::of(world, token, act.on.word()));
         let behaves = |client: &mut Client| {
             let begun = Instant::now();
             let mut answer = client.echo(act.by);
@@ -191,8 +183,8 @@ fn play(world: &World, token: &str, acts: &[&Act]) -> (Vec<String>, BTreeMap<Str
 
 /// What is wrong with the record of an act.
 fn recorded(audit: &[Value], act: &Act, reference: Option<&String>) -> Result<(), String> {
-    let server = server(act.class, act.on);
-    let of = |record: &&Value| record["server"] == server.as_str();
+    let server = act.on.word();
+    let of = |record: &&Value| record["server"] == server;
     let about = about(act);
     let asked = audit.iter().filter(of).find(|record| match reference {
         Some(reference) => record["request"] == reference.as_str(),
@@ -211,27 +203,33 @@ fn recorded(audit: &[Value], act: &Act, reference: Option<&String>) -> Result<()
     if !fits {
         return Err(format!("{server}: {}: recorded as {ended}", act.name));
     }
-    match act.event {
-        Some(event) if !audit.iter().filter(of).any(|record| record["event"] == event) => Err(format!("{server}: {}: no event {event}", act.name)),
-        _ => Ok(()),
-    }
+    Ok(())
+}
+
+/// The events that the acts of `on` must leave: of deaths one for each, of strays the first of each process.
+fn remembered(audit: &[Value], acts: &[Act], on: On, event: &str) -> Result<(), String> {
+    let of: Vec<&Act> = acts.iter().filter(|act| act.on == on && act.event == Some(event)).collect();
+    let classes: BTreeSet<&str> = of.iter().map(|act| act.class).collect();
+    let wanted = if event == DIED { of.len() } else { classes.len() };
+    let found: Vec<&Value> = audit.iter().filter(|record| record["server"] == on.word() && record["event"] == event).collect();
+    let told = found.iter().all(|record| record["detail"].get("row").is_some() || record["detail"].get("stderr").is_some());
+    if found.len() >= wanted && told { Ok(()) } else { Err(format!("{}: {} of {wanted} {event}", on.word(), found.len())) }
 }
 
 #[test]
 fn the_caller_is_told_it_is_on_record_and_nobody_else_is_harmed() {
     let acts = acts();
-    let world = world(&acts);
-    let token = world.token("agent:tester", &[]);
+    let world = world(&acts, "");
     let classes: BTreeSet<&str> = acts.iter().map(|act| act.class).collect();
+    let tokens: BTreeMap<&str, String> = classes.iter().map(|class| (*class, world.token(&format!("agent:{class}"), &[]))).collect();
+    let parts: BTreeSet<(&str, On)> = acts.iter().map(|act| (act.class, act.on)).collect();
     let played: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> = classes
-            .iter()
-            .map(|class| {
-                let own: Vec<&Act> = acts.iter().filter(|act| act.class == *class).collect();
-                let (world, token) = (&world, &token);
-                scope.spawn(move || play(world, token, &own))
-            })
-            .collect();
+        let play = |(class, on): (&'static str, On)| {
+            let own: Vec<&Act> = acts.iter().filter(|act| act.class == class && act.on == on).collect();
+            let (world, token) = (&world, &tokens[class]);
+            scope.spawn(move || play(world, token, &own))
+        };
+        let threads: Vec<_> = parts.into_iter().map(play).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let mut wrong: Vec<String> = played.iter().flat_map(|(wrong, _)| wrong.clone()).collect();
@@ -240,6 +238,9 @@ fn the_caller_is_told_it_is_on_record_and_nobody_else_is_harmed() {
     for act in &acts {
         let reference = played.iter().find_map(|(_, references)| references.get(act.name));
         wrong.extend(recorded(&audit, act, reference).err());
+    }
+    for on in On::ALL {
+        wrong.extend([DIED, STRAY].iter().filter_map(|event| remembered(&audit, &acts, on, event).err()));
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), acts.len(), wrong.join("\n"));
     assert_eq!(world.verify()["ok"], true);
@@ -257,4 +258,96 @@ fn there_are_enough_of_them_and_no_class_makes_up_a_tenth() {
     for on in On::ALL {
         assert!(acts.iter().filter(|act| act.on == on).count() * 10 > acts.len(), "{on:?}");
     }
+}
+
+/// What a server does while it is opened: who, on which question, the bytes, and the codes with which the call that opened it may be refused.
+fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
+    const REVISION: &str = "transport.protocol-pin/server";
+    const CHANGED: &str = "supply.pinning/changed";
+    let web = |head: &str, body: &str| json!([format!("HTTP/1.1 200 OK\r\nContent-Type: application/json{head}\r\nConnection: close\r\n\r\n{body}")]);
+    let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":$ID,"result":{result}}}"#);
+    let hello = |version: &str, capabilities: &str| {
+        result(&format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{{"name":"canary","version":"1.0.0"}}}}"#))
+    };
+    let about = |versions: &str, capabilities: &str| {
+        result(&format!(r#"{{"supportedVersions":{versions},"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private","resultType":"complete"}}"#))
+    };
+    let tools = |more: &str, tools: &str| result(&format!(r#"{{{more}"tools":{tools}}}"#));
+    let fault = |code: i64| format!(r#"{{"jsonrpc":"2.0","id":$ID,"error":{{"code":{code},"message":"{MARK}","data":{{"supported":["{MARK}"]}}}}}}"#);
+    let echo = |about: &str| format!(r#"{{"name":"echo","description":"{about}","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}}}}}}"#);
+    let old = "2025-11-25";
+    let fresh = r#""ttlMs":0,"cacheScope":"private","#;
+    vec![
+        (On::OldWeb, "initialize", web("", &hello("2024-11-05", CAPABILITIES)), &[REVISION]),
+        (On::OldWeb, "initialize", web("", &hello("wicked-7Qx", CAPABILITIES)), &[REVISION]),
+        (On::OldWeb, "initialize", web("", &fault(-32603)), &[GONE]),
+        (On::OldWeb, "initialize", web("", &result("{}")), &[REVISION]),
+        (On::OldWeb, "initialize", web("", &hello(old, "[]")), &[MALFORMED, CHANGED]),
+        (On::OldWeb, "initialize", web("\r\nMcp-Session-Id: wicked 7Qx", &hello(old, CAPABILITIES)), &[GONE]),
+        (On::OldWeb, "initialize", web("\r\nMcp-Session-Id: a\r\nMcp-Session-Id: b", &hello(old, CAPABILITIES)), &[GONE]),
+        (On::OldWeb, "tools/list", web("", &tools(r#""nextCursor":"again","#, "[]")), &[MALFORMED]),
+        (On::OldWeb, "tools/list", web("", &tools("", &format!("[{}]", echo(MARK)))), &[CHANGED]),
+        (On::OldWeb, "tools/list", web("", &tools("", &format!("[{},{}]", echo("a"), echo("b")))), &[MALFORMED, CHANGED]),
+        (On::OldWeb, "tools/list", web("", &tools("", r#"{"name":"wicked-7Qx"}"#)), &[MALFORMED]),
+        (On::NewWeb, "server/discover", web("", &about(r#"["2025-11-25"]"#, CAPABILITIES)), &[REVISION]),
+        (On::NewWeb, "server/discover", web("", &about("\"2026-07-28\"", CAPABILITIES)), &[REVISION, MALFORMED]),
+        (On::NewWeb, "server/discover", web("", &about(r#"["2026-07-28"]"#, "\"all\"")), &[MALFORMED, CHANGED]),
+        (On::NewWeb, "server/discover", web("", &fault(-32022)), &[REVISION]),
+        (On::NewWeb, "tools/list", web("", &tools("", "[]")), &[MALFORMED]),
+        (On::NewWeb, "tools/list", web("", &tools(&format!(r#"{fresh}"resultType":"input_required","#), "[]")), &[MALFORMED]),
+        (On::NewWeb, "tools/list", web("", &fault(-32020)), &[GONE]),
+        (On::Old, "initialize", json!([format!("listening as {MARK}"), {"behave": true}]), &[GONE]),
+        (On::Old, "initialize", json!([{"die": true}]), &[GONE]),
+        (On::Old, "initialize", json!([hello("2026-07-28", CAPABILITIES)]), &[REVISION]),
+        (On::New, "server/discover", json!([fault(-32601)]), &[REVISION]),
+        (On::New, "server/discover", json!([about("[]", CAPABILITIES)]), &[REVISION]),
+        (On::New, "prompts/list", json!([result(&format!(r#"{{{fresh}"prompts":[{{"name":"greet","description":"{MARK}"}}]}}"#)), {"die": true}]), &[GONE]),
+    ]
+}
+
+#[test]
+fn a_server_that_lies_when_it_is_opened_is_not_used_until_it_does_not() {
+    let openings = openings();
+    assert!(openings.len() >= 20);
+    let mut acts = Vec::new();
+    let names: Vec<String> = (0..openings.len()).map(|at| format!("opening {at}")).collect();
+    for ((on, _, steps, _), name) in openings.iter().zip(&names) {
+        acts.push(Act::opening(name.clone().leak(), *on, steps.clone()));
+    }
+    let world = world(&acts, ", --flag, {box}/local.flag");
+    let token = world.token("agent:tester", &[]);
+    let mut canary = Http::new(world.data(), "/mcp/canary", Some(&token));
+    canary.open();
+    let mut wrong = Vec::new();
+    for ((on, method, _, codes), name) in openings.iter().zip(&names) {
+        let flag = world.path(&if on.is_web() { format!("box/{}.flag", on.word()) } else { "box/local.flag".to_owned() });
+        std::fs::write(&flag, json!({*method: name}).to_string()).unwrap();
+        let mut client = Client::of(&world, &token, on.word());
+        let begun = Instant::now();
+        let mut answer = client.echo(By::Old);
+        // One that failed a moment ago is not tried again at once.
+        while answer.refusal().is_some_and(|refusal| refusal["code"] == GONE) && !codes.contains(&GONE) && begun.elapsed() < AGAIN {
+            std::thread::sleep(Duration::from_millis(50));
+            answer = client.echo(By::Old);
+        }
+        let code = answer.refusal().and_then(|refusal| refusal["code"].as_str()).unwrap_or_default().to_owned();
+        if !codes.contains(&code.as_str()) || answer.0.to_string().contains(MARK) {
+            wrong.push(format!("{}: {method}: {name}: wanted {codes:?}, got {}", on.word(), answer.0));
+        } else if world.record(answer.reference())["decision"]["verdict"] != "refused" {
+            wrong.push(format!("{}: {method}: {name}: not on record", on.word()));
+        }
+        if canary.call("echo", json!({"text": "hi"})).text() != "hi" {
+            wrong.push(format!("{}: {method}: {name}: another server was harmed", on.word()));
+        }
+        std::fs::write(&flag, "{}").unwrap();
+        let begun = Instant::now();
+        while Client::of(&world, &token, on.word()).echo(By::Old).text() != "hi" {
+            if begun.elapsed() > AGAIN {
+                wrong.push(format!("{}: {method}: {name}: it did not behave again", on.word()));
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), openings.len(), wrong.join("\n"));
 }

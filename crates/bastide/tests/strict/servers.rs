@@ -31,7 +31,7 @@ pub(crate) enum On {
 impl On {
     pub(crate) const ALL: [Self; 4] = [Self::Old, Self::New, Self::OldWeb, Self::NewWeb];
 
-    /// How its servers are called.
+    /// How its server is called.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Old => "old",
@@ -103,8 +103,8 @@ pub(crate) struct Act {
 }
 
 const FINE: Told = Told::Says("fine");
-const STRAY: &str = "transport.server-stray";
-const DIED: &str = "runtime.server-died";
+pub(crate) const STRAY: &str = "transport.server-stray";
+pub(crate) const DIED: &str = "runtime.server-died";
 
 fn message(inner: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0",{inner}}}"#)
@@ -182,6 +182,12 @@ impl Table {
 }
 
 impl Act {
+    /// One that a flag names.
+    pub(crate) fn opening(name: &'static str, on: On, steps: Value) -> Self {
+        let (by, ask) = (By::Old, Ask::Tool("echo"));
+        Self { class: "tester", name, on, by, ask, stages: json!([steps]), told: FINE, holds: "", event: None, returns: 0 }
+    }
+
     fn by(&mut self, by: By) -> &mut Self {
         self.by = by;
         self
@@ -223,6 +229,7 @@ pub(crate) fn acts() -> Vec<Act> {
         ("output", output),
         ("size", size),
         ("status", status),
+        ("session", session),
         ("stream", stream),
         ("questions", questions),
         ("rounds", rounds),
@@ -353,6 +360,19 @@ fn status(table: &mut Table) {
     }
 }
 
+/// Sessions of a server that change or end in the middle of them.
+fn session(table: &mut Table) {
+    let with = |id: &str, body: &str| response(&format!("200 OK\r\nContent-Type: application/json\r\nMcp-Session-Id: {id}"), body);
+    let gone = Told::Refused(&[GONE]);
+    table.act("another session id", On::OldWeb, json!([with(MARK, &fine())]), FINE);
+    table.act("a session id in the era without", On::NewWeb, json!([with(MARK, &fine())]), FINE);
+    table.act("a session id with a blank", On::OldWeb, json!([with("wicked 7Qx", &wicked())]), gone);
+    table.act("two session ids", On::OldWeb, json!([with("a\r\nMcp-Session-Id: b", &wicked())]), gone);
+    table.act("a session id of 300 letters", On::OldWeb, json!([with(&"s".repeat(300), &wicked())]), gone);
+    table.act("a session that was forgotten", On::OldWeb, json!([{"raw": response("404 Not Found\r\nContent-Type: application/json", &wicked())}]), gone);
+    table.act("a session that is said to be none", On::OldWeb, json!([{"raw": response("400 Bad Request\r\nContent-Type: application/json", &wicked())}]), gone);
+}
+
 /// Streams of events that are none, or say too much.
 fn stream(table: &mut Table) {
     let good = event(&fine());
@@ -365,7 +385,7 @@ fn stream(table: &mut Table) {
     table.act("an event that is no JSON", On::OldWeb, json!([events(&event("wicked-7Qx"))]), bad);
     table.act("an event that is no UTF-8", On::NewWeb, json!([events("data: "), {"hex": "ff"}, {"raw": "\n\n"}]), bad);
     table.act("a request in a modern stream", On::NewWeb, json!([events(&format!("{}{good}", event(&question("1", "sampling/createMessage", SAMPLING))))]), FINE);
-    table.act("a chunk that lies", On::OldWeb, json!([{"raw": format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nfffffffff\r\n{good}")}]), bad);
+    table.act("a chunk without a size", On::OldWeb, json!([{"raw": format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n{}", event(&wicked()))}]), bad);
     table.act("a length that is too long", On::NewWeb, json!([{"raw": format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{}", wicked())}]), bad);
 }
 
@@ -480,19 +500,19 @@ fn life(table: &mut Table) {
     table.act("a carriage return", On::Old, json!([{"raw": format!("{}\r\n", fine())}]), FINE);
 }
 
-/// Servers that take their time. A call has four seconds here.
+/// Servers that take their time. A call has six seconds here.
 fn time(table: &mut Table) {
     let slow = Told::Refused(&[TIMEOUT, GONE]);
     let drip = |head: String| {
         let mut steps = vec![json!({"raw": head})];
-        (0..30).for_each(|_| steps.extend([json!({"raw": ":"}), json!({"sleep": 300})]));
+        (0..40).for_each(|_| steps.extend([json!({"raw": ":"}), json!({"sleep": 300})]));
         Value::Array(steps)
     };
     table.act("no answer", On::Old, json!([]), slow);
     table.act("an answer to somebody else alone", On::New, json!([wicked().replace("$ID", "987654")]), slow).event(STRAY);
-    table.act("no head", On::OldWeb, json!([{"sleep": 9_000}]), slow);
-    table.act("a head and no body", On::NewWeb, json!([web(""), {"sleep": 9_000}]), slow);
-    table.act("half a body", On::OldWeb, json!([web(r#"{"jsonrpc":"2.0","#), {"sleep": 9_000}]), slow);
+    table.act("no head", On::OldWeb, json!([{"sleep": 12_000}]), slow);
+    table.act("a head and no body", On::NewWeb, json!([web(""), {"sleep": 12_000}]), slow);
+    table.act("half a body", On::OldWeb, json!([web(r#"{"jsonrpc":"2.0","#), {"sleep": 12_000}]), slow);
     table.act("a stream that drips", On::NewWeb, drip(events("")), slow);
     table.act("a body that drips", On::OldWeb, drip(web("")), slow);
     table.act("a line that drips", On::New, drip(String::new()), slow);
