@@ -17,7 +17,8 @@ fn script(on: On, all: &[Act]) -> String {
     let mut acts: BTreeMap<String, Value> = all.iter().filter(|act| act.on == on).map(|act| (about(act), act.stages.clone())).collect();
     let good = json!({"jsonrpc": "2.0", "id": "$ID", "result": {"content": [{"type": "text", "text": "typed"}], "structuredContent": {"count": 1}}});
     let good = good.to_string().replace("\"$ID\"", "$ID");
-    let good = if on.is_web() { format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{good}") } else { good };
+    let good =
+        if on.is_web() { format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n{good}") } else { good };
     acts.insert("count".to_owned(), json!([[good]]));
     let parse = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     json!({"era": on.era(), "capabilities": parse(CAPABILITIES), "tools": parse(TYPED), "acts": acts}).to_string()
@@ -34,7 +35,9 @@ fn about(act: &Act) -> String {
 /// The lines of an entry for a server that runs here and follows the script of `on`.
 fn local(on: On, more: &str) -> String {
     let script = format!("{{bin}}/evil-server, --script, {{box}}/{}.json{more}", on.word());
-    format!("run: [{script}]\ncall: 6s\nrestart: {{ delay: 1ms, most: 1000, within: 1s }}\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}")
+    format!(
+        "run: [{script}]\ncall: 6s\nrestart: {{ delay: 1ms, most: 1000, within: 1s }}\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}"
+    )
 }
 
 /// The lines of an entry for one that does not.
@@ -51,7 +54,8 @@ fn world(acts: &[Act], flag: &str) -> World {
     let allowed: Vec<String> = On::ALL.iter().map(|on| format!("{}: [\"*\"]", on.word())).collect();
     let members: BTreeSet<String> = acts.iter().map(|act| format!("\"agent:{}\"", act.class)).collect();
     let members = members.into_iter().collect::<Vec<_>>().join(", ");
-    let role = format!("members: [\"agent:tester\", {members}]\nclearance: restricted\nallow: {{ canary: [\"*\"], {} }}", allowed.join(", "));
+    let role =
+        format!("members: [\"agent:tester\", {members}]\nclearance: restricted\nallow: {{ canary: [\"*\"], {} }}", allowed.join(", "));
     setup.role("tester", &role.replace(", ]", "]")).start()
 }
 
@@ -92,7 +96,9 @@ impl Client {
             Ask::Read => ("resources/read", json!({"uri": about})),
         };
         let mut response = self.ask(act.by, method, params.clone());
-        while act.by == By::Old && !response.messages().iter().any(|message| message.get("result").is_some() || message.get("error").is_some()) {
+        while act.by == By::Old
+            && !response.messages().iter().any(|message| message.get("result").is_some() || message.get("error").is_some())
+        {
             let Some(rest) = self.rest(&response) else { break };
             response = rest;
         }
@@ -130,7 +136,8 @@ fn text(answer: &Answer) -> String {
 /// What is wrong with an answer, if anything is.
 fn judged(act: &Act, response: &Response) -> Result<(), String> {
     let body = String::from_utf8_lossy(&response.body);
-    let Some(message) = response.messages().into_iter().rfind(|message| message.get("result").is_some() || message.get("error").is_some()) else {
+    let Some(message) = response.messages().into_iter().rfind(|message| message.get("result").is_some() || message.get("error").is_some())
+    else {
         return Err(format!("no answer: {} {body:.300}", response.status));
     };
     let answer = Answer(message);
@@ -169,7 +176,8 @@ fn play(world: &World, token: &str, acts: &[&Act]) -> (Vec<String>, BTreeMap<Str
         if let Err(why) = judged(act, &response) {
             wrong.push(format!("{server}: {}: {why}", act.name));
         }
-        let refusal = response.messages().into_iter().find_map(|message| Answer(message).refusal()?["reference"].as_str().map(str::to_owned));
+        let refusal =
+            response.messages().into_iter().find_map(|message| Answer(message).refusal()?["reference"].as_str().map(str::to_owned));
         references.extend(refusal.map(|reference| (act.name.to_owned(), reference)));
         if canary.call("echo", json!({"text": "hi"})).text() != "hi" {
             wrong.push(format!("{server}: {}: another server was harmed", act.name));
@@ -188,7 +196,11 @@ fn recorded(audit: &[Value], act: &Act, reference: Option<&String>) -> Result<()
     let about = about(act);
     let asked = audit.iter().filter(of).find(|record| match reference {
         Some(reference) => record["request"] == reference.as_str(),
-        None => record["arguments"]["text"] == about.as_str() || record["arguments"]["who"] == about.as_str() || record["tool"] == about.as_str(),
+        None => {
+            record["arguments"]["text"] == about.as_str()
+                || record["arguments"]["who"] == about.as_str()
+                || record["tool"] == about.as_str()
+        }
     });
     let asked = asked.ok_or_else(|| format!("{server}: {}: not on record", act.name))?;
     let ended = audit.iter().filter(of).rfind(|record| record["request"] == asked["request"] && record.get("result").is_some());
@@ -264,17 +276,29 @@ fn there_are_enough_of_them_and_no_class_makes_up_a_tenth() {
 fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
     const REVISION: &str = "transport.protocol-pin/server";
     const CHANGED: &str = "supply.pinning/changed";
-    let web = |head: &str, body: &str| json!([format!("HTTP/1.1 200 OK\r\nContent-Type: application/json{head}\r\nConnection: close\r\n\r\n{body}")]);
+    let web = |head: &str, body: &str| {
+        json!([format!("HTTP/1.1 200 OK\r\nContent-Type: application/json{head}\r\nConnection: close\r\n\r\n{body}")])
+    };
     let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":$ID,"result":{result}}}"#);
     let hello = |version: &str, capabilities: &str| {
-        result(&format!(r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{{"name":"canary","version":"1.0.0"}}}}"#))
+        result(&format!(
+            r#"{{"protocolVersion":"{version}","capabilities":{capabilities},"serverInfo":{{"name":"canary","version":"1.0.0"}}}}"#
+        ))
     };
     let about = |versions: &str, capabilities: &str| {
-        result(&format!(r#"{{"supportedVersions":{versions},"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private","resultType":"complete"}}"#))
+        result(&format!(
+            r#"{{"supportedVersions":{versions},"capabilities":{capabilities},"ttlMs":0,"cacheScope":"private","resultType":"complete"}}"#
+        ))
     };
     let tools = |more: &str, tools: &str| result(&format!(r#"{{{more}"tools":{tools}}}"#));
-    let fault = |code: i64| format!(r#"{{"jsonrpc":"2.0","id":$ID,"error":{{"code":{code},"message":"{MARK}","data":{{"supported":["{MARK}"]}}}}}}"#);
-    let echo = |about: &str| format!(r#"{{"name":"echo","description":"{about}","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}}}}}}"#);
+    let fault = |code: i64| {
+        format!(r#"{{"jsonrpc":"2.0","id":$ID,"error":{{"code":{code},"message":"{MARK}","data":{{"supported":["{MARK}"]}}}}}}"#)
+    };
+    let echo = |about: &str| {
+        format!(
+            r#"{{"name":"echo","description":"{about}","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}}}}}}"#
+        )
+    };
     let old = "2025-11-25";
     let fresh = r#""ttlMs":0,"cacheScope":"private","#;
     vec![
@@ -301,7 +325,12 @@ fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
         (On::Old, "initialize", json!([hello("2026-07-28", CAPABILITIES)]), &[REVISION]),
         (On::New, "server/discover", json!([fault(-32601)]), &[REVISION]),
         (On::New, "server/discover", json!([about("[]", CAPABILITIES)]), &[REVISION]),
-        (On::New, "prompts/list", json!([result(&format!(r#"{{{fresh}"prompts":[{{"name":"greet","description":"{MARK}"}}]}}"#)), {"die": true}]), &[GONE]),
+        (
+            On::New,
+            "prompts/list",
+            json!([result(&format!(r#"{{{fresh}"prompts":[{{"name":"greet","description":"{MARK}"}}]}}"#)), {"die": true}]),
+            &[GONE],
+        ),
     ]
 }
 
@@ -341,13 +370,21 @@ fn a_server_that_lies_when_it_is_opened_is_not_used_until_it_does_not() {
         }
         std::fs::write(&flag, "{}").unwrap();
         let begun = Instant::now();
-        while Client::of(&world, &token, on.word()).echo(By::Old).text() != "hi" {
+        // What was put aside is compared again when another call opens a way.
+        let mut serves = || {
+            client.old.close();
+            client = Client::of(&world, &token, on.word());
+            client.ask(By::Old, "resources/read", json!({"uri": "canary://page"})).answer().code().is_none()
+                && client.echo(By::Old).text() == "hi"
+        };
+        while !serves() {
             if begun.elapsed() > AGAIN {
                 wrong.push(format!("{}: {method}: {name}: it did not behave again", on.word()));
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
+        client.old.close();
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), openings.len(), wrong.join("\n"));
 }

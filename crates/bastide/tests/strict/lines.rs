@@ -22,7 +22,10 @@ pub(crate) fn legacy() -> Vec<Line> {
 pub(crate) fn modern() -> Vec<Line> {
     let alone = |entry: &modern::Entry| {
         let claims = entry.body.windows(7).any(|window| window == b"\"_meta\"");
-        !entry.head.iter().any(|(name, _)| *name == "Mcp-Session-Id") && (claims || entry.status == 413) && entry.row != 38 && entry.row != 37
+        !entry.head.iter().any(|(name, _)| *name == "Mcp-Session-Id")
+            && (claims || entry.status == 413)
+            && entry.row != 38
+            && entry.row != 37
     };
     let rows = modern::rows().into_iter().filter(|entry| is_line(entry.row, &entry.body) && alone(entry));
     rows.map(|entry| (entry.row, entry.body, entry.code, entry.id)).collect()

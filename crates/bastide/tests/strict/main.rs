@@ -10,3 +10,4 @@ mod messages;
 mod modern;
 mod names;
 mod servers;
+mod states;

@@ -108,7 +108,13 @@ fn bytes(table: &mut Table) {
     ] {
         table.echo(6, message("tools/call", doubled), 400, -32600, Some(5));
     }
-    table.echo(6, good.replace(r#""_meta":{"#, r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25","#), 400, -32600, Some(5));
+    table.echo(
+        6,
+        good.replace(r#""_meta":{"#, r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2025-11-25","#),
+        400,
+        -32600,
+        Some(5),
+    );
     let deep = format!("{}1{}", "[".repeat(70), "]".repeat(70));
     table.echo(11, message("tools/call", &format!(r#""name":"canary__echo","arguments":{{"text":{deep}}}"#)), 400, -32600, None);
     let deep = format!("{}1{}", r#"{"a":"#.repeat(70), "}".repeat(70));
@@ -182,10 +188,15 @@ fn envelopes(table: &mut Table) {
         let body = format!(r#"{{"jsonrpc":"2.0","id":5,"method":"tools/list","params":{params}}}"#);
         table.add(28, head("tools/list", ""), body, 400, -32602, Some(json!(5)));
     }
-    for body in [r#"{"jsonrpc":"2.0","id":5,"result":{},"error":{"code":1,"message":"x"}}"#, r#"{"jsonrpc":"2.0","id":5,"error":{"code":1.5,"message":"x"}}"#] {
+    for body in [
+        r#"{"jsonrpc":"2.0","id":5,"result":{},"error":{"code":1,"message":"x"}}"#,
+        r#"{"jsonrpc":"2.0","id":5,"error":{"code":1.5,"message":"x"}}"#,
+    ] {
         table.add(32, head("tools/list", ""), body, 400, -32600, Some(json!(5)));
     }
-    for body in [r#"{"jsonrpc":"2.0","id":5,"result":{"action":"accept"}}"#, r#"{"jsonrpc":"2.0","id":5,"error":{"code":-1,"message":"x"}}"#] {
+    for body in
+        [r#"{"jsonrpc":"2.0","id":5,"result":{"action":"accept"}}"#, r#"{"jsonrpc":"2.0","id":5,"error":{"code":-1,"message":"x"}}"#]
+    {
         table.add(34, head("tools/list", ""), body, 400, -32600, Some(json!(5)));
     }
     for id in ["99", "\"5\""] {
@@ -243,7 +254,9 @@ fn params(table: &mut Table) {
     table.params(29, "subscriptions/listen", "", "");
     table.params(8, "subscriptions/listen", "", r#""notifications":{"toolsListChanged":true,"logMessages":true}"#);
     table.params(8, "server/discover", "", r#""revision":"2026-07-28""#);
-    for (method, cursor) in [("tools/list", "AAAA"), ("tools/list", ""), ("prompts/list", "!"), ("resources/list", "canary"), ("resources/templates/list", "0")] {
+    for (method, cursor) in
+        [("tools/list", "AAAA"), ("tools/list", ""), ("prompts/list", "!"), ("resources/list", "canary"), ("resources/templates/list", "0")]
+    {
         let body = message(method, &format!(r#""cursor":"{cursor}""#));
         table.add(62, head(method, ""), body, 200, -32602, Some(json!(5)));
     }
@@ -284,7 +297,13 @@ fn meta(table: &mut Table) {
     ] {
         table.echo(38, own(meta), 400, -32602, Some(5));
     }
-    table.echo(38, r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"canary__echo","arguments":{"text":"x"}}}"#, 400, -32602, Some(5));
+    table.echo(
+        38,
+        r#"{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"canary__echo","arguments":{"text":"x"}}}"#,
+        400,
+        -32602,
+        Some(5),
+    );
     for method in ["tools/list", "server/discover"] {
         table.add(38, head(method, ""), format!(r#"{{"jsonrpc":"2.0","id":5,"method":"{method}"}}"#), 400, -32602, Some(json!(5)));
     }
@@ -296,7 +315,16 @@ fn meta(table: &mut Table) {
 
 fn headers(table: &mut Table) {
     let good = head("tools/call", "canary__echo");
-    for values in [&[][..], &[LEGACY], &["2024-11-05"], &[""], &["2026-07-28\u{e9}"], &[MODERN, MODERN], &[MODERN, LEGACY], &["2026-07-28, 2026-07-28"]] {
+    for values in [
+        &[][..],
+        &[LEGACY],
+        &["2024-11-05"],
+        &[""],
+        &["2026-07-28\u{e9}"],
+        &[MODERN, MODERN],
+        &[MODERN, LEGACY],
+        &["2026-07-28, 2026-07-28"],
+    ] {
         table.header(40, with(&good, "MCP-Protocol-Version", values));
     }
     for revision in ["7", "null"] {
@@ -321,7 +349,14 @@ fn headers(table: &mut Table) {
     ] {
         table.header(41, with(&good, "Mcp-Name", values));
     }
-    table.add(41, head("resources/read", "canary://pages"), message("resources/read", r#""uri":"canary://page""#), 400, -32020, Some(json!(5)));
+    table.add(
+        41,
+        head("resources/read", "canary://pages"),
+        message("resources/read", r#""uri":"canary://page""#),
+        400,
+        -32020,
+        Some(json!(5)),
+    );
     table.add(41, head("prompts/get", "canary__greets"), message("prompts/get", r#""name":"canary__greet""#), 400, -32020, Some(json!(5)));
     let sell = |arguments: &str| message("tools/call", &format!(r#""name":"desk__sell","arguments":{arguments}"#));
     let both = vec![("Mcp-Param-Region", "north".to_owned()), ("Mcp-Param-Count", "42".to_owned())];
@@ -370,7 +405,15 @@ fn headers(table: &mut Table) {
         table.add(row, with(&good, name, &[value]), message("tools/call", ECHO), status, -32600, None);
     }
     for verb in ["GET", "DELETE", "PUT"] {
-        table.0.push(Entry { row: 60, verb, head: with(&good, "Accept", &["text/event-stream"]), body: Vec::new(), status: 405, code: -32600, id: None });
+        table.0.push(Entry {
+            row: 60,
+            verb,
+            head: with(&good, "Accept", &["text/event-stream"]),
+            body: Vec::new(),
+            status: 405,
+            code: -32600,
+            id: None,
+        });
     }
 }
 
@@ -385,7 +428,14 @@ fn eras(table: &mut Table) {
     table.add(40, session(LEGACY, "$SESSION"), message("tools/call", ECHO), 400, -32020, id.clone());
     table.add(40, vec![("Mcp-Session-Id", "$SESSION".to_owned())], message("tools/call", ECHO), 400, -32020, id.clone());
     table.add(40, Vec::new(), message("tools/call", ECHO), 400, -32020, id.clone());
-    table.add(40, version(LEGACY), message("initialize", r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}"#), 400, -32020, id.clone());
+    table.add(
+        40,
+        version(LEGACY),
+        message("initialize", r#""protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}"#),
+        400,
+        -32020,
+        id.clone(),
+    );
     // The headers of a modern message over the words of a session.
     table.add(44, session(MODERN, "$SESSION"), old, 400, -32600, None);
     table.add(44, session("2025-06-18", "$SESSION"), old, 400, -32600, None);
@@ -398,8 +448,22 @@ fn eras(table: &mut Table) {
         table.add(45, session(LEGACY, id), old, 404, -32600, None);
     }
     // A question of the other era in a session, and without one.
-    table.add(24, session(LEGACY, "$SESSION"), r#"{"jsonrpc":"2.0","id":5,"method":"server/discover","params":{}}"#, 200, -32601, id.clone());
-    table.add(24, session(LEGACY, "$SESSION"), r#"{"jsonrpc":"2.0","id":5,"method":"subscriptions/listen","params":{"notifications":{}}}"#, 200, -32601, id.clone());
+    table.add(
+        24,
+        session(LEGACY, "$SESSION"),
+        r#"{"jsonrpc":"2.0","id":5,"method":"server/discover","params":{}}"#,
+        200,
+        -32601,
+        id.clone(),
+    );
+    table.add(
+        24,
+        session(LEGACY, "$SESSION"),
+        r#"{"jsonrpc":"2.0","id":5,"method":"subscriptions/listen","params":{"notifications":{}}}"#,
+        200,
+        -32601,
+        id.clone(),
+    );
     for member in [r#""requestState":"x""#, r#""inputResponses":{}"#] {
         let body = old.replace(r#""name""#, &format!(r#"{member},"name""#));
         table.add(8, session(LEGACY, "$SESSION"), body, 400, -32602, id.clone());
@@ -460,7 +524,13 @@ fn told(world: &World, agent: &Http, sessions: &Sessions, entry: &Entry) -> (u16
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
     let message: Value = serde_json::from_str(rest.get(..length).unwrap_or_default()).unwrap_or_default();
     assert_eq!(status == 405, head.contains("\r\nallow: "), "{head}");
-    (status, message["error"]["code"].as_i64().unwrap_or(0), message.get("id").cloned(), head.contains("connection: close"), rest.contains("{\"ok\":true}"))
+    (
+        status,
+        message["error"]["code"].as_i64().unwrap_or(0),
+        message.get("id").cloned(),
+        head.contains("connection: close"),
+        rest.contains("{\"ok\":true}"),
+    )
 }
 
 /// The rows after which the connection ends.
@@ -532,7 +602,13 @@ fn what_is_unusual_and_right_is_taken() {
         assert!(meta.keys().all(|key| matches!(key.as_str(), "dev.bastide/request" | "progressToken")), "{sent}");
         assert!(meta["dev.bastide/request"] != "C-1" && meta.get("progressToken") != Some(&json!("p")), "{sent}");
     }
-    let headers = [("MCP-Protocol-Version", MODERN), ("Mcp-Method", "tools/call"), ("Mcp-Name", "desk__sell"), ("Mcp-Param-Region", "=?base64?bm9ydGg=?="), ("Mcp-Param-Count", "42.0")];
+    let headers = [
+        ("MCP-Protocol-Version", MODERN),
+        ("Mcp-Method", "tools/call"),
+        ("Mcp-Name", "desk__sell"),
+        ("Mcp-Param-Region", "=?base64?bm9ydGg=?="),
+        ("Mcp-Param-Count", "42.0"),
+    ];
     let body = message("tools/call", r#""name":"desk__sell","arguments":{"region":"north","count":42}"#);
     let response = agent.send("POST", "/mcp", &agent.headers(&headers), body.as_bytes());
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));

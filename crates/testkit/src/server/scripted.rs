@@ -115,7 +115,8 @@ impl Scripted {
         let id = &message["id"];
         match answer {
             Ok(mut result) => {
-                if let (Some(more), Some(tools)) = (self.script["tools"].as_array(), result.get_mut("tools").and_then(Value::as_array_mut)) {
+                if let (Some(more), Some(tools)) = (self.script["tools"].as_array(), result.get_mut("tools").and_then(Value::as_array_mut))
+                {
                     tools.extend(more.iter().cloned());
                 }
                 if let (Some(capabilities), Some(found)) = (self.script.get("capabilities"), result.get_mut("capabilities")) {
@@ -216,7 +217,10 @@ fn serve_one(mut stream: TcpStream, server: &Mutex<Scripted>) -> std::io::Result
         let behaved = match (verb.as_str(), &method, message.get("id")) {
             ("POST", Some(method), Some(_)) => {
                 let answer = server.behave(method, &message).to_string();
-                format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}", answer.len())
+                format!(
+                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{answer}",
+                    answer.len()
+                )
             }
             ("POST", ..) => "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
             _ => "HTTP/1.1 405 Method Not Allowed\r\nAllow: POST\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
