@@ -187,7 +187,7 @@ pub(crate) struct State {
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
-    untold: Mutex<BTreeSet<supply::Kind>>,
+    untold: Mutex<BTreeSet<turn::Differs>>,
     telling: AtomicBool,
 }
 
@@ -734,9 +734,9 @@ impl Drop for Unopened {
     }
 }
 
-/// A server that forgot our session says so before it acts: 404, or 400 with words (some real ones).
+/// A server that forgot our session, or is not of the era that it was of, says so before it acts: 404, or 400 with words (some real ones).
 fn session_lost(broken: &Broken) -> bool {
-    matches!(broken, Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404))
+    matches!(broken, Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404 | 405))
 }
 
 fn credential(name: &str, cause: String, code: Code) -> Closed {

@@ -21,7 +21,7 @@ mod settle;
 
 pub use action::{Action, Turn};
 pub use decide::explain;
-pub(crate) use decide::may_ask;
+pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
 pub(crate) use forward::{Extra, print};
 pub use record::Recorded;

@@ -197,3 +197,55 @@ pub(crate) enum Spent {
 fn bound(session: SessionId) -> String {
     format!("round {session}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arrival::Endpoint;
+    use crate::session::{Abilities, Opening, Streams};
+    use mcp::Revision;
+    use std::sync::atomic::{AtomicU8, Ordering};
+    use terms::{Authenticated, Name, Principal, Workload};
+
+    struct Counting(AtomicU8);
+
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(self.0.fetch_add(1, Ordering::Relaxed));
+        }
+    }
+
+    #[test]
+    fn a_state_is_good_for_five_minutes_and_once() {
+        let entropy = Counting(AtomicU8::new(1));
+        let principal =
+            Principal { agent: Name::new("ana").unwrap(), user: None, workload: Workload::Remote, authenticated: Authenticated::Peer };
+        let session = || {
+            let opening = Opening {
+                principal: Arc::new(principal.clone()),
+                endpoint: Endpoint::All,
+                opened: Utc::from_seconds(0),
+                ends: None,
+                revision: Revision::R2026_07_28,
+                abilities: Abilities::ALL,
+                streams: Streams::Own,
+            };
+            Session::open(&entropy, opening)
+        };
+        let (own, other) = (session(), session());
+        let rounds = Rounds::new(&entropy);
+        let about = [7; 32];
+        let state = State { about, round: 1, asked: Vec::new(), upstream: Upstream::State(Some("theirs".to_owned())) };
+        let given = Utc::from_seconds(1_000);
+        let text = rounds.seal(&entropy, &state, &own, given).unwrap();
+        let (last, late) = (given.after(LIFE - Duration::from_secs(1)), given.after(LIFE));
+        assert!(rounds.open(&text, &own, &about, late).is_none(), "too old");
+        assert!(rounds.open(&text, &other, &about, last).is_none(), "another session's");
+        assert!(rounds.open(&text, &own, &[8; 32], last).is_none(), "another request's");
+        let round = rounds.open(&text, &own, &about, last).unwrap();
+        assert_eq!(round.state, state);
+        assert_eq!(rounds.spend(&round, last), Spent::Now);
+        assert_eq!(rounds.spend(&round, last), Spent::Before);
+        assert!(rounds.open(&text, &own, &about, last).is_none(), "used");
+    }
+}

@@ -77,6 +77,18 @@ pub(super) fn fallen(broken: Broken) -> Result<Seen, Broken> {
     }
 }
 
+/// Whether what came with an error status is the answer of a server of a revision without a handshake: those give each status its own errors. Anything
+/// else contradicts that it is one (MCP 2026-07-28, "Error Codes" and "Streamable HTTP").
+pub(super) fn is_answer(status: http::StatusCode, frame: &bytes::Bytes, bounds: &mcp::Bounds) -> bool {
+    let document = Document::parse(frame.clone(), bounds).ok();
+    let code = document.as_ref().and_then(|document| document.root().get("error")?.get("code")?.integer());
+    match (status.as_u16(), code) {
+        (400, Some(code)) => code == mcp::INVALID_PARAMS || (-32_022..=-32_020).contains(&code),
+        (404, Some(code)) => code == mcp::METHOD_NOT_FOUND,
+        _ => false,
+    }
+}
+
 /// Who we say that we are.
 pub(super) fn client() -> Vec<u8> {
     let mut text = Vec::with_capacity(48);

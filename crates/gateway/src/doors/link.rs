@@ -409,7 +409,7 @@ impl Link {
                 let answers = match answers {
                     // Errors of revisions without a handshake come with a status of their own.
                     Err(transport::upstream::Fault::Status { status, frame: Some(frame) })
-                        if !self.revision().is_legacy() && matches!(status.as_u16(), 400 | 404) =>
+                        if !self.revision().is_legacy() && era::is_answer(status, &frame, &self.bounds) =>
                     {
                         Answers::one(status, frame)
                     }
@@ -489,11 +489,12 @@ impl Link {
             },
             None => {
                 let seen = tokio::time::timeout(era::PROBE, self.discover(Revision::R2026_07_28)).await;
-                match seen {
-                    Ok(Ok(era::Seen::Modern(result))) => self.learnt(&result),
-                    // It drops what it does not know without a word, as some do.
-                    Err(_) | Ok(Ok(era::Seen::Legacy)) => self.shake(may, Revision::NEWEST_LEGACY).await,
-                    Ok(Err(broken)) => Err(broken),
+                match (seen, &self.carrier) {
+                    (Ok(Ok(era::Seen::Modern(result))), _) => self.learnt(&result),
+                    // It drops what it does not know without a word, as some do over pipes; one stream is of that era alone.
+                    (Err(_), Carrier::Pipe(_) | Carrier::OneStream(_)) | (Ok(Ok(era::Seen::Legacy)), _) => self.shake(may, Revision::NEWEST_LEGACY).await,
+                    (Err(_), Carrier::Http { .. }) => Err(Broken::Slow),
+                    (Ok(Err(broken)), _) => Err(broken),
                 }
             }
         }

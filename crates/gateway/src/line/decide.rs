@@ -233,6 +233,16 @@ pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope
     verdict.shows() && named(scope, server, subject)
 }
 
+/// Whether the principal of a session is shown the definition `name` in a list.
+pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, kind: supply::Kind, name: &str) -> bool {
+    let subject = match kind {
+        supply::Kind::Tool => Subject::Tool(name),
+        supply::Kind::Prompt => Subject::Prompt(name),
+        supply::Kind::Template => Subject::Resource(name),
+    };
+    shows(snapshot, session, None, server, subject)
+}
+
 /// The servers of the session's endpoint whose resources its principal may list.
 pub(super) fn resource_servers<'a>(
     snapshot: &'a Snapshot,
