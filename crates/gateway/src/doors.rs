@@ -17,7 +17,7 @@ mod turn;
 
 pub use aside::Sort;
 pub use fetch::fetch;
-pub use link::{Broken, Frame, InFlight, Incoming, Link, Standing};
+pub use link::{Broken, Frame, Heard, InFlight, Incoming, Link, Standing};
 pub use observe::{Observed, PORTS, Sight, observe};
 pub use overhear::overhear;
 

@@ -4,5 +4,10 @@
 
 mod framing;
 mod head;
+mod hostile;
+mod lines;
 mod messages;
+mod modern;
 mod names;
+mod servers;
+mod states;

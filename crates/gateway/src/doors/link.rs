@@ -96,6 +96,8 @@ pub enum Incoming {
     Note(Notification),
     /// A question that belongs to the call.
     Question(Request),
+    /// What is dropped, by its row of the table of strict parsing.
+    Stray(u8),
     /// The server closed the stream of the call and lets it be resumed: the next look resumes it.
     Parted,
 }
@@ -111,6 +113,7 @@ pub struct Link {
     next: AtomicI64,
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
+    reported: AtomicBool,
     bounds: mcp::Bounds,
     era: Era,
     /// The result of the server's handshake, or what it says of itself where there is none.
@@ -237,8 +240,18 @@ pub enum Standing {
     Note(Notification),
     /// A question that nothing owns, already answered for.
     Unowned(Method),
-    /// What belongs to nothing.
-    Stray,
+    /// What comes after the answer that it goes with.
+    Late,
+    /// What belongs to nothing, by its row of the table of strict parsing.
+    Stray(u8),
+}
+
+/// A frame of a server's, parsed.
+pub enum Heard {
+    /// A message.
+    Message(Message),
+    /// What is dropped, by its row of the table of strict parsing.
+    Stray(u8),
 }
 
 impl Link {
@@ -290,6 +303,7 @@ impl Link {
             next: AtomicI64::new(1),
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
+            reported: AtomicBool::new(false),
             bounds,
             era: Era::default(),
             handshake: Mutex::new(None),
@@ -479,7 +493,7 @@ impl Link {
         loop {
             match flight.next().await? {
                 Incoming::Response(response) => return Ok(response),
-                Incoming::Note(_) | Incoming::Parted => {}
+                Incoming::Note(_) | Incoming::Stray(_) | Incoming::Parted => {}
                 Incoming::Question(question) => self.decline(&question.id, question.method).await?,
             }
         }
@@ -620,8 +634,15 @@ impl Link {
     ///
     /// # Errors
     /// [`Broken::Malformed`].
-    pub fn parse(&self, frame: Bytes) -> Result<Message, Broken> {
-        mcp::parse_message(frame, Peer::Server, self.revision(), &self.bounds).map_err(Broken::Malformed)
+    pub fn parse(&self, frame: Bytes) -> Result<Heard, Broken> {
+        match mcp::parse_message(frame, Peer::Server, self.revision(), &self.bounds) {
+            Ok(message) => Ok(Heard::Message(message)),
+            Err(fault) if fault.is_silent() => {
+                self.strays.fetch_add(1, Ordering::Relaxed);
+                Ok(Heard::Stray(fault.row))
+            }
+            Err(fault) => Err(Broken::Malformed(fault)),
+        }
     }
 
     /// Sorts a frame that came over a pipe to the call it belongs to; what belongs to none is handed back.
@@ -640,7 +661,7 @@ impl Link {
                     }
                     None => {
                         self.strays.fetch_add(1, Ordering::Relaxed);
-                        Some((Standing::Stray, None))
+                        Some((Standing::Stray(66), None))
                     }
                 }
             }
@@ -650,7 +671,7 @@ impl Link {
                         let token = notification.params().and_then(|params| params.get("progressToken")).and_then(|token| token.integer());
                         let notes = token.and_then(|token| self.pending.lock().get(&token).map(|pending| pending.notes.clone()));
                         if notes.is_none() {
-                            return Some((Standing::Stray, None));
+                            return Some((Standing::Late, None));
                         }
                         notes
                     }
@@ -668,7 +689,7 @@ impl Link {
             // Row 67: these servers ask in their results.
             Message::Request(_) if !self.revision().is_legacy() => {
                 self.strays.fetch_add(1, Ordering::Relaxed);
-                Some((Standing::Stray, None))
+                Some((Standing::Stray(67), None))
             }
             Message::Request(request) => {
                 let (id, method) = (request.id.clone(), request.method);
@@ -695,7 +716,12 @@ impl Link {
         owned.next().is_none().then(|| first.notes.clone())
     }
 
-    /// How many answers came that nobody had asked for.
+    /// Whether this is the first stray that is told of: of the others only the number is.
+    pub(super) fn first_stray(&self) -> bool {
+        !self.reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// How many messages came that belong to nothing.
     pub fn stray_count(&self) -> u32 {
         self.strays.load(Ordering::Relaxed)
     }
@@ -803,7 +829,11 @@ impl InFlight {
                     return Err(Broken::Gone);
                 };
                 match next {
-                    Some(Ok(frame)) => self.aboard.0.parse(frame).and_then(|message| own(message, self.id, self.aboard.0.revision())),
+                    Some(Ok(frame)) => match self.aboard.0.parse(frame) {
+                        Ok(Heard::Message(message)) => own(message, self.id, self.aboard.0.revision()),
+                        Ok(Heard::Stray(row)) => Ok(Incoming::Stray(row)),
+                        Err(broken) => Err(broken),
+                    },
                     // A server may close the stream of a call and let it be resumed (MCP 2025-11-25, Resumability).
                     broken => {
                         let why = match broken {
@@ -875,8 +905,7 @@ fn own(message: Message, id: i64, revision: Revision) -> Result<Incoming, Broken
         Message::Response(response) if response.id.is_none() && !revision.is_legacy() => Ok(Incoming::Response(response)),
         Message::Response(response) => Err(Broken::Malformed(mcp::Fault::of_row(66, revision, response.id.as_ref().cloned()))),
         Message::Notification(notification) => Ok(Incoming::Note(notification)),
-        // Row 67.
-        Message::Request(request) if !revision.is_legacy() => Err(Broken::Malformed(mcp::Fault::of_row(67, revision, Some(request.id)))),
+        Message::Request(_) if !revision.is_legacy() => Ok(Incoming::Stray(67)),
         Message::Request(request) => Ok(Incoming::Question(request)),
     }
 }

@@ -1,7 +1,7 @@
 //! Starts local servers and watches what they say.
 
 use super::pipe::{Pipe, Watched};
-use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
+use super::{Closed, Found, Heard, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
@@ -199,6 +199,7 @@ impl Watch {
             let tail = Arc::clone(&tail);
             tokio::spawn(async move { sandbox::capture(stderr, &tail).await })
         });
+        let mut why = None;
         let asked = loop {
             tokio::select! {
                 biased;
@@ -208,12 +209,14 @@ impl Watch {
                     None => break false,
                     Some(Err(cause)) => {
                         tracing::warn!(server = %self.server.name, %cause, "a local server's lines cannot be used");
+                        why = Some(cause.to_string());
                         break false;
                     }
                     Some(Ok(line)) => match self.link.parse(line) {
                         Ok(message) => sort(&self.gate, &self.link, &self.server, self.session.as_ref(), message).await,
                         Err(cause) => {
                             tracing::warn!(server = %self.server.name, %cause, "a local server's line is not a message");
+                            why = Some(cause.to_string());
                             break false;
                         }
                     },
@@ -225,6 +228,7 @@ impl Watch {
                 }
             }
             if self.link.stray_count() > STRAYS {
+                why = Some(format!("more than {STRAYS} messages that belong to nothing"));
                 break false;
             }
         };
@@ -240,7 +244,7 @@ impl Watch {
             self.keep(place, ended, watched.scratch.take(), capture, &tail).await;
         }
         if let Some(next) = next {
-            crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
+            crate::event::died(&self.gate, &self.link, &self.server.name, why.as_deref(), &tail.lines(), &next);
         }
     }
 
@@ -270,8 +274,12 @@ impl Watch {
 }
 
 /// Sorts what came on a way that carries everything; what belongs to no call is answered, noted or counted here.
-pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>, message: Message) {
-    match link.sort(message) {
+pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>, heard: Heard) {
+    let sorted = match heard {
+        Heard::Message(message) => link.sort(message),
+        Heard::Stray(row) => Some((Standing::Stray(row), None)),
+    };
+    match sorted {
         None => {}
         Some((Standing::Unowned(method), Some(id))) => {
             if let Err(cause) = link.decline(&id, method).await {
@@ -282,7 +290,16 @@ pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
             let session = session.and_then(Weak::upgrade);
             standing::note(gate, link, server, session.as_ref(), note).await;
         }
-        Some((Standing::Stray | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
+        Some((Standing::Stray(row), _)) => stray(gate, link, server, row),
+        Some((Standing::Late | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
+    }
+}
+
+/// Counts a message that belongs to nothing; the first of a link goes on record.
+fn stray(gate: &Gate, link: &Link, server: &Server, row: u8) {
+    gate.metrics.strays.inc();
+    if link.first_stray() {
+        crate::event::stray(gate, link, &server.name, row);
     }
 }
 
@@ -310,12 +327,13 @@ pub(super) async fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Serv
                 let Some(Ok(frame)) = next else { break };
                 delay = std::time::Duration::from_secs(1);
                 match link.parse(frame) {
-                    Ok(Message::Notification(note)) => {
+                    Ok(Heard::Message(Message::Notification(note))) => {
                         let session = session.as_ref().and_then(Weak::upgrade);
                         standing::note(&gate, &link, &server, session.as_ref(), note).await;
                     }
-                    Ok(Message::Request(request)) => drop(link.decline(&request.id, request.method).await),
-                    Ok(Message::Response(_)) => drop(gate.metrics.strays.inc()),
+                    Ok(Heard::Message(Message::Request(request))) => drop(link.decline(&request.id, request.method).await),
+                    Ok(Heard::Message(Message::Response(_))) => stray(&gate, &link, &server, 66),
+                    Ok(Heard::Stray(row)) => stray(&gate, &link, &server, row),
                     Err(_) => return link.end(),
                 }
             }

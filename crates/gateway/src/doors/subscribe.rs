@@ -163,7 +163,7 @@ async fn hold(
                     let session = session.and_then(Weak::upgrade);
                     standing::note(gate, link, server, session.as_ref(), note).await;
                 }
-                Incoming::Question(_) | Incoming::Parted => {}
+                Incoming::Question(_) | Incoming::Stray(_) | Incoming::Parted => {}
                 // The server ended it.
                 Incoming::Response(_) => return Err(Broken::Gone),
             },

@@ -100,6 +100,10 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             trail.notes = trail.notes.saturating_add(1);
             Release::Interim(text)
         }
+        Answer::Stray(row) => {
+            trail.cause(&mcp::Fault::of_row(row, forwarded.spoken(), None));
+            Release::Dropped
+        }
         Answer::Gathered => Release::Dropped,
     };
     trail.passed(gate, Stage::Screen);
@@ -276,11 +280,15 @@ fn method(target: &Target) -> Option<Method> {
     }
 }
 
-/// Takes out what stands in our name in the `_meta` of a server's result or params.
+/// Takes out what stands in our name in the `_meta` of a server's result or params, and of what the protocol has in them.
 fn disown(edits: &mut Edits, node: Node<'_>) {
     let members = node.get("_meta").into_iter().flat_map(Node::members);
     for member in members.filter(|member| member.name().starts_with("dev.bastide/")) {
         edits.remove(member.value.index());
+    }
+    for inner in ["content", "contents", "messages", "resource", "resources", "tools"].into_iter().filter_map(|name| node.get(name)) {
+        disown(edits, inner);
+        inner.items().for_each(|item| disown(edits, item));
     }
 }
 
@@ -362,6 +370,12 @@ fn clean(
     Ok(text)
 }
 
+/// Whether a server's name of something holds nothing that must not go out.
+pub(super) fn is_clean(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, name: &str) -> bool {
+    let screened = screened_text(gate, trail, forwarded, name);
+    screened.map_err(|_| trail.code = None).is_ok_and(|screened| screened == name)
+}
+
 /// Screens one sentence of a server's.
 fn screened_text(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &str) -> Result<String, Halt> {
     let mut quoted = Vec::with_capacity(text.len() + 16);
@@ -384,6 +398,10 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
     match note.method {
         Method::Progress => {
             let (Some(token), Some(own)) = (forwarded.progress_token(), params.get("progressToken")) else { return Release::Dropped };
+            let sent = if let Way::Server(flight, _) = forwarded.way() { Some(flight.id()) } else { None };
+            if own.integer() != sent {
+                return Release::Dropped;
+            }
             edits.replace(own.index(), token.raw().to_vec());
         }
         Method::LogMessage => {
