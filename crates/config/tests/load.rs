@@ -51,7 +51,6 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
     }
     let keys: Vec<&str> = problems.list.iter().map(|problem| problem.key.as_str()).collect();
     let expected = [
-        "listen.data.revisions[0]",
         "vault.unlock",
         "roles.coder.ask",
         "roles.coder.grant",
@@ -101,7 +100,7 @@ fn defaults_are_those_of_the_contract() {
         (file.listen.data.address.to_string(), file.listen.admin.address.to_string()),
         ("127.0.0.1:8420".into(), "127.0.0.1:8421".into())
     );
-    assert_eq!((file.listen.data.revisions, file.listen.data.legacy_sse), (vec![Revision::R20251125], false));
+    assert_eq!((file.listen.data.revisions, file.listen.data.legacy_sse), (vec![Revision::R20260728, Revision::R20251125], false));
     assert_eq!((file.vault.unlock, file.store), (Unlock::Keyfile, Store::Embedded));
     let bounds = &file.bounds;
     assert_eq!((bounds.message.bytes(), bounds.result.bytes()), (4 << 20, 16 << 20));
@@ -189,6 +188,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { image: \"mcp/time@sha256:DIGEST\" } }", "names a registry and a digest"),
         ("servers: { a: { image: \"docker.io/mcp/time@sha256:DIGEST\", url: \"https://a.example\" } }", "has both \"image\" and \"url\""),
         ("servers: { a: { image: \"docker.io/node@sha256:DIGEST\", run: [npx, -y, thing] } }", "fetches what it runs"),
+        ("servers: { a: { image: \"docker.io/mcp/time@sha256:DIGEST\", secrets: { A: vault:a/b } } }", "no credential is handed to one"),
         ("servers: { a: { call: 1s } }", "needs \"run\", \"image\" or \"url\""),
         ("dns: { resolver: systematic }", "dns.resolver is `system` or an https: or tls: address"),
         ("dns: { resolver: \"tls://9.9.9.9/dns\" }", "dns.resolver is `system` or an https: or tls: address"),

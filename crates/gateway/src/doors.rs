@@ -758,8 +758,7 @@ fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abili
     let Some(session) = session else { return Abilities::default() };
     let asks = |question| if line::may_ask(snapshot, &session.principal, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = asks(Question::Elicitation);
-    let allowed =
-        Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
+    let allowed = Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
     session.abilities.and(allowed)
 }
 

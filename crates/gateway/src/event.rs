@@ -6,9 +6,9 @@ use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
+use mcp::Revision;
 use sandbox::{Aim, Call, Kept, Next};
 use std::path::Path;
-use mcp::Revision;
 use terms::{CallId, Class, Control, RecordId, ServerName};
 
 /// An event's name, how bad it is, the techniques that it points to, and what refused where something did.

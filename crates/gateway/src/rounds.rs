@@ -64,7 +64,11 @@ impl Rounds {
     pub(crate) fn hold(&self, gate: &Arc<Gate>, call: CallId, suspended: Suspended) {
         let refused = {
             let mut waiting = self.waiting.lock();
-            if waiting.len() >= WAITING || suspended.session.ended.is_cancelled() { Some(suspended) } else { waiting.insert(call, suspended) }
+            if waiting.len() >= WAITING || suspended.session.ended.is_cancelled() {
+                Some(suspended)
+            } else {
+                waiting.insert(call, suspended)
+            }
         };
         let gate = Arc::clone(gate);
         tokio::spawn(async move {

@@ -46,8 +46,7 @@ pub use method::{Direction, Method, Need, Peer, Sort};
 pub use name::{qualified, split_qualified};
 pub use print::{
     Meta, REFUSAL_KEY, canonical_call, print_acknowledged, print_answers, print_call_params, print_error, print_filter,
-    print_input_required, print_listened, print_meta, print_notification, print_own_meta, print_refusal, print_request,
-    print_result,
+    print_input_required, print_listened, print_meta, print_notification, print_own_meta, print_refusal, print_request, print_result,
 };
 pub use revision::{Era, Revision};
 pub use shape::{check_elicitations, check_question, check_result};

@@ -101,14 +101,6 @@ impl Legs {
         }
     }
 
-    /// Notes what makes the `params` of `method`, checked for the client's revision, such of the server's. Their own `_meta` is not looked at: it
-    /// belongs to one leg.
-    pub fn params(self, method: Method, params: Node<'_>, edits: &mut Edits) {
-        if self.client != self.server {
-            shape::refit_params(method, params, (self.client, self.server), edits);
-        }
-    }
-
     /// Notes what makes the `params` of a server's question `method` such of the client's revision. `name` is what a legacy client shall call a
     /// page to be visited.
     ///

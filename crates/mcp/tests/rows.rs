@@ -138,7 +138,7 @@ fn each_row_refuses_a_modern_client_as_the_table_says() {
     let bare = |meta: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{{"_meta":{meta}}}}}"#);
     let table = vec![
         row(7, modern("tools/list", "", r#","io.modelcontextprotocol/clientinfo":{}"#), 400, -32600, true, Close),
-        row(8, modern("tools/call", r#""name":"a","task":{},"#, ""), 400, -32602, true, Keep),
+        row(8, modern("tools/call", r#""name":"a","more":{},"#, ""), 400, -32602, true, Keep),
         row(8, modern("tools/call", r#""name":"a","inputRequests":{},"#, ""), 400, -32602, true, Keep),
         row(8, modern("tools/list", r#""requestState":"s","#, ""), 400, -32602, true, Keep),
         row(

@@ -43,9 +43,19 @@ pub async fn protocol_pin(ground: &Ground, steps: &mut Steps) -> Probed {
         let good = known.message().pointer("/result/supportedVersions/0").and_then(Value::as_str) == Some(modern);
         steps.note("asked what there is in a revision without a handshake", modern, known.said(), good);
         let never = discover(&alone, NEVER, NEVER).await?;
-        steps.note("asked so in a revision that there never was", "400 and -32022", never.said(), fault(&never) == (400, mcp::REVISION_UNSUPPORTED));
+        steps.note(
+            "asked so in a revision that there never was",
+            "400 and -32022",
+            never.said(),
+            fault(&never) == (400, mcp::REVISION_UNSUPPORTED),
+        );
         let legacy = discover(&alone, newest, newest).await?;
-        steps.note("asked so in a revision with a handshake", "400 and -32022", legacy.said(), fault(&legacy) == (400, mcp::REVISION_UNSUPPORTED));
+        steps.note(
+            "asked so in a revision with a handshake",
+            "400 and -32022",
+            legacy.said(),
+            fault(&legacy) == (400, mcp::REVISION_UNSUPPORTED),
+        );
         let unlike = discover(&alone, newest, modern).await?;
         steps.note("named another revision in the header", "400 and -32020", unlike.said(), fault(&unlike) == (400, mcp::HEADER_MISMATCH));
     }
@@ -79,7 +89,9 @@ fn fault(reply: &Reply) -> (u16, i64) {
 pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
     let reached = Reached::find(ground).await?;
     let tool = format!("{}__echo", reached.server.name);
-    let good = |text: &str| format!(r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#);
+    let good = |text: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#)
+    };
     let ran = reached.agent.send(Method::POST, "/mcp", &good("whole"), &[]).await?;
     steps.note("made a good call", "200", ran.said(), ran.ran());
     let call = good("strict");
@@ -111,7 +123,13 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
         let meta = json!({"io.modelcontextprotocol/protocolVersion": modern, "io.modelcontextprotocol/clientCapabilities": {}});
         let params = json!({"name": tool, "arguments": {"text": "whole"}, "_meta": meta});
         let message = json!({"jsonrpc": "2.0", "id": 42, "method": "tools/call", "params": params}).to_string();
-        let headers = |name| [(HeaderName::from_static(VERSION), modern), (HeaderName::from_static(METHOD), "tools/call"), (HeaderName::from_static(NAME), name)];
+        let headers = |name| {
+            [
+                (HeaderName::from_static(VERSION), modern),
+                (HeaderName::from_static(METHOD), "tools/call"),
+                (HeaderName::from_static(NAME), name),
+            ]
+        };
         let ran = alone.send(Method::POST, "/mcp", &message, &headers(&tool)).await?;
         steps.note("made a good call without a session", "200", ran.said(), ran.ran());
         let unlike = alone.send(Method::POST, "/mcp", &message, &headers("another")).await?;
@@ -123,7 +141,8 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
     // What it has called ends with the token.
     ground.revoke(&token).await?;
     let is_of = |record: &Value| record.get("arguments").is_some_and(|arguments| arguments.to_string().contains("strict"));
-    let reached = ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
+    let reached =
+        ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
     steps.none("looked in the log for such a call that went further", &reached.collect::<Vec<_>>());
     Ok(Finding::Judged)
 }

@@ -157,7 +157,7 @@ impl Gate {
         );
         let entry = |run: &str, memory: &str| {
             format!(
-                "run: [{run}]\nrestart: {{ delay: 1ms, most: 1000, within: 1s }}\nsandbox: {{ write: [{{root}}/given], egress: [{egress}], memory: {memory} }}"
+                "run: [{run}]\nrevision: \"2025-11-25\"\nrestart: {{ delay: 1ms, most: 1000, within: 1s }}\nsandbox: {{ write: [{{root}}/given], egress: [{egress}], memory: {memory} }}"
             )
         };
         let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], python: [\"*\"], brief: [\"*\"], node: [\"*\"], static: [\"*\"] }";

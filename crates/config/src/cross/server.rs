@@ -21,6 +21,11 @@ pub(super) fn check(checks: &mut Checks<'_>, name: &ServerName, server: &Server,
         }
         (None, Some(found), words) => {
             image(checks, name, found, words);
+            if !server.secrets.is_empty() {
+                let message = "Podman keeps the variables of a container unsealed on its disk, so no credential is handed to one; \
+                     run the server's program by `run`, or reach it by `url`";
+                checks.misfit(&of("secrets"), message);
+            }
             local(checks, name, server, config);
         }
     }

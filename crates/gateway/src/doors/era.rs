@@ -56,7 +56,9 @@ pub(super) enum Seen {
 /// Reads the answer to `server/discover`.
 pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
     match response.outcome() {
-        Outcome::Result(result) if mcp::view::discovered(result).is_some_and(|said| said.revisions.iter().any(|one| *one == revision.as_str())) => {
+        Outcome::Result(result)
+            if mcp::view::discovered(result).is_some_and(|said| said.revisions.iter().any(|one| *one == revision.as_str())) =>
+        {
             Seen::Modern(response.clone())
         }
         Outcome::Result(_) | Outcome::Error { .. } => Seen::Legacy,
@@ -67,7 +69,9 @@ pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
 /// cannot be reached, wants other credentials or fails is of none.
 pub(super) fn fallen(broken: Broken) -> Result<Seen, Broken> {
     match &broken {
-        Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404 | 405 | 406) => Ok(Seen::Legacy),
+        Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404 | 405 | 406) => {
+            Ok(Seen::Legacy)
+        }
         Broken::Malformed(_) => Ok(Seen::Legacy),
         _ => Err(broken),
     }
@@ -146,7 +150,8 @@ pub(super) fn request(revision: Revision, abilities: Abilities, id: &Id, method:
     }
     let mut meta = Vec::with_capacity(256);
     let capabilities = print_abilities(abilities);
-    let own = mcp::print::Meta { revision, capabilities: &capabilities, version: env!("CARGO_PKG_VERSION"), log_level: None, progress: None };
+    let own =
+        mcp::print::Meta { revision, capabilities: &capabilities, version: env!("CARGO_PKG_VERSION"), log_level: None, progress: None };
     mcp::print::print_meta(&mut meta, &own);
     let mut whole = Vec::with_capacity(320);
     let mut object = json::Object::open(&mut whole);

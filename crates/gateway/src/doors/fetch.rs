@@ -5,7 +5,7 @@ use super::{Broken, Closed, Contents, Link, Servers, Unopened, content_of};
 use crate::gate::Gate;
 use crate::session::Abilities;
 use crate::snapshot::{Carrier, Server};
-use mcp::{Method, Node, Outcome};
+use mcp::{Method, Node, Outcome, Revision};
 use response::Scope;
 use std::sync::Arc;
 use supply::{Content, Definition, Fetched, Kind, Offered};
@@ -113,28 +113,38 @@ pub async fn fetch(
     };
     alive()?;
     let state = servers.state(server);
-    let (content, link) = match &server.carrier {
-        Carrier::Run(run) => {
-            let found = content_of(contents, run, installed).await?;
-            (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
-        }
-        Carrier::Remote(remote) => {
-            let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
-            (content, servers.dial(gate, None, server, remote, &state).await?)
-        }
+    let look = async |only: Option<Revision>| {
+        let (content, link) = match &server.carrier {
+            Carrier::Run(run) => {
+                let found = content_of(contents, run, installed).await?;
+                (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
+            }
+            Carrier::Remote(remote) => {
+                let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
+                (content, servers.dial(gate, None, server, remote, &state).await?)
+            }
+        };
+        // Whoever asked may go away; what was started for them ends all the same.
+        let _ended = Unopened(Some(Arc::clone(&link)));
+        state.enter(&link);
+        // A kill ends the links that it finds; this one may have come after it looked.
+        let asked = async {
+            alive().map_err(|_| Broken::Gone)?;
+            link.open(Abilities::ALL, only).await?;
+            offered(&link, content).await
+        };
+        let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));
+        link.leave().await;
+        Ok::<_, Closed>(outcome)
     };
-    // Whoever asked may go away; what was started for them ends all the same.
-    let _ended = Unopened(Some(Arc::clone(&link)));
-    state.enter(&link);
-    // A kill ends the links that it finds; this one may have come after it looked.
-    let asked = async {
-        alive().map_err(|_| Broken::Gone)?;
-        link.open(Abilities::ALL, server.revision).await?;
-        offered(&link, content).await
+    let fetched = match (look(server.revision).await?, &server.carrier, server.revision) {
+        // A process may not live through a question that it does not know: it is started anew, and not asked that.
+        (Err(Broken::Gone | Broken::Malformed(_) | Broken::Wire(_)), Carrier::Run(_), None) => {
+            alive()?;
+            look(Some(Revision::NEWEST_LEGACY)).await??
+        }
+        (outcome, ..) => outcome?,
     };
-    let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));
-    link.leave().await;
-    let fetched = outcome?;
     if let Carrier::Run(run) = &server.carrier
         && content_of(contents, run, installed).await?.content != fetched.content
     {

@@ -233,14 +233,16 @@ fn standing(gate: &Gate, trail: &mut Trail, parsed: &Parsed) -> Result<Arc<Sessi
         Source::Local(local) => match &local.session {
             Some(session) => Ok(Arc::clone(session)),
             None => {
-                let session = Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Lines(local.outlet.clone())));
+                let session =
+                    Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Lines(local.outlet.clone())));
                 gate.sessions.add(&session, most).map(|()| session)
             }
         },
         Source::Http(_) => {
             let caller =
                 Caller { principal: Arc::clone(identified.principal()), endpoint: framed.endpoint().clone(), until: identified.ends() };
-            gate.sessions.of_caller(caller, most, || Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Own)))
+            gate.sessions
+                .of_caller(caller, most, || Session::open(&*gate.entropy, begun(gate, parsed, parsed.revision(), any, Streams::Own)))
         }
     };
     let session = found.map_err(|_| trail.refuse_with(Code::BoundStreams, Hole::Most(most as u64)))?;

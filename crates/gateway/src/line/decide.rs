@@ -71,7 +71,9 @@ fn honoured(resolved: &Resolved) -> Wants {
 fn answers(trail: &mut Trail, resolved: &Resolved) -> Result<(), Halt> {
     let (Some(round), Some(server)) = (resolved.round(), super::resolve::server(resolved.target())) else { return Ok(()) };
     let principal = &resolved.admitted().session().principal;
-    let may = |asked: &crate::rounds::Asked| asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one));
+    let may = |asked: &crate::rounds::Asked| {
+        asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one))
+    };
     if round.state.asked.iter().all(may) { Ok(()) } else { Err(trail.refuse(Code::QuestionRefused)) }
 }
 

@@ -295,7 +295,13 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
 }
 
 /// Opens a subscription: its resources are asked of their servers first, so that what is acknowledged is what will be heard.
-async fn listen(gate: &Arc<Gate>, trail: &mut Trail, recorded: &Recorded, session: &Arc<Session>, snapshot: &Snapshot) -> Result<Way, Halt> {
+async fn listen(
+    gate: &Arc<Gate>,
+    trail: &mut Trail,
+    recorded: &Recorded,
+    session: &Arc<Session>,
+    snapshot: &Snapshot,
+) -> Result<Way, Halt> {
     let bound = snapshot.bounds.streams;
     let full = session.listening() >= bound || session.subscription_count() >= SUBSCRIPTIONS;
     let Some(id) = trail.client_id.clone().filter(|_| !full) else {
@@ -418,7 +424,10 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
     let state = State {
         about: resolved.about(),
         round: round.state.round,
-        asked: open.iter().map(|one| Asked { key: one.key.clone(), theirs: String::new(), method: one.method.as_str().to_owned() }).collect(),
+        asked: open
+            .iter()
+            .map(|one| Asked { key: one.key.clone(), theirs: String::new(), method: one.method.as_str().to_owned() })
+            .collect(),
         upstream: Upstream::Call(trail.id),
     };
     let sealed = gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
@@ -568,4 +577,3 @@ pub(super) const fn method(listing: Listing) -> Method {
         Listing::Templates => Method::ListResourceTemplates,
     }
 }
-

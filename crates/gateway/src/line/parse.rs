@@ -212,7 +212,11 @@ fn agree(trail: &mut Trail, headers: &HeaderMap, envelope: &Envelope, revision: 
     if envelope.claim() == Claim::None && envelope.id().is_some() {
         return Ok(());
     }
-    let routing = Routing { version: received(headers, header::VERSION), method: received(headers, header::METHOD), name: received(headers, header::NAME) };
+    let routing = Routing {
+        version: received(headers, header::VERSION),
+        method: received(headers, header::METHOD),
+        name: received(headers, header::NAME),
+    };
     routing.check(envelope, revision).map_err(|fault| trail.fault(fault))
 }
 

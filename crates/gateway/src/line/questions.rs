@@ -2,8 +2,8 @@
 
 use super::decide;
 use super::forward::{Forwarded, Gathering, Way};
-use crate::gate::Gate;
 use crate::doors::era;
+use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
 use crate::rounds::{self, Open, State, Suspended, Upstream};
 use crate::session::{Abilities, Ability, Asker, Question};

@@ -269,7 +269,9 @@ fn asked(
         Method::Discover => Target::Discover,
         Method::Listen => listen(trail, snapshot, session, request, params)?,
         Method::Ping => Target::Ping,
-        Method::SetLevel => Target::Level(text("level").and_then(|level| names::level(&level)).ok_or_else(|| fault(trail, 29, session, request))?),
+        Method::SetLevel => {
+            Target::Level(text("level").and_then(|level| names::level(&level)).ok_or_else(|| fault(trail, 29, session, request))?)
+        }
         Method::ListTools => list(gate, trail, session, snapshot, request, Listing::Tools, text("cursor"))?,
         Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
         Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,

@@ -2,16 +2,16 @@
 
 use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
-use super::resolve::Target;
 use super::questions::{Asked, Gathered};
+use super::resolve::Target;
 use super::{decide, questions};
 use crate::arrival::Endpoint;
 use crate::content;
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::rounds::{self, Suspended, Upstream};
 use crate::names;
+use crate::rounds::{self, Suspended, Upstream};
 use crate::session::Ability;
 use crate::snapshot::Server;
 use crate::trail::{Returned, Stage, Trail};
@@ -405,13 +405,7 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
 }
 
 /// The params of a server's question, screened; `None` when they must not go out.
-pub(super) fn params(
-    gate: &Gate,
-    trail: &mut Trail,
-    forwarded: &Forwarded,
-    params: Option<Node<'_>>,
-    method: Method,
-) -> Option<Vec<u8>> {
+pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, params: Option<Node<'_>>, method: Method) -> Option<Vec<u8>> {
     let Some(params) = params else { return Some(b"{}".to_vec()) };
     let mut edits = Edits::new();
     disown(&mut edits, params);

@@ -187,7 +187,8 @@ mod tests {
         let (two, mut second) = mpsc::channel(8);
         let server = ServerName::new("files").unwrap();
         let tools = Wants { lists: BTreeSet::from([Kind::Tool]), resources: BTreeMap::new() };
-        let one_file = Wants { lists: BTreeSet::new(), resources: BTreeMap::from([((server.clone(), "a:b".to_owned()), "x:y".to_owned())]) };
+        let one_file =
+            Wants { lists: BTreeSet::new(), resources: BTreeMap::from([((server.clone(), "a:b".to_owned()), "x:y".to_owned())]) };
         listeners.add(Id::Text("7".into()), tools, one, Form::Line);
         listeners.add(Id::Number(7), one_file, two, Form::Event);
         listeners.tell(&News::Changed(Kind::Tool));
@@ -212,7 +213,10 @@ mod tests {
         listeners.close();
         let heard = heard(&mut receiver);
         let last = heard.last().unwrap();
-        assert!(last.starts_with(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete""#) && last.contains(r#"subscriptionId":1"#), "{last}");
+        assert!(
+            last.starts_with(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete""#) && last.contains(r#"subscriptionId":1"#),
+            "{last}"
+        );
         assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

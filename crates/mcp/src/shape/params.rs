@@ -40,7 +40,8 @@ static INITIALIZE: Shape = Shape::Object(&[
     must("clientInfo", &IMPLEMENTATION),
 ]);
 
-static CALL: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH, OLD_TASK_WISH, ANSWERS, STATE]);
+static CALL: Shape =
+    Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &Shape::Free), TASK_WISH, OLD_TASK_WISH, ANSWERS, STATE]);
 
 static PROMPT: Shape = Shape::Object(&[OWN_META, must("name", &Shape::Name), may("arguments", &STRINGS), ANSWERS, STATE]);
 

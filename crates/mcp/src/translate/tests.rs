@@ -115,17 +115,6 @@ fn a_link_becomes_its_address_where_links_are_unknown() {
 }
 
 #[test]
-fn params_lose_what_the_server_does_not_know() {
-    let params =
-        |server, client, source: &str| changed(source, |node, edits| Legs { client, server }.params(Method::CallTool, node, edits));
-    assert_eq!(
-        params(NOVEMBER, MODERN, r#"{"name":"a","inputResponses":{},"requestState":"s","arguments":{"task":1}}"#),
-        r#"{"name":"a","arguments":{"task":1}}"#
-    );
-    assert_eq!(params(MODERN, NOVEMBER, r#"{"name":"a","task":{}}"#), r#"{"name":"a"}"#);
-}
-
-#[test]
 fn questions_cross_or_are_known_not_to() {
     let put = |server, client, source: &str| {
         let document = document(source);

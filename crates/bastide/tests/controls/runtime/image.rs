@@ -18,11 +18,10 @@ esac
 
 /// A world whose server `boxed` is a canary in `image`.
 fn setup(image: &str, words: &str) -> Setup {
-    let entry = format!("image: {image}\nrun: [{words}]\nsecrets: {{ CANARY_TOKEN: vault:boxed/token }}");
+    let entry = format!("image: {image}\nrun: [{words}]\nenv: {{ CANARY_TOKEN: plain }}");
     World::with()
         .server("boxed", &entry)
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], boxed: [\"*\"] }")
-        .secret("boxed/token", "Compass-Orchard-Velvet-Thimble")
 }
 
 /// A world in which the stand-in is found where Podman would be, and what that noted; none where no mount namespace can be had for it.
@@ -76,7 +75,7 @@ fn a_server_from_an_image_is_pinned_started_and_removed() {
     {
         assert!(run.split(' ').any(|found| found == word), "{word}: {run}");
     }
-    assert!(run.contains(&format!(" -- {image} ")) && !noted(&world).concat().contains("Compass"), "{run}");
+    assert!(run.contains(&format!(" -- {image} ")) && !noted(&world).concat().contains("plain"), "{run}");
     let name = run.split(' ').find_map(|word| word.strip_prefix("--name=")).unwrap().to_owned();
     assert!(name.starts_with("bastide-boxed-"), "{name}");
     world.json(&["kill", "--server", "boxed", "--reason", "a test"]);
