@@ -79,6 +79,7 @@ fn nested_encodings_are_climbed_and_spans_lead_back() {
     let wide: String = key.chars().map(|symbol| char::from_u32(u32::from(symbol) + 0xfee0).unwrap()).collect();
     let tags: String = key.chars().map(|symbol| char::from_u32(u32::from(symbol) + 0xe0000).unwrap()).collect();
     let zero: String = key.chars().flat_map(|symbol| [symbol, '\u{200b}']).collect();
+    let between = base64(zero.as_bytes());
     let json = base64(format!("{{\\\"k\\\": \\\"{percent}\\\"}}").as_bytes());
     for (name, form) in [
         ("once", once),
@@ -89,6 +90,7 @@ fn nested_encodings_are_climbed_and_spans_lead_back() {
         ("wide", wide),
         ("tags", tags),
         ("zero", zero),
+        ("zero, then once", between),
         ("json", json),
     ] {
         let text = format!("Straße → {form} <-");

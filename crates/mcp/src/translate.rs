@@ -124,6 +124,11 @@ impl Legs {
         if !shape::refit_params(method, params, (self.server, self.client), edits) {
             return Err(Unbridged);
         }
+        if method == Method::CreateMessage {
+            params.get("tools").into_iter().flat_map(Node::items).for_each(|tool| self.schemas(tool, edits));
+            let said = params.get("messages").into_iter().flat_map(Node::items).filter_map(|message| message.get("content"));
+            said.for_each(|content| objects(content, self.client, edits));
+        }
         if page && self.client.is_legacy() && !self.server.is_legacy() {
             let mut text = Vec::new();
             json::write_str(&mut text, name);
@@ -136,6 +141,9 @@ impl Legs {
     pub fn answer(self, method: Method, answer: Node<'_>, edits: &mut Edits) {
         if self.client != self.server {
             shape::refit_result(method, answer, (self.client, self.server), edits);
+            if let (Method::CreateMessage, Some(content)) = (method, answer.get("content")) {
+                objects(content, self.server, edits);
+            }
         }
     }
 
@@ -177,6 +185,16 @@ fn complete(method: Method, result: Node<'_>, edits: &mut Edits) {
         add("cacheScope", b"\"private\"");
         if let Some(scope) = result.get("cacheScope") {
             edits.set_text(scope.index(), "private");
+        }
+    }
+}
+
+/// Notes that the structured content of each tool's result in `content`, one block or several, is an object where `reader` knows objects alone.
+fn objects(content: Node<'_>, reader: Revision, edits: &mut Edits) {
+    let blocks = content.items().chain(Some(content).filter(|content| content.kind() == Kind::Object));
+    for structured in blocks.filter_map(|block| block.get("structuredContent")) {
+        if reader.is_legacy() && structured.kind() != Kind::Object {
+            edits.enclose(structured.index(), output::KEY);
         }
     }
 }

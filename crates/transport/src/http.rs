@@ -10,7 +10,7 @@ mod stream;
 
 pub use body::{Body, Events};
 pub use connections::{Full, Most};
-pub use head::Flaw;
+pub use head::{Flaw, Framing, Judged, Rest};
 pub use source::SourcePrefix;
 pub use stream::{Found, Stream};
 

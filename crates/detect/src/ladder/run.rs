@@ -57,7 +57,8 @@ pub(super) fn inflate(bytes: &[u8], allowance: &mut Allowance, out: &mut Vec<u8>
     false
 }
 
-/// Whether a person or a model could read some of it: compressed, or with 10 printable characters in a row. UTF-16 is folded.
+/// Whether a person or a model could read some of it: compressed, well-formed UTF-8 with 10 characters that are no controls (what is not seen may stand
+/// between any two of them), or with 10 printable characters in a row. UTF-16 is folded.
 fn readable(bytes: &mut Vec<u8>) -> bool {
     if packed(bytes) {
         return true;
@@ -65,6 +66,9 @@ fn readable(bytes: &mut Vec<u8>) -> bool {
     let zeros = bytes.iter().filter(|byte| **byte == 0).count();
     if bytes.len() >= 16 && zeros * 5 >= bytes.len() * 2 {
         bytes.retain(|byte| *byte != 0);
+    }
+    if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().filter(|letter| !letter.is_control()).nth(9).is_some()) {
+        return true;
     }
     let mut row = 0;
     for byte in bytes.iter() {

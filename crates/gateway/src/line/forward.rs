@@ -410,7 +410,7 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
         let id = trail.client_id.clone();
         trail.fault(mcp::Fault::of_row(63, resolved.admitted().session().revision, id))
     };
-    if gate.rounds.spend(round, gate.clock.utc()) == Spent::Before {
+    if gate.rounds.states.spend(round, gate.clock.utc()) == Spent::Before {
         return Err(void(trail));
     }
     let Upstream::Call(call) = round.state.upstream else { return Ok(None) };
@@ -444,7 +444,8 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
             .collect(),
         upstream: Upstream::Call(trail.id),
     };
-    let sealed = gate.rounds.seal(&*gate.entropy, &state, &session, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
+    let sealed =
+        gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
     let mut text = Vec::with_capacity(512);
     let entries = open.iter().map(|one| (one.key.as_str(), one.method, &*one.params));
     mcp::print::print_input_required(&mut text, entries, Some(&sealed));

@@ -115,7 +115,7 @@ pub(super) fn page(
     answer.insert(key.to_owned(), Value::Array(shown));
     if more {
         let cursor = Cursor::Pinned { list: listing, position: position + PAGE };
-        if let Some(text) = gate.cursors.seal(&*gate.entropy, &cursor, session, &snapshot.digest, gate.clock.utc()) {
+        if let Some(text) = gate.cursors.seal(&*gate.entropy, &cursor, session.id, &snapshot.digest, gate.clock.utc()) {
             answer.insert("nextCursor".to_owned(), Value::String(text));
         }
     }

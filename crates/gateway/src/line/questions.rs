@@ -78,7 +78,7 @@ fn suspend(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, request: &
         asked: vec![rounds::Asked { key: key.clone(), theirs: String::new(), method: request.method.as_str().to_owned() }],
         upstream: Upstream::Call(trail.id),
     };
-    let Some(sealed) = gate.rounds.seal(&*gate.entropy, &state, &session, gate.clock.utc()) else { return Asked::Declined };
+    let Some(sealed) = gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()) else { return Asked::Declined };
     let Way::Server(flight, server) = forwarded.take_way() else { return Asked::Declined };
     let mut text = Vec::with_capacity(params.len() + 512);
     mcp::print::print_input_required(&mut text, [(key.as_str(), request.method, params.as_slice())], Some(&sealed));
@@ -175,7 +175,7 @@ pub(super) fn wait(
         asked: asked.collect(),
         upstream,
     };
-    let sealed = gate.rounds.seal(&*gate.entropy, &state, forwarded.session(), gate.clock.utc());
+    let sealed = gate.rounds.states.seal(&*gate.entropy, &state, forwarded.session().id, gate.clock.utc());
     let sealed = sealed.ok_or_else(|| trail.refuse(Code::ScreenFault))?;
     let mut text = Vec::with_capacity(1024);
     let entries = questions.iter().zip(&keys).map(|((_, method, params), key)| (key.as_str(), *method, params.as_slice()));

@@ -200,7 +200,7 @@ fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, t
     let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
-    match gate.rounds.open(&state, session, &about(target, Some(params)), gate.clock.utc()) {
+    match gate.rounds.states.open(&state, session.id, &about(target, Some(params)), gate.clock.utc()) {
         Some(round) => {
             let fits = |asked: &Asked| {
                 let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));
@@ -352,7 +352,7 @@ fn list(
     cursor: Option<String>,
 ) -> Result<Target, Halt> {
     let Some(cursor) = cursor else { return Ok(Target::List(listing, 0)) };
-    let opened = gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc());
+    let opened = gate.cursors.open(&cursor, session.id, &snapshot.digest, gate.clock.utc());
     match opened {
         Some(Cursor::Pinned { list, position }) if list == listing => Ok(Target::List(listing, position)),
         _ => Err(fault(trail, 62, session, request)),
@@ -491,7 +491,7 @@ fn resources(
 ) -> Result<Target, Halt> {
     let (from, own) = match cursor {
         None => (None, None),
-        Some(cursor) => match gate.cursors.open(&cursor, session, &snapshot.digest, gate.clock.utc()) {
+        Some(cursor) => match gate.cursors.open(&cursor, session.id, &snapshot.digest, gate.clock.utc()) {
             Some(Cursor::Resources { server, own }) => (Some(server), own),
             _ => return Err(fault(trail, 62, session, request)),
         },

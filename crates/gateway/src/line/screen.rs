@@ -329,7 +329,7 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
             .nth(1)
             .map(|next| Cursor::Resources { server: next.name.clone(), own: None }),
     };
-    let sealed = next.and_then(|next| gate.cursors.seal(&*gate.entropy, &next, session, &snapshot.digest, gate.clock.utc()));
+    let sealed = next.and_then(|next| gate.cursors.seal(&*gate.entropy, &next, session.id, &snapshot.digest, gate.clock.utc()));
     match (own, sealed) {
         (Some(own), Some(sealed)) => drop(edits.set_text(own.index(), sealed)),
         (Some(own), None) => drop(edits.remove(own.index())),

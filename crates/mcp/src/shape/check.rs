@@ -4,7 +4,7 @@ use super::{
     CAPABILITIES_KEY, CLIENT_KEY, Case, Field, LEVEL_KEY, Presence, SERVER_KEY, SUBSCRIPTION_KEY, Shape, VERSION_KEY, block, params,
 };
 use crate::bounds::Bounds;
-use crate::document::{Kind, Node};
+use crate::document::{Kind, Member, Node};
 use crate::fold;
 use crate::id::{Id, SAFE};
 use crate::message::stranger;
@@ -180,6 +180,13 @@ static MEANT: [(&str, &Shape); 9] = [
     ("tracestate", &Shape::Text),
     ("baggage", &Shape::Text),
 ];
+
+/// Whether this member of `_meta`, good in a legacy revision, has a name that means something else in the modern one.
+pub(super) fn misunderstood(member: Member<'_>) -> bool {
+    let name = member.name();
+    let meant = MEANT.iter().find(|(key, _)| fold::alike(&name, key));
+    meant.is_some_and(|(key, shape)| name != *key || check(shape, member.value, Revision::R2026_07_28).is_err())
+}
 
 fn meta(node: Node<'_>, revision: Revision) -> Result<(), u8> {
     if node.kind() != Kind::Object {

@@ -1,13 +1,13 @@
 //! From the shape of one revision to that of another: what the other does not have goes.
 
-use super::check::tagged;
+use super::check::{misunderstood, tagged};
 use super::{Field, Shape};
 use crate::document::{Edits, Kind, Node};
 use crate::revision::Revision;
 
 /// Notes the changes that make a value of `shape`, which fits the first revision, fit the second, and says whether that is all it takes.
 ///
-/// Members go that the second does not have; a link to a resource becomes its address in text where links are unknown. What a member changed its
+/// Members go that the second does not have, and those of `_meta` by which it would understand something else; a link to a resource becomes its address in text where links are unknown. What a member changed its
 /// shape to, and what must be added, is not known here.
 pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), edits: &mut Edits) -> bool {
     match shape {
@@ -29,10 +29,15 @@ pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), e
         | Shape::Token
         | Shape::Open
         | Shape::Free
-        | Shape::Schema
-        | Shape::Meta
-        | Shape::MessageMeta
-        | Shape::MetaWith(_) => true,
+        | Shape::Schema => true,
+        Shape::Meta | Shape::MessageMeta | Shape::MetaWith(_) => {
+            if legs.0.is_legacy() && !legs.1.is_legacy() {
+                for member in node.members().filter(|member| misunderstood(*member)) {
+                    edits.remove(member.value.index());
+                }
+            }
+            true
+        }
         Shape::Object(fields) => object(fields, node, legs, edits),
         Shape::List(item) | Shape::ListUpTo(_, item) => all(item, node.items(), legs, edits),
         Shape::Map(value) | Shape::MapUpTo(_, value) => all(value, node.members().map(|member| member.value), legs, edits),

@@ -57,16 +57,16 @@ impl Flaw {
 
 /// What may be read of the bytes that were shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Judged {
+pub struct Judged {
     /// So many of the first: whole heads and parts of bodies.
-    pub(super) passed: usize,
+    pub passed: usize,
     /// What becomes of the others.
-    pub(super) rest: Rest,
+    pub rest: Rest,
 }
 
 /// What becomes of bytes that may not be read yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rest {
+pub enum Rest {
     /// They are the beginning of a head; they are to be shown again with what follows them. Also when there are none.
     Head,
     /// They are never read: a head is flawed.
@@ -77,7 +77,7 @@ pub(super) enum Rest {
 
 /// Follows the requests of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub struct Framing {
     place: Place,
     head: Head,
 }
@@ -135,7 +135,7 @@ impl Framing {
     /// Judges `bytes`: what follows those that have passed. How a stream is cut into pieces makes no difference.
     ///
     /// After a flaw nothing is to be shown any more.
-    pub(super) fn judge(&mut self, bytes: &[u8]) -> Judged {
+    pub fn judge(&mut self, bytes: &[u8]) -> Judged {
         let mut passed = 0;
         loop {
             let rest = bytes.get(passed..).unwrap_or_default();
