@@ -218,8 +218,31 @@ pub(crate) fn events(bytes: &[u8]) {
     let small = Bounds { line_bytes: 12, event_bytes: 16, noise_bytes: 24, stream_bytes: None, id_bytes: 4, ..Bounds::default() };
     let bounds = if input.flip() { small } else { Bounds::default() };
     let pieces = [
-        "data: a", "data", "data:", "data:  b", ":", ": c", "id: 1", "id", "id:\0", "event: x", "event: endpoint", "event:message", "retry: 5", "retry: x",
-        "\u{feff}", "\n", "\n", "\r", "\r\n", "\n\n", "\r\r", "é", "{\"jsonrpc\":\"2.0\"}", "dat", " ",
+        "data: a",
+        "data",
+        "data:",
+        "data:  b",
+        ":",
+        ": c",
+        "id: 1",
+        "id",
+        "id:\0",
+        "event: x",
+        "event: endpoint",
+        "event:message",
+        "retry: 5",
+        "retry: x",
+        "\u{feff}",
+        "\n",
+        "\n",
+        "\r",
+        "\r\n",
+        "\n\n",
+        "\r\r",
+        "é",
+        "{\"jsonrpc\":\"2.0\"}",
+        "dat",
+        " ",
     ];
     let whole = stream(&mut input, &pieces);
     let once = heard(&[&whole], bounds);

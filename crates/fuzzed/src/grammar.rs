@@ -76,8 +76,16 @@ const WORDS: [&str; 18] = [
 ];
 const NAMES: [&str; 12] =
     ["echo", "canary__echo", "a", "é", "read mail", "x.y-z_1", "\u{1f600}", "\"", "A", "get__issue", "=?base64??=", "\u{7f}"];
-const URIS: [&str; 8] =
-    ["file:///a/b", "a:b", "https://example.com/%20?q=1#f", "bastide://canary/x", "test://é", "urn:x:y", "data:,x", "bastide://canary/test%3A%2F%2Fa"];
+const URIS: [&str; 8] = [
+    "file:///a/b",
+    "a:b",
+    "https://example.com/%20?q=1#f",
+    "bastide://canary/x",
+    "test://é",
+    "urn:x:y",
+    "data:,x",
+    "bastide://canary/test%3A%2F%2Fa",
+];
 const KEYS: [&str; 10] = ["a", "é", "Name", "x-mcp-header", "$ref", "properties", "task", "-", "a/b", "\u{1f600}"];
 const INTEGERS: [i64; 8] = [0, 1, -1, 7, 100, (1 << 53) - 1, -((1 << 53) - 1), 65_536];
 const NUMBERS: [&str; 9] = ["0", "1", "-1.5", "0.10", "1e3", "-0", "9007199254740993", "1E-7", "0.30000000000000004"];
@@ -191,7 +199,8 @@ impl Maker<'_, '_> {
     pub fn schema(&mut self) -> Tree {
         let mut schema = object([("type", "object".into())]);
         if self.input.flip() {
-            let properties: Vec<_> = (0..self.input.below(4)).map(|place| (format!("{}{place}", self.input.pick(&KEYS)), self.property(2))).collect();
+            let properties: Vec<_> =
+                (0..self.input.below(4)).map(|place| (format!("{}{place}", self.input.pick(&KEYS)), self.property(2))).collect();
             schema.put("properties", Tree::Object(properties));
         }
         if self.input.rarely(4) {
@@ -261,7 +270,11 @@ impl Maker<'_, '_> {
         let mut meta = self.meta();
         if self.revision == MODERN {
             meta.put("io.modelcontextprotocol/protocolVersion", MODERN.as_str().into());
-            let capabilities = if self.input.flip() { object([]) } else { object([("elicitation", object([("url", object([]))])), ("roots", object([]))]) };
+            let capabilities = if self.input.flip() {
+                object([])
+            } else {
+                object([("elicitation", object([("url", object([]))])), ("roots", object([]))])
+            };
             meta.put("io.modelcontextprotocol/clientCapabilities", capabilities);
             if self.input.rarely(3) {
                 meta.put("io.modelcontextprotocol/logLevel", self.level());
@@ -306,7 +319,11 @@ impl Maker<'_, '_> {
     }
 
     fn annotations(&mut self) -> Tree {
-        self.object(&[may("audience", |it| it.list(2, |it| it.role())), may("priority", |it| it.number()), may("lastModified", |it| it.text()).since(JUNE)])
+        self.object(&[
+            may("audience", |it| it.list(2, |it| it.role())),
+            may("priority", |it| it.number()),
+            may("lastModified", |it| it.text()).since(JUNE),
+        ])
     }
 
     fn contents(&mut self) -> Tree {

@@ -43,7 +43,8 @@ fn routed(input: &mut Input<'_>) {
     let params = maker.client_params(method);
     let body = object([("jsonrpc", "2.0".into()), ("id", 1.into()), ("method", method.as_str().into()), ("params", params.clone())]);
     let envelope = Envelope::read(body.text().into(), Peer::Client, &Bounds::default()).expect("a request");
-    let name = named(method).and_then(|key| params.get(key)).and_then(|name| if let Tree::Text(name) = name { Some(name.clone()) } else { None });
+    let name =
+        named(method).and_then(|key| params.get(key)).and_then(|name| if let Tree::Text(name) = name { Some(name.clone()) } else { None });
     let said = name.as_deref().map(encode);
     let routing = Routing {
         version: Received::Once(MODERN.as_str().as_bytes()),

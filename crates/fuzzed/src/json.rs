@@ -136,8 +136,7 @@ pub(crate) fn spoil(text: &mut Vec<u8>, input: &mut Input<'_>) {
         return;
     }
     let at = input.below(text.len());
-    let pieces: [&[u8]; 12] =
-        [b"\\ud800", b"\xEF\xBB\xBF", b"\xff", b"\0", b",", b"\\", b"\"", b"//", b"+1", b"NaN", b"\\u0000", b"}{"];
+    let pieces: [&[u8]; 12] = [b"\\ud800", b"\xEF\xBB\xBF", b"\xff", b"\0", b",", b"\\", b"\"", b"//", b"+1", b"NaN", b"\\u0000", b"}{"];
     match input.below(4) {
         0 => text.truncate(at),
         1 => drop(text.splice(at..at, input.pick(&pieces).iter().copied())),

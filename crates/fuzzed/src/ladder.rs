@@ -17,7 +17,8 @@ fn known() -> &'static Known {
     KNOWN.get_or_init(|| {
         let rules = Rules::built_in().expect("the built-in rules");
         let short = |text: &String| text.len() < 300 && !text.contains('\n');
-        let secrets = rules.iter().filter(|rule| rule.class == Class::Secret).flat_map(|rule| &rule.hit).map(|parts| parts.concat()).filter(short);
+        let secrets =
+            rules.iter().filter(|rule| rule.class == Class::Secret).flat_map(|rule| &rule.hit).map(|parts| parts.concat()).filter(short);
         let secrets = secrets.collect();
         Known { engine: Engine::new(&rules).expect("the built-in rules"), secrets }
     })
@@ -32,9 +33,30 @@ fn inspected(text: &str) -> Report {
 }
 
 const LETTERS: [&str; 24] = [
-    "\\u0041", "\\x41", "\\\\", "%41", "%", "&amp;", "&#x41;", "&#65;", "\u{200b}", "\u{ff21}", "\u{1d400}", "\" + \"", "+", "aGVsbG8gd29ybGQsIGhlbGxv",
-    "68656c6c6f20776f726c642c2068656c6c6f", "JBSWY3DPEBLW64TMMQQQ====", "H4sIAAAAAAAAA8tIzcnJVyjPL8pJAQCFEUoNCwAAAA==", "a@example.com",
-    "4111 1111 1111 1111", "ghp_", "AKIA", "sk-ant-", "\n", " ",
+    "\\u0041",
+    "\\x41",
+    "\\\\",
+    "%41",
+    "%",
+    "&amp;",
+    "&#x41;",
+    "&#65;",
+    "\u{200b}",
+    "\u{ff21}",
+    "\u{1d400}",
+    "\" + \"",
+    "+",
+    "aGVsbG8gd29ybGQsIGhlbGxv",
+    "68656c6c6f20776f726c642c2068656c6c6f",
+    "JBSWY3DPEBLW64TMMQQQ====",
+    "H4sIAAAAAAAAA8tIzcnJVyjPL8pJAQCFEUoNCwAAAA==",
+    "a@example.com",
+    "4111 1111 1111 1111",
+    "ghp_",
+    "AKIA",
+    "sk-ant-",
+    "\n",
+    " ",
 ];
 
 pub(crate) fn climbed(bytes: &[u8]) {
@@ -107,6 +129,9 @@ fn coded(text: &str, coding: usize) -> String {
         3 => bytes.iter().map(|byte| format!("%{byte:02X}")).collect(),
         4 => text.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect(),
         5 => text.chars().map(|letter| format!("&#{};", u32::from(letter))).collect(),
-        _ => text.chars().map(|letter| if letter.is_ascii_alphanumeric() { format!("{letter}\u{200b}") } else { letter.to_string() }).collect(),
+        _ => text
+            .chars()
+            .map(|letter| if letter.is_ascii_alphanumeric() { format!("{letter}\u{200b}") } else { letter.to_string() })
+            .collect(),
     }
 }

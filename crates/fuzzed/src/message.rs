@@ -254,7 +254,10 @@ fn passes(document: &Document, method: Method, revision: Revision) {
     }
     for text in [compact(document), canonical(document.root())] {
         let again = Document::parse(text, &Bounds::default()).expect("our print is JSON");
-        assert!(check_result(method, again.root(), revision).is_ok(), "{method} of {revision}: what passes does not depend on its spelling");
+        assert!(
+            check_result(method, again.root(), revision).is_ok(),
+            "{method} of {revision}: what passes does not depend on its spelling"
+        );
     }
     assert_eq!(document.root().kind(), mcp::Kind::Object);
     let tree = Tree::of(document.root());

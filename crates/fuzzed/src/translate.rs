@@ -4,13 +4,9 @@ use crate::grammar::{JUNE, MARCH, MODERN, Maker, NOVEMBER, SPOKEN};
 use crate::input::Given;
 use crate::json::canonical;
 use crate::{Input, Tree, message};
-use bytes::Bytes;
 use mcp::definition::Sort;
 use mcp::view::{ResultKind, result_kind};
-use mcp::{
-    Bounds, Document, Edits, Kind, Legs, Message, Meta, Method, Node, Output, Peer, Revision, check_question, check_result, parse_message,
-    translate,
-};
+use mcp::{Bounds, Document, Edits, Kind, Legs, Method, Node, Output, Revision, check_question, check_result, translate};
 
 /// The methods whose results go from one side to the other.
 const RELAYED: [Method; 8] = [
@@ -52,7 +48,6 @@ fn between(bytes: &[u8], pairs: &[Legs]) {
             for legs in pairs {
                 let result = of(root.get("result").unwrap_or(root));
                 RELAYED.iter().for_each(|method| relayed(*legs, *method, &result, Output::Plain));
-                request(*legs, document.source());
                 let params = of(root.get("params").unwrap_or(root));
                 QUESTIONS.iter().for_each(|method| put(*legs, *method, &params));
                 QUESTIONS.iter().for_each(|method| reply(*legs, *method, &result));
@@ -71,18 +66,13 @@ fn of(node: Node<'_>) -> Document {
 }
 
 fn built(legs: Legs, input: &mut Input<'_>) {
-    let choice = input.below(8);
-    let method = match choice {
-        0..4 => input.pick(&RELAYED),
-        4 => Method::Ping,
-        _ => input.pick(&QUESTIONS),
-    };
-    let revision = if !matches!(choice, 4 | 7) { legs.server } else { legs.client };
+    let choice = input.below(7);
+    let method = if choice < 4 { input.pick(&RELAYED) } else { input.pick(&QUESTIONS) };
+    let revision = if choice < 6 { legs.server } else { legs.client };
     let mut maker = Maker { input: &mut *input, revision };
     let mut tree = match choice {
         0..4 => maker.result(method),
-        4 => maker.message(Peer::Client).1,
-        5 | 6 => maker.question(method),
+        4 | 5 => maker.question(method),
         _ => maker.answer(method),
     };
     for _ in 0..input.below(3) {
@@ -94,8 +84,7 @@ fn built(legs: Legs, input: &mut Input<'_>) {
             let enclosed = method == Method::CallTool && legs.server == MODERN && input.flip();
             relayed(legs, method, &document, if enclosed { Output::Enclosed } else { Output::Plain });
         }
-        4 => request(legs, document.source()),
-        5 | 6 => put(legs, method, &document),
+        4 | 5 => put(legs, method, &document),
         _ => reply(legs, method, &document),
     }
 }
@@ -143,7 +132,8 @@ fn kept(legs: Legs, method: Method, from: Node<'_>, to: Node<'_>, output: Output
         let ours = to.get("_meta").and_then(|meta| meta.get("io.modelcontextprotocol/serverInfo")).and_then(|info| info.get("name"));
         assert!(ours.is_some_and(|name| name.is_text("bastide")), "no server speaks in our name");
     } else if !legs.alike() {
-        let theirs = to.get("_meta").into_iter().flat_map(Node::members).any(|member| member.name().starts_with("io.modelcontextprotocol/"));
+        let theirs =
+            to.get("_meta").into_iter().flat_map(Node::members).any(|member| member.name().starts_with("io.modelcontextprotocol/"));
         assert!(!theirs, "what belongs to one leg does not cross");
     }
     let text = |node: Node<'_>, key: &str| node.get(key).and_then(Node::text).map(std::borrow::Cow::into_owned);
@@ -190,38 +180,6 @@ fn definitions(legs: Legs, method: Method, result: Node<'_>) {
         if let Err(fault) = check_result(method, page.root(), legs.client) {
             panic!("row {} refuses a definition from {} to {}: {}", fault.row, legs.server, legs.client, shown(&told));
         }
-    }
-}
-
-/// A client's request, as the server gets it: without `_meta`, which is ours to write.
-fn request(legs: Legs, text: &Bytes) {
-    let Ok(Message::Request(request)) = parse_message(text.clone(), Peer::Client, legs.client, &Bounds::default()) else { return };
-    let method = request.method;
-    if !method.may_come_from(Peer::Client, legs.server) || method == Method::Initialize {
-        return;
-    }
-    let params = request.params().map_or_else(|| Bytes::from_static(b"{}"), canonical);
-    let params = Document::parse(params, &Bounds::default()).expect("canonical text is JSON");
-    let mut edits = Edits::new();
-    legs.params(method, params.root(), &mut edits);
-    let mut meta = Vec::new();
-    if legs.server == MODERN {
-        mcp::print_meta(&mut meta, &Meta { revision: MODERN, capabilities: b"{}", version: "1", log_level: None, progress: None });
-    } else {
-        meta.extend_from_slice(b"{\"progressToken\":1}");
-    }
-    match params.root().get("_meta") {
-        Some(theirs) => edits.replace(theirs.index(), meta),
-        None => edits.append(params.root().index(), "_meta", meta),
-    };
-    let told = printed(&params, &edits);
-    let mut out = Vec::new();
-    mcp::print_request(&mut out, &mcp::Id::Number(1), method.as_str(), Some(told.source()));
-    if let Err(fault) = parse_message(out.into(), Peer::Client, legs.server, &Bounds::default()) {
-        panic!("row {} refuses params of {method} from {} to {}: {}", fault.row, legs.client, legs.server, shown(&told));
-    }
-    for key in ["name", "uri", "arguments", "argument", "cursor"] {
-        assert_eq!(params.root().get(key).map(canonical), told.root().get(key).map(canonical), "{key} is kept");
     }
 }
 

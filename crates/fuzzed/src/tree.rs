@@ -221,7 +221,9 @@ impl Tree {
                 *text = text.chars().chain(['x']).cycle().take(length + input.below(2)).collect();
             }
             (Change::Respell, value) => *value = Self::Number(input.pick(&NUMBERS).to_owned()),
-            (Change::Soil, Self::Text(text)) => text.push(input.pick(&['\0', '\n', '\u{7f}', ' ', '\u{200b}', '\u{feff}', '\u{10ffff}', '"', '\\'])),
+            (Change::Soil, Self::Text(text)) => {
+                text.push(input.pick(&['\0', '\n', '\u{7f}', ' ', '\u{200b}', '\u{feff}', '\u{10ffff}', '"', '\\']))
+            }
             (Change::Soil, Self::Object(members)) if !members.is_empty() => {
                 let at = input.below(members.len());
                 members[at].0.push(input.pick(&['\0', '\t', '\u{200b}', '\u{301}']));

@@ -66,7 +66,11 @@ impl Maker<'_, '_> {
 
     fn reference(&mut self) -> Tree {
         if self.input.flip() {
-            return self.object(&[must("type", |_| "ref/prompt".into()), must("name", |it| it.name()), may("title", |it| it.text()).since(JUNE)]);
+            return self.object(&[
+                must("type", |_| "ref/prompt".into()),
+                must("name", |it| it.name()),
+                may("title", |it| it.text()).since(JUNE),
+            ]);
         }
         self.object(&[must("type", |_| "ref/resource".into()), must("uri", |it| it.uri())])
     }
@@ -81,7 +85,12 @@ impl Maker<'_, '_> {
     }
 
     pub(super) fn progress(&mut self) -> Tree {
-        self.object(&[must("progressToken", |it| it.token()), must("progress", |it| it.number()), may("total", |it| it.number()), may("message", |it| it.text())])
+        self.object(&[
+            must("progressToken", |it| it.token()),
+            must("progress", |it| it.number()),
+            may("total", |it| it.number()),
+            may("message", |it| it.text()),
+        ])
     }
 
     /// The answer to a server's question.
@@ -108,7 +117,9 @@ impl Maker<'_, '_> {
             ]),
             _ => self.object(&[
                 must("roots", |it| {
-                    it.list(3, |it| it.object(&[must("uri", |it| it.uri()), may("name", |it| it.text()), may("_meta", |it| it.meta()).since(JUNE)]))
+                    it.list(3, |it| {
+                        it.object(&[must("uri", |it| it.uri()), may("name", |it| it.text()), may("_meta", |it| it.meta()).since(JUNE)])
+                    })
                 }),
                 may("_meta", |it| it.meta()),
             ]),

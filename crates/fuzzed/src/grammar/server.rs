@@ -33,7 +33,9 @@ impl Maker<'_, '_> {
             Method::Elicit | Method::CreateMessage | Method::ListRoots => return self.question(method),
             Method::ListenAcknowledged => self.object(&[must("notifications", |it| it.filter())]),
             Method::ResourceUpdated => self.object(&[must("uri", |it| it.uri())]),
-            Method::LogMessage => self.object(&[must("level", |it| it.level()), must("data", |it| it.anything()), may("logger", |it| it.text())]),
+            Method::LogMessage => {
+                self.object(&[must("level", |it| it.level()), must("data", |it| it.anything()), may("logger", |it| it.text())])
+            }
             Method::ElicitationComplete => self.object(&[must("elicitationId", |it| it.name())]),
             Method::Cancelled => self.object(&[must("requestId", |it| it.token()), may("reason", |it| it.text())]),
             Method::Progress => self.progress(),
@@ -74,7 +76,11 @@ impl Maker<'_, '_> {
             Method::CreateMessage => self.object(&[
                 must("messages", |it| {
                     it.list(3, |it| {
-                        it.object(&[must("role", |it| it.role()), must("content", |it| it.said()), may("_meta", |it| it.meta()).since(NOVEMBER)])
+                        it.object(&[
+                            must("role", |it| it.role()),
+                            must("content", |it| it.said()),
+                            may("_meta", |it| it.meta()).since(NOVEMBER),
+                        ])
                     })
                 }),
                 must("maxTokens", |it| it.integer()),
@@ -168,9 +174,8 @@ impl Maker<'_, '_> {
             Method::ListResources => {
                 self.object(&[must("resources", |it| it.list(3, |it| it.resource("uri"))), may("nextCursor", |it| it.text())])
             }
-            Method::ListResourceTemplates => {
-                self.object(&[must("resourceTemplates", |it| it.list(3, |it| it.resource("uriTemplate"))), may("nextCursor", |it| it.text())])
-            }
+            Method::ListResourceTemplates => self
+                .object(&[must("resourceTemplates", |it| it.list(3, |it| it.resource("uriTemplate"))), may("nextCursor", |it| it.text())]),
             Method::ReadResource => self.object(&[must("contents", |it| it.list(3, |it| it.contents()))]),
             Method::ListPrompts => self.object(&[must("prompts", |it| it.list(3, |it| it.prompt())), may("nextCursor", |it| it.text())]),
             Method::GetPrompt => self.object(&[
