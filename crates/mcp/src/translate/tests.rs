@@ -65,7 +65,8 @@ fn what_means_something_else_in_the_modern_revision_goes() {
         result(NOVEMBER, MODERN, Method::CallTool, source),
         r#"{"content":[{"type":"text","text":"a","_meta":{"a":1}}],"_meta":{},"resultType":"complete"}"#
     );
-    let good = r#"{"content":[],"_meta":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},"resultType":"complete"}"#;
+    let good =
+        r#"{"content":[],"_meta":{"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},"resultType":"complete"}"#;
     assert_eq!(result(NOVEMBER, MODERN, Method::CallTool, &good.replace(r#","resultType":"complete""#, "")), good);
 }
 
@@ -73,16 +74,16 @@ fn what_means_something_else_in_the_modern_revision_goes() {
 fn what_a_model_is_told_of_tools_fits_a_revision_that_knows_objects_alone() {
     let tool = r#"{"name":"t","inputSchema":{"type":"object"},"outputSchema":{"type":"array"}}"#;
     let said = |content: &str| format!(r#"{{"type":"tool_result","toolUseId":"1","content":[],"structuredContent":{content}}}"#);
-    let params = |content: &str, tool: &str| {
-        format!(r#"{{"messages":[{{"role":"user","content":{content}}}],"maxTokens":1,"tools":[{tool}]}}"#)
-    };
+    let params =
+        |content: &str, tool: &str| format!(r#"{{"messages":[{{"role":"user","content":{content}}}],"maxTokens":1,"tools":[{tool}]}}"#);
     let legs = Legs { client: NOVEMBER, server: MODERN };
     let put = |source: &str| changed(source, |node, edits| legs.question(Method::CreateMessage, node, "q", edits).unwrap());
     let listed = r#"{"name":"t","inputSchema":{"type":"object"},"outputSchema":{"type":"object","properties":{"result":{"type":"array"}},"required":["result"]}}"#;
     assert_eq!(put(&params(&said("[1]"), tool)), params(&said(r#"{"result":[1]}"#), listed));
     assert_eq!(put(&params(&format!("[{}]", said("null")), tool)), params(&format!("[{}]", said(r#"{"result":null}"#)), listed));
     let answer = |content: &str| format!(r#"{{"role":"user","content":{},"model":"m"}}"#, said(content));
-    let given = |source: &str| changed(source, |node, edits| Legs { client: MODERN, server: NOVEMBER }.answer(Method::CreateMessage, node, edits));
+    let given =
+        |source: &str| changed(source, |node, edits| Legs { client: MODERN, server: NOVEMBER }.answer(Method::CreateMessage, node, edits));
     assert_eq!(given(&answer("7")), answer(r#"{"result":7}"#));
     assert_eq!(given(&answer("{}")), answer("{}"));
 }
