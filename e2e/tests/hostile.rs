@@ -258,7 +258,7 @@ fn what_a_server_says_against_the_protocol_reaches_nobody() {
 fn what_a_server_says_too_much_is_not_passed_on() {
     let question = json!({"jsonrpc": "2.0", "id": "q", "method": "sampling/createMessage", "params":
         {"messages": [{"role": "user", "content": {"type": "text", "text": "the question"}}], "maxTokens": 5}});
-    // Asked on the way: declined where servers may ask so, the end of the call where none may.
+    // Asked on the way: declined where servers may ask so, dropped where none may.
     let asks = |question: &Value| {
         let question = question.clone();
         move |good: Value| Says::Events(vec![question.clone(), good])
@@ -270,9 +270,9 @@ fn what_a_server_says_too_much_is_not_passed_on() {
     assert_eq!(outcomes(&world, "act"), ["ok"; 2]);
     let (_double, world) = misbehaving(Speaks::MODERN, asks(&question));
     for text in both(&world) {
-        assert!(text.contains("dev.bastide/refusal") && !text.contains("the question"), "{text}");
+        assert!(text.contains("a good answer") && !text.contains("the question"), "{text}");
     }
-    assert!(outcomes(&world, "act").iter().all(|code| code.contains('/')));
+    assert_eq!(outcomes(&world, "act"), ["ok"; 2]);
     for revision in [Speaks::LEGACY, Speaks::MODERN] {
         let twice = |good: Value| {
             let mut second = good.clone();

@@ -65,9 +65,9 @@ targets! {
     Lines = "lines", framing::lines;
     /// Events are those that the standard says, however their bytes arrive, and within bounds.
     Events = "events", framing::events;
-    /// What a legacy server says fits the modern revision after translation, and the other way what a modern client says.
+    /// What a legacy server says fits the modern revision after translation, and the other way what a modern client answers.
     ToModern = "to_modern", translate::to_modern;
-    /// What a modern server says fits the newest legacy revision, and the other way what a legacy client says.
+    /// What a modern server says fits the newest legacy revision, and the other way what a legacy client answers.
     ToLegacy = "to_legacy", translate::to_legacy;
     /// The same between two modern sides.
     Modern = "modern", translate::modern;

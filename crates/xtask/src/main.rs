@@ -1,6 +1,7 @@
 //! What is done to this repository: checks, generated files, tests, proofs, benchmarks.
 
 mod codegen;
+mod fuzz;
 mod metadata;
 mod prove;
 mod setup;
@@ -42,6 +43,20 @@ enum Verb {
         #[arg(long, default_value_t = 200)]
         count: u32,
     },
+    /// Fuzzes every target, or those named, and keeps what was reached in `fuzz/corpus`, what was found in `fuzz/artifacts`.
+    Fuzz {
+        /// Such as `client`, `head`.
+        targets: Vec<String>,
+        /// How long each runs.
+        #[arg(long, default_value_t = 30.0)]
+        minutes: f64,
+        /// How many run at once.
+        #[arg(long, default_value_t = 1)]
+        jobs: usize,
+        /// Fuzz nothing; add the messages of a file of JSON lines, or of a folder of such, to the corpora.
+        #[arg(long, value_name = "PATH", conflicts_with = "targets")]
+        record: Option<PathBuf>,
+    },
     /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`, or to the verb of it that they begin with.
     Bench {
         /// Measure the null proxy alone.
@@ -75,6 +90,8 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
             let test = ["test", "--package", "bastide", "--test", "crash", "--", "--nocapture"];
             done(cargo(&root).args(test).env("BASTIDE_CRASHES", count.to_string()))?;
         }
+        Verb::Fuzz { record: Some(source), .. } => fuzz::extend(&root, &source)?,
+        Verb::Fuzz { targets, minutes, jobs, record: None } => fuzz::run(&root, &targets, minutes, jobs)?,
         Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
     }
     Ok(ExitCode::SUCCESS)
