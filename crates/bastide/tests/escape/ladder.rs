@@ -49,7 +49,7 @@ const fn rung(layer: Layer, attempt: &'static str, others: Others, place: Where)
 
 const RUNGS: [Rung; Layer::ALL.len()] = [
     rung(Account, "reads what the gateway's account alone may read", Others::Alone, Where::Root),
-    rung(User, "connects to this host", Others::StandUpon(&[Files]), Where::Everywhere),
+    rung(User, "knows the name of the host", Others::StandUpon(&[Files, Network]), Where::Everywhere),
     rung(Processes, "asks for another by descriptor", Others::StandUpon(&[Proc]), Where::Everywhere),
     rung(Network, "connects to this host", Others::HoldToo(&[Sockets]), Where::Everywhere),
     rung(Objects, "knows the name of the host", Others::Alone, Where::Everywhere),
@@ -79,7 +79,8 @@ impl Rung {
         let without = match self.others {
             Others::Alone => "gets through".to_owned(),
             Others::HoldToo(_) => format!("held by {}; gets through without both", names.join(", ")),
-            Others::StandUpon(_) => format!("no server starts: {} stands upon it; gets through without both", names.join(", ")),
+            Others::StandUpon([_]) => format!("no server starts: {} stands upon it; gets through without both", names.join(", ")),
+            Others::StandUpon(_) => format!("no server starts: {} stand upon it; gets through without all", names.join(" and ")),
             Others::ShowWhole(_) => format!("there is no `/proc`; gets through without {} as well", names.join(", ")),
         };
         let place = if self.place == Where::Root { ", as root" } else { "" };
