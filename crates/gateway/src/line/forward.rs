@@ -460,7 +460,8 @@ fn alive(gate: &Gate, trail: &mut Trail, recorded: &Recorded) -> Result<(), Halt
 pub(super) fn lost(trail: &mut Trail, broken: &Broken) -> Halt {
     trail.cause(broken);
     match broken {
-        Broken::Malformed(_) | Broken::Revision => trail.refuse(Code::ServerMalformed),
+        Broken::Malformed(_) => trail.refuse(Code::ServerMalformed),
+        Broken::Revision => trail.refuse(Code::ServerRevision),
         Broken::Slow => trail.refuse(Code::CallTimeout),
         Broken::Wire(_) | Broken::Gone | Broken::Refused { .. } => trail.refuse(Code::ServerUnavailable),
     }
