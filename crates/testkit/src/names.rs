@@ -15,19 +15,24 @@ pub struct Names {
 impl Names {
     /// Begins to listen.
     pub fn new<A: Into<IpAddr>>(led: impl Fn(&str, usize) -> A + Send + Sync + 'static) -> Self {
+        Self::several(move |name, asked| vec![led(name, asked).into()])
+    }
+
+    /// As [`Names::new`], for names that lead to several addresses.
+    pub fn several(led: impl Fn(&str, usize) -> Vec<IpAddr> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/dns-query", listener.local_addr().unwrap());
         let (led, asked) = (Arc::new(led), Arc::new(AtomicUsize::new(0)));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (mut stream, led, asked) = (stream.unwrap(), Arc::clone(&led), Arc::clone(&asked));
-                std::thread::spawn(move || while Self::answer(&mut stream, &|name, asked| led(name, asked).into(), &asked).is_some() {});
+                std::thread::spawn(move || while Self::answer(&mut stream, &*led, &asked).is_some() {});
             }
         });
         Self { url }
     }
 
-    fn answer(stream: &mut std::net::TcpStream, led: &dyn Fn(&str, usize) -> IpAddr, asked: &AtomicUsize) -> Option<()> {
+    fn answer(stream: &mut std::net::TcpStream, led: &dyn Fn(&str, usize) -> Vec<IpAddr>, asked: &AtomicUsize) -> Option<()> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut one = [0];
@@ -44,13 +49,13 @@ impl Names {
         let kind = body[length - 3];
         // Whoever looks for a name asks for both sorts of addresses: it counts once.
         let before = if kind == 1 { asked.fetch_add(1, Ordering::SeqCst) } else { asked.load(Ordering::SeqCst).saturating_sub(1) };
-        let address = match (kind, led(&name[1..], before)) {
-            (1, IpAddr::V4(address)) => address.octets().to_vec(),
-            (28, IpAddr::V6(address)) => address.octets().to_vec(),
-            _ => Vec::new(),
-        };
-        if !address.is_empty() {
-            body[7] = 1;
+        for address in led(&name[1..], before) {
+            let address = match (kind, address) {
+                (1, IpAddr::V4(address)) => address.octets().to_vec(),
+                (28, IpAddr::V6(address)) => address.octets().to_vec(),
+                _ => continue,
+            };
+            body[7] += 1;
             body.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 0, 0]);
             body.extend(u8::try_from(address.len()));
             body.extend(address);

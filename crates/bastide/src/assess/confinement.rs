@@ -15,6 +15,9 @@ const SPACES: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 /// Capability sets of proc_pid_status(5).
 const SETS: [&str; 5] = ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"];
 
+/// Microseconds in which a group's processors are counted.
+const PERIOD: u64 = 100_000;
+
 /// Whether there is any local server to look at.
 pub(super) fn local(ground: &Ground, steps: &mut Steps) -> bool {
     let any = ground.file().servers.values().any(config::Server::is_local);
@@ -141,11 +144,45 @@ pub async fn limits(ground: &Ground, steps: &mut Steps) -> Probed {
     let how =
         if grouped { "by a control group" } else { "looked at once a second, processors by affinity: there is no control group here" };
     steps.note("looked how its memory and processors are limited", "by a control group, or by looking", how, true);
+    if grouped {
+        let quota = u64::from(entry.sandbox.cpu).saturating_mul(PERIOD);
+        for (what, controller, files, wanted) in [
+            ("bytes of memory", "memory", ["memory.max", "memory.limit_in_bytes"], entry.sandbox.memory.bytes()),
+            ("microseconds of processors a period", "cpu", ["cpu.max", "cpu.cfs_quota_us"], quota),
+        ] {
+            let found = of_group(&groups, controller, files);
+            steps.note(format!("read the limit on {what} of its group"), format!("at most {wanted}"), found, found <= wanted);
+        }
+    }
     let endless: Vec<String> =
         ground.file().servers.iter().filter(|(_, server)| server.call.duration().is_zero()).map(|(name, _)| name.to_string()).collect();
     steps.none("looked for servers whose calls may take for ever", &endless);
     reached.agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// The limit in that one of `files` (cgroups(7), of the one version or the other) that the group of `groups` has, proc_pid_cgroup(5); the highest number
+/// where there is none.
+fn of_group(groups: &str, controller: &str, files: [&str; 2]) -> u64 {
+    let has = |list: &str| list.split(',').any(|one| one == controller);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let folder = || {
+        let (list, path) = groups.lines().find_map(|line| {
+            let (list, path) = line.split_once(':')?.1.split_once(':')?;
+            (path.contains("/bastide-") && (list.is_empty() || has(list))).then_some((list, path))
+        })?;
+        let root = mounts.lines().find_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            let (place, kind, options) = (fields.next()?, fields.next()?, fields.next()?);
+            let fits = if list.is_empty() { kind == "cgroup2" } else { kind == "cgroup" && has(options) };
+            fits.then(|| PathBuf::from(place))
+        })?;
+        // A container may show the path of the host, which is not there: its groups are at the root of the mount.
+        let whole = root.join(path.trim_start_matches('/'));
+        if whole.is_dir() { Some(whole) } else { Some(root.join(Path::new(path).file_name()?)) }
+    };
+    let text = folder().and_then(|folder| files.iter().find_map(|file| std::fs::read_to_string(folder.join(file)).ok()));
+    text.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok()).unwrap_or(u64::MAX)
 }
 
 /// The account of every local server that is configured or runs.

@@ -1,9 +1,12 @@
 //! Probes of what local servers reach: looked at from outside, at the canary while it runs.
 
+use super::canaries::Reached;
 use super::confinement::{interfaces, local, running};
 use super::ground::Ground;
+use super::outward::{recorded, tried_at};
 use super::runtime::pid_of_gateway;
-use super::steps::{Finding, Probed, Steps};
+use super::secrets::drawn;
+use super::steps::{Finding, Probed, Steps, Trouble};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +14,8 @@ use std::path::{Path, PathBuf};
 const LISTENS: &str = "0A";
 /// An entry for public addresses that is wider than this is an open list.
 const OPEN: u8 = 16;
+/// A port that hardly any list has (tcpmux).
+const UNLISTED: u16 = 1;
 
 /// Whether the canary sits in a network of its own that leads nowhere.
 pub async fn segments(ground: &Ground, steps: &mut Steps) -> Probed {
@@ -35,7 +40,7 @@ pub async fn segments(ground: &Ground, steps: &mut Steps) -> Probed {
     Ok(Finding::Judged)
 }
 
-/// Whether the canary has the doors that its list asks for and no others, and no list is open.
+/// Whether the canary has the doors that its list asks for and no others, gets through them to nothing else, and no list is open.
 pub async fn egress(ground: &Ground, steps: &mut Steps) -> Probed {
     ground.running()?;
     if !local(ground, steps) {
@@ -47,7 +52,8 @@ pub async fn egress(ground: &Ground, steps: &mut Steps) -> Probed {
     steps.none("read the lists of all servers; looked for open ones", &wide);
     let (mut reached, process) = running(ground).await?;
     let list = servers.get(&reached.server.name).map(|server| server.sandbox.egress.as_slice()).unwrap_or_default();
-    let mut wanted: BTreeSet<u16> = ::egress::Rules::new(list).map(|rules| rules.ports().into_iter().collect()).unwrap_or_default();
+    let rules = ::egress::Rules::new(list).unwrap_or_default();
+    let mut wanted: BTreeSet<u16> = rules.ports().into_iter().collect();
     if !wanted.is_empty() {
         wanted.insert(::egress::PROXY_PORT);
     }
@@ -58,8 +64,31 @@ pub async fn egress(ground: &Ground, steps: &mut Steps) -> Probed {
         if ports.is_empty() { "none".to_owned() } else { ports.join(", ") }
     };
     steps.note("read at which ports anything listens in its network", said(&wanted), said(&found), wanted == found);
+    if !rules.is_empty() {
+        unlisted(ground, &mut reached, &rules, steps).await?;
+    }
     reached.agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// Lets the canary ask the proxy for what its list does not have: a name, an address, and a listed name at another port.
+async fn unlisted(ground: &Ground, reached: &mut Reached, rules: &::egress::Rules, steps: &mut Steps) -> Result<(), Trouble> {
+    let since = ground.now();
+    let stranger = format!("{}.invalid:443", drawn().to_lowercase());
+    let mut asked = vec![
+        ("a name that is not listed", stranger, "name"),
+        ("an address that is not listed", format!("127.0.0.1:{UNLISTED}"), "address"),
+    ];
+    if let Some((name, _)) = rules.exact().next().filter(|_| !rules.ports().contains(&UNLISTED)) {
+        asked.push(("a listed name at a port that is not", format!("{name}:{UNLISTED}"), "port"));
+    }
+    for (what, target, reason) in asked {
+        let said = tried_at(reached, ("127.0.0.1", ::egress::PROXY_PORT), "connect", &target).await?;
+        let refused = said.ends_with("the proxy refuses");
+        steps.note(format!("asked the proxy for {what}"), "the proxy refuses", &said, refused);
+        recorded(ground, reached, since, (reason, "network.egress"), steps).await?;
+    }
+    Ok(())
 }
 
 /// The port of a line of proc_net_tcp(5), where it listens.

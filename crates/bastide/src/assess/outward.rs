@@ -35,7 +35,7 @@ async fn tried(reached: &mut Reached, host: &str, say: &str, name: &str) -> Resu
     tried_at(reached, (host, PORT), say, name).await
 }
 
-async fn tried_at(reached: &mut Reached, (host, port): (&str, u16), say: &str, name: &str) -> Result<String, Trouble> {
+pub(super) async fn tried_at(reached: &mut Reached, (host, port): (&str, u16), say: &str, name: &str) -> Result<String, Trouble> {
     let reply = reached.call("reach", json!({"host": host, "port": port, "say": say, "name": name})).await?;
     let message = reply.message();
     if let Some(said) = message.pointer("/result/content/0/text").and_then(Value::as_str).filter(|_| reply.ran()) {
@@ -45,7 +45,7 @@ async fn tried_at(reached: &mut Reached, (host, port): (&str, u16), say: &str, n
 }
 
 /// Looks for the event of a refusal for `reason`, which belongs to `control`.
-async fn recorded(
+pub(super) async fn recorded(
     ground: &Ground,
     reached: &Reached,
     since: Utc,

@@ -52,6 +52,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         Control::SecretsIsolation
         | Control::RuntimeRestart
         | Control::SupplyPinning
+        | Control::NetworkEgress
         | Control::NetworkDns
         | Control::NetworkProtocols
         | Control::NetworkTelemetry
@@ -61,8 +62,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::RuntimeSandbox
         | Control::RuntimeLimits
         | Control::RuntimeIdentities
-        | Control::NetworkSegments
-        | Control::NetworkEgress => Some((How::Read, Canary::Alone)),
+        | Control::NetworkSegments => Some((How::Read, Canary::Alone)),
         _ => None,
     }
 }

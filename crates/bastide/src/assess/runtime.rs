@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use terms::Utc;
 
-/// Variables that a server may have without being given them.
-const PLAIN: [&str; 4] = ["PATH", "HOME", "TMPDIR", "LANG"];
+/// Variables that a server may have without being given them: one that every server gets, and one that keeps an environment of Python as it was pinned.
+const PLAIN: [&str; 2] = ["PATH", "PYTHONDONTWRITEBYTECODE"];
 
 /// A process and what is known of it.
 struct Process {

@@ -141,9 +141,9 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
     // What it has called ends with the token.
     ground.revoke(&token).await?;
     let is_of = |record: &Value| record.get("arguments").is_some_and(|arguments| arguments.to_string().contains("strict"));
-    let went =
+    let further =
         ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
-    steps.none("looked in the log for such a call that went further", &went.collect::<Vec<_>>());
+    steps.none("looked in the log for such a call that went further", &further.collect::<Vec<_>>());
     reached.agent.close().await;
     Ok(Finding::Judged)
 }

@@ -33,7 +33,8 @@ fn spoken(mut stream: TcpStream, say: &str, name: &str) -> String {
         "ssh" => b"SSH-2.0-canary\r\n".to_vec(),
         "tls" => hello(name),
         "connect" => {
-            let asked = format!("CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\n\r\n");
+            let target = if name.contains(':') { name.to_owned() } else { format!("{name}:443") };
+            let asked = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
             let read = stream.write_all(asked.as_bytes()).and_then(|()| stream.read(&mut answer)).unwrap_or(0);
             if !answer.get(..read).unwrap_or_default().starts_with(b"HTTP/1.1 200") {
                 return "connected, the proxy refuses".to_owned();

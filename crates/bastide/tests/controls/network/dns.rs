@@ -1,12 +1,12 @@
 //! `network.dns`: names are answered by the gateway, and nothing is forwarded. What becomes of an address that a name leads to is `tools.http`.
 
-use super::{CLIENT, Outside, refused, run, world};
+use super::{CLIENT, Outside, refused, run, world, world_with};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
-use testkit::{Running, World};
+use testkit::{Names, Running, World};
 
 #[test]
 fn listed_names_have_an_address_each_and_nothing_leaves_by_a_question() {
@@ -96,4 +96,20 @@ fn a_resolver_over_tls_is_asked_and_must_prove_who_it_is() {
     crate::runtime::until(|| unresolved().is_some());
     let record = unresolved().unwrap();
     assert!(record.to_string().contains("certificate not valid for name"), "{record}");
+}
+
+#[test]
+fn a_name_that_leads_to_ever_other_addresses_is_noticed() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let code = r#"said = json.dumps([tried(lambda: say(ask('web.example')[1], PORT, get % 'web.example:PORT')) for _ in range(70)][0])"#;
+    let outside = Outside::new();
+    let names = Names::new(|_, asked| [127, 1, 0, u8::try_from(asked % 200).unwrap_or_default()]);
+    let list = format!("\"http://web.example:{0}\", \"http://127.0.0.0/8:{0}\"", outside.port);
+    let world = world_with(&names, code, &outside, &list);
+    run(&world);
+    crate::runtime::until(|| !super::events(&world, "network.fast-flux").is_empty());
+    let event = super::events(&world, "network.fast-flux").remove(0);
+    assert_eq!((&event["severity"], &event["detail"]["name"]), (&json!("medium"), &json!("web.example")), "{event}");
 }

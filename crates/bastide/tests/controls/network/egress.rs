@@ -146,6 +146,20 @@ said = json.dumps([tried(what) for what in [
 }
 
 #[test]
+fn every_request_of_a_connection_names_its_host() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let code = r#"
+first = 'GET / HTTP/1.1\r\nHost: localhost:PORT\r\n\r\n'
+said = json.dumps(tried(lambda: say(ask('localhost')[1], PORT, first + get % 'evil.example')))"#;
+    let outside = Outside::new();
+    let world = world(code, &outside, &outside.listed());
+    run(&world);
+    assert_eq!(refused(&world, "other-host")["decision"]["control"], "network.egress");
+}
+
+#[test]
 fn without_a_list_there_is_no_network_at_all() {
     let code = r#"said = json.dumps([tried(lambda: ask('localhost')), tried(lambda: connect('localhost:PORT', 'x')), tried(lambda: say('127.0.0.1', PORT, 'x'))])"#;
     let outside = Outside::new();
@@ -226,12 +240,12 @@ fn the_doors_of_the_canary_and_open_lists_are_seen_by_the_assessment() {
     }
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_bastide"));
     let folder = program.parent().unwrap().display();
-    for (entry, outcome) in [("10.0.0.0/8:443", "pass"), ("8.0.0.0/8:443", "part")] {
+    for (listed, outcome, unlisted) in [("10.0.0.0/8:443", "pass", 2), ("probe.invalid:443", "pass", 3), ("8.0.0.0/8:443", "part", 2)] {
         let entry = format!(
-            "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"{entry}\"] }}",
+            "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"{listed}\"] }}",
             program.display()
         );
-        let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, stop, change] }";
+        let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change] }";
         let world = testkit::World::with()
             .allow("[echo]")
             .server("probed", &entry)
@@ -242,7 +256,9 @@ fn the_doors_of_the_canary_and_open_lists_are_seen_by_the_assessment() {
         let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let control = answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "network.egress").unwrap();
         assert_eq!(control["outcome"], outcome, "{control:#}");
-        let doors = control["evidence"]["steps"].as_array().unwrap().last().unwrap();
-        assert_eq!(doors["found"], "443, 3128", "{control:#}");
+        let steps = control["evidence"]["steps"].as_array().unwrap();
+        assert!(steps.iter().any(|doors| doors["found"] == "443, 3128"), "{control:#}");
+        let refused = steps.iter().filter(|step| step["expected"] == "the proxy refuses").count();
+        assert_eq!(refused, unlisted, "{control:#}");
     }
 }

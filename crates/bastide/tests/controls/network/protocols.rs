@@ -36,3 +36,30 @@ said = json.dumps([tried(lambda: say(address, PORT, text)).endswith('outside') f
     assert_eq!(run(&world), json!([true, false]));
     refused(&world, "unlisted-protocol");
 }
+
+#[test]
+fn tls_names_who_is_meant_and_hides_no_mail() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    // The first flight of a handshake, as the library of the language writes it.
+    let code = r#"
+import ssl
+def hello(name, *inside):
+    context = ssl.create_default_context(); context.check_hostname = False
+    if inside: context.set_alpn_protocols(list(inside))
+    out = ssl.MemoryBIO()
+    try: context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError: pass
+    return out.read().decode('latin-1')
+flights = [hello('localhost', 'h2', 'http/1.1'), hello('evil.example'), hello(None), hello('localhost', 'smtp')]
+said = json.dumps([tried(lambda: say(ask('localhost')[1], PORT, flight)).endswith('outside') for flight in flights])"#;
+    let outside = Outside::new();
+    let world = world(code, &outside, &outside.listed().replace("http://", "tls://"));
+    assert_eq!((run(&world), outside.came()), (json!([true, false, false, false]), 1));
+    for (reason, control) in
+        [("other-server-name", "network.egress"), ("no-server-name", "network.egress"), ("unlisted-protocol", "network.protocols")]
+    {
+        assert_eq!(refused(&world, reason)["decision"]["control"], control, "{reason}");
+    }
+}

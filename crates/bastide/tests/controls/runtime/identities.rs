@@ -38,6 +38,10 @@ fn each_server_has_an_account_of_its_own_that_stays() {
     }
     assert_eq!(seen[0], seen[1], "accounts change with a restart");
     assert!(seen[0]["canary"] != seen[0]["script"] && seen[0].values().all(|user| *user > 65_536), "{seen:?}");
+    let elsewhere = World::new();
+    elsewhere.agent().call("canary__echo", json!({"text": "hi"}));
+    until(|| !users(&elsewhere).is_empty());
+    assert_ne!(users(&elsewhere)["canary"], seen[0]["canary"], "an account is shared with another environment");
 }
 
 #[test]

@@ -64,7 +64,7 @@ said = ''";
 }
 
 #[test]
-fn open_files_are_those_of_the_entry() {
+fn open_files_are_those_of_the_entry_and_no_file_is_endless() {
     let code = "
 made = []
 try:
@@ -73,9 +73,17 @@ except OSError: pass
 count = len(made)
 made = None
 import resource
-said = json.dumps([count < 40, resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CORE)])";
+said = json.dumps([count < 40, *(resource.getrlimit(kind) for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_CORE, resource.RLIMIT_FSIZE))])";
     let mut world = python("script", code, "sandbox: { files: 40 }").write();
     world.json(&["lock", "--yes"]);
     world.serve();
-    assert_eq!(world.agent().call("script__run", json!({})).text(), "[true, [40, 40], [0, 0]]");
+    assert_eq!(world.agent().call("script__run", json!({})).text(), "[true, [40, 40], [0, 0], [1073741824, 1073741824]]");
+}
+
+#[test]
+fn a_call_that_takes_too_long_is_ended() {
+    let mut world = python("script", "import time; time.sleep(600)\nsaid = 'late'", "call: 1s").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    assert_eq!(world.agent().call("script__run", json!({})).refused(), "runtime.limits/timeout");
 }

@@ -14,17 +14,17 @@ const CANARY: &str = "run: [{bin}/canary-server, --notes, {box}, --journal, {box
 
 #[test]
 fn a_dead_server_comes_back_after_a_delay_that_doubles() {
-    let world = World::with().server("canary", &format!("{CANARY}restart: {{ delay: 400ms, most: 5, within: 10m }}")).start();
+    let world = World::with().server("canary", &format!("{CANARY}restart: {{ delay: 2s, most: 5, within: 10m }}")).start();
     let mut agent = world.agent();
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
-    for least in [400, 800] {
+    for least in [2, 4] {
         let before = servers(&world);
         let killed = Instant::now();
         kill(&before);
         until_gone(&world, &before);
         assert_eq!(agent.call("canary__echo", json!({"text": "at once"})).refused(), "runtime.restart/unavailable");
         until_back(&mut agent);
-        assert!(killed.elapsed() >= Duration::from_millis(least), "back after {:?}", killed.elapsed());
+        assert!(killed.elapsed() >= Duration::from_secs(least), "back after {:?}", killed.elapsed());
         assert!(servers(&world).iter().all(|pid| !before.contains(pid)));
     }
     let events = world.audit().into_iter().filter(|record| record["event"] == "runtime.server-died").count();

@@ -191,3 +191,17 @@ fn a_name_that_cannot_be_looked_up_is_connected_to_nowhere() {
     assert_eq!(outside.came(), 0);
     until(|| events(&world, "network.failed").iter().any(|record| record["detail"]["reason"] == "unresolved"));
 }
+
+#[test]
+fn a_name_that_leads_to_a_listed_and_to_an_inner_address_leads_nowhere() {
+    if !layers::are_there() {
+        return;
+    }
+    let code = r#"said = json.dumps(tried(lambda: say(ask('web.example')[1], PORT, get % 'web.example:PORT')).endswith('outside'))"#;
+    let outside = Outside::new();
+    let names = Names::several(|_, _| vec![Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 0, 0, 2).into()]);
+    let list = format!("\"http://web.example:{0}\", \"http://127.0.0.1:{0}\"", outside.port);
+    let world = world_with(&names, code, &outside, &list);
+    assert_eq!((run(&world), outside.came()), (json!(false), 0));
+    assert_eq!(refused(&world, "inner-address")["detail"]["address"], "127.0.0.2");
+}

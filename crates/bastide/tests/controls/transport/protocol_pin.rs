@@ -1,7 +1,7 @@
 //! `transport.protocol-pin`: the revisions in use are pinned on both legs; who speaks another one is refused.
 
+use crate::runtime::{prepend, python, until};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 use testkit::World;
 
 const OTHERS: [&str; 5] = ["1999-01-01", "2026-07-29", "2025-11-25", "DRAFT-2026-v1", ""];
@@ -81,16 +81,14 @@ fn a_server_that_speaks_an_older_revision_than_it_was_approved_with_is_not_used(
     world.serve();
     assert_eq!(world.agent().call("evil__echo", json!({"text": "hi"})).refused(), "transport.protocol-pin/server");
     let mut modern = world.client("agent:tester", "/mcp");
-    let end = Instant::now() + Duration::from_secs(30);
-    let refused = loop {
+    // After a failure it is left alone for a while.
+    let mut said = String::new();
+    until(|| {
         let called = modern.ask_modern("tools/call", json!({"name": "evil__echo", "arguments": {"text": "hi"}})).answer();
-        // It is not started anew at once.
-        if called.refused() != "runtime.restart/unavailable" || Instant::now() > end {
-            break called.refused().to_owned();
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    };
-    assert_eq!(refused, "transport.protocol-pin/server");
+        called.refused().clone_into(&mut said);
+        said != "runtime.restart/unavailable"
+    });
+    assert_eq!(said, "transport.protocol-pin/server");
     assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi", "others are not harmed");
     let audit = world.audit();
     let event = audit.iter().find(|record| record["event"] == "protocol.revision").expect("an event");
@@ -106,5 +104,16 @@ fn a_pin_of_the_operator_is_held_at_the_first_look_too() {
     let said = format!("{}{}", String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr));
     assert!(said.contains("old") && said.contains("revision"), "{said}");
     let lock = std::fs::read_to_string(world.config().with_file_name("bastide.lock")).unwrap_or_default();
+    assert!(!lock.contains("\"old\""), "it was approved all the same");
+}
+
+#[test]
+fn a_server_that_settles_on_another_revision_than_it_was_asked_for_is_not_approved() {
+    let world = python("old", "said = ''", "").write();
+    prepend(&world, "dumps = json.dumps\njson.dumps = lambda value: dumps(value).replace('2025-11-25', '2024-11-05')");
+    let looked = world.run(&["lock", "--yes"]);
+    let said = format!("{}{}", String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr));
+    assert!(said.contains("old") && said.contains("revision"), "{said}");
+    let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap_or_default();
     assert!(!lock.contains("\"old\""), "it was approved all the same");
 }
