@@ -315,25 +315,24 @@ impl Servers {
         }
     }
 
-    /// Sends a recorded call to its server.
+    /// Sends a recorded call to its server, until `deadline`.
     pub(crate) async fn send(
         &self,
         gate: &Arc<Gate>,
         recorded: &Recorded,
         server: &Arc<Server>,
+        deadline: tokio::time::Instant,
         extra: Option<&Extra>,
     ) -> Result<InFlight, Closed> {
-        let call = Arc::clone(recorded.call());
         let session = recorded.session();
-        let link = self.way(gate, recorded, server).await?;
-        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, &link, id, extra)).await;
+        let (link, sent) = self.try_send(gate, recorded, server, deadline, extra).await?;
         if sent.as_ref().is_err_and(session_lost) {
             link.end();
         }
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                Box::pin(self.send_again(gate, recorded, server, extra)).await?
+                Box::pin(self.try_send(gate, recorded, server, deadline, extra)).await?.1
             }
             other => other,
         };
@@ -346,16 +345,23 @@ impl Servers {
         Ok(sent?)
     }
 
-    async fn send_again(
+    /// Sends once. A process of the session's own that does not take what it is sent is not left to itself.
+    async fn try_send(
         &self,
         gate: &Arc<Gate>,
         recorded: &Recorded,
         server: &Arc<Server>,
+        deadline: tokio::time::Instant,
         extra: Option<&Extra>,
-    ) -> Result<Result<InFlight, Broken>, Closed> {
+    ) -> Result<(Arc<Link>, Result<InFlight, Broken>), Closed> {
         let call = Arc::clone(recorded.call());
-        let link = self.way(gate, recorded, server).await?;
-        Ok(link.send(Some(call), |id| line::print(recorded, &link, id, extra)).await)
+        let link = tokio::time::timeout_at(deadline, self.way(gate, recorded, server)).await.map_err(|_| Broken::Slow)??;
+        let sending = link.send(Some(call), |id| line::print(recorded, &link, id, extra));
+        let sent = tokio::time::timeout_at(deadline, sending).await.unwrap_or_else(|_| {
+            link.overrun();
+            Err(Broken::Slow)
+        });
+        Ok((link, sent))
     }
 
     /// Sends a client's reply to the server that asked.

@@ -183,6 +183,15 @@ enum Lasting {
     Standing,
 }
 
+/// What became of a server that a call took too long at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overrun {
+    /// It is ended, with everything that it started.
+    Killed,
+    /// It goes on: it is not the session's alone, or not ours to end.
+    Spared,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Over {
     No,
@@ -743,6 +752,17 @@ impl Link {
         self.end();
     }
 
+    /// A call took longer than it may: a process of one session is killed with all that came from it.
+    pub(super) fn overrun(&self) -> Overrun {
+        match (&self.carrier, self.sharing) {
+            (Carrier::Pipe(_), Sharing::One) => {
+                self.kill();
+                Overrun::Killed
+            }
+            (Carrier::Pipe(_), Sharing::All) | (Carrier::Http { .. } | Carrier::OneStream(_), _) => Overrun::Spared,
+        }
+    }
+
     /// The session that its process belongs to, as long as there is one.
     pub(super) fn owner(&self) -> Option<Arc<Session>> {
         self.owner.as_ref().and_then(Weak::upgrade)
@@ -884,6 +904,16 @@ impl InFlight {
         let mut frame = Vec::with_capacity(128);
         mcp::print_notification(&mut frame, Method::Cancelled.as_str(), Some(&params));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.aboard.0.tell(frame)).await;
+    }
+
+    /// The server took too long: its processes end at once where they are the session's own, as whatever the call started would go on. One that others
+    /// use too, or that is not on this machine, is told that nobody waits any more.
+    pub async fn overrun(&mut self) {
+        if self.aboard.0.overrun() == Overrun::Killed {
+            self.over = Over::Yes;
+            return;
+        }
+        self.cancel().await;
     }
 
     /// The call that it was sent for is the only one that this belongs to.

@@ -361,16 +361,10 @@ pub(super) async fn send(
     deadline: Instant,
     extra: Option<&Extra>,
 ) -> Result<InFlight, Halt> {
-    let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, recorded, server, extra));
-    let sent = tokio::select! {
+    tokio::select! {
         biased;
-        code = ended(recorded.call()) => return Err(trail.refuse(code)),
-        sent = sending => sent,
-    };
-    match sent {
-        Ok(Ok(flight)) => Ok(flight),
-        Ok(Err(closed)) => Err(unavailable(trail, closed)),
-        Err(_) => Err(trail.refuse(Code::CallTimeout)),
+        code = ended(recorded.call()) => Err(trail.refuse(code)),
+        sent = gate.servers.send(gate, recorded, server, deadline, extra) => sent.map_err(|closed| unavailable(trail, closed)),
     }
 }
 
