@@ -130,7 +130,7 @@ fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -
 }
 
 /// Lists of ours may be longer than a server's answer.
-fn own_bounds() -> mcp::Bounds {
+pub(super) fn own_bounds() -> mcp::Bounds {
     mcp::Bounds { message: 64 << 20, members: 1 << 20, values: 1 << 24, nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() }
 }
 
