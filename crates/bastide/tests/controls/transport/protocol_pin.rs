@@ -96,7 +96,9 @@ fn older_revisions_are_spoken_where_they_are_named_and_only_as_they_are() {
     let named = "revisions: [\"2026-07-28\", \"2025-11-25\", \"2025-06-18\", \"2025-03-26\"]";
     world.edit(&format!("data: {{ address: {address} }}"), &format!("data: {{ address: {address}, {named} }}"));
     world.serve();
-    for (old, has) in [("2025-11-25", vec!["title", "outputSchema", "icons"]), ("2025-06-18", vec!["title", "outputSchema"]), ("2025-03-26", vec![])] {
+    for (old, has) in
+        [("2025-11-25", vec!["title", "outputSchema", "icons"]), ("2025-06-18", vec!["title", "outputSchema"]), ("2025-03-26", vec![])]
+    {
         let mut agent = world.client("agent:tester", "/mcp");
         let hello = json!({"protocolVersion": old, "capabilities": {"roots": {}}, "clientInfo": {"name": "t", "version": "1"}});
         let opened = agent.post(&agent.clone().request("initialize", hello), &[]);
