@@ -9,11 +9,23 @@ const ABILITIES: &str = r#"{"elicitation":{"form":{}}}"#;
 fn script() -> String {
     let asks = r#"{"jsonrpc":"2.0","id":$ID,"result":{"resultType":"input_required","requestState":"theirs","inputRequests":{"who":{"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}}}}"#;
     let fine = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"fine"}]}}"#;
+    let form = |message: &str| {
+        format!(
+            r#"{{"method":"elicitation/create","params":{{"message":"{message}","requestedSchema":{{"type":"object","properties":{{}}}}}}}}"#
+        )
+    };
+    let nameless = format!(
+        r#"{{"jsonrpc":"2.0","id":$ID,"result":{{"resultType":"input_required","inputRequests":{{"":{},"1":{},"3":{}}}}}}}"#,
+        form("nameless"),
+        form("one"),
+        form("three")
+    );
+    let told = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":$ANSWER}]}}"#;
     let tools: Vec<Value> = (0..250)
         .map(|at| json!({"name": format!("tool-{at:03}"), "description": "One of many.", "inputSchema": {"type": "object"}}))
         .collect();
     json!({"era": "2026-07-28", "capabilities": {"tools": {}, "resources": {}, "prompts": {}}, "tools": tools,
-        "acts": {"ask": [[asks], [fine]], "ask too": [[asks], [fine]]}})
+        "acts": {"ask": [[asks], [fine]], "ask too": [[asks], [fine]], "nameless": [[nameless], [told]]}})
     .to_string()
 }
 
@@ -162,6 +174,24 @@ fn a_state_is_good_for_its_own_request_as_it_was_given_and_once() {
     let audit = world.audit();
     let refused = audit.iter().filter(|record| record["detail"]["cause"].as_str().is_some_and(|cause| cause.contains("(row 63)"))).count();
     assert_eq!(refused, 20, "each is on record");
+}
+
+#[test]
+fn a_question_without_a_name_gets_one_that_no_other_has() {
+    let world = world();
+    let client = world.client("agent:tester", "/mcp");
+    let asked = modern(&client, "tools/call", call("nameless")).answer();
+    let questions = asked.result()["inputRequests"].as_object().unwrap();
+    assert_eq!(questions.keys().collect::<Vec<_>>(), ["2", "1", "3"], "{}", asked.0);
+    let answers: serde_json::Map<String, Value> = questions
+        .iter()
+        .map(|(key, question)| (key.clone(), json!({"action": "accept", "content": {"was": question["params"]["message"]}})))
+        .collect();
+    let state = asked.result()["requestState"].as_str().unwrap();
+    let told = modern(&client, "tools/call", with(call("nameless"), state, Value::Object(answers))).answer();
+    let was = |message: &str| json!({"action": "accept", "content": {"was": message}});
+    let heard: Value = serde_json::from_str(&told.text()).unwrap_or_else(|fault| panic!("{fault}: {}", told.0));
+    assert_eq!(heard, json!({"": was("nameless"), "1": was("one"), "3": was("three")}));
 }
 
 #[test]

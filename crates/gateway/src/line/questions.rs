@@ -161,9 +161,10 @@ pub(super) fn wait(
     questions: Vec<(String, Method, Vec<u8>)>,
     upstream: Upstream,
 ) -> Result<Vec<u8>, Halt> {
-    // A server's own names are kept, as some clients know what they mean; what has none is numbered.
-    let own = |number: usize, theirs: &String| if theirs.is_empty() { (number + 1).to_string() } else { theirs.clone() };
-    let keys: Vec<String> = questions.iter().enumerate().map(|(number, (theirs, ..))| own(number, theirs)).collect();
+    // A server's own names are kept, as some clients know what they mean; what has none gets the next number that is nobody's name.
+    let mut numbers = (1_u64..).map(|number| number.to_string()).filter(|number| questions.iter().all(|(theirs, ..)| theirs != number));
+    let mut own = |theirs: &String| if theirs.is_empty() { numbers.next() } else { Some(theirs.clone()) };
+    let keys: Vec<String> = questions.iter().filter_map(|(theirs, ..)| own(theirs)).collect();
     let asked = questions.iter().zip(&keys).map(|((theirs, method, _), key)| rounds::Asked {
         key: key.clone(),
         theirs: theirs.clone(),
