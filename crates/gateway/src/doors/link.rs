@@ -572,7 +572,8 @@ impl Link {
         self.era.set(revision);
         let mut params = Vec::with_capacity(256);
         let mut object = json::Object::open(&mut params);
-        object.text("protocolVersion", revision.as_str()).raw("capabilities", &era::print_abilities(may)).raw("clientInfo", &era::client());
+        object.text("protocolVersion", revision.as_str()).raw("capabilities", &era::print_abilities(may));
+        mcp::print::print_implementation(object.key("clientInfo"), era::VERSION);
         object.close();
         let response = self.ask(Method::Initialize, Some(&params)).await?;
         let Outcome::Result(result) = response.outcome() else { return Err(refused(Method::Initialize, &response)) };
