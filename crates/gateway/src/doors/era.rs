@@ -54,15 +54,16 @@ pub(super) enum Seen {
     Legacy,
 }
 
-/// Reads the answer to `server/discover`.
-pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
+/// Reads the answer to `server/discover`. One that names the revision is held to it.
+pub(super) fn seen(response: &Response, revision: Revision) -> Result<Seen, Broken> {
     match response.outcome() {
         Outcome::Result(result)
             if mcp::view::discovered(result).is_some_and(|said| said.revisions.iter().any(|one| *one == revision.as_str())) =>
         {
-            Seen::Modern(response.clone())
+            mcp::check_result(Method::Discover, result, revision).map_err(Broken::Malformed)?;
+            Ok(Seen::Modern(response.clone()))
         }
-        Outcome::Result(_) | Outcome::Error { .. } => Seen::Legacy,
+        Outcome::Result(_) | Outcome::Error { .. } => Ok(Seen::Legacy),
     }
 }
 

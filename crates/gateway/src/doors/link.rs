@@ -562,7 +562,7 @@ impl Link {
             asked => asked,
         };
         match asked {
-            Ok(response) => Ok(era::seen(&response, revision)),
+            Ok(response) => era::seen(&response, revision),
             Err(broken) => era::fallen(broken),
         }
     }
@@ -592,6 +592,7 @@ impl Link {
         *self.handshake.lock() = Some(handshake);
         Ok(())
     }
+        mcp::check_result(Method::Initialize, result, revision).map_err(Broken::Malformed)?;
 
     /// Replies to a question of the server's with a raw result.
     ///

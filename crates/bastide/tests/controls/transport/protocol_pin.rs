@@ -181,6 +181,34 @@ fn a_pin_of_the_operator_is_held_at_the_first_look_too() {
     assert!(!lock.contains("\"old\""), "it was approved all the same");
 }
 
+/// What `lock` says of a server of 2026-07-28 that answers `method` with `result`.
+fn looked_at(method: &str, result: &str) -> String {
+    let script = json!({"era": "2026-07-28", "acts": {"odd": [[format!(r#"{{"jsonrpc":"2.0","id":$ID,"result":{result}}}"#)]]}});
+    let world = World::with()
+        .file("box/odd.json", &script.to_string())
+        .file("box/odd.flag", &json!({method: "odd"}).to_string())
+        .server(
+            "odd",
+            "run: [{bin}/evil-server, --script, {box}/odd.json, --flag, {box}/odd.flag]\nsandbox: { read: [{bin}], write: [{box}] }",
+        )
+        .write();
+    let looked = world.run(&["lock", "--yes"]);
+    let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap_or_default();
+    assert!(!lock.contains("\"odd\""), "it was approved: {lock}");
+    format!("{}{}", String::from_utf8_lossy(&looked.stdout), String::from_utf8_lossy(&looked.stderr))
+}
+
+#[test]
+fn what_is_wrong_with_a_server_at_the_first_look_is_said_and_nothing_else() {
+    let fresh = r#""resultType":"complete","ttlMs":0,"cacheScope":"private""#;
+    let discover = format!(r#"{{{fresh},"supportedVersions":["2026-07-28"],"capabilities":[]}}"#);
+    let list = format!(r#"{{{fresh},"tools":[{{"name":"t","inputSchema":{{"type":"array"}}}}]}}"#);
+    for (method, result) in [("tools/list", list.as_str()), ("tools/list", "{}"), ("server/discover", &discover)] {
+        let said = looked_at(method, result);
+        assert!(said.contains("does not fit the protocol") && !said.contains("initialize"), "{method}: {said}");
+    }
+}
+
 #[test]
 fn a_server_that_settles_on_another_revision_than_it_was_asked_for_is_not_approved() {
     let world = python("old", "said = ''", "").write();
