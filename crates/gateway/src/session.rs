@@ -15,6 +15,7 @@ pub use stream::{StreamId, Streams, Subscriber};
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
+use crate::rounds::Used;
 use mcp::{Id, Revision};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
@@ -137,6 +138,8 @@ pub struct Session {
     pub listeners: Listeners,
     /// Questions of servers that wait for the client.
     pub questions: Questions,
+    /// The states of rounds that its client has brought back.
+    pub rounds: Used,
     /// Ends when the session does.
     pub ended: CancellationToken,
     phase: AtomicU8,
@@ -167,6 +170,7 @@ impl Session {
             streams,
             listeners: Listeners::default(),
             questions: Questions::default(),
+            rounds: Used::default(),
             ended: CancellationToken::new(),
             phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),

@@ -404,7 +404,7 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
         let id = trail.client_id.clone();
         trail.fault(mcp::Fault::of_row(63, resolved.admitted().session().revision, id))
     };
-    if gate.rounds.states.spend(round, gate.clock.utc()) == Spent::Before {
+    if resolved.admitted().session().rounds.spend(round, gate.clock.utc()) == Spent::Before {
         return Err(void(trail));
     }
     let Upstream::Call(call) = round.state.upstream else { return Ok(None) };
