@@ -7,7 +7,7 @@ mod question;
 mod stream;
 
 pub(crate) use listen::event;
-pub use listen::{Form, Listeners, News, Wants};
+pub use listen::{Form, Listeners, News, Place, Wants};
 pub(crate) use question::Asker;
 pub use question::{Question, Questions};
 pub use stream::{StreamId, Streams, Subscriber};
@@ -217,6 +217,11 @@ impl Session {
     /// How many streams and subscriptions the client listens to.
     pub fn listening(&self) -> usize {
         self.streams.listening() + self.listeners.count()
+    }
+
+    /// A place for one stream or subscription more; `None` when the client listens to `most`.
+    pub fn claim(&self, most: usize) -> Option<Place<'_>> {
+        self.listeners.claim(|| most.saturating_sub(self.streams.listening()))
     }
 
     /// A request of it is under way, until [`Session::leave`].
