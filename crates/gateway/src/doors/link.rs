@@ -156,8 +156,10 @@ pub struct InFlight {
     over: Over,
 }
 
-/// A place on a link, counted as long as it is held.
-struct Aboard(Arc<Link>);
+    /// What came and was not taken yet.
+    held: Option<Result<Incoming, Broken>>,
+/// A place on a link, counted as long as it is held: a link that is retired ends with the last one. What stands until the link ends is not waited for.
+struct Aboard(Arc<Link>, Lasting);
 
 impl Aboard {
     fn new(link: &Arc<Link>) -> Self {
@@ -425,12 +427,12 @@ impl Link {
         let Frame { text: frame, fields } = print(&Id::Number(number));
         let way = match &self.carrier {
             Carrier::Pipe(pipe) => {
-                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No, held: None };
                 pipe.send(&frame).await?;
                 return Ok(flight);
             }
             Carrier::OneStream(sender) => {
-                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No, held: None };
                 tokio::select! {
                     biased;
                     () = self.ended.cancelled() => return Err(Broken::Gone),
@@ -466,7 +468,7 @@ impl Link {
                 Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
             }
         };
-        Ok(InFlight { aboard, id: number, way, over: Over::No })
+        Ok(InFlight { aboard, id: number, way, over: Over::No, held: None })
     }
 
     /// Where what belongs to request `number` comes, on a way that carries everything.
@@ -827,6 +829,9 @@ impl InFlight {
                     Some(note) = notes.recv() => Ok(note),
                     response = done => response.map(Incoming::Response).map_err(|_| Broken::Gone),
                 }
+        if let Some(held) = self.held.take() {
+            return held;
+        }
             }
             Way::Http { answers, resumed, ended } => {
                 if let Some(why) = ended.take() {
@@ -889,6 +894,18 @@ impl InFlight {
     /// Tells the server that nobody waits any more.
     pub async fn cancel(&mut self) {
         if self.over == Over::Yes {
+    /// The next thing, if it comes `within` and is a question: anything else is held for [`Self::next`].
+    pub async fn question(&mut self, within: std::time::Duration) -> Option<Request> {
+        match tokio::time::timeout(within, self.next()).await {
+            Ok(Ok(Incoming::Question(request))) => Some(request),
+            Ok(other) => {
+                self.held = Some(other);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
             return;
         }
         self.over = Over::Yes;
