@@ -24,7 +24,7 @@ pub use overhear::overhear;
 use crate::gate::Gate;
 use crate::line::{self, Extra, Recorded, Reference, Target};
 use crate::session::{Abilities, Ability, Asker, Session, Wants};
-use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot, Transport};
+use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
 use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
@@ -41,6 +41,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use terms::{Code, Name, ServerName};
+use supply::Transport;
 use transport::upstream::http as wire;
 use vault::Vault;
 
