@@ -11,6 +11,7 @@ mod one_stream;
 mod outward;
 mod overhear;
 mod pipe;
+mod renew;
 mod revival;
 mod subscribe;
 mod turn;
@@ -40,8 +41,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use terms::{Code, Name, ServerName};
 use supply::Transport;
+use terms::{Code, Name, ServerName};
 use transport::upstream::http as wire;
 use vault::Vault;
 
@@ -340,7 +341,10 @@ impl Servers {
         if let (Ok(_), Target::Subscription(_, uri, method)) = (&sent, recorded.target()) {
             match method {
                 Method::Unsubscribe => session.unsubscribe(&server.name, uri),
-                _ => session.subscribe(server.name.clone(), uri.clone()),
+                _ => {
+                    session.subscribe(server.name.clone(), uri.clone());
+                    renew::keep(gate, &link, &server.name, Some(session));
+                }
             }
         }
         Ok(sent?)
@@ -415,6 +419,7 @@ impl Servers {
             link.subscribing().want(uri).await?;
         }
         session.subscribe(server.name.clone(), uri.to_owned());
+        renew::keep(gate, &link, &server.name, Some(session));
         Ok(())
     }
 
@@ -620,6 +625,7 @@ impl Servers {
         {
             tell_level(&link, session.level()).await;
         }
+        renew::renew(gate, &link, &server.name, session);
         match &server.carrier {
             _ if !link.revision().is_legacy() => subscribe::subscribe(gate, &link, server, session),
             Carrier::Remote(_) => local::listen(gate, &link, server, session).await,

@@ -300,6 +300,12 @@ impl Session {
         self.subscriptions.lock().remove(&(server.clone(), uri.to_owned()));
     }
 
+    /// The resources of a server that the client subscribed to, as the server spells them.
+    pub fn subscriptions_at(&self, server: &ServerName) -> BTreeSet<String> {
+        let subscriptions = self.subscriptions.lock();
+        subscriptions.iter().filter(|(other, _)| other == server).map(|(_, uri)| uri.clone()).collect()
+    }
+
     /// How many resources it is subscribed to.
     pub fn subscription_count(&self) -> usize {
         self.subscriptions.lock().len()

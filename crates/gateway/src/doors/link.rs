@@ -125,6 +125,8 @@ pub struct Link {
     probed: AtomicBool,
     changes: Changes,
     subscribing: Subscribing,
+    /// Whether another one is opened when it is lost.
+    kept: AtomicBool,
     /// On whose account its process runs.
     pub(crate) occasion: Occasion,
     /// The session that its process belongs to, where there is one.
@@ -154,30 +156,32 @@ pub struct InFlight {
     id: i64,
     way: Way,
     over: Over,
-}
-
     /// What came and was not taken yet.
     held: Option<Result<Incoming, Broken>>,
+}
+
 /// A place on a link, counted as long as it is held: a link that is retired ends with the last one. What stands until the link ends is not waited for.
 struct Aboard(Arc<Link>, Lasting);
 
 impl Aboard {
-    fn new(link: &Arc<Link>) -> Self {
-        link.flights.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(link))
+    fn new(link: &Arc<Link>, lasting: Lasting) -> Self {
+        if lasting == Lasting::Call {
+            link.flights.fetch_add(1, Ordering::SeqCst);
+        }
+        Self(Arc::clone(link), lasting)
     }
 }
 
 impl Drop for Aboard {
     fn drop(&mut self) {
-        if self.0.flights.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_retired() {
+        if self.1 == Lasting::Call && self.0.flights.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_retired() {
             self.0.end();
         }
     }
 }
 
 /// How long what is sent may be answered.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Lasting {
     /// As long as a call may.
     Call,
@@ -323,6 +327,7 @@ impl Link {
             probed: AtomicBool::new(false),
             changes: Changes::default(),
             subscribing: Subscribing::default(),
+            kept: AtomicBool::new(false),
             occasion,
             owner,
             flights: AtomicUsize::new(0),
@@ -400,6 +405,11 @@ impl Link {
         &self.subscribing
     }
 
+    /// Whether somebody sees to it already that another one is opened when it is lost; from now on somebody does.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.swap(true, Ordering::Relaxed)
+    }
+
     /// What the server declared, with its name and instructions: the result of its handshake.
     pub fn handshake(&self) -> Option<Document> {
         self.handshake.lock().clone()
@@ -419,7 +429,7 @@ impl Link {
         lasting: Lasting,
         print: impl FnOnce(&Id) -> Frame,
     ) -> Result<InFlight, Broken> {
-        let aboard = Aboard::new(self);
+        let aboard = Aboard::new(self, lasting);
         if !self.is_open() {
             return Err(Broken::Gone);
         }
@@ -582,6 +592,7 @@ impl Link {
         if !result.get("protocolVersion").is_some_and(|settled| settled.is_text(revision.as_str())) {
             return Err(Broken::Revision);
         }
+        mcp::check_result(Method::Initialize, result, revision).map_err(Broken::Malformed)?;
         self.learnt(&response)?;
         let mut frame = Vec::with_capacity(64);
         mcp::print_notification(&mut frame, Method::Initialized.as_str(), None);
@@ -594,7 +605,6 @@ impl Link {
         *self.handshake.lock() = Some(handshake);
         Ok(())
     }
-        mcp::check_result(Method::Initialize, result, revision).map_err(Broken::Malformed)?;
 
     /// Replies to a question of the server's with a raw result.
     ///
@@ -819,6 +829,9 @@ impl InFlight {
     /// # Errors
     /// [`Broken`]; then nothing more comes.
     pub async fn next(&mut self) -> Result<Incoming, Broken> {
+        if let Some(held) = self.held.take() {
+            return held;
+        }
         if self.over == Over::Yes {
             return Err(Broken::Gone);
         }
@@ -829,9 +842,6 @@ impl InFlight {
                     Some(note) = notes.recv() => Ok(note),
                     response = done => response.map(Incoming::Response).map_err(|_| Broken::Gone),
                 }
-        if let Some(held) = self.held.take() {
-            return held;
-        }
             }
             Way::Http { answers, resumed, ended } => {
                 if let Some(why) = ended.take() {
@@ -884,16 +894,6 @@ impl InFlight {
         next
     }
 
-    /// Gives the server as long again as a call has: it waited for its client meanwhile.
-    pub fn renew(&mut self) {
-        if let Way::Http { answers, .. } = &mut self.way {
-            answers.renew();
-        }
-    }
-
-    /// Tells the server that nobody waits any more.
-    pub async fn cancel(&mut self) {
-        if self.over == Over::Yes {
     /// The next thing, if it comes `within` and is a question: anything else is held for [`Self::next`].
     pub async fn question(&mut self, within: std::time::Duration) -> Option<Request> {
         match tokio::time::timeout(within, self.next()).await {
@@ -906,6 +906,16 @@ impl InFlight {
         }
     }
 
+    /// Gives the server as long again as a call has: it waited for its client meanwhile.
+    pub fn renew(&mut self) {
+        if let Way::Http { answers, .. } = &mut self.way {
+            answers.renew();
+        }
+    }
+
+    /// Tells the server that nobody waits any more.
+    pub async fn cancel(&mut self) {
+        if self.over == Over::Yes {
             return;
         }
         self.over = Over::Yes;
