@@ -114,6 +114,7 @@ pub struct Link {
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
     reported: AtomicBool,
+    wondered: AtomicBool,
     bounds: mcp::Bounds,
     era: Era,
     /// The result of the server's handshake, or what it says of itself where there is none.
@@ -319,6 +320,7 @@ impl Link {
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
             reported: AtomicBool::new(false),
+            wondered: AtomicBool::new(false),
             bounds,
             era: Era::default(),
             handshake: Mutex::new(None),
@@ -742,6 +744,11 @@ impl Link {
     /// Whether this is the first stray that is told of: of the others only the number is.
     pub(super) fn first_stray(&self) -> bool {
         !self.reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether this is the first question of nobody's that is told of.
+    pub(super) fn first_unowned(&self) -> bool {
+        !self.wondered.swap(true, Ordering::Relaxed)
     }
 
     /// How many messages came that belong to nothing.
