@@ -233,7 +233,7 @@ fn nobody_listens_to_what_it_may_not_see_or_to_more_than_there_may_be() {
     let narrow = world.client("agent:narrow", "/mcp");
     let listen = |client: &Http, filter: Value| {
         let mut client = client.clone();
-        client.patience = std::time::Duration::from_secs(20);
+        client.patience = std::time::Duration::from_secs(90);
         let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
         let body = json!({"jsonrpc": "2.0", "id": 5, "method": "subscriptions/listen", "params": {"notifications": filter, "_meta": meta}})
             .to_string();

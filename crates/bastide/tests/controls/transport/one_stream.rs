@@ -117,7 +117,7 @@ impl OneStream {
 }
 
 fn until(what: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(90);
     while !what() {
         assert!(Instant::now() < end, "it does not come");
         std::thread::sleep(Duration::from_millis(20));
