@@ -158,7 +158,7 @@ pub struct InFlight {
     way: Way,
     over: Over,
     /// What came and was not taken yet.
-    held: Option<Result<Incoming, Broken>>,
+    held: Option<Box<Result<Incoming, Broken>>>,
 }
 
 /// A place on a link, counted as long as it is held: a link that is retired ends with the last one. What stands until the link ends is not waited for.
@@ -837,7 +837,7 @@ impl InFlight {
     /// [`Broken`]; then nothing more comes.
     pub async fn next(&mut self) -> Result<Incoming, Broken> {
         if let Some(held) = self.held.take() {
-            return held;
+            return *held;
         }
         if self.over == Over::Yes {
             return Err(Broken::Gone);
@@ -906,7 +906,7 @@ impl InFlight {
         match tokio::time::timeout(within, self.next()).await {
             Ok(Ok(Incoming::Question(request))) => Some(request),
             Ok(other) => {
-                self.held = Some(other);
+                self.held = Some(Box::new(other));
                 None
             }
             Err(_) => None,
