@@ -17,6 +17,16 @@ use tokio::task::JoinSet;
 
 const PAYLOAD: usize = 900;
 
+/// The kinds of revisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Era {
+    /// With a handshake: 2025-11-25.
+    Legacy,
+    /// Without: 2026-07-28.
+    Modern,
+}
+
 /// Who is driven.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -28,6 +38,8 @@ pub struct Target {
     pub token: Option<String>,
     /// The tool that is called.
     pub tool: String,
+    /// What is spoken with it.
+    pub era: Era,
     /// The process whose CPU time counts.
     pub pid: Option<u32>,
 }
@@ -95,16 +107,22 @@ pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyho
     Ok(Seen { calls: spans.len() as u64, driven, per_second, cpu_us: cpu, p50_us: at(0.5), p99_us: at(0.99) })
 }
 
-struct Line {
+/// One connection with one client on it.
+pub struct Line {
     sender: SendRequest<Full<Bytes>>,
     path: String,
     headers: HeaderMap,
     tool: String,
+    era: Era,
     next: u64,
 }
 
+/// What a client of the modern era says of itself in each request.
+const META: &str = r#"{"io.modelcontextprotocol/clientCapabilities":{"elicitation":{"form":{}}},"io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"},"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+
 impl Line {
-    async fn open(target: &Target) -> anyhow::Result<Self> {
+    /// Connects, and shakes hands where that is the custom.
+    pub async fn open(target: &Target) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(target.address).await?;
         stream.set_nodelay(true)?;
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
@@ -116,7 +134,13 @@ impl Line {
         if let Some(token) = &target.token {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
         }
-        let mut line = Self { sender, path: target.path.clone(), headers, tool: target.tool.clone(), next: 0 };
+        let mut line = Self { sender, path: target.path.clone(), headers, tool: target.tool.clone(), era: target.era, next: 0 };
+        if line.era == Era::Modern {
+            line.headers.insert("mcp-protocol-version", HeaderValue::from_static("2026-07-28"));
+            line.headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
+            line.headers.insert("mcp-name", HeaderValue::from_str(&line.tool)?);
+            return Ok(line);
+        }
         let hello = json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {},
             "clientInfo": {"name": "bench", "version": "1"}}});
         let (session, _) = line.send(hello.to_string()).await?;
@@ -129,17 +153,25 @@ impl Line {
     }
 
     async fn call(&mut self) -> anyhow::Result<()> {
-        self.next += 1;
         let text = format!("{:08} {}", self.next, "lorem ipsum dolor sit amet, consectetur adipiscing elit; ".repeat(16));
         let text = text.get(..PAYLOAD).context("a payload")?;
-        let (next, tool) = (self.next, &self.tool);
-        let body = format!(
-            r#"{{"jsonrpc":"2.0","id":{next},"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#
-        );
-        let (_, answer) = self.send(body).await?;
+        let answer = self.ask(&format!(r#"{{"text":"{text}"}}"#), "").await?;
         let good = answer.len() > PAYLOAD && !answer.windows(14).any(|window| window == br#""isError":true"#);
         ensure!(good, "not the answer: {}", String::from_utf8_lossy(&answer));
         Ok(())
+    }
+
+    /// Calls the tool with `arguments`, one JSON object; `more` are further members of the params, each after a comma.
+    pub async fn ask(&mut self, arguments: &str, more: &str) -> anyhow::Result<Bytes> {
+        self.next += 1;
+        let (next, tool) = (self.next, &self.tool);
+        let meta = match self.era {
+            Era::Legacy => String::new(),
+            Era::Modern => format!(r#""_meta":{META},"#),
+        };
+        let params = format!(r#"{{{meta}"name":"{tool}","arguments":{arguments}{more}}}"#);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{next},"method":"tools/call","params":{params}}}"#);
+        Ok(self.send(body).await?.1)
     }
 
     async fn send(&mut self, body: String) -> anyhow::Result<(Option<HeaderValue>, Bytes)> {

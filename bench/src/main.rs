@@ -1,13 +1,16 @@
 //! Measures the gateway beside a null proxy, in one run, under one load.
 //!
-//! `bastide-bench run --bastide PATH` starts everything and prints the table. The other verbs are its parts: `upstream` and `proxy` print their
+//! `bastide-bench run --bastide PATH` starts everything and prints the table; `eras` and `suspended` do so for what two eras of the protocol cost. The other
+//! verbs are their parts: `upstream` and `proxy` print their
 //! address as one line and serve until they are ended, `load` drives one target.
 
+mod eras;
 mod fsync;
 mod load;
 mod proxy;
 mod run;
 mod stages;
+mod suspended;
 mod upstream;
 mod usage;
 
@@ -48,6 +51,9 @@ enum Verb {
         /// How long, in seconds.
         #[arg(long, default_value_t = 5)]
         seconds: u64,
+        /// Speak 2026-07-28.
+        #[arg(long)]
+        modern: bool,
         /// The process whose CPU time is measured.
         #[arg(long)]
         pid: Option<u32>,
@@ -70,6 +76,30 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Measures what a call costs in each pair of eras of client and server, in interleaved rounds.
+    Eras {
+        /// The gateway's program.
+        #[arg(long)]
+        bastide: PathBuf,
+        /// Connections of a round.
+        #[arg(long, default_value_t = 32)]
+        connections: usize,
+        /// Length of one round, in seconds.
+        #[arg(long, default_value_t = 4)]
+        seconds: u64,
+        /// Rounds for each pair.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+    },
+    /// Measures what a call holds that waits for its client to come back with an answer.
+    Suspended {
+        /// The gateway's program.
+        #[arg(long)]
+        bastide: PathBuf,
+        /// Calls that wait at once.
+        #[arg(long, default_value_t = 200)]
+        calls: usize,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -77,8 +107,9 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().verb {
         Verb::Upstream => runtime.block_on(upstream::serve()),
         Verb::Proxy { target } => runtime.block_on(proxy::serve(target)),
-        Verb::Load { target, path, token, connections, seconds, pid } => {
-            let target = load::Target { address: target, path, token, tool: "echo".into(), pid };
+        Verb::Load { target, path, token, connections, seconds, modern, pid } => {
+            let era = if modern { load::Era::Modern } else { load::Era::Legacy };
+            let target = load::Target { address: target, path, token, tool: "echo".into(), era, pid };
             let seen = runtime.block_on(load::drive(&target, connections, Duration::from_secs(seconds)))?;
             println!("{}", serde_json::to_string(&seen)?);
             Ok(())
@@ -91,6 +122,15 @@ fn main() -> anyhow::Result<()> {
             } else {
                 print!("{report}");
             }
+            Ok(())
+        }
+        Verb::Eras { bastide, connections, seconds, rounds } => {
+            let report = runtime.block_on(eras::measure(&bastide, connections, Duration::from_secs(seconds), rounds))?;
+            print!("{report}");
+            Ok(())
+        }
+        Verb::Suspended { bastide, calls } => {
+            print!("{}", runtime.block_on(suspended::measure(&bastide, calls))?);
             Ok(())
         }
     }

@@ -1,6 +1,6 @@
 //! The whole measurement: upstream, null proxy and gateway started, the same load through each in interleaved rounds.
 
-use crate::load::{self, Seen, Target};
+use crate::load::{self, Era, Seen, Target};
 use crate::stages::{Counters, Stages};
 use crate::{fsync, usage};
 use anyhow::{Context as _, ensure};
@@ -54,19 +54,30 @@ struct Gateway {
 }
 
 /// The gateway's program at work.
-struct Running {
+pub struct Running {
     started: Started,
-    target: Target,
+    /// Its tool `echo`, in the legacy era on both legs.
+    pub target: Target,
     admin: SocketAddr,
 }
 
-struct Started {
+/// A process that ends with this.
+pub struct Started {
     child: Child,
-    line: String,
+    /// The first line that it said.
+    pub line: String,
+}
+
+impl Running {
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.started.child.id()
+    }
 }
 
 impl Started {
-    fn new(command: &mut Command) -> anyhow::Result<Self> {
+    /// Starts `command` and waits for its first line.
+    pub fn new(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
         let mut line = String::new();
         let mut reader = BufReader::new(child.stdout.take().context("a piped output")?);
@@ -101,9 +112,9 @@ pub async fn measure(plan: &Plan) -> anyhow::Result<Report> {
     let folder = tempfile::Builder::new().prefix("bastide-bench-").tempdir()?;
     let nginx = nginx(folder.path(), server)?;
     let gateway = plan.bastide.as_deref().map(|program| gateway(program, folder.path(), server)).transpose()?;
-    let idle = gateway.as_ref().map(|gateway| usage::resident(gateway.started.child.id())).transpose()?;
+    let idle = gateway.as_ref().map(|gateway| usage::resident(gateway.pid())).transpose()?;
 
-    let plain = |address, pid| Target { address, path: "/mcp".into(), token: None, tool: "echo".into(), pid };
+    let plain = |address, pid| Target { address, path: "/mcp".into(), token: None, tool: "echo".into(), era: Era::Legacy, pid };
     let mut targets = vec![plain(server, None), plain(proxy.line.parse()?, Some(proxy.child.id()))];
     let nginx_at = nginx.as_ref().map(|(started, address)| (targets.len(), started, *address));
     targets.extend(nginx.as_ref().map(|(started, address)| plain(*address, Some(started.child.id()))));
@@ -155,7 +166,8 @@ fn free() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<Running> {
+/// Starts the gateway's program before the null upstream at `server`, which is `bench` in the legacy era and `modern` in the other.
+pub fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<Running> {
     let (data, admin) = (free()?, free()?);
     let (state, config) = (folder.join("state"), folder.join("bastide.yaml"));
     std::fs::create_dir(&state)?;
@@ -166,10 +178,11 @@ fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<
         format!(
             "profile: local\nstate: {state}\nlisten:\n  data: {{ address: {data} }}\n  admin: {{ address: {admin} }}\n\
              people:\n  - {{ name: ana, may: [view, approve, operate, audit, kill] }}\n\
-             bounds: {{ inflight: 128, connections: 512 }}\n\
+             bounds: {{ inflight: 1024, connections: 512 }}\n\
              servers:\n  bench:\n    url: http://{server}/mcp\n    revision: \"2025-11-25\"\n\
-             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo] }}\n\
-             tools:\n  bench__echo: {{ operation: read }}\n"
+             \x20 modern:\n    url: http://{server}/mcp\n    revision: \"2026-07-28\"\n\
+             roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo, ask, \"question:elicitation\"], modern: [echo] }}\n\
+             tools:\n  bench__echo: {{ operation: read }}\n  bench__ask: {{ operation: read }}\n  modern__echo: {{ operation: read }}\n"
         ),
     )?;
     std::fs::set_permissions(&config, std::fs::Permissions::from_mode(0o600))?;
@@ -180,7 +193,7 @@ fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<
     let ready: Value = serde_json::from_str(&started.line).with_context(|| format!("not the ready line: {}", started.line))?;
     ensure!(ready.get("ready") == Some(&Value::Bool(true)), "not ready: {ready}");
     let pid = Some(started.child.id());
-    let target = Target { address: data, path: "/mcp/bench".into(), token: Some(token), tool: "echo".into(), pid };
+    let target = Target { address: data, path: "/mcp/bench".into(), token: Some(token), tool: "echo".into(), era: Era::Legacy, pid };
     Ok(Running { started, target, admin })
 }
 

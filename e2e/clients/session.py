@@ -1,15 +1,19 @@
-"""Drives one legacy session of the Python SDK: a step a line on standard input, its outcome a line on standard output.
+"""Drives one session of the Python SDK: a step a line on standard input, its outcome a line on standard output.
 
-Usage: session.py [able] http URL [TOKEN] | session.py [able] sse URL [TOKEN] | session.py [able] stdio COMMAND [ARGUMENT...]
+Usage: session.py ABLE ERA http URL [TOKEN] | session.py ABLE ERA sse URL [TOKEN] | session.py ABLE ERA stdio COMMAND [ARGUMENT...]
 
-With `able` the client can be asked: it accepts forms, samples, has a root, and notes what it was asked and told.
+ABLE is `able` or `unable`. One that is able can be asked: it accepts forms, samples, has a root, wants logs, and notes what it was asked and told.
+ERA is `auto`, `legacy` or a revision without a handshake.
 
-The first line is {"server": NAME}. The steps and what they give:
+The first line is {"server": NAME, "revision": REVISION}. The steps and what they give:
   {"list": true}                                     {"tools": [...]}
   {"call": NAME, "arguments": {...}, "within": S}    {"error": bool, "text": [...], "meta": {...}, "progress": [...]}, after S seconds {"gone": true}
+  {"calls": [...]}                                   {"calls": [...]}: steps of calls, all at once
   {"read": URI}                                      {"text": [...]}
   {"resources": true}                                {"uris": [...]}
   {"subscribe": URI} and {"unsubscribe": URI}        {}
+  {"listen": {"tools": bool, "uris": [...]}}         {"heard": {...}}: what is honoured; what is told is seen later
+  {"hush": true}                                     {}: the subscription ends
   {"seen": N}                                        {"seen": [...]}, as soon as there are N, or after ten seconds
 What fails gives {"fault": {"code", "message"}}.
 """
@@ -46,11 +50,16 @@ async def sample(_, params):
     return types.CreateMessageResult(role="assistant", content=content, model="tester", stop_reason="endTurn")
 
 
+FILLED = {"string": "Ana", "boolean": True, "integer": 3, "number": 3.5}
+
+
 async def elicit(_, params):
     SEEN.append({"elicitation": getattr(params, "mode", "form"), "message": params.message})
     if getattr(params, "mode", "form") == "url":
         return types.ElicitResult(action="accept")
-    return types.ElicitResult(action="accept", content={"name": "Ana", "check": True})
+    fields = params.requested_schema.get("properties", {})
+    wanted = {"name", "check", *params.requested_schema.get("required", [])} & fields.keys()
+    return types.ElicitResult(action="accept", content={name: FILLED[fields[name]["type"]] for name in wanted})
 
 
 async def roots(_):
@@ -59,13 +68,45 @@ async def roots(_):
 
 
 async def told(params):
-    SEEN.append({"log": params.level})
+    SEEN.append({"log": params.level, "data": params.data})
 
 
 async def heard(message):
-    method = getattr(message, "method", None)
-    if method == "notifications/resources/updated":
-        SEEN.append({"updated": str(message.params.uri)})
+    match getattr(message, "method", None):
+        case "notifications/resources/updated":
+            SEEN.append({"updated": str(message.params.uri)})
+        case "notifications/tools/list_changed":
+            SEEN.append({"changed": "tools"})
+
+
+class Listening:
+    """A subscription that is held beside the steps."""
+
+    def __init__(self, client, filter):
+        self.client, self.filter = client, filter
+        self.begun, self.task = asyncio.get_running_loop().create_future(), None
+
+    async def hold(self):
+        try:
+            async with self.client.listen(**self.filter) as stream:
+                self.begun.set_result(stream.honored)
+                async for event in stream:
+                    SEEN.append({"told": type(event).__name__, "uri": str(getattr(event, "uri", ""))})
+                SEEN.append({"told": "end"})
+        except Exception as fault:
+            if self.begun.done():
+                SEEN.append({"told": "lost"})
+            else:
+                self.begun.set_exception(fault)
+
+    async def begin(self):
+        self.task = asyncio.create_task(self.hold())
+        return (await self.begun).model_dump(mode="json", exclude_none=True)
+
+    async def end(self):
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
 
 
 def text_of(blocks):
@@ -97,6 +138,16 @@ async def step(client, plan):
                 return {"tools": [tool.name for tool in (await client.list_tools()).tools]}
             case "call":
                 return await call(client, plan)
+            case "calls":
+                return {"calls": await asyncio.gather(*(step(client, one) for one in plan["calls"]))}
+            case "listen":
+                wanted = plan["listen"]
+                filter = {"tools_list_changed": wanted.get("tools", False), "resource_subscriptions": wanted.get("uris", [])}
+                client.listening = Listening(client, filter)
+                return {"heard": await client.listening.begin()}
+            case "hush":
+                await client.listening.end()
+                return {}
             case "read":
                 return {"text": text_of((await client.read_resource(plan["read"])).contents)}
             case "resources":
@@ -125,15 +176,15 @@ def say(answer):
 
 
 async def main():
-    words = sys.argv[1:]
-    able = words[0] == "able"
-    kind, *rest = words[1:] if able else words
-    abilities = {"sampling_callback": sample, "elicitation_callback": elicit, "list_roots_callback": roots} if able else {}
+    able, era, kind, *rest = sys.argv[1:]
+    abilities = {}
+    if able == "able":
+        abilities = {"sampling_callback": sample, "elicitation_callback": elicit, "list_roots_callback": roots, "log_level": "debug"}
     async with contextlib.AsyncExitStack() as stack:
         where = target(stack, kind, rest)
-        client = Client(where, mode="legacy", logging_callback=told, message_handler=heard, **abilities)
+        client = Client(where, mode=era, logging_callback=told, message_handler=heard, **abilities)
         await stack.enter_async_context(client)
-        say({"server": client.server_info.name if client.server_info else None})
+        say({"server": client.server_info.name if client.server_info else None, "revision": client.protocol_version})
         while line := await asyncio.to_thread(sys.stdin.readline):
             say(await step(client, json.loads(line)))
 

@@ -4,6 +4,17 @@
 //! `BASTIDE_REQUIRE_EXTERNAL` is `1`.
 #![allow(clippy::expect_used, clippy::panic, reason = "a harness fails its test by panicking")]
 
+mod agent;
+pub mod conformance;
+mod double;
+mod servers;
+mod wire;
+
+pub use agent::{Agent, Held};
+pub use double::{Double, Says};
+pub use servers::{outcomes, until};
+pub use wire::{Arrived, Wire};
+
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -54,10 +65,36 @@ pub enum Way {
 /// Whether a client can be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Able {
-    /// It samples, fills forms in and has a root.
+    /// It samples, fills forms in, has a root and wants logs.
     Yes,
     /// It only asks.
     No,
+}
+
+/// Which revision a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// What it finds out that its server speaks.
+    Auto,
+    /// The newest that begins with a handshake.
+    Legacy,
+    /// 2026-07-28 and no other.
+    Modern,
+}
+
+impl Speaks {
+    /// The revision without a handshake.
+    pub const MODERN: &'static str = "2026-07-28";
+    /// The newest revision with one.
+    pub const LEGACY: &'static str = "2025-11-25";
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Legacy => "legacy",
+            Self::Modern => Self::MODERN,
+        }
+    }
 }
 
 /// A client's session that takes steps, until dropped.
@@ -65,6 +102,7 @@ pub enum Able {
 pub struct Driven {
     running: Running,
     log: PathBuf,
+    revision: String,
 }
 
 /// What one step of a plan gave.
@@ -104,6 +142,13 @@ impl Peers {
         self.folder.join("sqlite/bin").join(name).display().to_string()
     }
 
+    /// The conformance suite's Python client.
+    pub fn conformance_client(&self) -> PathBuf {
+        let sdk = std::fs::read_dir(self.folder.join("python/source")).expect("the SDK's source").flatten().map(|entry| entry.path());
+        let clients = sdk.map(|folder| folder.join(".github/actions/conformance/client.py"));
+        clients.into_iter().find(|client| client.exists()).expect("the client in the SDK's source")
+    }
+
     /// The folder of all peers.
     pub fn folder(&self) -> &Path {
         &self.folder
@@ -133,16 +178,26 @@ impl Peers {
     ///
     /// Panics when the client ends badly: a refusal is an answer, and never its end.
     pub fn drive(&self, client: Client, way: &Way, home: &Path, plan: &Value) -> Vec<Step> {
+        self.drive_as(client, Speaks::Legacy, way, home, plan)
+    }
+
+    /// As [`Peers::drive`], in another revision. The inspector finds none out: [`Speaks::Auto`] is what it speaks when it is told nothing.
+    pub fn drive_as(&self, client: Client, speaks: Speaks, way: &Way, home: &Path, plan: &Value) -> Vec<Step> {
         let steps = plan.as_array().expect("a list of steps");
         if client == Client::Inspector {
-            return steps.iter().map(|step| self.inspect(way, home, step)).collect();
+            return steps.iter().map(|step| self.inspect(speaks, way, home, step)).collect();
         }
-        let mut driven = self.session(client, Able::No, way, home);
+        let mut driven = self.speaking(client, speaks, Able::No, way, home);
         steps.iter().map(|step| driven.step(step)).collect()
     }
 
-    /// A session that is driven step by step, with the Python or the TypeScript SDK.
+    /// A session that begins with a handshake and is driven step by step, with the Python or the TypeScript SDK.
     pub fn session(&self, client: Client, able: Able, way: &Way, home: &Path) -> Driven {
+        self.speaking(client, Speaks::Legacy, able, way, home)
+    }
+
+    /// As [`Peers::session`], in another revision.
+    pub fn speaking(&self, client: Client, speaks: Speaks, able: Able, way: &Way, home: &Path) -> Driven {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
         let mut command = match client {
             Client::Python => {
@@ -157,9 +212,7 @@ impl Peers {
             }
             Client::Inspector => panic!("the inspector's command line has a session a call"),
         };
-        if able == Able::Yes {
-            command.arg("able");
-        }
+        command.arg(if able == Able::Yes { "able" } else { "unable" }).arg(speaks.word());
         match way {
             Way::Http { url, token } => command.arg("http").arg(url).args(token),
             Way::Sse { url, token } => command.arg("sse").args([url, token]),
@@ -168,15 +221,21 @@ impl Peers {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let log = home.join(format!("{client:?}-{}.log", NUMBER.fetch_add(1, Ordering::Relaxed)));
         let running = Running::start(self.prepare(&mut command).env("HOME", home), &log);
-        let driven = Driven { running, log };
+        let mut driven = Driven { running, log, revision: String::new() };
         let server = driven.line();
-        assert!(server["server"].is_string(), "{client:?} over {way:?}: {server}");
+        let revision = server["revision"].as_str().unwrap_or_else(|| panic!("{client:?} over {way:?}: {server}"));
+        driven.revision = revision.to_owned();
         driven
     }
 
-    fn inspect(&self, way: &Way, home: &Path, step: &Value) -> Step {
+    fn inspect(&self, speaks: Speaks, way: &Way, home: &Path, step: &Value) -> Step {
         let mut command = Command::new(self.node("mcp-inspector"));
         command.arg("--cli");
+        match speaks {
+            Speaks::Auto => {}
+            Speaks::Legacy => drop(command.args(["--protocol-era", "legacy"])),
+            Speaks::Modern => drop(command.args(["--protocol-era", "modern"])),
+        }
         match way {
             Way::Http { url, token } => {
                 command.args([url, "--transport", "http"]);
@@ -240,6 +299,11 @@ impl Way {
 }
 
 impl Driven {
+    /// The revision that it settled on.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
     /// Takes a step and waits for what it gives.
     pub fn step(&mut self, step: &Value) -> Step {
         writeln!(self.running.stdin(), "{step}").expect("a client that reads");

@@ -67,8 +67,11 @@ fn of(node: Node<'_>) -> Document {
 
 fn built(legs: Legs, input: &mut Input<'_>) {
     let choice = input.below(7);
-    let method = if choice < 4 { input.pick(&RELAYED) } else { input.pick(&QUESTIONS) };
-    let revision = if choice < 6 { legs.server } else { legs.client };
+    let method = match choice {
+        0..4 => input.pick(&RELAYED),
+        _ => input.pick(&QUESTIONS),
+    };
+    let revision = if choice == 6 { legs.client } else { legs.server };
     let mut maker = Maker { input: &mut *input, revision };
     let mut tree = match choice {
         0..4 => maker.result(method),

@@ -17,7 +17,7 @@ mod turn;
 
 pub use aside::Sort;
 pub use fetch::fetch;
-pub use link::{Broken, Frame, InFlight, Incoming, Link, Standing};
+pub use link::{Broken, Frame, Heard, InFlight, Incoming, Link, Standing};
 pub use observe::{Observed, PORTS, Sight, observe};
 pub use overhear::overhear;
 
@@ -187,7 +187,7 @@ pub(crate) struct State {
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
-    untold: Mutex<BTreeSet<supply::Kind>>,
+    untold: Mutex<BTreeSet<turn::Differs>>,
     telling: AtomicBool,
 }
 
@@ -397,6 +397,7 @@ impl Servers {
     /// Asks a server to tell the session of a resource's updates.
     pub(crate) async fn watch(&self, gate: &Arc<Gate>, recorded: &Recorded, server: &Arc<Server>, uri: &str) -> Result<(), Closed> {
         let session = recorded.session();
+        recorded.still_alive_at(gate, Some(&server.name)).map_err(Closed::Stopped)?;
         let link = self.way(gate, recorded, server).await?;
         if link.revision().is_legacy() {
             let response = link.ask(Method::Subscribe, Some(&located(uri))).await?;
@@ -411,31 +412,37 @@ impl Servers {
     }
 
     /// Lets go of one resource of one server.
-    pub(crate) async fn unwatch_one(&self, session: &Arc<Session>, server: &ServerName, uri: &str) {
+    pub(crate) async fn unwatch_one(&self, gate: &Gate, session: &Arc<Session>, server: &ServerName, uri: &str) {
         session.unsubscribe(server, uri);
-        let link = session.links().lock().await.get(server).cloned();
-        if let Some(link) = link.filter(|link| link.is_open()) {
-            link.subscribing().forget(uri);
-        }
+        forget(gate, session, server, uri).await;
     }
 
     /// Lets go of resources that nobody of the session listens to any more, without waiting for it.
-    pub(crate) fn unwatch(&self, session: &Arc<Session>, wants: &Wants) {
+    pub(crate) fn unwatch(&self, gate: &Arc<Gate>, session: &Arc<Session>, wants: &Wants) {
         let gone: Vec<_> = wants.resources.keys().filter(|(server, uri)| !session.listeners.wants(server, uri)).cloned().collect();
-        let session = Arc::clone(session);
+        let (gate, session) = (Arc::clone(gate), Arc::clone(session));
         tokio::spawn(async move {
             for (server, uri) in gone {
                 session.unsubscribe(&server, &uri);
-                let link = session.links().lock().await.get(&server).cloned();
-                match link.filter(|link| link.is_open()) {
-                    Some(link) if link.revision().is_legacy() => {
-                        let _ = tokio::time::timeout(TELLING, link.ask(Method::Unsubscribe, Some(&located(&uri)))).await;
-                    }
-                    Some(link) => link.subscribing().forget(&uri),
-                    None => {}
-                }
+                forget(&gate, &session, &server, &uri).await;
             }
         });
+    }
+
+    /// The link that calls of a session run on, where it is open.
+    async fn standing(&self, session: &Session, server: &ServerName) -> Option<Arc<Link>> {
+        let own = session.links().lock().await.get(server).cloned();
+        let link = match own {
+            Some(link) => Some(link),
+            None => {
+                let state = self.states.lock().get(server).cloned();
+                match state {
+                    Some(state) => state.shared.lock().await.clone(),
+                    None => None,
+                }
+            }
+        };
+        link.filter(|link| link.is_open())
     }
 
     /// Ends the links of a session.
@@ -495,7 +502,7 @@ impl Servers {
             link.end();
             return Err(Closed::Removed);
         }
-        if let Err(stopped) = recorded.still_alive(gate) {
+        if let Err(stopped) = recorded.still_alive_at(gate, Some(&server.name)) {
             // A kill of the server ends the links that it finds; this one may have come after it looked.
             if matches!(&stopped.scope, Scope::All | Scope::Server(_)) {
                 link.kill();
@@ -608,7 +615,7 @@ impl Servers {
         }
         match &server.carrier {
             _ if !link.revision().is_legacy() => subscribe::subscribe(gate, &link, server, session),
-            Carrier::Remote(_) => local::listen(gate, &link, server, session),
+            Carrier::Remote(_) => local::listen(gate, &link, server, session).await,
             Carrier::Run(_) => {}
         }
         guard.keep();
@@ -734,9 +741,9 @@ impl Drop for Unopened {
     }
 }
 
-/// A server that forgot our session says so before it acts: 404, or 400 with words (some real ones).
+/// A server that forgot our session, or is not of the era that it was of, says so before it acts: 404, or 400 with words (some real ones).
 fn session_lost(broken: &Broken) -> bool {
-    matches!(broken, Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404))
+    matches!(broken, Broken::Wire(transport::upstream::Fault::Status { status, .. }) if matches!(status.as_u16(), 400 | 404 | 405))
 }
 
 fn credential(name: &str, cause: String, code: Code) -> Closed {
@@ -760,6 +767,19 @@ fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abili
     let elicitation = asks(Question::Elicitation);
     let allowed = Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
     session.abilities.and(allowed)
+}
+
+/// Tells a server that a session does not want to hear of a resource any more, unless another one that shares its process does.
+async fn forget(gate: &Gate, session: &Session, server: &ServerName, uri: &str) {
+    let Some(link) = gate.servers.standing(session, server).await else { return };
+    if link.is_shared() && gate.sessions.list().iter().any(|other| other.subscribed(server, uri)) {
+        return;
+    }
+    if link.revision().is_legacy() {
+        let _ = tokio::time::timeout(TELLING, link.ask(Method::Unsubscribe, Some(&located(uri)))).await;
+    } else {
+        link.subscribing().forget(uri);
+    }
 }
 
 /// Params that name a resource.

@@ -31,17 +31,30 @@ pub(crate) fn changed(gate: &Gate, link: &Link, server: &ServerName, items: &[(S
     tell(gate, link, server, &Happened { event: "supply.changed", severity: Severity::High, mitre, refused: None }, &detail);
 }
 
-/// A local server ended by itself.
-pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, said: &[Box<str>], next: &Next) {
+/// A local server ended by itself, or was ended for `why`.
+pub(crate) fn died(gate: &Gate, link: &Link, server: &ServerName, why: Option<&str>, said: &[Box<str>], next: &Next) {
     let (event, severity) = match next {
         Next::Aside => ("runtime.server-aside", Severity::High),
         Next::Start | Next::Wait(_) => ("runtime.server-died", Severity::Low),
     };
     let mut detail = Vec::with_capacity(512);
     let mut object = mcp::json::Object::open(&mut detail);
+    if let Some(why) = why {
+        object.text("cause", why);
+    }
     object.text("stderr", &last_words(gate, said));
     object.close();
     tell(gate, link, server, &Happened { event, severity, mitre: &["T1499.004"], refused: None }, &detail);
+}
+
+/// A server said something that belongs to nothing, which was dropped: `row` is that of the table of strict parsing.
+pub(crate) fn stray(gate: &Gate, link: &Link, server: &ServerName, row: u8) {
+    let mut detail = Vec::with_capacity(32);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.int("row", i64::from(row));
+    object.close();
+    let happened = Happened { event: "transport.server-stray", severity: Severity::Low, mitre: &[], refused: None };
+    tell(gate, link, server, &happened, &detail);
 }
 
 /// A call at a server waited for a client that did not come back with the answers, and was taken back.

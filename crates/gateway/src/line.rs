@@ -21,7 +21,7 @@ mod settle;
 
 pub use action::{Action, Turn};
 pub use decide::explain;
-pub(crate) use decide::may_ask;
+pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
 pub(crate) use forward::{Extra, print};
 pub use record::Recorded;
@@ -37,8 +37,8 @@ use crate::trail::Trail;
 use forward::Forwarded;
 use futures_util::FutureExt;
 use settle::{Last, Settled};
-use std::net::SocketAddr;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;

@@ -18,11 +18,14 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
 use terms::{CallId, Entropy};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How often a server may ask within one call.
 pub(crate) const MOST: u8 = 10;
 /// Calls that may wait at once.
 const WAITING: usize = 1024;
+/// Bytes of questions that may wait at once.
+const QUESTIONS: usize = 16 << 20;
 
 /// A call at a server that waits for a client to come back.
 pub(crate) struct Suspended {
@@ -34,6 +37,13 @@ pub(crate) struct Suspended {
     pub session: Arc<Session>,
     /// What was asked.
     pub questions: Vec<Open>,
+}
+
+impl Suspended {
+    /// Bytes of its questions.
+    fn size(&self) -> usize {
+        self.questions.iter().map(|question| question.params.len()).sum()
+    }
 }
 
 /// A question of a call that waits.
@@ -52,7 +62,13 @@ pub(crate) struct Open {
 pub(crate) struct Rounds {
     /// What is sealed.
     pub states: States,
-    waiting: Mutex<HashMap<CallId, Suspended>>,
+    waiting: Mutex<HashMap<CallId, Waiting>>,
+}
+
+/// A call that waits, and what ends with its waiting: the task that would give it up.
+struct Waiting {
+    suspended: Suspended,
+    _taken: DropGuard,
 }
 
 impl Rounds {
@@ -60,14 +76,19 @@ impl Rounds {
         Self { states: States::new(entropy), waiting: Mutex::default() }
     }
 
-    /// Holds a call until its client comes back, or for too long.
-    pub(crate) fn hold(&self, gate: &Arc<Gate>, call: CallId, suspended: Suspended) {
+    /// Holds a call until its client comes back, or for too long. `most` calls of one session may wait; what does not fit is given up at once.
+    pub(crate) fn hold(&self, gate: &Arc<Gate>, call: CallId, suspended: Suspended, most: usize) {
+        let taken = CancellationToken::new();
+        let session = Arc::clone(&suspended.session);
         let refused = {
             let mut waiting = self.waiting.lock();
-            if waiting.len() >= WAITING || suspended.session.ended.is_cancelled() {
+            let own = waiting.values().filter(|other| other.suspended.session.id == session.id).count();
+            let bytes: usize = waiting.values().map(|other| &other.suspended).chain([&suspended]).map(Suspended::size).sum();
+            if waiting.len() >= WAITING || own >= most || bytes > QUESTIONS || session.ended.is_cancelled() {
                 Some(suspended)
             } else {
-                waiting.insert(call, suspended)
+                let entry = Waiting { suspended, _taken: taken.clone().drop_guard() };
+                waiting.insert(call, entry).map(|other| other.suspended)
             }
         };
         let gate = Arc::clone(gate);
@@ -75,9 +96,8 @@ impl Rounds {
             let given_up = match refused {
                 Some(refused) => Some(refused),
                 None => {
-                    let session = gate.rounds.waiting.lock().get(&call).map(|suspended| Arc::clone(&suspended.session));
-                    let Some(session) = session else { return };
                     tokio::select! {
+                        () = taken.cancelled() => return,
                         () = tokio::time::sleep(LIFE) => {}
                         () = session.ended.cancelled() => {}
                         () = gate.ending.cancelled() => {}
@@ -94,6 +114,6 @@ impl Rounds {
 
     /// Takes a call that waits.
     pub(crate) fn take(&self, call: CallId) -> Option<Suspended> {
-        self.waiting.lock().remove(&call)
+        self.waiting.lock().remove(&call).map(|waiting| waiting.suspended)
     }
 }

@@ -153,6 +153,8 @@ pub struct Trail {
     pub(crate) revision: Revision,
     pub(crate) trace: Option<String>,
     pub(crate) arguments: Option<Vec<u8>>,
+    /// What a client answers to questions of the server, beside the arguments.
+    pub(crate) answers: Option<Vec<u8>>,
     pub(crate) canonical: Option<[u8; 32]>,
     pub(crate) rules: Vec<String>,
     pub(crate) reason: Option<String>,
@@ -219,6 +221,7 @@ impl Trail {
             revision: Revision::NEWEST_LEGACY,
             trace: None,
             arguments: None,
+            answers: None,
             canonical: None,
             rules: Vec::new(),
             reason: None,

@@ -64,6 +64,8 @@ pub(crate) enum Shape {
     Uri,
     /// The address of an icon: `https:` or `data:`, of any length.
     IconUri,
+    /// The address of a page that a user is sent to: `https:` or `http:`.
+    PageUri,
     /// Standard Base64 with padding (RFC 4648 §4).
     Base64,
     /// One of these strings.

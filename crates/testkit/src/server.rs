@@ -3,10 +3,13 @@
 mod canary;
 mod carrier;
 mod evil;
+mod scripted;
 
 pub use canary::Canary;
 pub use carrier::{serve_http, serve_stdio};
+use evil::modern;
 pub use evil::{Evil, Mode};
+pub use scripted::Scripted;
 
 use serde_json::Value;
 use std::io::Write;

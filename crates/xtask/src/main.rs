@@ -57,12 +57,12 @@ enum Verb {
         #[arg(long, value_name = "PATH", conflicts_with = "targets")]
         record: Option<PathBuf>,
     },
-    /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`.
+    /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`, or to the verb of it that they begin with.
     Bench {
         /// Measure the null proxy alone.
         #[arg(long)]
         without_gateway: bool,
-        /// Such as `--json`, `--rounds 5`.
+        /// Such as `--json`, `--rounds 5`; `eras --rounds 5`, `suspended`.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         more: Vec<OsString>,
     },
@@ -106,7 +106,10 @@ fn bench(root: &Path, without_gateway: bool, more: &[OsString]) -> anyhow::Resul
     done(&mut build)?;
     let folder = target(root).join("dist");
     let mut bench = Command::new(folder.join("bastide-bench"));
-    bench.arg("run").args(more);
+    if more.first().is_none_or(|first| first.to_string_lossy().starts_with('-')) {
+        bench.arg("run");
+    }
+    bench.args(more);
     if !without_gateway {
         bench.arg("--bastide").arg(folder.join("bastide"));
     }

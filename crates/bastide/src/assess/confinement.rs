@@ -127,8 +127,8 @@ pub async fn limits(ground: &Ground, steps: &mut Steps) -> Probed {
     };
     let most = [
         ("open files", "Max open files", u64::from(entry.sandbox.files)),
-        // The launcher's own two count with them.
-        ("processes and threads", "Max processes", u64::from(entry.sandbox.processes).saturating_add(2)),
+        // The launcher's own three count with them.
+        ("processes and threads", "Max processes", u64::from(entry.sandbox.processes).saturating_add(3)),
         ("bytes of a core", "Max core file size", 0),
         ("bytes of a file", "Max file size", ::sandbox::Limits::default().file_bytes),
     ];

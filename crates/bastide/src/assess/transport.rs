@@ -87,7 +87,7 @@ fn fault(reply: &Reply) -> (u16, i64) {
 
 /// Messages that differ from a good call in one thing each. Each would call the canary if that thing were overlooked.
 pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
-    let reached = Reached::find(ground).await?;
+    let mut reached = Reached::find(ground).await?;
     let tool = format!("{}__echo", reached.server.name);
     let good = |text: &str| {
         format!(r#"{{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{{"name":"{tool}","arguments":{{"text":"{text}"}}}}}}"#)
@@ -141,8 +141,9 @@ pub async fn strict_messages(ground: &Ground, steps: &mut Steps) -> Probed {
     // What it has called ends with the token.
     ground.revoke(&token).await?;
     let is_of = |record: &Value| record.get("arguments").is_some_and(|arguments| arguments.to_string().contains("strict"));
-    let reached =
+    let went =
         ground.records().await?.into_iter().filter(is_of).map(|record| record.get("id").map(ToString::to_string).unwrap_or_default());
-    steps.none("looked in the log for such a call that went further", &reached.collect::<Vec<_>>());
+    steps.none("looked in the log for such a call that went further", &went.collect::<Vec<_>>());
+    reached.agent.close().await;
     Ok(Finding::Judged)
 }

@@ -3,3 +3,4 @@
 mod bounds;
 mod one_stream;
 mod protocol_pin;
+mod waiting;

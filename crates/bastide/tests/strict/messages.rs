@@ -13,9 +13,9 @@ fn ping(more: &str) -> String {
 }
 
 /// Row, body, status, JSON-RPC code (0: nothing is answered), id in the answer.
-type Row = (u8, Vec<u8>, u16, i64, Option<Value>);
+pub(crate) type Row = (u8, Vec<u8>, u16, i64, Option<Value>);
 
-fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let mut add =
         |row: u8, body: String, http: u16, code: i64, id: Option<i64>| rows.push((row, body.into_bytes(), http, code, id.map(Value::from)));

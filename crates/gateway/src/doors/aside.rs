@@ -1,5 +1,6 @@
 //! What was put aside of a server while it runs: definitions that are not what was approved.
 
+use super::turn::Differs;
 use arc_swap::ArcSwap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,8 +50,8 @@ impl From<Sort> for Kind {
 pub(super) struct Set {
     /// What was not aside for the same reason before, as `kind/name` and the reason.
     pub(super) fresh: Vec<(String, String)>,
-    /// The kinds of which something is aside now or is no longer.
-    pub(super) kinds: BTreeSet<Kind>,
+    /// What was approved and is aside now, or is no longer. What was never approved nobody has seen.
+    pub(super) differs: BTreeSet<Differs>,
 }
 
 /// The definitions of one server that are aside, and why.
@@ -83,11 +84,11 @@ impl Aside {
             }
             held.insert(key, status);
         }
-        let other = |(key, status): &(&(Sort, String), &Status), than: &BTreeMap<(Sort, String), Status>| than.get(*key) != Some(*status);
-        let newly = held.iter().filter(|entry| other(entry, &before));
-        let kinds = newly.chain(before.iter().filter(|entry| other(entry, &held))).map(|((sort, _), _)| Kind::from(*sort)).collect();
+        let newly = held.iter().filter(|(key, _)| !before.contains_key(*key));
+        let changed = newly.chain(before.iter().filter(|(key, _)| !held.contains_key(*key))).filter(|(_, status)| **status != Status::New);
+        let differs = changed.map(|((sort, name), _)| Differs::One(Kind::from(*sort), name.clone())).collect();
         self.held.store(Arc::new(held));
-        Set { fresh, kinds }
+        Set { fresh, differs }
     }
 
     /// All that is aside.
@@ -95,9 +96,9 @@ impl Aside {
         self.held.load().iter().map(|((_, name), status)| (name.clone(), reason(*status).to_owned())).collect()
     }
 
-    /// Forgets all.
-    pub(super) fn clear(&self) {
-        self.held.store(Arc::default());
+    /// Forgets all; gives what it was.
+    pub(super) fn clear(&self) -> Vec<(Kind, String)> {
+        self.held.swap(Arc::default()).keys().map(|(sort, name)| (Kind::from(*sort), name.clone())).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a server offers now, set beside what may be used of it. What differs is put aside, or taken at once where that is an accepted risk.
 
 use super::aside::{Told, reason};
+use super::turn::Differs;
 use super::{Closed, Link, OPENING, Servers, State, fetch};
 use crate::event;
 use crate::gate::Gate;
@@ -32,15 +33,15 @@ impl Servers {
                 }
                 Some(_) | None => {
                     let set = state.aside.set(&judgement, link.told());
-                    Found { reported: set.fresh, kinds: set.kinds }
+                    Found { reported: set.fresh, differs: set.differs }
                 }
             }
         };
         if !told.reported.is_empty() {
             event::changed(gate, link, server, &told.reported);
         }
-        if !told.kinds.is_empty() {
-            self.tell_soon(gate, server, state, told.kinds);
+        if let Some(server) = gate.snapshot().servers.get(server).filter(|_| !told.differs.is_empty()) {
+            self.tell_soon(gate, server, state, told.differs);
         }
         Ok(())
     }
@@ -48,10 +49,10 @@ impl Servers {
     /// Compares anew after the server said that something changed. A link of which that cannot be done ends.
     ///
     /// Where changes are taken at once clients are told whatever is found: what the server changed and changed back may have been seen.
-    pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Server, kind: Kind) {
+    pub(crate) async fn compare_again(&self, gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, kind: Kind) {
         let state = self.state(server);
         if server.taking(gate.clock.utc()).is_some() {
-            self.tell_soon(gate, &server.name, &state, [kind]);
+            self.tell_soon(gate, server, &state, [Differs::Any(kind)]);
         }
         while link.is_open() && !link.is_retired() && link.changes().begin() {
             let compared = tokio::time::timeout(OPENING, self.compare(gate, link, &server.name, &state)).await;
@@ -67,8 +68,8 @@ impl Servers {
 struct Found {
     /// `kind/name` and the reason, for the record.
     reported: Vec<(String, String)>,
-    /// The kinds whose lists changed.
-    kinds: BTreeSet<Kind>,
+    /// What differs in the lists.
+    differs: BTreeSet<Differs>,
 }
 
 /// The server as it is in force, with its pins; while a taken risk has run out, as it was approved.
@@ -129,7 +130,7 @@ fn take(
         Err(cause) => {
             tracing::warn!(server = %server.name, %cause, "changed definitions could not be taken and are put aside");
             let set = state.aside.set(&differing, told);
-            return Found { reported: set.fresh, kinds: set.kinds };
+            return Found { reported: set.fresh, differs: set.differs };
         }
     };
     let rest = supply::judge(&made.pin, offered);
@@ -138,12 +139,12 @@ fn take(
     let is_aside = |item: &Item| rest.aside().any(|(held, _)| held == item);
     let now_taken: Vec<_> = differing.aside().filter(|(item, status)| is_taken(*status, told) && !is_aside(item)).collect();
     let mut reported: Vec<_> = now_taken.iter().map(|(item, status)| (row(item), format!("{}, taken", reason(*status)))).collect();
-    let kinds = now_taken.iter().map(|(item, _)| item.kind).chain(set.kinds).collect();
+    let differs = now_taken.iter().map(|(item, _)| Differs::One(item.kind, item.name.clone())).chain(set.differs).collect();
     reported.extend(set.fresh);
     let mut next = snapshot.clone();
     next.servers.insert(server.name.clone(), Arc::new(server.with(made)));
     gate.swap(Arc::new(next));
-    Found { reported, kinds }
+    Found { reported, differs }
 }
 
 /// Whether no screen that does more than flag finds anything in a definition.

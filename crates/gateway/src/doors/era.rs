@@ -65,6 +65,17 @@ pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
     }
 }
 
+/// Whether a server refuses the revision of a question and names that very one among those that it speaks: some do once.
+pub(super) fn speaks(response: &Response, revision: Revision) -> bool {
+    match response.outcome() {
+        Outcome::Error { code: mcp::REVISION_UNSUPPORTED, data, .. } => {
+            let supported = data.and_then(|data| data.get("supported"));
+            supported.into_iter().flat_map(Node::items).any(|one| one.is_text(revision.as_str()))
+        }
+        Outcome::Error { .. } | Outcome::Result(_) => false,
+    }
+}
+
 /// What a fault in place of the answer to `server/discover` means: a server that refuses the request as such is of the other era, a server that
 /// cannot be reached, wants other credentials or fails is of none.
 pub(super) fn fallen(broken: Broken) -> Result<Seen, Broken> {
@@ -74,6 +85,18 @@ pub(super) fn fallen(broken: Broken) -> Result<Seen, Broken> {
         }
         Broken::Malformed(_) => Ok(Seen::Legacy),
         _ => Err(broken),
+    }
+}
+
+/// Whether what came with an error status is the answer of a server of a revision without a handshake: those give each status its own errors. Anything
+/// else contradicts that it is one (MCP 2026-07-28, "Error Codes" and "Streamable HTTP").
+pub(super) fn is_answer(status: http::StatusCode, frame: &bytes::Bytes, bounds: &mcp::Bounds) -> bool {
+    let document = Document::parse(frame.clone(), bounds).ok();
+    let code = document.as_ref().and_then(|document| document.root().get("error")?.get("code")?.integer());
+    match (status.as_u16(), code) {
+        (400, Some(code)) => code == mcp::INVALID_PARAMS || (-32_022..=-32_020).contains(&code),
+        (404, Some(code)) => code == mcp::METHOD_NOT_FOUND,
+        _ => false,
     }
 }
 

@@ -96,6 +96,8 @@ pub enum Incoming {
     Note(Notification),
     /// A question that belongs to the call.
     Question(Request),
+    /// What is dropped, by its row of the table of strict parsing.
+    Stray(u8),
     /// The server closed the stream of the call and lets it be resumed: the next look resumes it.
     Parted,
 }
@@ -111,6 +113,7 @@ pub struct Link {
     next: AtomicI64,
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
+    reported: AtomicBool,
     bounds: mcp::Bounds,
     era: Era,
     /// The result of the server's handshake, or what it says of itself where there is none.
@@ -118,6 +121,8 @@ pub struct Link {
     /// What it may ask of clients, as far as they can do it.
     may: Mutex<Abilities>,
     told: AtomicBool,
+    /// Whether it was asked what it may not live through.
+    probed: AtomicBool,
     changes: Changes,
     subscribing: Subscribing,
     /// On whose account its process runs.
@@ -167,6 +172,15 @@ impl Drop for Aboard {
             self.0.end();
         }
     }
+}
+
+/// How long what is sent may be answered.
+#[derive(Clone, Copy)]
+enum Lasting {
+    /// As long as a call may.
+    Call,
+    /// Until it is taken back.
+    Standing,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,8 +240,18 @@ pub enum Standing {
     Note(Notification),
     /// A question that nothing owns, already answered for.
     Unowned(Method),
-    /// What belongs to nothing.
-    Stray,
+    /// What comes after the answer that it goes with.
+    Late,
+    /// What belongs to nothing, by its row of the table of strict parsing.
+    Stray(u8),
+}
+
+/// A frame of a server's, parsed.
+pub enum Heard {
+    /// A message.
+    Message(Message),
+    /// What is dropped, by its row of the table of strict parsing.
+    Stray(u8),
 }
 
 impl Link {
@@ -279,11 +303,13 @@ impl Link {
             next: AtomicI64::new(1),
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
+            reported: AtomicBool::new(false),
             bounds,
             era: Era::default(),
             handshake: Mutex::new(None),
             may: Mutex::default(),
             told: AtomicBool::new(false),
+            probed: AtomicBool::new(false),
             changes: Changes::default(),
             subscribing: Subscribing::default(),
             occasion,
@@ -312,6 +338,11 @@ impl Link {
         }
     }
 
+    /// Whether calls of every session run on it.
+    pub(super) fn is_shared(&self) -> bool {
+        self.sharing == Sharing::All
+    }
+
     /// How many requests wait.
     pub fn waiting(&self) -> usize {
         self.pending.lock().len()
@@ -336,6 +367,11 @@ impl Link {
     /// Whether it is told once for all which log messages are wanted.
     pub(super) fn takes_level(&self) -> bool {
         self.revision().is_legacy() && self.can("logging")
+    }
+
+    /// Whether it was asked just now what it may not know, and may not live through.
+    pub(super) fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Acquire)
     }
 
     /// What the server was told of our abilities.
@@ -363,6 +399,15 @@ impl Link {
     /// # Errors
     /// [`Broken`]; [`Broken::never_sent`] tells whether it can be sent again.
     pub async fn send(self: &Arc<Self>, owner: Option<Arc<Call>>, print: impl FnOnce(&Id) -> Frame) -> Result<InFlight, Broken> {
+        self.begin(owner, Lasting::Call, print).await
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        owner: Option<Arc<Call>>,
+        lasting: Lasting,
+        print: impl FnOnce(&Id) -> Frame,
+    ) -> Result<InFlight, Broken> {
         let aboard = Aboard::new(self);
         if !self.is_open() {
             return Err(Broken::Gone);
@@ -387,15 +432,22 @@ impl Link {
             Carrier::Http { wire, authorization, session } => {
                 let session = session.lock().clone();
                 let told = self.era.stated(self.handshake.lock().is_some());
+                let head = head(session.as_deref(), authorization.as_ref(), told, &fields);
+                let post = async {
+                    match lasting {
+                        Lasting::Call => wire.post(frame.into(), head).await,
+                        Lasting::Standing => wire.post_standing(frame.into(), head).await,
+                    }
+                };
                 let answers = tokio::select! {
                     biased;
                     () = self.ended.cancelled() => return Err(Broken::Gone),
-                    answers = wire.post(frame.into(), head(session.as_deref(), authorization.as_ref(), told, &fields)) => answers,
+                    answers = post => answers,
                 };
                 let answers = match answers {
                     // Errors of revisions without a handshake come with a status of their own.
                     Err(transport::upstream::Fault::Status { status, frame: Some(frame) })
-                        if !self.revision().is_legacy() && matches!(status.as_u16(), 400 | 404) =>
+                        if !self.revision().is_legacy() && era::is_answer(status, &frame, &self.bounds) =>
                     {
                         Answers::one(status, frame)
                     }
@@ -441,7 +493,7 @@ impl Link {
         loop {
             match flight.next().await? {
                 Incoming::Response(response) => return Ok(response),
-                Incoming::Note(_) | Incoming::Parted => {}
+                Incoming::Note(_) | Incoming::Stray(_) | Incoming::Parted => {}
                 Incoming::Question(question) => self.decline(&question.id, question.method).await?,
             }
         }
@@ -449,7 +501,7 @@ impl Link {
 
     /// Asks to be told what the filter in `params` names, until the request is cancelled.
     pub(super) async fn listen(self: &Arc<Self>, params: &[u8]) -> Result<InFlight, Broken> {
-        self.send(None, |id| era::request(self.revision(), self.may(), id, Method::Listen, Some(params))).await
+        self.begin(None, Lasting::Standing, |id| era::request(self.revision(), self.may(), id, Method::Listen, Some(params))).await
     }
 
     /// Whether the server says that it tells of changes to its lists of `capability`.
@@ -474,12 +526,20 @@ impl Link {
                 era::Seen::Legacy => Err(Broken::Revision),
             },
             None => {
+                self.probed.store(true, Ordering::Release);
                 let seen = tokio::time::timeout(era::PROBE, self.discover(Revision::R2026_07_28)).await;
-                match seen {
-                    Ok(Ok(era::Seen::Modern(result))) => self.learnt(&result),
-                    // It drops what it does not know without a word, as some do.
-                    Err(_) | Ok(Ok(era::Seen::Legacy)) => self.shake(may, Revision::NEWEST_LEGACY).await,
-                    Ok(Err(broken)) => Err(broken),
+                // What it dies of from here on is its own affair.
+                if !matches!(seen, Ok(Err(_))) {
+                    self.probed.store(false, Ordering::Release);
+                }
+                match (seen, &self.carrier) {
+                    (Ok(Ok(era::Seen::Modern(result))), _) => self.learnt(&result),
+                    // It drops what it does not know without a word, as some do over pipes; one stream is of that era alone.
+                    (Err(_), Carrier::Pipe(_) | Carrier::OneStream(_)) | (Ok(Ok(era::Seen::Legacy)), _) => {
+                        self.shake(may, Revision::NEWEST_LEGACY).await
+                    }
+                    (Err(_), Carrier::Http { .. }) => Err(Broken::Slow),
+                    (Ok(Err(broken)), _) => Err(broken),
                 }
             }
         }
@@ -488,7 +548,11 @@ impl Link {
     /// Asks what there is in a revision without a handshake (MCP 2026-07-28, "Discovery"). What a server of another era answers is no fault.
     async fn discover(self: &Arc<Self>, revision: Revision) -> Result<era::Seen, Broken> {
         self.era.set(revision);
-        match self.ask(Method::Discover, None).await {
+        let asked = match self.ask(Method::Discover, None).await {
+            Ok(response) if era::speaks(&response, revision) => self.ask(Method::Discover, None).await,
+            asked => asked,
+        };
+        match asked {
             Ok(response) => Ok(era::seen(&response, revision)),
             Err(broken) => era::fallen(broken),
         }
@@ -570,8 +634,15 @@ impl Link {
     ///
     /// # Errors
     /// [`Broken::Malformed`].
-    pub fn parse(&self, frame: Bytes) -> Result<Message, Broken> {
-        mcp::parse_message(frame, Peer::Server, self.revision(), &self.bounds).map_err(Broken::Malformed)
+    pub fn parse(&self, frame: Bytes) -> Result<Heard, Broken> {
+        match mcp::parse_message(frame, Peer::Server, self.revision(), &self.bounds) {
+            Ok(message) => Ok(Heard::Message(message)),
+            Err(fault) if fault.is_silent() => {
+                self.strays.fetch_add(1, Ordering::Relaxed);
+                Ok(Heard::Stray(fault.row))
+            }
+            Err(fault) => Err(Broken::Malformed(fault)),
+        }
     }
 
     /// Sorts a frame that came over a pipe to the call it belongs to; what belongs to none is handed back.
@@ -590,7 +661,7 @@ impl Link {
                     }
                     None => {
                         self.strays.fetch_add(1, Ordering::Relaxed);
-                        Some((Standing::Stray, None))
+                        Some((Standing::Stray(66), None))
                     }
                 }
             }
@@ -600,7 +671,7 @@ impl Link {
                         let token = notification.params().and_then(|params| params.get("progressToken")).and_then(|token| token.integer());
                         let notes = token.and_then(|token| self.pending.lock().get(&token).map(|pending| pending.notes.clone()));
                         if notes.is_none() {
-                            return Some((Standing::Stray, None));
+                            return Some((Standing::Late, None));
                         }
                         notes
                     }
@@ -618,7 +689,7 @@ impl Link {
             // Row 67: these servers ask in their results.
             Message::Request(_) if !self.revision().is_legacy() => {
                 self.strays.fetch_add(1, Ordering::Relaxed);
-                Some((Standing::Stray, None))
+                Some((Standing::Stray(67), None))
             }
             Message::Request(request) => {
                 let (id, method) = (request.id.clone(), request.method);
@@ -645,7 +716,12 @@ impl Link {
         owned.next().is_none().then(|| first.notes.clone())
     }
 
-    /// How many answers came that nobody had asked for.
+    /// Whether this is the first stray that is told of: of the others only the number is.
+    pub(super) fn first_stray(&self) -> bool {
+        !self.reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// How many messages came that belong to nothing.
     pub fn stray_count(&self) -> u32 {
         self.strays.load(Ordering::Relaxed)
     }
@@ -753,7 +829,11 @@ impl InFlight {
                     return Err(Broken::Gone);
                 };
                 match next {
-                    Some(Ok(frame)) => self.aboard.0.parse(frame).and_then(|message| own(message, self.id, self.aboard.0.revision())),
+                    Some(Ok(frame)) => match self.aboard.0.parse(frame) {
+                        Ok(Heard::Message(message)) => own(message, self.id, self.aboard.0.revision()),
+                        Ok(Heard::Stray(row)) => Ok(Incoming::Stray(row)),
+                        Err(broken) => Err(broken),
+                    },
                     // A server may close the stream of a call and let it be resumed (MCP 2025-11-25, Resumability).
                     broken => {
                         let why = match broken {
@@ -775,6 +855,13 @@ impl InFlight {
             self.over = Over::Yes;
         }
         next
+    }
+
+    /// Gives the server as long again as a call has: it waited for its client meanwhile.
+    pub fn renew(&mut self) {
+        if let Way::Http { answers, .. } = &mut self.way {
+            answers.renew();
+        }
     }
 
     /// Tells the server that nobody waits any more.
@@ -818,8 +905,7 @@ fn own(message: Message, id: i64, revision: Revision) -> Result<Incoming, Broken
         Message::Response(response) if response.id.is_none() && !revision.is_legacy() => Ok(Incoming::Response(response)),
         Message::Response(response) => Err(Broken::Malformed(mcp::Fault::of_row(66, revision, response.id.as_ref().cloned()))),
         Message::Notification(notification) => Ok(Incoming::Note(notification)),
-        // Row 67.
-        Message::Request(request) if !revision.is_legacy() => Err(Broken::Malformed(mcp::Fault::of_row(67, revision, Some(request.id)))),
+        Message::Request(_) if !revision.is_legacy() => Ok(Incoming::Stray(67)),
         Message::Request(request) => Ok(Incoming::Question(request)),
     }
 }

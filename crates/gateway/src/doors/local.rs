@@ -1,7 +1,7 @@
 //! Starts local servers and watches what they say.
 
 use super::pipe::{Pipe, Watched};
-use super::{Closed, Found, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
+use super::{Closed, Found, Heard, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
@@ -14,11 +14,14 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use terms::{Code, Secret, Utc};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::line_frame;
 
 /// Until the last words of a process that has ended are read.
 const LAST: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long a server's standing stream is waited for before its first call.
+const STANDING: std::time::Duration = std::time::Duration::from_millis(500);
 /// Lines that make no sense before a server is given up.
 pub(super) const STRAYS: u32 = 100;
 
@@ -196,6 +199,7 @@ impl Watch {
             let tail = Arc::clone(&tail);
             tokio::spawn(async move { sandbox::capture(stderr, &tail).await })
         });
+        let mut why = None;
         let asked = loop {
             tokio::select! {
                 biased;
@@ -205,12 +209,14 @@ impl Watch {
                     None => break false,
                     Some(Err(cause)) => {
                         tracing::warn!(server = %self.server.name, %cause, "a local server's lines cannot be used");
+                        why = Some(cause.to_string());
                         break false;
                     }
                     Some(Ok(line)) => match self.link.parse(line) {
                         Ok(message) => sort(&self.gate, &self.link, &self.server, self.session.as_ref(), message).await,
                         Err(cause) => {
                             tracing::warn!(server = %self.server.name, %cause, "a local server's line is not a message");
+                            why = Some(cause.to_string());
                             break false;
                         }
                     },
@@ -222,12 +228,13 @@ impl Watch {
                 }
             }
             if self.link.stray_count() > STRAYS {
+                why = Some(format!("more than {STRAYS} messages that belong to nothing"));
                 break false;
             }
         };
         self.link.end();
-        // Counted at once, so that nobody starts it again before.
-        let counting = self.state.as_ref().filter(|_| !asked);
+        // Counted at once, so that nobody starts it again before. What was asked something that it may not know is asked otherwise anew.
+        let counting = self.state.as_ref().filter(|_| !asked && !self.link.is_probed());
         let next = counting.map(|state| state.revival.lock().failed(self.gate.clock.instant()));
         let ended = watched.finish().await;
         if let Some(Ended { breach: Some(breach), .. }) = ended {
@@ -237,7 +244,7 @@ impl Watch {
             self.keep(place, ended, watched.scratch.take(), capture, &tail).await;
         }
         if let Some(next) = next {
-            crate::event::died(&self.gate, &self.link, &self.server.name, &tail.lines(), &next);
+            crate::event::died(&self.gate, &self.link, &self.server.name, why.as_deref(), &tail.lines(), &next);
         }
     }
 
@@ -267,8 +274,12 @@ impl Watch {
 }
 
 /// Sorts what came on a way that carries everything; what belongs to no call is answered, noted or counted here.
-pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>, message: Message) {
-    match link.sort(message) {
+pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>, heard: Heard) {
+    let sorted = match heard {
+        Heard::Message(message) => link.sort(message),
+        Heard::Stray(row) => Some((Standing::Stray(row), None)),
+    };
+    match sorted {
         None => {}
         Some((Standing::Unowned(method), Some(id))) => {
             if let Err(cause) = link.decline(&id, method).await {
@@ -279,21 +290,34 @@ pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
             let session = session.and_then(Weak::upgrade);
             standing::note(gate, link, server, session.as_ref(), note).await;
         }
-        Some((Standing::Stray | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
+        Some((Standing::Stray(row), _)) => stray(gate, link, server, row),
+        Some((Standing::Late | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
     }
 }
 
-/// Listens to the standing stream of a server over HTTP, as long as the link lives and the server has one.
-pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>) {
+/// Counts a message that belongs to nothing; the first of a link goes on record.
+fn stray(gate: &Gate, link: &Link, server: &Server, row: u8) {
+    gate.metrics.strays.inc();
+    if link.first_stray() {
+        crate::event::stray(gate, link, &server.name, row);
+    }
+}
+
+/// Listens to the standing stream of a server over HTTP, as long as the link lives and the server has one. Returns when it is open, or was waited for
+/// long enough: what a server says of a call there is lost if it is not.
+pub(super) async fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Arc<Session>>) {
     let (gate, link, server, session) = (Arc::clone(gate), Arc::clone(link), Arc::clone(server), session.map(Arc::downgrade));
     let wanted = ["tools", "prompts", "resources"].iter().any(|name| link.can(name));
     if !wanted {
         return;
     }
+    let (opened, open) = oneshot::channel::<()>();
     tokio::spawn(async move {
+        let mut opened = Some(opened);
         let mut delay = std::time::Duration::from_secs(1);
         while link.is_open() && !gate.ending.is_cancelled() {
             let Some(mut answers) = link.stand().await else { return };
+            drop(opened.take());
             loop {
                 let next = tokio::select! {
                     () = link.ended.cancelled() => return,
@@ -303,12 +327,13 @@ pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, s
                 let Some(Ok(frame)) = next else { break };
                 delay = std::time::Duration::from_secs(1);
                 match link.parse(frame) {
-                    Ok(Message::Notification(note)) => {
+                    Ok(Heard::Message(Message::Notification(note))) => {
                         let session = session.as_ref().and_then(Weak::upgrade);
                         standing::note(&gate, &link, &server, session.as_ref(), note).await;
                     }
-                    Ok(Message::Request(request)) => drop(link.decline(&request.id, request.method).await),
-                    Ok(Message::Response(_)) => drop(gate.metrics.strays.inc()),
+                    Ok(Heard::Message(Message::Request(request))) => drop(link.decline(&request.id, request.method).await),
+                    Ok(Heard::Message(Message::Response(_))) => stray(&gate, &link, &server, 66),
+                    Ok(Heard::Stray(row)) => stray(&gate, &link, &server, row),
                     Err(_) => return link.end(),
                 }
             }
@@ -318,4 +343,5 @@ pub(super) fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, s
             }
         }
     });
+    let _ = tokio::time::timeout(STANDING, open).await;
 }

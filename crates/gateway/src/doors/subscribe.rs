@@ -116,7 +116,7 @@ pub(super) fn subscribe(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>
             let held = tokio::select! {
                 () = link.ended.cancelled() => return,
                 () = gate.ending.cancelled() => return,
-                held = hold(&gate, &link, &server, session.as_ref()) => held,
+                held = hold(&gate, &link, &server, session.as_ref(), &mut delay) => held,
             };
             match held {
                 Ok(()) => delay = AGAIN,
@@ -132,8 +132,14 @@ pub(super) fn subscribe(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>
     });
 }
 
-/// Holds one request open until something else is wanted.
-async fn hold(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session: Option<&Weak<Session>>) -> Result<(), Broken> {
+/// Holds one request open until something else is wanted. One that the server acknowledged is opened again soon.
+async fn hold(
+    gate: &Arc<Gate>,
+    link: &Arc<Link>,
+    server: &Arc<Server>,
+    session: Option<&Weak<Session>>,
+    again: &mut Duration,
+) -> Result<(), Broken> {
     let subscribing = link.subscribing();
     subscribing.asked.store(subscribing.wanted.load(Ordering::Acquire), Ordering::Release);
     let Some(params) = subscribing.params(link) else {
@@ -149,12 +155,15 @@ async fn hold(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server>, session:
                 return Ok(());
             }
             next = flight.next() => match next? {
-                Incoming::Note(note) if note.method == Method::ListenAcknowledged => subscribing.acknowledged(),
+                                Incoming::Note(note) if note.method == Method::ListenAcknowledged => {
+                    *again = AGAIN;
+                    subscribing.acknowledged();
+                }
                 Incoming::Note(note) => {
                     let session = session.and_then(Weak::upgrade);
                     standing::note(gate, link, server, session.as_ref(), note).await;
                 }
-                Incoming::Question(_) | Incoming::Parted => {}
+                Incoming::Question(_) | Incoming::Stray(_) | Incoming::Parted => {}
                 // The server ended it.
                 Incoming::Response(_) => return Err(Broken::Gone),
             },

@@ -9,7 +9,7 @@ use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
-use mcp::{Fault, Id, Message, Method, Node, Revision};
+use mcp::{Fault, Id, Message, Method, Node, Request, Revision};
 use policy::Charge;
 use response::{CallScope, Carried};
 use std::sync::Arc;
@@ -142,7 +142,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
                 Flight::Doubled => return Err(trail.fault(Fault::of_row(22, parsed.revision(), Some(request.id.clone())))),
             }
         }
-        if remote(request.method) {
+        for _ in 0..cost(request) {
             session.count_call();
             charge(gate, trail, &parsed, &session)?;
         }
@@ -173,12 +173,14 @@ fn opening(parsed: &Parsed) -> Option<(Id, Node<'_>)> {
     }
 }
 
-/// Methods whose calls cost a server something: those that `limits.calls` counts.
-fn remote(method: Method) -> bool {
-    matches!(
-        method,
-        Method::CallTool | Method::ReadResource | Method::ListResources | Method::GetPrompt | Method::Complete | Method::Subscribe
-    )
+/// How many calls `limits.calls` counts a request as: one where it costs a server something, as many as it has resources where it subscribes to
+/// them together.
+fn cost(request: &Request) -> usize {
+    match request.method {
+        Method::CallTool | Method::ReadResource | Method::ListResources | Method::GetPrompt | Method::Complete | Method::Subscribe => 1,
+        Method::Listen => request.params().map_or(0, |params| mcp::view::filter(params).updates.len().min(super::resolve::WATCHED)),
+        _ => 0,
+    }
 }
 
 fn open(gate: &Gate, trail: &mut Trail, parsed: &Parsed, id: Id, params: Node<'_>) -> Result<Arc<Session>, Halt> {

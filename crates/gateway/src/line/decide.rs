@@ -5,7 +5,7 @@ use super::resolve::{Fit, Reference, Resolved, Target, Watched};
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
-use crate::session::{Session, Wants};
+use crate::session::{Abilities, Ability, Session, Wants};
 use crate::snapshot::{Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use identity::token::Scope;
@@ -75,6 +75,15 @@ fn answers(trail: &mut Trail, resolved: &Resolved) -> Result<(), Halt> {
         asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one))
     };
     if round.state.asked.iter().all(may) { Ok(()) } else { Err(trail.refuse(Code::QuestionRefused)) }
+}
+
+/// What the server of a message may ask its sender now.
+pub(super) fn may_be_asked(resolved: &Resolved) -> Abilities {
+    let Some(server) = super::resolve::server(resolved.target()) else { return Abilities::default() };
+    let principal = &resolved.admitted().session().principal;
+    let may = |question| if may_ask(resolved.snapshot(), principal, server, question) { Ability::Declared } else { Ability::Absent };
+    let elicitation = may(Question::Elicitation);
+    Abilities { sampling: may(Question::Sampling), form: elicitation, url: elicitation, roots: may(Question::Roots) }
 }
 
 /// The code under which content of a class is withheld.
@@ -231,6 +240,16 @@ pub(crate) fn may_ask(snapshot: &Snapshot, principal: &Principal, server: &Serve
 pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
     let verdict = snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject));
     verdict.shows() && named(scope, server, subject)
+}
+
+/// Whether the principal of a session is shown the definition `name` in a list.
+pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, kind: supply::Kind, name: &str) -> bool {
+    let subject = match kind {
+        supply::Kind::Tool => Subject::Tool(name),
+        supply::Kind::Prompt => Subject::Prompt(name),
+        supply::Kind::Template => Subject::Resource(name),
+    };
+    shows(snapshot, session, None, server, subject)
 }
 
 /// The servers of the session's endpoint whose resources its principal may list.

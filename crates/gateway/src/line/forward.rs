@@ -23,6 +23,8 @@ use terms::Code;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+/// Longest that the servers of a subscription may take together.
+const WATCHING: Duration = Duration::from_secs(30);
 /// Messages that a subscription may be behind.
 const LISTENED: usize = 64;
 /// Resources that one session may be subscribed to.
@@ -39,7 +41,7 @@ pub(crate) struct Extra {
 impl Extra {
     /// What a client answers without a state, as it may where the server gave none: passed on to a server that may ask this client anything.
     fn unasked(link: &Link, resolved: &Resolved) -> Option<Self> {
-        let may = link.may().and(resolved.admitted().abilities());
+        let may = link.may().and(resolved.admitted().abilities()).and(super::decide::may_be_asked(resolved));
         let answers = resolved.answers().filter(|_| !link.revision().is_legacy() && may != Abilities::default())?;
         let mut text = Vec::with_capacity(answers.raw().len());
         answers.canonical(&mut text);
@@ -240,7 +242,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             if let Some(call) = session.flies(id) {
                 call.stop(Stop::Cancelled);
             } else if let Some(wants) = session.listeners.cancel(id) {
-                gate.servers.unwatch(&session, &wants);
+                gate.servers.unwatch(gate, &session, &wants);
             }
             Way::Accepted
         }
@@ -309,12 +311,23 @@ async fn listen(
     };
     let asked = recorded.authorized().decided().honoured();
     let mut wants = Wants { lists: asked.lists.clone(), ..Wants::default() };
-    for ((name, uri), shown) in &asked.resources {
-        let Some(server) = snapshot.servers.get(name) else { continue };
-        match gate.servers.watch(gate, recorded, server, uri).await {
-            Ok(()) => drop(wants.resources.insert((name.clone(), uri.clone()), shown.clone())),
-            Err(closed) => trail.cause(&closed),
+    let watching = async {
+        for ((name, uri), shown) in &asked.resources {
+            let Some(server) = snapshot.servers.get(name) else { continue };
+            match gate.servers.watch(gate, recorded, server, uri).await {
+                Ok(()) => drop(wants.resources.insert((name.clone(), uri.clone()), shown.clone())),
+                Err(closed) => trail.cause(&closed),
+            }
         }
+    };
+    let stopped = tokio::select! {
+        biased;
+        code = ended(recorded.call()) => Some(code),
+        in_time = tokio::time::timeout(WATCHING, watching) => in_time.err().map(|_| Code::CallTimeout),
+    };
+    if let Some(code) = stopped {
+        gate.servers.unwatch(gate, session, asked);
+        return Err(trail.refuse(code));
     }
     match &session.streams {
         Streams::Lines(outlet) => {
@@ -331,7 +344,7 @@ async fn listen(
                         () = sink.closed() => {}
                         () = session.ended.cancelled() => {}
                     }
-                    gate.servers.unwatch(&session, &wants);
+                    gate.servers.unwatch(&gate, &session, &wants);
                 });
             }
             Ok(Way::Opened(Some(subscriber)))
@@ -385,7 +398,7 @@ async fn subscribe(
     method: Method,
 ) -> Result<Way, Halt> {
     match method {
-        Method::Unsubscribe => gate.servers.unwatch_one(recorded.session(), &server.name, uri).await,
+        Method::Unsubscribe => gate.servers.unwatch_one(gate, recorded.session(), &server.name, uri).await,
         _ => gate.servers.watch(gate, recorded, server, uri).await.map_err(|closed| unavailable(trail, closed))?,
     }
     Ok(Way::Own(Some(b"{}".to_vec())))
@@ -418,6 +431,7 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
         flight.link().reply(&question.id, &text).await.map_err(|broken| lost(trail, &broken))?;
     }
     if open.is_empty() {
+        flight.renew();
         return Ok(Some(Way::Server(flight, server)));
     }
     // What was not answered is asked again.
@@ -430,11 +444,13 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
             .collect(),
         upstream: Upstream::Call(trail.id),
     };
-    let sealed = gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
+    let sealed =
+        gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()).ok_or_else(|| trail.refuse(Code::ScreenFault))?;
     let mut text = Vec::with_capacity(512);
     let entries = open.iter().map(|one| (one.key.as_str(), one.method, &*one.params));
     mcp::print::print_input_required(&mut text, entries, Some(&sealed));
-    gate.rounds.hold(gate, trail.id, Suspended { flight, server, session, questions: open });
+    let most = resolved.snapshot().bounds.inflight;
+    gate.rounds.hold(gate, trail.id, Suspended { flight, server, session, questions: open }, most);
     Ok(Some(Way::Own(Some(text))))
 }
 
@@ -460,7 +476,8 @@ fn alive(gate: &Gate, trail: &mut Trail, recorded: &Recorded) -> Result<(), Halt
 pub(super) fn lost(trail: &mut Trail, broken: &Broken) -> Halt {
     trail.cause(broken);
     match broken {
-        Broken::Malformed(_) | Broken::Revision => trail.refuse(Code::ServerMalformed),
+        Broken::Malformed(_) => trail.refuse(Code::ServerMalformed),
+        Broken::Revision => trail.refuse(Code::ServerRevision),
         Broken::Slow => trail.refuse(Code::CallTimeout),
         Broken::Wire(_) | Broken::Gone | Broken::Refused { .. } => trail.refuse(Code::ServerUnavailable),
     }

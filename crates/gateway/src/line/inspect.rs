@@ -40,9 +40,10 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
         Target::Tool(..) | Target::Prompt(..) => resolved.params()?.get("arguments"),
         Target::Completion(..) => resolved.params()?.get("argument"),
         Target::Reply(..) => resolved.reply(),
+        // The addresses in it go to their servers.
+        Target::Listen(..) => resolved.params()?.get("notifications"),
         Target::Initialize
         | Target::Discover
-        | Target::Listen(..)
         | Target::Ping
         | Target::List(..)
         | Target::Level(_)
@@ -138,8 +139,18 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
         });
     }
     if let Some(answers) = resolved.answers() {
-        let found = content::screen(inspect, gate.servers.echo().as_deref(), answers, Channel::Argument, trail, &mut Edits::new());
+        let mut edits = Edits::new();
+        let found = content::screen(inspect, gate.servers.echo().as_deref(), answers, Channel::Argument, trail, &mut edits);
         blocked = blocked.or(found);
+        let mut shown = Vec::with_capacity(answers.raw().len());
+        if flagged(resolved.snapshot(), trail) {
+            shown.extend_from_slice(b"\"(withheld)\"");
+        } else if edits.is_empty() {
+            answers.canonical(&mut shown);
+        } else {
+            answers.print(&edits, &mut shown);
+        }
+        trail.answers = Some(shown);
     }
     if let Some(address) = address(resolved).map(str::to_owned).or_else(|| unknown(resolved, trail)) {
         let Ok(document) = Document::parse(quoted(&address).into(), &Bounds::default()) else { return Some(Class::Unseen) };

@@ -32,6 +32,8 @@ pub(super) enum Answer {
     Ask(Bytes),
     /// The client has answered all that stood in a result.
     Gathered,
+    /// What is dropped, by its row of the table of strict parsing.
+    Stray(u8),
     /// The server lets go of the stream for a while.
     Parted,
     /// Nothing: it was taken note of.
@@ -100,6 +102,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     Ok(Incoming::Response(response)) => Answer::Response(response),
                     Ok(Incoming::Note(note)) => Answer::Note(note),
                     Ok(Incoming::Question(question)) => Answer::Question(question),
+                    Ok(Incoming::Stray(row)) => Answer::Stray(row),
                     Ok(Incoming::Parted) => Answer::Parted,
                     Err(broken) => return Err(lost(trail, &broken)),
                 },

@@ -31,6 +31,11 @@ pub(super) enum Asked {
 /// Takes a question that a server puts on the way.
 pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, request: &Request) -> Asked {
     let Way::Server(flight, server) = forwarded.way() else { return Asked::Declined };
+    if forwarded.session().questions.has(flight.link(), &request.id) {
+        // Whatever is replied under this id would answer the first one.
+        trail.cause = Some("a question came under an id that is in use".to_owned());
+        return Asked::Declined;
+    }
     let params = if may(forwarded, server, request.method, request.params()) {
         super::screen::params(gate, trail, forwarded, request.params(), request.method)
     } else {
@@ -102,6 +107,9 @@ pub(super) fn gather(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, 
         if !may(forwarded, &server, question.method, question.params) {
             trail.cause(&format_args!("the question `{}`", question.method.as_str()));
             return Err(undeclared(trail, question.method, question.params));
+        }
+        if !super::screen::is_clean(gate, trail, forwarded, &question.key) {
+            return Err(trail.refuse(Code::QuestionRefused));
         }
         match super::screen::params(gate, trail, forwarded, question.params, question.method) {
             Some(params) => questions.push((question.key.clone().into_owned(), question.method, params)),

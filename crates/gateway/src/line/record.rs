@@ -10,7 +10,7 @@ use crate::trail::{Intended, Stage, Trail};
 use audit::Ticket;
 use response::{CallScope, Stopped};
 use std::sync::Arc;
-use terms::Code;
+use terms::{Code, ServerName};
 
 /// What arrived, on record.
 pub struct Recorded {
@@ -48,9 +48,17 @@ impl Recorded {
     /// # Errors
     /// [`Stopped`].
     pub(crate) fn still_alive(&self, gate: &Gate) -> Result<(), Stopped> {
+        self.still_alive_at(gate, self.call().server())
+    }
+
+    /// As [`Recorded::still_alive`], as far as `server` goes: a subscription may go to several.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub(crate) fn still_alive_at(&self, gate: &Gate, server: Option<&ServerName>) -> Result<(), Stopped> {
         let admitted = self.authorized.decided().inspected().resolved().admitted();
         let session = admitted.session();
-        let scope = CallScope { principal: &session.principal, session: Some(session.id), server: admitted.call().server() };
+        let scope = CallScope { principal: &session.principal, session: Some(session.id), server };
         gate.epochs.still_alive(admitted.epoch(), &scope)
     }
 

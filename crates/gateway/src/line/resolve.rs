@@ -9,7 +9,7 @@ use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
-use crate::rounds::Round;
+use crate::rounds::{Asked, Round};
 use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
@@ -86,7 +86,7 @@ pub enum Reference {
 }
 
 /// Resources that one subscription may be about.
-const WATCHED: usize = 256;
+pub(super) const WATCHED: usize = 256;
 
 /// Whether arguments fit schema and constraints.
 pub enum Fit {
@@ -201,7 +201,13 @@ fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, t
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
     match gate.rounds.states.open(&state, session.id, &about(target, Some(params)), gate.clock.utc()) {
-        Some(round) => Ok(Some(round)),
+        Some(round) => {
+            let fits = |asked: &Asked| {
+                let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));
+                answer.is_none_or(|answer| asked.method().is_some_and(|method| mcp::check_result(method, answer, session.revision).is_ok()))
+            };
+            if round.state.asked.iter().all(fits) { Ok(Some(round)) } else { Err(fault(trail, 29, session, request)) }
+        }
         None => Err(fault(trail, 63, session, request)),
     }
 }

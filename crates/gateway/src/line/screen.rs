@@ -100,6 +100,10 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             trail.notes = trail.notes.saturating_add(1);
             Release::Interim(text)
         }
+        Answer::Stray(row) => {
+            trail.cause(&mcp::Fault::of_row(row, forwarded.spoken(), None));
+            Release::Dropped
+        }
         Answer::Gathered => Release::Dropped,
     };
     trail.passed(gate, Stage::Screen);
@@ -112,7 +116,9 @@ fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -
     let kind = mcp::view::result_kind(document.root());
     let client = forwarded.session().revision;
     if let (Some(method), ResultKind::Complete) = (forwarded.asked_for(), kind) {
-        let legs = mcp::Legs { client, server: Revision::NEWEST_LEGACY };
+        // Each definition of a list was made one of the client's revision by itself, from that of its own server.
+        let server = if matches!(forwarded.target(), Target::List(..)) { client } else { Revision::NEWEST_LEGACY };
+        let legs = mcp::Legs { client, server };
         legs.result(method, document.root(), mcp::Output::Plain, &mut edits);
     }
     if !client.is_legacy() {
@@ -180,6 +186,9 @@ fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
 
 /// The pages of an error as questions of a result: the client visits them and makes its request again.
 fn visits(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, data: Node<'_>) -> Result<Vec<u8>, Halt> {
+    if forwarded.rounds() >= rounds::MOST {
+        return Err(trail.refuse_with(Code::QuestionRounds, terms::Hole::Most(u64::from(rounds::MOST))));
+    }
     let mut pages = Vec::new();
     for page in data.get("elicitations").into_iter().flat_map(Node::items) {
         match params(gate, trail, forwarded, Some(page), Method::Elicit) {
@@ -271,11 +280,15 @@ fn method(target: &Target) -> Option<Method> {
     }
 }
 
-/// Takes out what stands in our name in the `_meta` of a server's result or params.
+/// Takes out what stands in our name in the `_meta` of a server's result or params, and of what the protocol has in them.
 fn disown(edits: &mut Edits, node: Node<'_>) {
     let members = node.get("_meta").into_iter().flat_map(Node::members);
     for member in members.filter(|member| member.name().starts_with("dev.bastide/")) {
         edits.remove(member.value.index());
+    }
+    for inner in ["content", "contents", "messages", "resource", "resources", "tools"].into_iter().filter_map(|name| node.get(name)) {
+        disown(edits, inner);
+        inner.items().for_each(|item| disown(edits, item));
     }
 }
 
@@ -357,6 +370,12 @@ fn clean(
     Ok(text)
 }
 
+/// Whether a server's name of something holds nothing that must not go out.
+pub(super) fn is_clean(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, name: &str) -> bool {
+    let screened = screened_text(gate, trail, forwarded, name);
+    screened.map_err(|_| trail.code = None).is_ok_and(|screened| screened == name)
+}
+
 /// Screens one sentence of a server's.
 fn screened_text(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &str) -> Result<String, Halt> {
     let mut quoted = Vec::with_capacity(text.len() + 16);
@@ -379,6 +398,10 @@ fn note_of(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, note: &Notific
     match note.method {
         Method::Progress => {
             let (Some(token), Some(own)) = (forwarded.progress_token(), params.get("progressToken")) else { return Release::Dropped };
+            let sent = if let Way::Server(flight, _) = forwarded.way() { Some(flight.id()) } else { None };
+            if own.integer() != sent {
+                return Release::Dropped;
+            }
             edits.replace(own.index(), token.raw().to_vec());
         }
         Method::LogMessage => {

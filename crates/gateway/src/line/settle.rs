@@ -139,12 +139,16 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             let unheard = forwarded.session().id;
             gate.sessions.end(|session| session.id == unheard);
         }
+        if let Some(mut suspended) = suspended {
+            // Nobody will ever be told what it asks.
+            suspended.flight.cancel().await;
+        }
         trail.cause(&cause);
         return Err(trail.refuse(Code::RecordUnavailable));
     }
     count(gate, trail);
     if let Some(suspended) = suspended {
-        gate.rounds.hold(gate, trail.id, suspended);
+        gate.rounds.hold(gate, trail.id, suspended, gate.snapshot().bounds.inflight);
     }
     Ok(Settled { outgoing, last: Last::Yes })
 }

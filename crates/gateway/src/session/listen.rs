@@ -5,6 +5,7 @@ use mcp::view::Filter;
 use mcp::{Id, Method};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use supply::Kind;
 use terms::ServerName;
 use tokio::sync::mpsc;
@@ -55,6 +56,8 @@ struct Listener {
 #[derive(Default)]
 pub struct Listeners {
     open: Mutex<Vec<Listener>>,
+    /// Set under the lock of the others.
+    closed: AtomicBool,
 }
 
 impl News<'_> {
@@ -125,7 +128,12 @@ impl Listeners {
         mcp::print::print_acknowledged(&mut text, &id, &wants.filter());
         let listener = Listener { id, wants, sink, form };
         let mut open = self.open.lock();
-        if listener.hear(&text) {
+        if !listener.hear(&text) {
+            return;
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            listener.conclude();
+        } else {
             open.push(listener);
         }
     }
@@ -155,9 +163,11 @@ impl Listeners {
         self.open.lock().iter().any(|listener| !listener.sink.is_closed() && listener.wants.resources.contains_key(&key))
     }
 
-    /// Ends all of them, each with its answer.
+    /// Ends all of them, each with its answer, and every one that is entered later.
     pub fn close(&self) {
-        for listener in self.open.lock().drain(..) {
+        let mut open = self.open.lock();
+        self.closed.store(true, Ordering::Relaxed);
+        for listener in open.drain(..) {
             listener.conclude();
         }
     }
@@ -217,6 +227,10 @@ mod tests {
             last.starts_with(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"complete""#) && last.contains(r#"subscriptionId":1"#),
             "{last}"
         );
+        assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
+        let (sink, mut receiver) = mpsc::channel(8);
+        listeners.add(Id::Number(2), Wants::default(), sink, Form::Line);
+        assert!(receiver.try_recv().is_ok() && receiver.try_recv().is_ok(), "its acknowledgement, and its end");
         assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }
 }

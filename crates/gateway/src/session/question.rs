@@ -56,6 +56,12 @@ impl Questions {
         Some(id)
     }
 
+    /// Whether a question of `link` waits that the server calls `id`.
+    pub(crate) fn has(&self, link: &Arc<Link>, id: &Id) -> bool {
+        let of = |question: &Question| matches!(&question.asker, Asker::Server(asker, theirs) if Arc::ptr_eq(asker, link) && theirs == id);
+        self.open.lock().values().any(of)
+    }
+
     /// Takes out the question that a reply answers.
     pub fn take(&self, id: &Id) -> Option<Question> {
         self.open.lock().remove(id)

@@ -93,7 +93,8 @@ impl Trail {
         if let Some((_, _, mitre)) = &trouble {
             entry.mitre = mitre;
         }
-        let detail = self.detail(left_out);
+        let answers = self.answers.as_deref().filter(|answers| whole && (kind == Kind::Intent || answers.len() <= REFUSED_ARGUMENTS));
+        let detail = self.detail(left_out, answers);
         entry.detail = detail.as_deref().and_then(|detail| Object::new(detail).ok());
         match self.occasion {
             Occasion::Work => entry.encode(),
@@ -147,12 +148,15 @@ impl Trail {
         out
     }
 
-    fn detail(&self, left_out: Option<usize>) -> Option<Vec<u8>> {
-        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 && left_out.is_none() {
+    fn detail(&self, left_out: Option<usize>, answers: Option<&[u8]>) -> Option<Vec<u8>> {
+        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 && left_out.is_none() && answers.is_none() {
             return None;
         }
         let mut out = Vec::with_capacity(128);
         let mut object = json::Object::open(&mut out);
+        if let Some(answers) = answers {
+            object.raw("answers", answers);
+        }
         if let Some(cause) = &self.cause {
             object.text("cause", cause);
         }

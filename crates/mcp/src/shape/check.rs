@@ -33,6 +33,11 @@ pub(super) fn check(shape: &Shape, node: Node<'_>, revision: Revision) -> Result
             bounded(node, Bounds::URI)?;
             fit(node.text().is_some_and(|text| !text.contains([' ', '\u{7f}'])))
         }
+        Shape::PageUri => {
+            check(&Shape::Uri, node, revision)?;
+            let scheme = node.text().and_then(|text| Some(text.split_once("://")?.0.to_ascii_lowercase()));
+            fit(scheme.is_some_and(|scheme| matches!(&*scheme, "https" | "http")))
+        }
         Shape::IconUri => fit(node.text().is_some_and(|text| text.starts_with("https://") || text.starts_with("data:"))),
         Shape::Base64 => fit(node.text().is_some_and(|text| is_base64(text.as_bytes()))),
         Shape::Choice(choices) => fit(choices.iter().any(|choice| node.is_text(choice))),

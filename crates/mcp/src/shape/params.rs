@@ -123,7 +123,7 @@ static PAGE_OF_URL: Shape = Shape::Object(&[
     META,
     must("mode", &Shape::Text).since(NOVEMBER),
     must("message", &Shape::Text),
-    must("url", &Shape::Uri),
+    must("url", &Shape::PageUri),
     must("elicitationId", &Shape::Name).until(NOVEMBER),
     TASK_WISH,
 ]);

@@ -23,6 +23,7 @@ pub(super) fn refit(shape: &Shape, node: Node<'_>, legs: (Revision, Revision), e
         | Shape::Label
         | Shape::Uri
         | Shape::IconUri
+        | Shape::PageUri
         | Shape::Base64
         | Shape::Choice(_)
         | Shape::Token

@@ -164,6 +164,11 @@ impl Http {
         })
     }
 
+    /// As [`Http::raw`], but only until `enough` of the text has come.
+    pub fn raw_until(&self, bytes: &[u8], enough: impl Fn(&str) -> bool) -> Vec<u8> {
+        self.read(bytes, |so_far, _| enough(&String::from_utf8_lossy(so_far)))
+    }
+
     /// As [`Http::raw`], but for no longer than about `most`, whatever still comes.
     pub fn raw_for(&self, bytes: &[u8], most: Duration) -> Vec<u8> {
         self.read(bytes, |_, waited| waited > most)

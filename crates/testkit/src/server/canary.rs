@@ -35,6 +35,15 @@ impl Canary {
         Ok(Self { notes: notes.into(), journal, headers: Vec::new() })
     }
 
+    /// Writes `message` down.
+    pub(super) fn hear(&mut self, message: &Value) -> std::io::Result<()> {
+        match &mut self.journal {
+            // In one piece: several processes may write to the same file.
+            Some(journal) => journal.write_all(format!("{message}\n").as_bytes()),
+            None => Ok(()),
+        }
+    }
+
     /// The result or the error that answers `method`.
     pub fn answer(&self, method: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
         let text = |key: &str| params.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -102,10 +111,7 @@ impl Canary {
 
 impl Server for Canary {
     fn take(&mut self, message: &Value, out: &mut dyn Write) -> std::io::Result<bool> {
-        if let Some(journal) = &mut self.journal {
-            // In one piece: several processes may write to the same file.
-            journal.write_all(format!("{message}\n").as_bytes())?;
-        }
+        self.hear(message)?;
         let (Some(method), Some(id)) = (message.get("method").and_then(Value::as_str), message.get("id")) else {
             return Ok(true);
         };

@@ -1,23 +1,25 @@
 //! What carries a server's messages: standard streams, or HTTP with one answer a request.
 
 use super::Server;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// Serves standard input and output until it ends.
+/// Serves standard input and output until it ends. A line that is no JSON is taken as `{"unread": LINE}`.
 ///
 /// # Errors
 /// When the client no longer reads.
 pub fn serve_stdio(server: &mut dyn Server) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    for line in std::io::stdin().lock().lines() {
-        if let Ok(message) = serde_json::from_str(&line?)
-            && !server.take(&message, &mut out)?
-        {
+    let mut lines = std::io::stdin().lock();
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        let message = serde_json::from_slice(&line).unwrap_or_else(|_| json!({"unread": String::from_utf8_lossy(&line)}));
+        if !server.take(&message, &mut out)? {
             break;
         }
+        line.clear();
     }
     Ok(())
 }

@@ -255,7 +255,7 @@ impl Server for Evil {
 }
 
 /// What `canary` answers, as revision 2026-07-28 has it.
-fn modern(canary: &Canary, method: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
+pub(super) fn modern(canary: &Canary, method: &str, params: &Value) -> Result<Value, (i64, &'static str)> {
     let mut result = match method {
         "initialize" | "ping" => return Err((-32601, "Method not found")),
         "server/discover" => json!({"supportedVersions": ["2026-07-28"], "capabilities": {"tools": {}}}),

@@ -103,6 +103,24 @@ impl Setup {
         self.server(name, &format!("url: http://{address}/mcp\n{more}"))
     }
 
+    /// A server over HTTP that follows the script in the file `script` of this world (see `evil-server --script`), with `box/NAME.flag` and
+    /// `box/NAME.jsonl` for its flags and its journal; an entry for each of `names`, with these further lines.
+    #[must_use]
+    pub fn scripted(mut self, names: &[&str], script: &str, more: &str) -> Self {
+        let first = names.first().expect("a name");
+        let within = |name: String| self.root.path().join(name);
+        let mut command = Command::new(within("bin/evil-server".into()));
+        command.arg("--http").arg("--script").arg(within(script.into()));
+        command.arg("--flag").arg(within(format!("box/{first}.flag"))).arg("--journal").arg(within(format!("box/{first}.jsonl")));
+        let server = Running::start(&mut command, &self.root.path().join("remote.log"));
+        let address = server.line(Duration::from_secs(30)).expect("a server that listens");
+        self.others.push(server);
+        for name in names {
+            put(&mut self.servers, name, &format!("url: http://{address}/mcp\n{more}"));
+        }
+        self
+    }
+
     /// A role, new or instead of the one of that name.
     #[must_use]
     pub fn role(mut self, name: &str, yaml: &str) -> Self {

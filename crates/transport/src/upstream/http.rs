@@ -108,6 +108,18 @@ impl Wire {
     /// # Errors
     /// [`Fault`]; [`Fault::never_sent`] tells whether the frame may be sent again.
     pub async fn post(&self, frame: Bytes, head: UpstreamHead<'_>) -> Result<Answers, Fault> {
+        self.send(frame, head, Lasting::AnAnswer).await
+    }
+
+    /// As [`Wire::post`], for a request whose answer is a stream that stays open: that has no bound on its length or time.
+    ///
+    /// # Errors
+    /// As [`Wire::post`].
+    pub async fn post_standing(&self, frame: Bytes, head: UpstreamHead<'_>) -> Result<Answers, Fault> {
+        self.send(frame, head, Lasting::AsLongAsItMay).await
+    }
+
+    async fn send(&self, frame: Bytes, head: UpstreamHead<'_>, lasting: Lasting) -> Result<Answers, Fault> {
         let mut fields = head.fields()?;
         fields.insert(CONTENT_TYPE, JSON);
         fields.insert(ACCEPT, BOTH);
@@ -128,11 +140,13 @@ impl Wire {
         let session = session_of(answer.headers())?;
         let rest = match content(answer.headers()) {
             Some(Content::Json) => Rest::One(answer.collect(self.bounds.frame_bytes, self.bounds.answer).await?),
-            Some(Content::Stream) => Rest::Stream(Box::new(Events::new(
-                answer,
-                self.reader(Some(self.bounds.answer_bytes)),
-                Some((deadline, self.bounds.answer)),
-            ))),
+            Some(Content::Stream) => {
+                let (bytes, deadline) = match lasting {
+                    Lasting::AnAnswer => (Some(self.bounds.answer_bytes), Some((deadline, self.bounds.answer))),
+                    Lasting::AsLongAsItMay => (None, None),
+                };
+                Rest::Stream(Box::new(Events::new(answer, self.reader(bytes), deadline)))
+            }
             None => return Err(Fault::ContentType),
         };
         Ok(Answers { status, session, rest })
@@ -208,6 +222,13 @@ enum Content {
     Stream,
 }
 
+/// How long the stream that answers a request goes on.
+#[derive(Clone, Copy)]
+enum Lasting {
+    AnAnswer,
+    AsLongAsItMay,
+}
+
 /// The media type of a body; none when it is missing, doubled or another. Parameters are let be.
 fn content(fields: &HeaderMap) -> Option<Content> {
     let mut values = fields.get_all(CONTENT_TYPE).iter();
@@ -253,6 +274,13 @@ impl Answers {
     /// The one frame that came with `status`.
     pub fn one(status: StatusCode, frame: Bytes) -> Self {
         Self { status, session: None, rest: Rest::One(frame) }
+    }
+
+    /// Gives the server as long again as it had at first.
+    pub fn renew(&mut self) {
+        if let Rest::Stream(events) = &mut self.rest {
+            events.deadline = events.deadline.map(|(_, bound)| (Instant::now() + bound, bound));
+        }
     }
 
     /// Hangs up.
@@ -464,6 +492,22 @@ mod tests {
     async fn fault(answer: impl Into<Vec<u8>>) -> Fault {
         let (wire, _) = server(answer, After::Close).await;
         all(&wire).await.1.expect("a fault")
+    }
+
+    #[tokio::test]
+    async fn a_stream_has_as_long_as_it_is_given() {
+        let (wire, _) = server(stream("data: {}\n\n"), After::Hold).await;
+        let post = || wire.post(Bytes::from_static(b"{}"), UpstreamHead::default());
+        let mut standing = wire.post_standing(Bytes::from_static(b"{}"), UpstreamHead::default()).await.unwrap();
+        let (mut renewed, mut answers) = (post().await.unwrap(), post().await.unwrap());
+        // All three wait; the bound is half a second.
+        assert!(standing.next().await.unwrap().is_ok());
+        assert!(answers.next().await.unwrap().is_ok());
+        assert!(matches!(answers.next().await, Some(Err(Fault::Slow(_)))));
+        renewed.renew();
+        assert!(renewed.next().await.unwrap().is_ok(), "the time before it was renewed counts");
+        let more = tokio::time::timeout(Duration::from_secs(1), standing.next()).await;
+        assert!(more.is_err(), "a standing stream ended: {more:?}");
     }
 
     #[tokio::test]

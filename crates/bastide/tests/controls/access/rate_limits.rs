@@ -32,6 +32,22 @@ fn calls_over_the_limit_are_refused_and_told_when_to_come_back() {
 }
 
 #[test]
+fn a_subscription_counts_as_what_it_asks_of_servers() {
+    let world = world("3/min");
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    agent.patience = Duration::from_secs(3);
+    let mut listens = |count: usize| {
+        let resources: Vec<_> = (0..count).map(|number| format!("canary://page/{number}")).collect();
+        agent.ask_modern("subscriptions/listen", json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": resources}}))
+    };
+    let acknowledged = listens(2);
+    assert!(acknowledged.messages().first().is_some_and(|first| first["method"] == "notifications/subscriptions/acknowledged"));
+    assert_eq!(listens(2).answer().refused(), "access.rate-limits/calls");
+    let asked = world.journal().iter().filter(|message| message["method"] == "resources/subscribe").count();
+    assert_eq!(asked, 2, "a server was asked for what was refused");
+}
+
+#[test]
 fn neither_a_session_nor_a_token_more_is_a_call_more() {
     let world = world("1/min");
     assert!(!world.agent().call("canary__echo", json!({"text": "hi"})).is_error());

@@ -35,6 +35,18 @@ fn what_a_server_leaks_is_taken_out_and_counted() {
 }
 
 #[test]
+fn a_secret_in_a_subscription_does_not_reach_a_server() {
+    let world = World::with().section("inspect", "secrets: { action: block }").start();
+    let secret = "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";
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    let wanted = json!({"notifications": {"resourceSubscriptions": [format!("canary://page/{secret}")]}});
+    let answer = agent.ask_modern("subscriptions/listen", wanted).answer();
+    assert_eq!(answer.refused(), "data.secrets/blocked", "{}", answer.0);
+    assert!(!world.journal().iter().any(|message| message.to_string().contains(secret)), "it was let through");
+    assert!(!world.holds("state", secret.as_bytes()), "it was kept");
+}
+
+#[test]
 fn a_secret_in_arguments_is_not_on_record() {
     let world = World::new();
     let secret = "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";

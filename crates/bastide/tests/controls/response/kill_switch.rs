@@ -55,6 +55,25 @@ fn a_principal_stays_stopped_over_a_restart_until_it_is_released() {
 }
 
 #[test]
+fn a_stopped_server_is_not_reached_by_a_subscription() {
+    let world = World::new();
+    let mut agent = world.client("agent:tester", "/mcp/canary");
+    agent.patience = Duration::from_secs(3);
+    let mut listen = || {
+        let wanted = json!({"notifications": {"toolsListChanged": true, "resourceSubscriptions": ["canary://page"]}});
+        let told = agent.ask_modern("subscriptions/listen", wanted).messages();
+        assert_eq!(told.first().map(|first| &first["method"]), Some(&json!("notifications/subscriptions/acknowledged")), "{told:?}");
+    };
+    listen();
+    let asked = || world.journal().iter().filter(|message| message["method"] == "resources/subscribe").count();
+    assert_eq!(asked(), 1, "what is looked for does not happen without the kill");
+    kill(&world, &["--server", "canary"]);
+    let before = world.journal().len();
+    listen();
+    assert_eq!(world.journal().len(), before, "it was reached");
+}
+
+#[test]
 fn a_server_stays_stopped_over_a_restart_until_it_is_released() {
     let mut world = World::with()
         .remote("second", "")

@@ -1,6 +1,7 @@
 //! `transport.protocol-pin`: the revisions in use are pinned on both legs; who speaks another one is refused.
 
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use testkit::World;
 
 const OTHERS: [&str; 5] = ["1999-01-01", "2026-07-29", "2025-11-25", "DRAFT-2026-v1", ""];
@@ -80,8 +81,16 @@ fn a_server_that_speaks_an_older_revision_than_it_was_approved_with_is_not_used(
     world.serve();
     assert_eq!(world.agent().call("evil__echo", json!({"text": "hi"})).refused(), "transport.protocol-pin/server");
     let mut modern = world.client("agent:tester", "/mcp");
-    let called = modern.ask_modern("tools/call", json!({"name": "evil__echo", "arguments": {"text": "hi"}})).answer();
-    assert_eq!(called.refused(), "transport.protocol-pin/server");
+    let end = Instant::now() + Duration::from_secs(30);
+    let refused = loop {
+        let called = modern.ask_modern("tools/call", json!({"name": "evil__echo", "arguments": {"text": "hi"}})).answer();
+        // It is not started anew at once.
+        if called.refused() != "runtime.restart/unavailable" || Instant::now() > end {
+            break called.refused().to_owned();
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(refused, "transport.protocol-pin/server");
     assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi", "others are not harmed");
     let audit = world.audit();
     let event = audit.iter().find(|record| record["event"] == "protocol.revision").expect("an event");
