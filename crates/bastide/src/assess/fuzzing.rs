@@ -7,7 +7,9 @@ use super::secrets::drawn;
 use super::steps::{Finding, Probed, Steps};
 use crate::host::SystemEntropy;
 use http::Method;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use terms::Entropy;
 use tokio::time::Instant;
@@ -121,7 +123,7 @@ pub async fn fuzzing(ground: &Ground, steps: &mut Steps) -> Probed {
         // What it is, another reader says.
         let fits = is_call(&body, &tool);
         match reached.agent.send(Method::POST, "/mcp", &body, &[]).await {
-            Ok(reply) if !answers(&reply) => unanswered.push(format!("message {sent}: {}", reply.said())),
+            Ok(reply) if !answers(&reply, &body) => unanswered.push(format!("message {sent}: {}", reply.said())),
             Ok(reply) if reply.ran() && names_call(&body) && !fits => wrongly.push(format!("message {sent}")),
             Ok(_) => {}
             Err(trouble) => unanswered.push(format!("message {sent}: {}", trouble.why)),
@@ -170,10 +172,17 @@ fn is_call(body: &str, tool: &str) -> bool {
     known && id && named && whole && text("jsonrpc") == Some("2.0") && text("method") == Some("tools/call")
 }
 
-/// Whether it is an answer: a result, an error, or nothing to what wants none.
-fn answers(reply: &Reply) -> bool {
+/// Whether it is an answer to `body`: a result, an error, or nothing to what wants none.
+fn answers(reply: &Reply, body: &str) -> bool {
     let message = reply.message();
-    reply.status == 202 || (reply.status < 500 && (message.get("error").is_some() || message.get("result").is_some()))
+    let told = reply.status < 500 && (message.get("error").is_some() || message.get("result").is_some());
+    told || (reply.status == 202 && wants_none(body))
+}
+
+/// Whether another reader takes it for a message, but for no request.
+fn wants_none(body: &str) -> bool {
+    let members = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(body);
+    members.is_ok_and(|members| !(members.contains_key("id") && members.contains_key("method")))
 }
 
 #[cfg(test)]
@@ -205,6 +214,15 @@ mod tests {
             format!("{good}{good}"),
         ] {
             assert!(!is_call(&bad, "canary__echo"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn silence_is_an_answer_to_what_is_no_request() {
+        assert!(wants_none(&message("canary__echo", "mark", 2)));
+        assert!(wants_none(r#"{"jsonrpc":"2.0","id":1,"result":{"number":1e400}}"#));
+        for wanting in [message("canary__echo", "mark", 1), r#"{"method":"ping","id":null}"#.to_owned(), "{".to_owned(), "[]".to_owned()] {
+            assert!(!wants_none(&wanting), "{wanting}");
         }
     }
 }
