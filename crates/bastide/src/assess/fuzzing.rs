@@ -22,7 +22,7 @@ const LEAST: usize = 50;
 const TIME: Duration = Duration::from_secs(8);
 
 /// Texts that are put somewhere into a message.
-const PIECES: [&str; 28] = [
+const PIECES: [&str; 21] = [
     "\"",
     "{",
     "}",
@@ -43,14 +43,20 @@ const PIECES: [&str; 28] = [
     "\u{200b}",
     "\0",
     "\n",
+    "é",
+];
+
+/// Members that are put where one may begin.
+const MEMBERS: [&str; 9] = [
     "\"id\":7,",
-    "\"params\":{},",
     "\"method\":\"ping\",",
+    "\"params\":{},",
+    "\"result\":{},",
+    "\"error\":{\"code\":1,\"message\":\"\"},",
+    "\"more\":null,",
     "\"__proto__\":{},",
     "\"_meta\":{\"progressToken\":[]},",
-    "[[[[[[[[[[",
-    "\"result\":{},",
-    "é",
+    "\"more\":[[[[[[[[[[]]]]]]]]]],",
 ];
 
 /// Changes that follow from a seed: SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
@@ -71,16 +77,16 @@ impl Changes {
         (from, (from + 1 + self.below(24)).min(letters.len()))
     }
 
-    /// `text` with one to three things changed.
+    /// `text` with one or two things changed.
     fn apply(&mut self, text: &str) -> String {
         let mut letters: Vec<char> = text.chars().collect();
-        for _ in 0..1 + self.below(3) {
+        for _ in 0..1 + self.below(2) {
             if letters.is_empty() {
                 break;
             }
             let (from, to) = self.stretch(&letters);
             let stretch: Vec<char> = letters.get(from..to).unwrap_or_default().to_vec();
-            match self.below(6) {
+            match self.below(8) {
                 0 => drop(letters.drain(from..to)),
                 1 => drop(letters.splice(to..to, stretch)),
                 2 => {
@@ -95,10 +101,16 @@ impl Changes {
                     let other: Vec<char> = other.collect();
                     drop(letters.splice(from..to, other));
                 }
-                _ => {
+                5 => {
                     let place = self.below(PIECES.len());
-                    let piece = PIECES.get(place).copied().unwrap_or_default();
-                    drop(letters.splice(from..from, piece.chars()));
+                    drop(letters.splice(from..from, PIECES.get(place).into_iter().flat_map(|piece| piece.chars())));
+                }
+                _ => {
+                    let begins = letters.iter().enumerate().filter(|(_, letter)| matches!(letter, '{' | ',')).map(|(at, _)| at + 1);
+                    let begins: Vec<usize> = begins.collect();
+                    let (at, place) = (self.below(begins.len()), self.below(MEMBERS.len()));
+                    let at = begins.get(at).copied().unwrap_or(from);
+                    drop(letters.splice(at..at, MEMBERS.get(place).into_iter().flat_map(|member| member.chars())));
                 }
             }
         }
