@@ -3,19 +3,21 @@
 use fuzzed::Target;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use testkit::{Http, Response, World};
 
 /// Inputs of each corpus that are sent at most.
 const MOST: usize = 40;
 
-/// The inputs that were kept for a target.
+/// The inputs that were kept for a target, those that were written by hand, recorded or found (`seed-`, `recorded-`, `crash-`) before the others.
 fn kept(target: Target) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
     let of = |name: &str| std::fs::read_dir(folder.join(name).join(target.name())).into_iter().flatten();
     let mut paths: Vec<PathBuf> = of("corpus").chain(of("artifacts")).map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
+    paths.sort_by_key(|path| Reverse(path.file_name().map(OsStr::to_owned)));
     paths.into_iter().take(MOST).map(|path| std::fs::read(path).unwrap()).collect()
 }
 
