@@ -7,6 +7,7 @@ mod access;
 mod agent;
 mod canaries;
 mod confinement;
+mod fuzzing;
 mod ground;
 mod identity;
 mod log;

@@ -132,6 +132,11 @@ impl Maker<'_, '_> {
         self.one_of(&URIS)
     }
 
+    /// The address of a page that a person is sent to.
+    fn page(&mut self) -> Tree {
+        self.one_of(&["https://example.com/%20?q=1#f", "HTTP://localhost:1/é", "https://a"])
+    }
+
     fn integer(&mut self) -> Tree {
         self.input.pick(&INTEGERS).into()
     }

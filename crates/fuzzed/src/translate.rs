@@ -95,7 +95,13 @@ fn built(legs: Legs, input: &mut Input<'_>) {
 fn printed(document: &Document, edits: &Edits) -> Document {
     let mut out = Vec::new();
     document.print(edits, &mut out);
-    Document::parse(out.into(), &Bounds::default()).expect("what is translated is JSON")
+    Document::parse(out.into(), &widened()).expect("what is translated is JSON")
+}
+
+/// The bounds of what is translated: a schema that is enclosed lies two levels deeper.
+fn widened() -> Bounds {
+    let bounds = Bounds::default();
+    Bounds { nesting: bounds.nesting + 2, ..bounds }
 }
 
 /// A server's result, as the client gets it.
@@ -179,7 +185,7 @@ fn definitions(legs: Legs, method: Method, result: Node<'_>) {
             page.put("ttlMs", 0.into());
             page.put("cacheScope", "private".into());
         }
-        let page = Document::parse(page.text().into(), &Bounds::default()).expect("a page");
+        let page = Document::parse(page.text().into(), &widened()).expect("a page");
         if let Err(fault) = check_result(method, page.root(), legs.client) {
             panic!("row {} refuses a definition from {} to {}: {}", fault.row, legs.server, legs.client, shown(&told));
         }

@@ -148,6 +148,8 @@ fn one(root: &Path, programs: &Path, target: &str, minutes: f64) -> anyhow::Resu
     })
 }
 
-fn limits() -> [String; 3] {
-    [format!("-max_len={LONGEST}"), format!("-timeout={SLOWEST}"), format!("-rss_limit_mb={LARGEST}")]
+/// What ends a run. A report of slow inputs beside that would tell of a machine that stood still for a while.
+fn limits() -> [String; 4] {
+    let slow = "-report_slow_units=86400".to_owned();
+    [format!("-max_len={LONGEST}"), format!("-timeout={SLOWEST}"), format!("-rss_limit_mb={LARGEST}"), slow]
 }

@@ -5,7 +5,7 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, identity, log, network, outward, runtime, secrets, stop, supply, transport};
+use super::{access, canaries, confinement, fuzzing, identity, log, network, outward, runtime, secrets, stop, supply, transport};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -47,6 +47,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         Control::TransportStrictMessages
         | Control::AccessArgumentSchemas
         | Control::DataSecrets
+        | Control::SupplyFuzzing
         | Control::AuditCalls
         | Control::AuditCorrelation => Some((How::Probe, Canary::Shared)),
         Control::SecretsIsolation
@@ -149,6 +150,7 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::ToolsHttp => outward::inner_addresses(ground, steps).await,
         Control::SupplyAllowlist => supply::allowlist(ground, steps).await,
         Control::SupplyPinning => supply::pinning(ground, steps).await,
+        Control::SupplyFuzzing => fuzzing::fuzzing(ground, steps).await,
         Control::AuditCalls => log::calls(ground, steps).await,
         Control::AuditChain => log::chain(ground, steps).await,
         Control::AuditEvents => log::events(ground, steps).await,
@@ -201,6 +203,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 29);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 30);
     }
 }

@@ -1,6 +1,7 @@
 //! What may run, and as what it was approved.
 
 mod allowlist;
+mod fuzzing;
 mod packages;
 mod pinning;
 mod registries;

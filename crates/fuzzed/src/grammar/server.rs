@@ -56,7 +56,7 @@ impl Maker<'_, '_> {
             Method::Elicit if self.revision >= NOVEMBER && self.input.rarely(3) => self.object(&[
                 must("mode", |_| "url".into()),
                 must("message", |it| it.text()),
-                must("url", |it| it.uri()),
+                must("url", |it| it.page()),
                 must("elicitationId", |it| it.name()).until(NOVEMBER),
             ]),
             Method::Elicit => self.object(&[

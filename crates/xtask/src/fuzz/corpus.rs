@@ -9,6 +9,9 @@ const FILES: usize = 48;
 /// Most bytes of them all.
 const BYTES: u64 = 10 * 1024;
 
+/// How the names of inputs begin that were written by hand.
+const SEED: &str = "seed-";
+
 /// What is kept.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Kept {
@@ -48,12 +51,13 @@ pub fn merge(program: &Path, limits: &[String], into: &Path, from: &[PathBuf]) -
     Ok(into.to_owned())
 }
 
-/// Makes `kept` what is chosen of `merged`: of all sizes, as many as there is room for. Inputs that were recorded stay.
+/// Makes `kept` what is chosen of `merged`: of all sizes, as many as there is room for. Inputs that were recorded or written by hand stay.
 pub fn keep(merged: &Path, kept: &Path) -> anyhow::Result<Kept> {
-    let recorded = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(super::record::PREFIX));
+    let lasting = |name: &str| [super::record::PREFIX, SEED].iter().any(|prefix| name.starts_with(prefix));
+    let lasting = |path: &Path| path.file_name().is_some_and(|name| lasting(&name.to_string_lossy()));
     let mut stays = Kept::default();
     for (size, path) in files(kept)? {
-        if recorded(&path) {
+        if lasting(&path) {
             stays = Kept { files: stays.files + 1, bytes: stays.bytes + size };
         } else {
             std::fs::remove_file(&path)?;
