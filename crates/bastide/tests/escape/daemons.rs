@@ -15,7 +15,7 @@ pub(crate) enum End {
     Exit,
     /// An operator kills it.
     Kill,
-    /// Its call takes too long, and then its session is closed.
+    /// Its call takes too long.
     Timeout,
     /// Its session is closed.
     Session,

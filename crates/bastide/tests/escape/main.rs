@@ -245,8 +245,8 @@ impl Gate {
         match end {
             End::Exit | End::Timeout if !answer.is_error() => return Err(format!("it answered: {}", answer.0)),
             End::Kill | End::Session if answer.is_error() || answer.text() != "up" => return Err(answer.0.to_string()),
-            End::Exit => {}
-            End::Timeout | End::Session => {
+            End::Exit | End::Timeout => {}
+            End::Session => {
                 if !heart.beats(LONGEST) {
                     return Err("it does not run while its server does".to_owned());
                 }

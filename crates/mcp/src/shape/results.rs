@@ -151,6 +151,7 @@ static ROOTS: Shape =
 
 static TASKS: Shape = Shape::Object(&[META, NEXT, must("tasks", &Shape::List(&TASK))]);
 
+/// Drafts of the revision named the server here, and servers do still; it is read from `_meta` alone.
 static DISCOVERED: Shape = Shape::Object(&[
     META,
     WHOLE,
@@ -159,6 +160,7 @@ static DISCOVERED: Shape = Shape::Object(&[
     must("supportedVersions", &Shape::List(&Shape::Text)),
     must("capabilities", &Shape::Open),
     may("instructions", &Shape::Text),
+    may("serverInfo", &IMPLEMENTATION),
 ]);
 
 /// The shape of `result`. A modern server may answer some methods with questions first, which the result says itself.
