@@ -86,7 +86,7 @@ pub fn diff(old: &Side<'_>, new: &Side<'_>, space: &Space) -> Result<Difference,
     let mut decisions = 0;
     let mut changes: Vec<Change> = Vec::new();
     // Of which kind the changes are that a program or a user alone has.
-    let mut alone: HashMap<(Option<Name>, Option<Name>), BTreeSet<(ServerName, Spoken, Action, Direction)>> = HashMap::new();
+    let mut alone: HashMap<(Option<Name>, Option<Name>), BTreeSet<Kind>> = HashMap::new();
     let mut together = Vec::new();
     for who in groups.into_values() {
         let Some(first) = who.first() else { continue };
@@ -141,7 +141,10 @@ fn stranger(space: &Space, principal: &Principal) -> Option<Name> {
     (!space.is_stranger(principal)).then(|| principal.agent.clone())
 }
 
-fn kind(change: &Change) -> (ServerName, Spoken, Action, Direction) {
+/// What a change is, whoever it concerns.
+type Kind = (ServerName, Spoken, Action, Direction);
+
+fn kind(change: &Change) -> Kind {
     (change.server.clone(), change.subject.clone(), change.action, change.direction)
 }
 
