@@ -399,6 +399,28 @@ fn questions_that_wait_together_come_together() {
 }
 
 #[test]
+fn a_server_that_goes_on_asking_does_not_hold_its_call() {
+    let form = |id: &str, method: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"{id}","method":"{method}","params":{{"message":"Who?","requestedSchema":{{"type":"object","properties":{{}}}}}}}}"#
+        )
+    };
+    // The same one again for a minute, more often than questions are gathered for.
+    let again = (0..2_000).flat_map(|_| [json!(form("who", "elicitation/create")), json!({"sleep": 30})]);
+    let says: Vec<Value> = std::iter::once(json!(form("who", "elicitation/create"))).chain(again).collect();
+    let script = json!({"era": "2025-11-25", "capabilities": {"tools": {}}, "acts": {"endless": [says]}});
+    let world = World::with()
+        .file("box/endless.json", &script.to_string())
+        .server("endless", "run: [{bin}/evil-server, --script, {box}/endless.json]\nsandbox: { read: [{bin}], write: [{box}] }")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { endless: [\"*\"] }")
+        .start();
+    let mut client = world.client("agent:tester", "/mcp/endless");
+    client.patience = std::time::Duration::from_secs(30);
+    let asked = modern(&client, "tools/call", json!({"name": "echo", "arguments": {"text": "endless"}})).answer();
+    assert_eq!(asked.result()["inputRequests"].as_object().map(serde_json::Map::len), Some(1), "{}", asked.0);
+}
+
+#[test]
 fn a_question_that_may_be_anothers_is_asked_of_nobody() {
     let form = r#"{"jsonrpc":"2.0","id":"whose","method":"elicitation/create","params":{"message":"Whose?","requestedSchema":{"type":"object","properties":{}}}}"#;
     let fine = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"fine"}]}}"#;

@@ -901,9 +901,9 @@ impl InFlight {
         next
     }
 
-    /// The next thing, if it comes `within` and is a question: anything else is held for [`Self::next`].
-    pub async fn question(&mut self, within: std::time::Duration) -> Option<Request> {
-        match tokio::time::timeout(within, self.next()).await {
+    /// The next thing, if it comes before `end` and is a question: anything else is held for [`Self::next`].
+    pub async fn question(&mut self, end: tokio::time::Instant) -> Option<Request> {
+        match tokio::time::timeout_at(end, self.next()).await {
             Ok(Ok(Incoming::Question(request))) => Some(request),
             Ok(other) => {
                 self.held = Some(Box::new(other));

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use terms::{Code, Hole};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// For how long questions are gathered that go to a client in one result.
 const WINDOW: Duration = Duration::from_millis(50);
@@ -81,9 +82,11 @@ pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
 /// The `first` question, and those that come right behind it. What may not be asked is declined.
 async fn together(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, first: Open) -> Vec<Open> {
     let mut questions = vec![first];
-    while questions.len() < mcp::Bounds::QUESTIONS {
+    // INVARIANT: neither what is asked nor how often moves the end, or a server that never stops asking would hold its call for ever.
+    let end = Instant::now() + WINDOW;
+    while questions.len() < mcp::Bounds::QUESTIONS && Instant::now() < end {
         let Way::Server(flight, _) = forwarded.way_mut() else { break };
-        let Some(request) = flight.question(WINDOW).await else { break };
+        let Some(request) = flight.question(end).await else { break };
         if questions.iter().any(|question| question.id == request.id) {
             trail.cause = Some(DOUBLED.to_owned());
             continue;
