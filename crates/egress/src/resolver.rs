@@ -2,7 +2,6 @@
 //!
 //! Control: `network.dns`.
 
-use crate::address::{Reach, reach};
 use crate::hostname::HostName;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};

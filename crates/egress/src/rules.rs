@@ -2,7 +2,7 @@
 //!
 //! Controls: `network.egress`, `network.protocols`.
 
-use crate::address::{Reach, plain, reach};
+use crate::address::plain;
 use crate::hostname::{HostName, split};
 use crate::protocol::{Protocol, Purpose, purpose_of_port};
 use ipnet::IpNet;
