@@ -10,6 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
+use terms::{Reach, reach};
 use tokio::time::Instant;
 
 /// Most addresses of one name that are looked at.

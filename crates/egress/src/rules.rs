@@ -7,6 +7,7 @@ use crate::hostname::{HostName, split};
 use crate::protocol::{Protocol, Purpose, purpose_of_port};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use terms::{Reach, reach};
 
 /// Most entries of one list.
 const MOST: usize = 256;

@@ -309,6 +309,11 @@ impl Guards {
         self.guards.is_empty()
     }
 
+    /// The guard of an argument.
+    pub fn kind(&self, argument: &str) -> Option<GuardKind> {
+        self.guards.get(argument).map(Guard::kind)
+    }
+
     /// Whether one of them asks a file system.
     pub fn asks(&self) -> bool {
         self.guards.values().any(|guard| guard.kind() == GuardKind::Files)

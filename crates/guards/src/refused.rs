@@ -16,6 +16,11 @@ impl Refused {
         Self { reason, at }
     }
 
+    /// Where a path leads cannot be told.
+    pub const fn unresolved() -> Self {
+        Self::whole(Reason::PathUnresolved)
+    }
+
     pub(crate) const fn whole(reason: Reason) -> Self {
         Self { reason, at: Span::new(0, 0) }
     }

@@ -142,6 +142,11 @@ fn folded_lower(name: &str) -> impl Iterator<Item = char> {
     folded.chars().map(skeleton).collect::<Vec<_>>().into_iter()
 }
 
+/// Whether a member of the protocol's own `_meta` stands in the gateway's name.
+pub fn is_own_name(name: &str) -> bool {
+    is_own(name, &plain(name))
+}
+
 /// Whether a member stands in the gateway's name: `dev.bastide/…`, `bastide_…`, or is the protocol's own `_meta` inside arguments with such a key.
 fn is_own(name: &str, plain: &str) -> bool {
     plain.starts_with("devbastide") || plain.starts_with("bastide") || folded_lower(name).collect::<String>().contains("dev.bastide")

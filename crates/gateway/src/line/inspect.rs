@@ -1,5 +1,9 @@
 //! Stage 6: the facts that a decision may read are gathered. Nothing is judged here.
 
+mod guard;
+
+pub(super) use guard::Guarded;
+
 use super::resolve::{Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
@@ -15,6 +19,7 @@ use terms::{Action, Class};
 pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
+    guarded: Guarded,
     canonical: Vec<u8>,
 }
 
@@ -26,6 +31,11 @@ impl Inspected {
     /// The class of content that the configuration does not let out to a server.
     pub(super) fn blocked(&self) -> Option<Class> {
         self.blocked
+    }
+
+    /// What the guards of the arguments found.
+    pub(super) fn guarded(&self) -> &Guarded {
+        &self.guarded
     }
 
     /// The canonical text of the arguments: what is decided on, recorded and sent.
@@ -61,10 +71,12 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     }
 }
 
-pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspected {
+pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspected {
+    let guarded = guard::run(gate, trail, &resolved).await;
     let mut canonical = Vec::new();
     let mut blocked = None;
-    if let Some(arguments) = payload(&resolved) {
+    let bounded = payload(&resolved).and_then(|arguments| guard::bounded(arguments, &guarded.replaced));
+    if let Some(arguments) = bounded.as_ref().map(Document::root).or_else(|| payload(&resolved)) {
         canonical.reserve(arguments.raw().len());
         arguments.canonical(&mut canonical);
         let snapshot = resolved.snapshot();
@@ -114,7 +126,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
         trail.canonical = Some(whole.finalize().into());
     }
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, canonical }
+    Inspected { resolved, blocked, guarded: guarded.verdict, canonical }
 }
 
 /// Whether a secret was found that is only flagged.
