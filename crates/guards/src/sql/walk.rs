@@ -270,7 +270,7 @@ impl Visitor for Walk<'_> {
             | Statement::ShowDatabases { .. }
             | Statement::ShowSchemas { .. }
             | Statement::ShowViews { .. } => pass(),
-            Statement::ShowFunctions { .. } => pass(),
+            Statement::ShowFunctions { .. } | Statement::ShowProcessList { .. } => pass(),
             Statement::ShowColumns { show_options, .. } => {
                 let name = show_options.show_in.as_ref().and_then(|shown| shown.parent_name.as_ref());
                 self.shown(name)
