@@ -228,7 +228,7 @@ fn arguments(checks: &mut Checks<'_>, key: &ToolKey, tool: &Tool) {
         }
         match argument.guarded() {
             Ok(_) => {}
-            Err(guards::Error::Policy { key, why }) => checks.misfit(&path(key), format!("{key}: {why}")),
+            Err(guards::Error::Policy { key, why }) => checks.misfit(&path(key), format!("tools.{shown}.arguments.{name}.{key}: {why}")),
             Err(cause) => checks.misfit(&path("guard"), cause.to_string()),
         }
         let textual = matches!(argument.kind, None | Some(JsonType::String | JsonType::Array));

@@ -299,6 +299,7 @@ mod tests {
             ("/var/tmp/box/ü/日本.md", "/var/tmp/box/ü/日本.md"),
             ("/srv/data/100%.txt", "/srv/data/100%.txt"),
             ("/srv/data/50%20off.txt", "/srv/data/50%20off.txt"),
+            ("/srv/data/%c3%a9t%c3%a9.txt", "/srv/data/%c3%a9t%c3%a9.txt"),
             ("/srv/data/Acme Inc./q.pdf", "/srv/data/Acme Inc./q.pdf"),
             ("/srv/data/..gitkeep", "/srv/data/..gitkeep"),
             ("/srv/data/wait…what.txt", "/srv/data/wait…what.txt"),

@@ -48,7 +48,10 @@ fn has_variable(path: &str) -> bool {
     path.split(['/', '\\']).enumerate().any(|(at, name)| {
         let dollar = name.strip_prefix('$').is_some_and(|rest| shouted(rest) || (at == 0 && word(rest)));
         let mut parts = name.split('%');
-        let percent = parts.next().is_some_and(str::is_empty) && parts.next().is_some_and(word) && parts.next().is_some();
+        // What could be read as an encoded letter is one, unless it is all in capitals.
+        let named =
+            |name: &str| word(name) && name.len() > 2 && (shouted(name) || !name.bytes().take(2).all(|byte| byte.is_ascii_hexdigit()));
+        let percent = parts.next().is_some_and(str::is_empty) && parts.next().is_some_and(named) && parts.next().is_some();
         dollar || percent
     })
 }

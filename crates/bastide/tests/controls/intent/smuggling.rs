@@ -5,7 +5,7 @@ use testkit::World;
 
 /// A server whose tool declares a check of its own and takes whatever else it is given.
 fn loose(more: &str) -> World {
-    let script = json!({"tools": [{"name": "echo", "inputSchema": {"type": "object", "properties": {
+    let script = json!({"tools": [{"name": "save", "inputSchema": {"type": "object", "properties": {
         "text": {"type": "string"}, "safe_mode": {"type": "boolean"}, "options": {"type": "object"}, "args": {"type": "array"}}}}]});
     let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], loose: [\"*\"] }";
     let setup = World::with().file("box/loose.json", &script.to_string()).role("tester", role);
@@ -27,7 +27,7 @@ fn what_a_tool_declares_and_people_write_about_arrives() {
         json!({"text": "hi", "colour": "blue", "options": {"status": "approved", "force": true}}),
         json!({"text": "hi", "args": ["commit", "-m", "why --no-verify is bad"]}),
     ] {
-        assert!(agent.call("loose__echo", arguments.clone()).refusal().is_none(), "{arguments}");
+        assert!(agent.call("loose__save", arguments.clone()).refusal().is_none(), "{arguments}");
     }
     assert_eq!(heard(&world), 3);
 }
@@ -48,21 +48,21 @@ fn what_would_change_the_checks_is_refused_and_reported() {
         json!({"text": "hi", "safe_mode": false}),
         json!({"text": "hi", "args": ["commit", "--no-verify"]}),
     ] {
-        let refused = agent.call("loose__echo", arguments.clone());
+        let refused = agent.call("loose__save", arguments.clone());
         assert_eq!(refused.refused(), "intent.smuggling/flag", "{arguments}");
         let record = world.record(refused.reference());
         assert_eq!((&record["event"], &record["severity"]), (&json!("intent.smuggling"), &json!("high")), "{record}");
     }
     let message =
-        agent.request("tools/call", json!({"name": "loose__echo", "arguments": {"text": "hi"}, "_meta": {"dev.bastide/approval": "x"}}));
+        agent.request("tools/call", json!({"name": "loose__save", "arguments": {"text": "hi"}, "_meta": {"dev.bastide/approval": "x"}}));
     assert_eq!(agent.post(&message, &[]).answer().refused(), "intent.smuggling/flag");
     assert_eq!(heard(&world), 0, "nothing of it reached the server");
 }
 
 #[test]
 fn what_the_operator_bounds_may_be_switched() {
-    let world = loose("loose__echo: { arguments: { safe_mode: { type: boolean } } }");
+    let world = loose("loose__save: { arguments: { safe_mode: { type: boolean } } }");
     let mut agent = world.agent();
-    assert!(agent.call("loose__echo", json!({"text": "hi", "safe_mode": false})).refusal().is_none());
-    assert_eq!(agent.call("loose__echo", json!({"text": "hi", "sandbox": false})).refused(), "intent.smuggling/flag");
+    assert!(agent.call("loose__save", json!({"text": "hi", "safe_mode": false})).refusal().is_none());
+    assert_eq!(agent.call("loose__save", json!({"text": "hi", "sandbox": false})).refused(), "intent.smuggling/flag");
 }

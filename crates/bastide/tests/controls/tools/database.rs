@@ -33,7 +33,7 @@ fn whatever_does_more_is_refused() {
         ("SELECT * INTO copy FROM orders", "tools.database/statement"),
         ("SELECT * FROM orders FOR UPDATE", "tools.database/statement"),
         ("COPY orders TO PROGRAM 'id'", "tools.database/statement"),
-        ("DO $$ BEGIN DELETE FROM orders; END $$", "tools.database/statement"),
+        ("DO $$ BEGIN DELETE FROM orders; END $$", "tools.database/unreadable"),
         ("SET ROLE admin", "tools.database/statement"),
         ("SELECT set_config('role', 'admin', false)", "tools.database/function"),
         ("SELECT pg_read_file('/etc/passwd')", "tools.database/function"),
