@@ -67,7 +67,7 @@ fn run_pair(client: &str, server: &str) -> Option<(Outcome, Outcome)> {
         command.arg(world.data().to_string()).env("RELAY_TOKEN", world.token("agent:tester", &[])),
         &folder.join("relay.log"),
     );
-    let address = relay.line(Duration::from_secs(5)).unwrap();
+    let address = relay.line(Duration::from_secs(60)).unwrap();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
     let through = checks(&peers, port, "mcp/fixture", &folder.join("through"), client);
     if std::env::var_os("BASTIDE_KEEP").is_none() {
@@ -82,7 +82,7 @@ fn checks(peers: &Peers, port: u16, path: &str, out: &Path, revision: &str) -> O
 }
 
 fn listening(port: u16) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(90);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < end, "nothing listens on {port}");
         std::thread::sleep(Duration::from_millis(20));

@@ -367,7 +367,7 @@ fn fetch_with_python() {
 }
 
 fn listening(port: u16) {
-    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(90);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(std::time::Instant::now() < end, "nothing listens on {port}");
         std::thread::sleep(std::time::Duration::from_millis(20));

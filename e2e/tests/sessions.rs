@@ -31,7 +31,7 @@ fn everything(peers: &Peers, world: Option<&World>, port: u16) -> Running {
     command.args(["-c", "exec \"$0\" streamableHttp >&2"]).arg(peers.node("mcp-server-everything"));
     let log = world.map_or_else(|| std::env::temp_dir().join(format!("everything-{port}.log")), |world| world.path("everything.log"));
     let server = Running::start(peers.prepare(&mut command).env("PORT", port.to_string()), &log);
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(90);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(Instant::now() < end, "nothing listens on {port}");
         std::thread::sleep(Duration::from_millis(20));
@@ -162,7 +162,7 @@ fn a_server_that_forgot_its_sessions_gets_new_ones_and_no_call_twice() {
     }
     let _server = everything(&peers, Some(&world), port);
     for client in &mut clients {
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(90);
         while !echo(client).good() {
             assert!(Instant::now() < end, "it is there again and not used");
             std::thread::sleep(Duration::from_millis(200));

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 use transport::http::{Limits, Most};
 use transport::lanes::Lanes;
@@ -59,6 +59,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let gate = &wired.gate;
     // A file that may not grow is a fault of that write, which refuses; by default this signal would end the process.
     let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
+    let told = Told::listen()?;
     announce(configured, wired);
     if !wired.recovery.clean {
         let count = reconcile(wired).await?;
@@ -96,7 +97,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     if !common.json {
         tell(&format!("tools {}/mcp   {} servers   ready", gate.snapshot().listen.base, gate.snapshot().servers.len()));
     }
-    until_told(&configured.path, wired).await?;
+    told.until_over(&configured.path, wired).await;
     drain(gate).await;
     for task in [serving, local, ends, house, retention, interruptions] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
@@ -141,20 +142,34 @@ fn announce(configured: &Configured, wired: &Wired) {
     }
 }
 
-/// Waits for the end; reloads on the way.
-async fn until_told(path: &std::path::Path, wired: &Arc<Wired>) -> Result<(), Failure> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = term.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            () = wired.gate.ending.cancelled() => return Ok(()),
-            _ = hangup.recv() => match crate::acts::reload(path.to_owned(), wired).await {
-                Ok(()) => tell("configuration reloaded"),
-                Err(cause) => tell(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
-            },
+/// What the gateway is told by signals. They are listened to before it says that it is ready: by default each of them would end the process at once.
+struct Told {
+    term: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Told {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the end; reloads on the way.
+    async fn until_over(mut self, path: &std::path::Path, wired: &Arc<Wired>) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => return,
+                _ = self.interrupt.recv() => return,
+                () = wired.gate.ending.cancelled() => return,
+                _ = self.hangup.recv() => match crate::acts::reload(path.to_owned(), wired).await {
+                    Ok(()) => tell("configuration reloaded"),
+                    Err(cause) => tell(&format!("! the configuration was not reloaded, the last one stays in force\n{cause}")),
+                },
+            }
         }
     }
 }

@@ -134,7 +134,7 @@ fn post(agent: &Http, message: &Value) -> Option<String> {
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     let mut stream = TcpStream::connect(agent.address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     stream.write_all(format!("{text}\r\n{body}").as_bytes()).ok()?;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);

@@ -3,8 +3,7 @@
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Transport,
-    Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
 use guards::smuggling::Declared;
@@ -167,8 +166,8 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
             transport: match entry.transport {
-                file::Transport::Http => Transport::Streamable,
-                file::Transport::Sse => Transport::OneStream,
+                file::Transport::Http => supply::Transport::Streamable,
+                file::Transport::Sse => supply::Transport::OneStream,
             },
         }),
         None => Carrier::Run(Box::new(Run {
@@ -253,7 +252,9 @@ fn rules(server: &ServerName, entries: &[String]) -> Result<egress::Rules, Unfit
 /// Whether the pin was made for what the file says now, as far as the file alone tells.
 fn same_way(pin: &ServerPin, carrier: &Carrier) -> bool {
     match (&pin.content, carrier) {
-        (supply::Content::Remote { url, spki }, Carrier::Remote(remote)) => *url == remote.url.as_str() && *spki == remote.pins,
+        (supply::Content::Remote { url, transport, spki }, Carrier::Remote(remote)) => {
+            *url == remote.url.as_str() && *transport == remote.transport && *spki == remote.pins
+        }
         (supply::Content::Executable { arguments, .. } | supply::Content::Tree { arguments, .. }, Carrier::Run(run)) => {
             run.image.is_none() && run.command.split_first().is_some_and(|(_, rest)| rest == arguments.as_slice())
         }

@@ -3,7 +3,7 @@
 use crate::Input;
 use gateway::cursor::{Cursor, Cursors, LIFE};
 use gateway::line::Listing;
-use gateway::rounds::{self, Asked, Spent, State, States, Upstream};
+use gateway::rounds::{self, Asked, Spent, State, States, Upstream, Used};
 use std::time::Duration;
 use terms::{CallId, Entropy, ServerName, SessionId, Utc};
 
@@ -79,6 +79,7 @@ pub(crate) fn state(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let entropy = drawn(input.bits());
     let (states, others) = (States::new(&entropy), States::new(&entropy));
+    let used = Used::default();
     let now = Utc::from_seconds(1_700_000_000 + input.below(1 << 20) as u64);
     let session = SessionId::from_bits(input.bits());
     let mut about = [0; 32];
@@ -94,21 +95,21 @@ pub(crate) fn state(bytes: &[u8]) {
     let state = State { about, round: input.below(11) as u8, asked, upstream };
     let text = states.seal(&entropy, &state, session, now).expect("a state is sealed");
     let within = now.after(Duration::from_secs(input.below(300) as u64));
-    let round = states.open(&text, session, &about, within).expect("what is sealed opens");
+    let round = states.open(&text, session, &used, &about, within).expect("what is sealed opens");
     assert_eq!(round.state, state, "as it was");
     let other = SessionId::from_bits(session.bits() ^ (1 << input.below(60)));
-    assert!(states.open(&text, other, &about, now).is_none(), "for another session");
+    assert!(states.open(&text, other, &used, &about, now).is_none(), "for another session");
     let mut another = about;
     another[input.below(32)] ^= 1 << input.below(8);
-    assert!(states.open(&text, session, &another, now).is_none(), "for another request");
-    assert!(states.open(&text, session, &about, now.after(rounds::LIFE)).is_none(), "too old");
+    assert!(states.open(&text, session, &used, &another, now).is_none(), "for another request");
+    assert!(states.open(&text, session, &used, &about, now.after(rounds::LIFE)).is_none(), "too old");
     assert!(others.open(&text, session, &about, now).is_none(), "of another process");
     let changed = altered(&text, &mut input);
     if changed != text {
-        assert!(states.open(&changed, session, &about, now).is_none(), "altered");
+        assert!(states.open(&changed, session, &used, &about, now).is_none(), "altered");
     }
-    assert!(states.open(&input.own(200), session, &about, now).is_none(), "made up");
-    assert_eq!(states.spend(&round, within), Spent::Now);
-    assert_eq!(states.spend(&round, within), Spent::Before, "it is good once");
-    assert!(states.open(&text, session, &about, within).is_none(), "it is good once");
+    assert!(states.open(&input.own(200), session, &used, &about, now).is_none(), "made up");
+    assert_eq!(used.spend(&round, within), Spent::Now);
+    assert_eq!(used.spend(&round, within), Spent::Before, "it is good once");
+    assert!(states.open(&text, session, &used, &about, within).is_none(), "it is good once");
 }

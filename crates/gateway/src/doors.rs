@@ -11,6 +11,7 @@ mod one_stream;
 mod outward;
 mod overhear;
 mod pipe;
+mod renew;
 mod revival;
 mod subscribe;
 mod turn;
@@ -24,7 +25,7 @@ pub use overhear::overhear;
 use crate::gate::Gate;
 use crate::line::{self, Extra, Recorded, Reference, Target};
 use crate::session::{Abilities, Ability, Asker, Session, Wants};
-use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot, Transport};
+use crate::snapshot::{Carrier, Instances, Remote, Run, Server, Snapshot};
 use crate::trail::Occasion;
 use arc_swap::ArcSwapOption;
 use aside::Aside;
@@ -40,6 +41,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use supply::Transport;
 use terms::{Code, Name, ServerName};
 use transport::upstream::http as wire;
 use vault::Vault;
@@ -315,47 +317,56 @@ impl Servers {
         }
     }
 
-    /// Sends a recorded call to its server.
+    /// Sends a recorded call to its server, until `deadline`.
     pub(crate) async fn send(
         &self,
         gate: &Arc<Gate>,
         recorded: &Recorded,
         server: &Arc<Server>,
+        deadline: tokio::time::Instant,
         extra: Option<&Extra>,
     ) -> Result<InFlight, Closed> {
-        let call = Arc::clone(recorded.call());
         let session = recorded.session();
-        let link = self.way(gate, recorded, server).await?;
-        let sent = link.send(Some(Arc::clone(&call)), |id| line::print(recorded, &link, id, extra)).await;
+        let (link, sent) = self.try_send(gate, recorded, server, deadline, extra).await?;
         if sent.as_ref().is_err_and(session_lost) {
             link.end();
         }
         let sent = match sent {
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
-                Box::pin(self.send_again(gate, recorded, server, extra)).await?
+                Box::pin(self.try_send(gate, recorded, server, deadline, extra)).await?.1
             }
             other => other,
         };
         if let (Ok(_), Target::Subscription(_, uri, method)) = (&sent, recorded.target()) {
             match method {
                 Method::Unsubscribe => session.unsubscribe(&server.name, uri),
-                _ => session.subscribe(server.name.clone(), uri.clone()),
+                _ => {
+                    session.subscribe(server.name.clone(), uri.clone());
+                    renew::keep(gate, &link, &server.name, Some(session));
+                }
             }
         }
         Ok(sent?)
     }
 
-    async fn send_again(
+    /// Sends once. A process of the session's own that does not take what it is sent is not left to itself.
+    async fn try_send(
         &self,
         gate: &Arc<Gate>,
         recorded: &Recorded,
         server: &Arc<Server>,
+        deadline: tokio::time::Instant,
         extra: Option<&Extra>,
-    ) -> Result<Result<InFlight, Broken>, Closed> {
+    ) -> Result<(Arc<Link>, Result<InFlight, Broken>), Closed> {
         let call = Arc::clone(recorded.call());
-        let link = self.way(gate, recorded, server).await?;
-        Ok(link.send(Some(call), |id| line::print(recorded, &link, id, extra)).await)
+        let link = tokio::time::timeout_at(deadline, self.way(gate, recorded, server)).await.map_err(|_| Broken::Slow)??;
+        let sending = link.send(Some(call), |id| line::print(recorded, &link, id, extra));
+        let sent = tokio::time::timeout_at(deadline, sending).await.unwrap_or_else(|_| {
+            link.overrun();
+            Err(Broken::Slow)
+        });
+        Ok((link, sent))
     }
 
     /// Sends a client's reply to the server that asked.
@@ -408,6 +419,7 @@ impl Servers {
             link.subscribing().want(uri).await?;
         }
         session.subscribe(server.name.clone(), uri.to_owned());
+        renew::keep(gate, &link, &server.name, Some(session));
         Ok(())
     }
 
@@ -613,6 +625,7 @@ impl Servers {
         {
             tell_level(&link, session.level()).await;
         }
+        renew::renew(gate, &link, &server.name, session);
         match &server.carrier {
             _ if !link.revision().is_legacy() => subscribe::subscribe(gate, &link, server, session),
             Carrier::Remote(_) => local::listen(gate, &link, server, session).await,

@@ -5,7 +5,7 @@
 
 mod state;
 
-pub use state::{Asked, LIFE, Round, Spent, State, States, Upstream};
+pub use state::{Asked, LIFE, Round, Spent, State, States, Upstream, Used};
 
 use crate::doors::InFlight;
 use crate::event;

@@ -7,7 +7,7 @@ mod question;
 mod stream;
 
 pub(crate) use listen::event;
-pub use listen::{Form, Listeners, News, Wants};
+pub use listen::{Form, Listeners, News, Place, Wants};
 pub(crate) use question::Asker;
 pub use question::{Question, Questions};
 pub use stream::{StreamId, Streams, Subscriber};
@@ -15,6 +15,7 @@ pub use stream::{StreamId, Streams, Subscriber};
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
+use crate::rounds::Used;
 use mcp::{Id, Revision};
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
@@ -137,6 +138,8 @@ pub struct Session {
     pub listeners: Listeners,
     /// Questions of servers that wait for the client.
     pub questions: Questions,
+    /// The states of rounds that its client has brought back.
+    pub rounds: Used,
     /// Ends when the session does.
     pub ended: CancellationToken,
     phase: AtomicU8,
@@ -167,6 +170,7 @@ impl Session {
             streams,
             listeners: Listeners::default(),
             questions: Questions::default(),
+            rounds: Used::default(),
             ended: CancellationToken::new(),
             phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),
@@ -213,6 +217,11 @@ impl Session {
     /// How many streams and subscriptions the client listens to.
     pub fn listening(&self) -> usize {
         self.streams.listening() + self.listeners.count()
+    }
+
+    /// A place for one stream or subscription more; `None` when the client listens to `most`.
+    pub fn claim(&self, most: usize) -> Option<Place<'_>> {
+        self.listeners.claim(|| most.saturating_sub(self.streams.listening()))
     }
 
     /// A request of it is under way, until [`Session::leave`].
@@ -289,6 +298,12 @@ impl Session {
     /// Forgets one.
     pub fn unsubscribe(&self, server: &ServerName, uri: &str) {
         self.subscriptions.lock().remove(&(server.clone(), uri.to_owned()));
+    }
+
+    /// The resources of a server that the client subscribed to, as the server spells them.
+    pub fn subscriptions_at(&self, server: &ServerName) -> BTreeSet<String> {
+        let subscriptions = self.subscriptions.lock();
+        subscriptions.iter().filter(|(other, _)| other == server).map(|(_, uri)| uri.clone()).collect()
     }
 
     /// How many resources it is subscribed to.

@@ -274,16 +274,7 @@ pub struct Remote {
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
     /// How it is spoken to.
-    pub transport: Transport,
-}
-
-/// How messages go to a server over HTTP and back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// Streamable HTTP: what answers a message comes with the answer to its request.
-    Streamable,
-    /// HTTP+SSE of revision 2024-11-05: everything comes on one stream.
-    OneStream,
+    pub transport: supply::Transport,
 }
 
 /// What was approved of a server, in the order of the lock.

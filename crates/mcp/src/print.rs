@@ -2,8 +2,10 @@
 
 mod modern;
 
-pub(crate) use modern::implementation;
-pub use modern::{Meta, print_acknowledged, print_answers, print_filter, print_input_required, print_listened, print_meta, print_own_meta};
+pub use modern::{
+    Meta, print_acknowledged, print_answers, print_filter, print_implementation, print_input_required, print_listened, print_meta,
+    print_own_meta, write_meta,
+};
 
 use crate::document::Node;
 use crate::id::Id;

@@ -208,6 +208,14 @@ pub fn check_elicitations(data: Node<'_>, revision: Revision) -> Result<(), Faul
     told(check::check(&params::ELICITATIONS, data, revision))
 }
 
+/// Checks that `data` is that of the error [`crate::CAPABILITY_MISSING`].
+///
+/// # Errors
+/// As [`check_result`].
+pub fn check_missing(data: Node<'_>) -> Result<(), Fault> {
+    told(check::check(&params::MISSING, data, Revision::R2026_07_28))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,5 +233,23 @@ mod tests {
         assert!(!fits(r#"{"elicitations":[{"mode":"url","url":"https://example.com","message":"m","elicitationId":"1","more":1}]}"#));
         assert!(!fits(r#"{"elicitations":{}}"#));
         assert!(!fits("{}"));
+    }
+
+    #[test]
+    fn what_a_client_lacks_is_said_in_one_object() {
+        let fits = |text: &'static str| {
+            let document = Document::parse(text.as_bytes().into(), &Bounds::default()).unwrap();
+            check_missing(document.root()).is_ok()
+        };
+        assert!(fits(r#"{"requiredCapabilities":{"elicitation":{"url":{}},"sampling":{}}}"#));
+        for bad in [
+            r#"{"requiredCapabilities":[]}"#,
+            r#"{"requiredCapabilities":{},"more":1}"#,
+            r#"{"requiredCapabilities":{"a":1,"A":1}}"#,
+            "{}",
+            "[]",
+        ] {
+            assert!(!fits(bad), "{bad}");
+        }
     }
 }

@@ -207,7 +207,7 @@ pub fn sign(result: Node<'_>, version: &str, edits: &mut Edits) {
             if let Some(theirs) = meta.get(SERVER_KEY) {
                 edits.remove(theirs.index());
             }
-            print::implementation(&mut info, version);
+            print::print_implementation(&mut info, version);
             edits.append(meta.index(), SERVER_KEY, info);
         }
         None => {

@@ -21,28 +21,9 @@ pub(crate) mod helper {
 pub(crate) mod launch {
     use crate::outcome::{Ended, Grace};
     use crate::process::Meter;
-    use crate::{Doors, Error, Observer, Scratch, Spec};
+    use crate::running::Running;
+    use crate::{Error, Spec};
     use std::convert::Infallible;
-    use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
-
-    /// A server that runs: there is none here.
-    #[derive(Debug)]
-    pub struct Running {
-        /// What it reads.
-        pub stdin: ChildStdin,
-        /// What it writes.
-        pub stdout: ChildStdout,
-        /// What it says about itself.
-        pub stderr: ChildStderr,
-        /// What it can connect to.
-        pub doors: Option<Doors>,
-        /// Its private places.
-        pub scratch: Option<Scratch>,
-        /// What notes what it asks for.
-        pub observer: Option<Observer>,
-        /// The handle on its life.
-        pub process: Process,
-    }
 
     /// A server's life.
     #[derive(Debug)]

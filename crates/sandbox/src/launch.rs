@@ -9,6 +9,7 @@ use crate::observe::Observer;
 use crate::outcome::{Breach, Ended, Grace};
 use crate::podman::Remains;
 use crate::process::{Meter, kill_session};
+use crate::running::Running;
 use crate::scratch::Scratch;
 use crate::spec::{Limits, Network, Spec};
 use crate::{Error, probe, sys};
@@ -25,7 +26,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -35,25 +36,6 @@ const START: Duration = Duration::from_secs(10);
 const END: Duration = Duration::from_secs(12);
 const QUEUE: usize = 64;
 const REPLY_BYTES: usize = 4096;
-
-/// A server that runs.
-#[derive(Debug)]
-pub struct Running {
-    /// What it reads.
-    pub stdin: ChildStdin,
-    /// What it writes.
-    pub stdout: ChildStdout,
-    /// What it says about itself. Whoever does not read it stops the server.
-    pub stderr: ChildStderr,
-    /// What it can connect to, where it was given doors.
-    pub doors: Option<Doors>,
-    /// Its private places, where it has any.
-    pub scratch: Option<Scratch>,
-    /// What notes what it asks for, where that was wished.
-    pub observer: Option<Observer>,
-    /// The handle on its life. Dropping it ends the server with all its descendants.
-    pub process: Process,
-}
 
 /// A server's life.
 #[derive(Debug)]

@@ -96,10 +96,33 @@ pub enum Content {
     Remote {
         /// Its address.
         url: String,
+        /// How messages go there and back.
+        #[serde(default, skip_serializing_if = "Transport::is_streamable")]
+        transport: Transport,
         /// The pinned keys, `sha256/` and base64 of the subject public key info.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         spki: Vec<String>,
     },
+}
+
+/// How messages go to a server over HTTP and back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// Streamable HTTP: what answers a message comes with the answer to its request.
+    #[default]
+    #[serde(rename = "http")]
+    Streamable,
+    /// HTTP+SSE of revision 2024-11-05: everything comes on one stream.
+    #[serde(rename = "sse")]
+    OneStream,
+}
+
+impl Transport {
+    /// Whether it is the one of today, which goes without saying.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+    fn is_streamable(&self) -> bool {
+        *self == Self::Streamable
+    }
 }
 
 /// An installed package: what the line of a package runner was resolved to.
@@ -154,8 +177,13 @@ impl fmt::Display for Content {
                 write!(out, "{title} ({integrity}), in {root} ({tree}), started as {path} {} ({digest})", arguments.join(" "))
             }
             Self::Image { image, arguments } => write!(out, "image {image} {}", arguments.join(" ")),
-            Self::Remote { url, spki } if spki.is_empty() => out.write_str(url),
-            Self::Remote { url, spki } => write!(out, "{url} (keys {})", spki.join(", ")),
+            Self::Remote { url, transport, spki } => {
+                out.write_str(url)?;
+                if *transport == Transport::OneStream {
+                    out.write_str(" over HTTP+SSE")?;
+                }
+                if spki.is_empty() { Ok(()) } else { write!(out, " (keys {})", spki.join(", ")) }
+            }
         }
     }
 }

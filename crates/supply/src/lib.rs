@@ -20,7 +20,7 @@ mod shown;
 
 pub use approve::{Approval, approve};
 pub use canonical::Definition;
-pub use content::{Content, Digest, Package};
+pub use content::{Content, Digest, Package, Transport};
 pub use difference::{Change, Changed, Difference, Part, compare};
 pub use error::Error;
 pub use judge::{Judgement, Status, judge};

@@ -128,12 +128,12 @@ impl Review {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Offered;
+    use crate::{Offered, Transport};
     use terms::{Name, Utc};
 
     fn fetched(tools: &[&str]) -> Fetched {
         Fetched {
-            content: Content::Remote { url: "https://mcp.example.com/".into(), spki: Vec::new() },
+            content: Content::Remote { url: "https://mcp.example.com/".into(), transport: Transport::default(), spki: Vec::new() },
             revision: "2025-11-25".into(),
             server_info: Definition::empty(),
             capabilities: Definition::empty(),

@@ -115,7 +115,7 @@ impl World {
     /// Starts the gateway on a state that it must not take; gives its exit code. Panics when it still runs after 10 s.
     pub fn serve_in_vain(&self) -> Option<i32> {
         let mut gateway = Running::start(&mut self.command(&["serve", "--json"]), &self.path("serve.log"));
-        gateway.wait(Duration::from_secs(10))
+        gateway.wait(Duration::from_secs(120))
     }
 
     /// Replaces `from` by `to`, of the same length, in the embedded database; gives how often it stood there. The gateway must be stopped.
@@ -159,7 +159,7 @@ impl World {
     pub fn stop(&mut self) -> Option<i32> {
         let mut gateway = self.gateway.take().expect("the gateway runs");
         gateway.signal(rustix::process::Signal::TERM);
-        gateway.wait(Duration::from_secs(10))
+        gateway.wait(Duration::from_secs(120))
     }
 
     /// Kills the gateway as a power cut would.
@@ -167,10 +167,10 @@ impl World {
         self.gateway.take().expect("the gateway runs").kill();
     }
 
-    /// Starts the gateway again on the same state. Panics unless it is ready within 30 s.
+    /// Starts the gateway again on the same state. Panics unless it is ready within two minutes.
     pub fn serve(&mut self) {
         let gateway = Running::start(&mut self.command(&["serve", "--json"]), &self.path("serve.log"));
-        let line = gateway.line(Duration::from_secs(30));
+        let line = gateway.line(Duration::from_secs(120));
         let line = line.unwrap_or_else(|| panic!("serve ended: {}", std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()));
         self.ready = serde_json::from_str(&line).unwrap_or_else(|fault| panic!("not the ready line ({fault}): {line}"));
         assert_eq!(self.ready["ready"], Value::Bool(true), "{line}");

@@ -304,7 +304,7 @@ impl<'a> Walk<'a> {
                 Step::End => return,
                 Step::Broken(_) if self.is_past_bound() => return,
                 Step::Broken(what) => {
-                    let what = format!("{what}; if the last stop was a crash, the next start takes it away and records so");
+                    let what = format!("{what}; {AFTER_A_CRASH}");
                     return self.problem(path, Some(offset + at), what);
                 }
             }
@@ -444,7 +444,7 @@ impl<'a> Walk<'a> {
             if size <= covered {
                 self.problem(&path, None, "the tile is missing or does not hold the tree's hashes");
             } else if self.live == Live::Stopped && self.nodes.contains_key(&path) {
-                self.problem(&path, None, "the tile does not hold the tree's hashes");
+                self.problem(&path, None, format!("the tile does not hold the tree's hashes; {AFTER_A_CRASH}"));
             }
         }
     }
@@ -484,6 +484,9 @@ impl<'a> Walk<'a> {
         self.live == Live::Running && (path.starts_with("tile/") || segment::ordinal(path).is_some())
     }
 }
+
+/// What may be of bytes that no checkpoint covers.
+const AFTER_A_CRASH: &str = "if the last stop was a crash, the next start takes it away and records so";
 
 /// Files that exist for a moment while the log is written; after a crash one may be left until the next start.
 pub const TRANSIENT: [&str; 3] = ["segment/preparing", "checkpoint.new", archive::PREPARING];

@@ -3,4 +3,5 @@
 mod bounds;
 mod one_stream;
 mod protocol_pin;
+mod subscriptions;
 mod waiting;

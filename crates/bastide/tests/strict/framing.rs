@@ -43,7 +43,7 @@ impl<'a> Wire<'a> {
     fn tell(&self, text: &str, piece: usize) -> String {
         let mut stream = TcpStream::connect(self.world.data()).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
         for piece in text.as_bytes().chunks(piece) {
             // Whoever is refused is not read any further.
             if stream.write_all(piece).is_err() {

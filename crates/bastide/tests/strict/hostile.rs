@@ -299,7 +299,7 @@ fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
             r#"{{"name":"echo","description":"{about}","inputSchema":{{"type":"object","properties":{{"text":{{"type":"string"}}}}}}}}"#
         )
     };
-    let old = "2025-11-25";
+    let (old, new) = ("2025-11-25", r#"["2026-07-28"]"#);
     let fresh = r#""ttlMs":0,"cacheScope":"private","#;
     vec![
         (On::OldWeb, "initialize", web("", &hello("2024-11-05", CAPABILITIES)), &[REVISION]),
@@ -307,6 +307,9 @@ fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
         (On::OldWeb, "initialize", web("", &fault(-32603)), &[GONE]),
         (On::OldWeb, "initialize", web("", &result("{}")), &[REVISION]),
         (On::OldWeb, "initialize", web("", &hello(old, "[]")), &[MALFORMED, CHANGED]),
+        (On::OldWeb, "initialize", web("", &hello(old, CAPABILITIES).replace(r#","version":"1.0.0""#, "")), &[MALFORMED]),
+        (On::OldWeb, "initialize", web("", &hello(old, CAPABILITIES).replace("serverInfo", r#"wicked":1,"serverInfo"#)), &[MALFORMED]),
+        (On::OldWeb, "initialize", web("", &hello(old, r#"{"tools":{},"Tools":{}}"#)), &[MALFORMED]),
         (On::OldWeb, "initialize", web("\r\nMcp-Session-Id: wicked 7Qx", &hello(old, CAPABILITIES)), &[GONE]),
         (On::OldWeb, "initialize", web("\r\nMcp-Session-Id: a\r\nMcp-Session-Id: b", &hello(old, CAPABILITIES)), &[GONE]),
         (On::OldWeb, "tools/list", web("", &tools(r#""nextCursor":"again","#, "[]")), &[MALFORMED]),
@@ -316,6 +319,9 @@ fn openings() -> Vec<(On, &'static str, Value, &'static [&'static str])> {
         (On::NewWeb, "server/discover", web("", &about(r#"["2025-11-25"]"#, CAPABILITIES)), &[REVISION]),
         (On::NewWeb, "server/discover", web("", &about("\"2026-07-28\"", CAPABILITIES)), &[REVISION, MALFORMED]),
         (On::NewWeb, "server/discover", web("", &about(r#"["2026-07-28"]"#, "\"all\"")), &[MALFORMED, CHANGED]),
+        (On::NewWeb, "server/discover", web("", &about(new, CAPABILITIES).replace(r#""ttlMs":0,"#, "")), &[MALFORMED]),
+        (On::NewWeb, "server/discover", web("", &about(new, CAPABILITIES).replace("ttlMs", r#"wicked":1,"ttlMs"#)), &[MALFORMED]),
+        (On::NewWeb, "server/discover", web("", &about(new, CAPABILITIES).replace("complete", "input_required")), &[MALFORMED]),
         (On::NewWeb, "server/discover", web("", &fault(-32022)), &[REVISION]),
         (On::NewWeb, "tools/list", web("", &tools("", "[]")), &[MALFORMED]),
         (On::NewWeb, "tools/list", web("", &tools(&format!(r#"{fresh}"resultType":"input_required","#), "[]")), &[MALFORMED]),

@@ -297,7 +297,7 @@ fn a_connection_that_carried_nonsense_ends_where_the_table_says() {
 fn every_row_says_what_becomes_of_the_connection() {
     let world = World::new();
     let mut agent = world.agent();
-    agent.patience = std::time::Duration::from_secs(10);
+    agent.patience = std::time::Duration::from_secs(60);
     let ends = [4, 6, 7, 9, 11, 12, 13, 15, 32, 33];
     let head: String = agent
         .headers(&[

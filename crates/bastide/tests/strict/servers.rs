@@ -654,6 +654,16 @@ fn errors(table: &mut Table) {
         let body = fault(code, "no", r#","data":{"supported":["wicked-7Qx"]}"#);
         table.act(name, on, json!([if on.is_web() { web(&body) } else { body }]), Told::Fault(-32603));
     }
+    let lacks = |data: &str| fault(-32021, "no", &format!(r#","data":{{"requiredCapabilities":{data}}}"#));
+    for (name, on, data) in [
+        ("what a client lacks, as a list", On::New, r#"["wicked-7Qx"]"#),
+        ("what a client lacks, and more", On::New, r#"{},"more":"wicked-7Qx""#),
+        ("what a client lacks, twice", On::NewWeb, r#"{"sampling":"wicked-7Qx","Sampling":{}}"#),
+    ] {
+        let body = if on.is_web() { web(&lacks(data)) } else { lacks(data) };
+        table.act(name, on, json!([body]), Told::Fault(-32603));
+    }
+    table.act("what a client lacks, of another era", On::Old, json!([lacks(r#"{"sampling":{}}"#)]), Told::Fault(-32603)).by(By::New("{}"));
     let pages = r#","data":{"elicitations":[{"mode":"url","message":"wicked-7Qx","url":"javascript:x","elicitationId":"e"}]}"#;
     table
         .act("a page that is a program in an error", On::Old, json!([fault(-32042, "no", pages)]), Told::Fault(-32603))

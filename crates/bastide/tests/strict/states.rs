@@ -9,11 +9,23 @@ const ABILITIES: &str = r#"{"elicitation":{"form":{}}}"#;
 fn script() -> String {
     let asks = r#"{"jsonrpc":"2.0","id":$ID,"result":{"resultType":"input_required","requestState":"theirs","inputRequests":{"who":{"method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{"name":{"type":"string"}}}}}}}}"#;
     let fine = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"fine"}]}}"#;
+    let form = |message: &str| {
+        format!(
+            r#"{{"method":"elicitation/create","params":{{"message":"{message}","requestedSchema":{{"type":"object","properties":{{}}}}}}}}"#
+        )
+    };
+    let nameless = format!(
+        r#"{{"jsonrpc":"2.0","id":$ID,"result":{{"resultType":"input_required","inputRequests":{{"":{},"1":{},"3":{}}}}}}}"#,
+        form("nameless"),
+        form("one"),
+        form("three")
+    );
+    let told = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":$ANSWER}]}}"#;
     let tools: Vec<Value> = (0..250)
         .map(|at| json!({"name": format!("tool-{at:03}"), "description": "One of many.", "inputSchema": {"type": "object"}}))
         .collect();
     json!({"era": "2026-07-28", "capabilities": {"tools": {}, "resources": {}, "prompts": {}}, "tools": tools,
-        "acts": {"ask": [[asks], [fine]], "ask too": [[asks], [fine]]}})
+        "acts": {"ask": [[asks], [fine]], "ask too": [[asks], [fine]], "nameless": [[nameless], [told]]}})
     .to_string()
 }
 
@@ -165,6 +177,24 @@ fn a_state_is_good_for_its_own_request_as_it_was_given_and_once() {
 }
 
 #[test]
+fn a_question_without_a_name_gets_one_that_no_other_has() {
+    let world = world();
+    let client = world.client("agent:tester", "/mcp");
+    let asked = modern(&client, "tools/call", call("nameless")).answer();
+    let questions = asked.result()["inputRequests"].as_object().unwrap();
+    assert_eq!(questions.keys().collect::<Vec<_>>(), ["2", "1", "3"], "{}", asked.0);
+    let answers: serde_json::Map<String, Value> = questions
+        .iter()
+        .map(|(key, question)| (key.clone(), json!({"action": "accept", "content": {"was": question["params"]["message"]}})))
+        .collect();
+    let state = asked.result()["requestState"].as_str().unwrap();
+    let told = modern(&client, "tools/call", with(call("nameless"), state, Value::Object(answers))).answer();
+    let was = |message: &str| json!({"action": "accept", "content": {"was": message}});
+    let heard: Value = serde_json::from_str(&told.text()).unwrap_or_else(|fault| panic!("{fault}: {}", told.0));
+    assert_eq!(heard, json!({"": was("nameless"), "1": was("one"), "3": was("three")}));
+}
+
+#[test]
 fn a_cursor_is_good_for_its_own_list_and_whom_it_was_given_to() {
     let world = world();
     let (client, second) = (world.client("agent:tester", "/mcp"), world.client("agent:second", "/mcp"));
@@ -203,7 +233,7 @@ fn nobody_listens_to_what_it_may_not_see_or_to_more_than_there_may_be() {
     let narrow = world.client("agent:narrow", "/mcp");
     let listen = |client: &Http, filter: Value| {
         let mut client = client.clone();
-        client.patience = std::time::Duration::from_secs(20);
+        client.patience = std::time::Duration::from_secs(90);
         let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
         let body = json!({"jsonrpc": "2.0", "id": 5, "method": "subscriptions/listen", "params": {"notifications": filter, "_meta": meta}})
             .to_string();
@@ -294,4 +324,76 @@ fn a_second_question_under_an_id_that_is_in_use_reaches_nobody() {
         audit.iter().any(|record| record["detail"]["cause"].as_str().is_some_and(|cause| cause.contains("id that is in use"))),
         "{audit:#?}"
     );
+}
+
+#[test]
+fn subscriptions_that_are_asked_for_at_once_are_no_more_than_there_may_be() {
+    let subscribed = r#"{"jsonrpc":"2.0","id":$ID,"result":{}}"#;
+    let script = json!({"era": "2025-11-25", "capabilities": {"resources": {"subscribe": true}},
+        "acts": {"slow": [[{"sleep": 1500}, subscribed]]}});
+    let world = World::with()
+        .file("box/slow.json", &script.to_string())
+        .file("box/slow.flag", r#"{"resources/subscribe": "slow"}"#)
+        .server(
+            "slow",
+            "run: [{bin}/evil-server, --script, {box}/slow.json, --flag, {box}/slow.flag, --journal, {box}/slow.jsonl]\n\
+             sandbox: { read: [{bin}], write: [{box}] }",
+        )
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { slow: [\"*\"] }")
+        .section("bounds", "streams: 1")
+        .start();
+    let client = world.client("agent:tester", "/mcp/slow");
+    let listen = |id: u32| {
+        let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
+        let params = json!({"notifications": {"resourceSubscriptions": ["canary://page"]}, "_meta": meta});
+        let body = json!({"jsonrpc": "2.0", "id": id, "method": "subscriptions/listen", "params": params}).to_string();
+        let head: String = client
+            .headers(&[("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen"), ("Host", &world.data().to_string())])
+            .iter()
+            .map(|(name, value)| format!("{name}: {value}\r\n"))
+            .collect();
+        let request = format!("POST /mcp/slow HTTP/1.1\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let enough = |text: &str| text.contains("acknowledged") || text.contains("\"error\"");
+        String::from_utf8_lossy(&client.raw_until(request.as_bytes(), enough)).into_owned()
+    };
+    let told: Vec<String> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|id| scope.spawn(move || listen(id))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let many = |text: &str| told.iter().filter(|told| told.contains(text)).count();
+    assert_eq!((many("acknowledged"), many("transport.bounds/streams")), (1, 3), "{told:#?}");
+}
+
+#[test]
+fn questions_that_wait_together_come_together() {
+    let form = |id: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":"{id}","method":"elicitation/create","params":{{"message":"{id}?","requestedSchema":{{"type":"object","properties":{{}}}}}}}}"#
+        )
+    };
+    let fine = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":$ANSWER}]}}"#;
+    let script = json!({"era": "2025-11-25", "capabilities": {"tools": {}}, "acts": {"both": [[form("who"), form("where"), form("who")], [], [fine]]}});
+    let world = World::with()
+        .file("box/both.json", &script.to_string())
+        .server(
+            "both",
+            "run: [{bin}/evil-server, --script, {box}/both.json, --journal, {box}/both.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }",
+        )
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { both: [\"*\"] }")
+        .start();
+    let client = world.client("agent:tester", "/mcp/both");
+    let params = json!({"name": "echo", "arguments": {"text": "both"}});
+    let asked = modern(&client, "tools/call", params.clone()).answer();
+    let questions = asked.result()["inputRequests"].as_object().unwrap();
+    let messages: Vec<_> = questions.values().map(|question| question["params"]["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["who?", "where?"], "each once: {}", asked.0);
+    let answers: serde_json::Map<String, Value> =
+        questions.keys().map(|key| (key.clone(), json!({"action": "accept", "content": {"key": key}}))).collect();
+    let state = asked.result()["requestState"].as_str().unwrap();
+    let told = modern(&client, "tools/call", with(params, state, Value::Object(answers))).answer();
+    assert!(told.text().contains("accept"), "{}", told.0);
+    let journal = std::fs::read_to_string(world.path("box/both.jsonl")).unwrap();
+    let replies: Vec<Value> =
+        journal.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|line: &Value| line.get("result").is_some()).collect();
+    assert_eq!(replies.iter().map(|reply| reply["id"].as_str().unwrap()).collect::<Vec<_>>(), ["who", "where"]);
 }

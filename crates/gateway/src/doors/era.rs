@@ -6,6 +6,7 @@ use super::Broken;
 use super::link::Frame;
 use crate::session::{Abilities, Ability};
 use http::{HeaderName, HeaderValue};
+use mcp::print::Meta;
 use mcp::view::Level;
 use mcp::{Document, Id, Method, Node, Outcome, Response, Revision, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -53,15 +54,16 @@ pub(super) enum Seen {
     Legacy,
 }
 
-/// Reads the answer to `server/discover`.
-pub(super) fn seen(response: &Response, revision: Revision) -> Seen {
+/// Reads the answer to `server/discover`. One that names the revision is held to it.
+pub(super) fn seen(response: &Response, revision: Revision) -> Result<Seen, Broken> {
     match response.outcome() {
         Outcome::Result(result)
             if mcp::view::discovered(result).is_some_and(|said| said.revisions.iter().any(|one| *one == revision.as_str())) =>
         {
-            Seen::Modern(response.clone())
+            mcp::check_result(Method::Discover, result, revision).map_err(Broken::Malformed)?;
+            Ok(Seen::Modern(response.clone()))
         }
-        Outcome::Result(_) | Outcome::Error { .. } => Seen::Legacy,
+        Outcome::Result(_) | Outcome::Error { .. } => Ok(Seen::Legacy),
     }
 }
 
@@ -100,14 +102,8 @@ pub(super) fn is_answer(status: http::StatusCode, frame: &bytes::Bytes, bounds: 
     }
 }
 
-/// Who we say that we are.
-pub(super) fn client() -> Vec<u8> {
-    let mut text = Vec::with_capacity(48);
-    let mut object = json::Object::open(&mut text);
-    object.text("name", "bastide").text("version", env!("CARGO_PKG_VERSION"));
-    object.close();
-    text
-}
+/// What we say of ourselves.
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Abilities as a capabilities object.
 pub(crate) fn print_abilities(abilities: Abilities) -> Vec<u8> {
@@ -134,12 +130,9 @@ pub(crate) fn state(meta: &mut json::Object<'_>, revision: Revision, abilities: 
     if revision.is_legacy() {
         return;
     }
-    meta.raw("io.modelcontextprotocol/clientCapabilities", &print_abilities(abilities));
-    meta.raw("io.modelcontextprotocol/clientInfo", &client());
-    if let Some(level) = level.and_then(|level| Level::ALL.get(usize::from(level))) {
-        meta.text("io.modelcontextprotocol/logLevel", level.as_str());
-    }
-    meta.text("io.modelcontextprotocol/protocolVersion", revision.as_str());
+    let log_level = level.and_then(|level| Level::ALL.get(usize::from(level)).copied());
+    let own = Meta { revision, capabilities: &print_abilities(abilities), version: VERSION, log_level, progress: None };
+    mcp::print::write_meta(meta, &own);
 }
 
 /// The headers of a request of `method` about `name`; none where the revision has none.
@@ -172,9 +165,7 @@ pub(super) fn request(revision: Revision, abilities: Abilities, id: &Id, method:
         return text.into();
     }
     let mut meta = Vec::with_capacity(256);
-    let capabilities = print_abilities(abilities);
-    let own =
-        mcp::print::Meta { revision, capabilities: &capabilities, version: env!("CARGO_PKG_VERSION"), log_level: None, progress: None };
+    let own = Meta { revision, capabilities: &print_abilities(abilities), version: VERSION, log_level: None, progress: None };
     mcp::print::print_meta(&mut meta, &own);
     let mut whole = Vec::with_capacity(320);
     let mut object = json::Object::open(&mut whole);

@@ -94,6 +94,13 @@ fn malformed() -> Broken {
     Broken::Malformed(mcp::Fault::of_row(68, mcp::Revision::NEWEST_LEGACY, None))
 }
 
+/// Whether a server said of itself what there is, in whatever era.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    Yes,
+    No,
+}
+
 /// Starts or dials a server that need not be approved yet, asks what it offers, and ends it again: for `lock`. A package is
 /// started from the tree of `installed`.
 ///
@@ -120,7 +127,7 @@ pub async fn fetch(
                 (found.content.clone(), super::local::start(servers, gate, None, server, run, found, &state).await?)
             }
             Carrier::Remote(remote) => {
-                let content = Content::Remote { url: remote.url.to_string(), spki: remote.pins.clone() };
+                let content = Content::Remote { url: remote.url.to_string(), transport: remote.transport, spki: remote.pins.clone() };
                 (content, servers.dial(gate, None, server, remote, &state).await?)
             }
         };
@@ -135,15 +142,16 @@ pub async fn fetch(
         };
         let outcome = tokio::time::timeout(super::OPENING, asked).await.unwrap_or(Err(Broken::Slow));
         link.leave().await;
-        Ok::<_, Closed>(outcome)
+        let met = if link.handshake().is_some() { Met::Yes } else { Met::No };
+        Ok::<_, Closed>((outcome, met))
     };
     let fetched = match (look(server.revision).await?, &server.carrier, server.revision) {
         // A process may not live through a question that it does not know: it is started anew, and not asked that.
-        (Err(Broken::Gone | Broken::Malformed(_) | Broken::Wire(_)), Carrier::Run(_), None) => {
+        ((Err(Broken::Gone | Broken::Wire(_)), Met::No), Carrier::Run(_), None) => {
             alive()?;
-            look(Some(Revision::NEWEST_LEGACY)).await??
+            look(Some(Revision::NEWEST_LEGACY)).await?.0?
         }
-        (outcome, ..) => outcome?,
+        ((outcome, _), ..) => outcome?,
     };
     if let Carrier::Run(run) = &server.carrier
         && content_of(contents, run, installed).await?.content != fetched.content

@@ -125,6 +125,8 @@ pub struct Link {
     probed: AtomicBool,
     changes: Changes,
     subscribing: Subscribing,
+    /// Whether another one is opened when it is lost.
+    kept: AtomicBool,
     /// On whose account its process runs.
     pub(crate) occasion: Occasion,
     /// The session that its process belongs to, where there is one.
@@ -154,33 +156,46 @@ pub struct InFlight {
     id: i64,
     way: Way,
     over: Over,
+    /// What came and was not taken yet.
+    held: Option<Result<Incoming, Broken>>,
 }
 
-/// A place on a link, counted as long as it is held.
-struct Aboard(Arc<Link>);
+/// A place on a link, counted as long as it is held: a link that is retired ends with the last one. What stands until the link ends is not waited for.
+struct Aboard(Arc<Link>, Lasting);
 
 impl Aboard {
-    fn new(link: &Arc<Link>) -> Self {
-        link.flights.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(link))
+    fn new(link: &Arc<Link>, lasting: Lasting) -> Self {
+        if lasting == Lasting::Call {
+            link.flights.fetch_add(1, Ordering::SeqCst);
+        }
+        Self(Arc::clone(link), lasting)
     }
 }
 
 impl Drop for Aboard {
     fn drop(&mut self) {
-        if self.0.flights.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_retired() {
+        if self.1 == Lasting::Call && self.0.flights.fetch_sub(1, Ordering::SeqCst) == 1 && self.0.is_retired() {
             self.0.end();
         }
     }
 }
 
 /// How long what is sent may be answered.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Lasting {
     /// As long as a call may.
     Call,
     /// Until it is taken back.
     Standing,
+}
+
+/// What became of a server that a call took too long at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overrun {
+    /// It is ended, with everything that it started.
+    Killed,
+    /// It goes on: it is not the session's alone, or not ours to end.
+    Spared,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -312,6 +327,7 @@ impl Link {
             probed: AtomicBool::new(false),
             changes: Changes::default(),
             subscribing: Subscribing::default(),
+            kept: AtomicBool::new(false),
             occasion,
             owner,
             flights: AtomicUsize::new(0),
@@ -389,6 +405,11 @@ impl Link {
         &self.subscribing
     }
 
+    /// Whether somebody sees to it already that another one is opened when it is lost; from now on somebody does.
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.swap(true, Ordering::Relaxed)
+    }
+
     /// What the server declared, with its name and instructions: the result of its handshake.
     pub fn handshake(&self) -> Option<Document> {
         self.handshake.lock().clone()
@@ -408,7 +429,7 @@ impl Link {
         lasting: Lasting,
         print: impl FnOnce(&Id) -> Frame,
     ) -> Result<InFlight, Broken> {
-        let aboard = Aboard::new(self);
+        let aboard = Aboard::new(self, lasting);
         if !self.is_open() {
             return Err(Broken::Gone);
         }
@@ -416,12 +437,12 @@ impl Link {
         let Frame { text: frame, fields } = print(&Id::Number(number));
         let way = match &self.carrier {
             Carrier::Pipe(pipe) => {
-                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No, held: None };
                 pipe.send(&frame).await?;
                 return Ok(flight);
             }
             Carrier::OneStream(sender) => {
-                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No };
+                let flight = InFlight { aboard, id: number, way: self.expect(number, owner), over: Over::No, held: None };
                 tokio::select! {
                     biased;
                     () = self.ended.cancelled() => return Err(Broken::Gone),
@@ -457,7 +478,7 @@ impl Link {
                 Way::Http { answers: Box::new(answers), resumed: 0, ended: None }
             }
         };
-        Ok(InFlight { aboard, id: number, way, over: Over::No })
+        Ok(InFlight { aboard, id: number, way, over: Over::No, held: None })
     }
 
     /// Where what belongs to request `number` comes, on a way that carries everything.
@@ -553,7 +574,7 @@ impl Link {
             asked => asked,
         };
         match asked {
-            Ok(response) => Ok(era::seen(&response, revision)),
+            Ok(response) => era::seen(&response, revision),
             Err(broken) => era::fallen(broken),
         }
     }
@@ -563,13 +584,15 @@ impl Link {
         self.era.set(revision);
         let mut params = Vec::with_capacity(256);
         let mut object = json::Object::open(&mut params);
-        object.text("protocolVersion", revision.as_str()).raw("capabilities", &era::print_abilities(may)).raw("clientInfo", &era::client());
+        object.text("protocolVersion", revision.as_str()).raw("capabilities", &era::print_abilities(may));
+        mcp::print::print_implementation(object.key("clientInfo"), era::VERSION);
         object.close();
         let response = self.ask(Method::Initialize, Some(&params)).await?;
         let Outcome::Result(result) = response.outcome() else { return Err(refused(Method::Initialize, &response)) };
         if !result.get("protocolVersion").is_some_and(|settled| settled.is_text(revision.as_str())) {
             return Err(Broken::Revision);
         }
+        mcp::check_result(Method::Initialize, result, revision).map_err(Broken::Malformed)?;
         self.learnt(&response)?;
         let mut frame = Vec::with_capacity(64);
         mcp::print_notification(&mut frame, Method::Initialized.as_str(), None);
@@ -743,6 +766,17 @@ impl Link {
         self.end();
     }
 
+    /// A call took longer than it may: a process of one session is killed with all that came from it.
+    pub(super) fn overrun(&self) -> Overrun {
+        match (&self.carrier, self.sharing) {
+            (Carrier::Pipe(_), Sharing::One) => {
+                self.kill();
+                Overrun::Killed
+            }
+            (Carrier::Pipe(_), Sharing::All) | (Carrier::Http { .. } | Carrier::OneStream(_), _) => Overrun::Spared,
+        }
+    }
+
     /// The session that its process belongs to, as long as there is one.
     pub(super) fn owner(&self) -> Option<Arc<Session>> {
         self.owner.as_ref().and_then(Weak::upgrade)
@@ -795,6 +829,9 @@ impl InFlight {
     /// # Errors
     /// [`Broken`]; then nothing more comes.
     pub async fn next(&mut self) -> Result<Incoming, Broken> {
+        if let Some(held) = self.held.take() {
+            return held;
+        }
         if self.over == Over::Yes {
             return Err(Broken::Gone);
         }
@@ -857,6 +894,18 @@ impl InFlight {
         next
     }
 
+    /// The next thing, if it comes `within` and is a question: anything else is held for [`Self::next`].
+    pub async fn question(&mut self, within: std::time::Duration) -> Option<Request> {
+        match tokio::time::timeout(within, self.next()).await {
+            Ok(Ok(Incoming::Question(request))) => Some(request),
+            Ok(other) => {
+                self.held = Some(other);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
     /// Gives the server as long again as a call has: it waited for its client meanwhile.
     pub fn renew(&mut self) {
         if let Way::Http { answers, .. } = &mut self.way {
@@ -884,6 +933,16 @@ impl InFlight {
         let mut frame = Vec::with_capacity(128);
         mcp::print_notification(&mut frame, Method::Cancelled.as_str(), Some(&params));
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.aboard.0.tell(frame)).await;
+    }
+
+    /// The server took too long: its processes end at once where they are the session's own, as whatever the call started would go on. One that others
+    /// use too, or that is not on this machine, is told that nobody waits any more.
+    pub async fn overrun(&mut self) {
+        if self.aboard.0.overrun() == Overrun::Killed {
+            self.over = Over::Yes;
+            return;
+        }
+        self.cancel().await;
     }
 
     /// The call that it was sent for is the only one that this belongs to.

@@ -1,7 +1,7 @@
 //! Starts local servers and watches what they say.
 
 use super::pipe::{Pipe, Watched};
-use super::{Closed, Found, Heard, Link, PROCESSES, Servers, Standing, State, credential, limits, outward};
+use super::{Closed, Found, Heard, Link, PROCESSES, Servers, Standing, State, credential, limits, outward, renew};
 use crate::gate::Gate;
 use crate::session::Session;
 use crate::snapshot::{Run, Server};
@@ -222,7 +222,7 @@ impl Watch {
                     },
                 },
                 () = tokio::time::sleep(self.idle) => {
-                    if self.link.waiting() == 0 {
+                    if self.link.waiting() == 0 && !self.is_listened_to() {
                         break true;
                     }
                 }
@@ -245,6 +245,16 @@ impl Watch {
         }
         if let Some(next) = next {
             crate::event::died(&self.gate, &self.link, &self.server.name, why.as_deref(), &tail.lines(), &next);
+        }
+    }
+
+    /// Whether a session of it is to hear of a resource's updates.
+    fn is_listened_to(&self) -> bool {
+        match &self.session {
+            Some(session) => {
+                session.upgrade().is_some_and(|session| !renew::wanted(&self.gate, &self.server.name, Some(&session)).is_empty())
+            }
+            None => !renew::wanted(&self.gate, &self.server.name, None).is_empty(),
         }
     }
 

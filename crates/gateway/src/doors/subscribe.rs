@@ -54,6 +54,16 @@ impl Subscribing {
         self.heard.send_modify(|heard| *heard = (*heard).max(asked));
     }
 
+    /// Whether something else is wanted than was asked for.
+    fn is_behind(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) != self.asked.load(Ordering::Acquire)
+    }
+
+    /// Wants to hear of these from the first request on.
+    pub(super) fn begin(&self, uris: BTreeSet<String>) {
+        self.resources.lock().extend(uris);
+    }
+
     fn change(&self) -> u64 {
         let now = self.wanted.fetch_add(1, Ordering::AcqRel) + 1;
         self.changed.notify_one();
@@ -150,12 +160,13 @@ async fn hold(
     let mut flight = link.listen(&params).await?;
     loop {
         tokio::select! {
-            () = subscribing.changed.notified() => {
+            // What changed before the request was sent is in it.
+            () = subscribing.changed.notified() => if subscribing.is_behind() {
                 flight.cancel().await;
                 return Ok(());
-            }
+            },
             next = flight.next() => match next? {
-                                Incoming::Note(note) if note.method == Method::ListenAcknowledged => {
+                Incoming::Note(note) if note.method == Method::ListenAcknowledged => {
                     *again = AGAIN;
                     subscribing.acknowledged();
                 }

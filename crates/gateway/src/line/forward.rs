@@ -249,9 +249,9 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
         Target::Dropped => Way::Accepted,
         Target::Stream(last) => {
             let bound = snapshot.bounds.streams;
-            if session.listening() >= bound {
+            let Some(_place) = session.claim(bound) else {
                 return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(bound as u64)));
-            }
+            };
             let subscriber = session.streams.stand(last.as_deref()).ok_or_else(|| trail.status(404, Code::SessionUnknown))?;
             Way::Opened(Some(subscriber))
         }
@@ -260,7 +260,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Way::Ended
         }
         Target::Reply(..) => {
-            Box::pin(gate.servers.reply(&recorded, &session)).await.map_err(|broken| lost(trail, &broken))?;
+            Box::pin(watched(trail, recorded.call(), deadline, gate.servers.reply(&recorded, &session))).await?;
             Way::Accepted
         }
         Target::Absent | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
@@ -278,7 +278,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             let server = Arc::clone(server);
             deadline = Instant::now() + server.call;
             let woken = match resolved.round() {
-                Some(round) => Box::pin(wake(gate, trail, resolved, round)).await?,
+                Some(round) => Box::pin(wake(gate, trail, &recorded, round, deadline)).await?,
                 None => None,
             };
             if let Some(way) = woken {
@@ -305,11 +305,14 @@ async fn listen(
     snapshot: &Snapshot,
 ) -> Result<Way, Halt> {
     let bound = snapshot.bounds.streams;
-    let full = session.listening() >= bound || session.subscription_count() >= SUBSCRIPTIONS;
-    let Some(id) = trail.client_id.clone().filter(|_| !full) else {
+    let asked = recorded.authorized().decided().honoured();
+    if session.subscription_count() + asked.resources.len() > SUBSCRIPTIONS {
+        return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(SUBSCRIPTIONS as u64)));
+    }
+    // INVARIANT: its place is taken before anything is waited for, or several at once would be more than there may be.
+    let Some((place, id)) = session.claim(bound).zip(trail.client_id.clone()) else {
         return Err(trail.refuse_with(Code::BoundStreams, terms::Hole::Most(bound as u64)));
     };
-    let asked = recorded.authorized().decided().honoured();
     let mut wants = Wants { lists: asked.lists.clone(), ..Wants::default() };
     let watching = async {
         for ((name, uri), shown) in &asked.resources {
@@ -331,12 +334,12 @@ async fn listen(
     }
     match &session.streams {
         Streams::Lines(outlet) => {
-            session.listeners.add(id, wants, outlet.clone(), Form::Line);
+            place.fill(id, wants, outlet.clone(), Form::Line);
             Ok(Way::Accepted)
         }
         Streams::Own | Streams::Events(_) => {
             let (sink, subscriber) = mpsc::channel(LISTENED);
-            session.listeners.add(id, wants.clone(), sink.clone(), Form::Event);
+            place.fill(id, wants.clone(), sink.clone(), Form::Event);
             if !wants.resources.is_empty() {
                 let (gate, session) = (Arc::clone(gate), Arc::clone(session));
                 tokio::spawn(async move {
@@ -361,16 +364,10 @@ pub(super) async fn send(
     deadline: Instant,
     extra: Option<&Extra>,
 ) -> Result<InFlight, Halt> {
-    let sending = tokio::time::timeout_at(deadline, gate.servers.send(gate, recorded, server, extra));
-    let sent = tokio::select! {
+    tokio::select! {
         biased;
-        code = ended(recorded.call()) => return Err(trail.refuse(code)),
-        sent = sending => sent,
-    };
-    match sent {
-        Ok(Ok(flight)) => Ok(flight),
-        Ok(Err(closed)) => Err(unavailable(trail, closed)),
-        Err(_) => Err(trail.refuse(Code::CallTimeout)),
+        code = ended(recorded.call()) => Err(trail.refuse(code)),
+        sent = gate.servers.send(gate, recorded, server, deadline, extra) => sent.map_err(|closed| unavailable(trail, closed)),
     }
 }
 
@@ -405,12 +402,13 @@ async fn subscribe(
 }
 
 /// Goes on with what a client comes back for. A state is good once; `None` when the server is to be asked anew.
-async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &Round) -> Result<Option<Way>, Halt> {
+async fn wake(gate: &Arc<Gate>, trail: &mut Trail, recorded: &Recorded, round: &Round, deadline: Instant) -> Result<Option<Way>, Halt> {
+    let resolved = recorded.authorized().decided().inspected().resolved();
     let void = |trail: &mut Trail| {
         let id = trail.client_id.clone();
         trail.fault(mcp::Fault::of_row(63, resolved.admitted().session().revision, id))
     };
-    if gate.rounds.states.spend(round, gate.clock.utc()) == Spent::Before {
+    if resolved.admitted().session().rounds.spend(round, gate.clock.utc()) == Spent::Before {
         return Err(void(trail));
     }
     let Upstream::Call(call) = round.state.upstream else { return Ok(None) };
@@ -428,7 +426,11 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
         }
         let mut text = Vec::with_capacity(answer.raw().len());
         answer.canonical(&mut text);
-        flight.link().reply(&question.id, &text).await.map_err(|broken| lost(trail, &broken))?;
+        let link = Arc::clone(flight.link());
+        if let Err(halt) = watched(trail, recorded.call(), deadline, link.reply(&question.id, &text)).await {
+            flight.cancel().await;
+            return Err(halt);
+        }
     }
     if open.is_empty() {
         flight.renew();
@@ -452,6 +454,16 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, resolved: &Resolved, round: &
     let most = resolved.snapshot().bounds.inflight;
     gate.rounds.hold(gate, trail.id, Suspended { flight, server, session, questions: open }, most);
     Ok(Some(Way::Own(Some(text))))
+}
+
+/// Waits for what is told to a server, until the call is ended or it is too late.
+async fn watched(trail: &mut Trail, call: &Call, deadline: Instant, told: impl Future<Output = Result<(), Broken>>) -> Result<(), Halt> {
+    let told = tokio::select! {
+        biased;
+        code = ended(call) => return Err(trail.refuse(code)),
+        told = tokio::time::timeout_at(deadline, told) => told,
+    };
+    told.unwrap_or(Err(Broken::Slow)).map_err(|broken| lost(trail, &broken))
 }
 
 /// Waits until an operator's kill ends the call, or its token does; says what the client is told. What the client cancels is sent all the same, and

@@ -3,6 +3,7 @@
 use super::decide;
 use super::forward::method;
 use super::resolve::Listing;
+use super::screen::own_bounds;
 use crate::arrival::Endpoint;
 use crate::cursor::Cursor;
 use crate::doors::Sort;
@@ -101,7 +102,7 @@ pub(super) fn page(
                 break;
             }
             if passed >= position {
-                shown.push(Value::Object(definition(item, server, session, listing)));
+                shown.extend(definition(item, server, session, listing).map(Value::Object));
             }
             passed += 1;
         }
@@ -138,8 +139,9 @@ fn subject(item: &Item, listing: Listing) -> (Subject<'_>, Sort) {
     }
 }
 
-/// The definition as this session sees it: under its shown name on `/mcp`, with the server named in `_meta`.
-fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Map<String, Value> {
+/// The definition as this session sees it: under its shown name on `/mcp`, with the server named in `_meta`. `None` when there is no way to say it in
+/// the session's revision: it is not listed then.
+fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Option<Map<String, Value>> {
     let mut definition = item.definition.clone();
     if session.endpoint == Endpoint::All {
         let key = match listing {
@@ -153,24 +155,48 @@ fn definition(item: &Item, server: &Server, session: &Session, listing: Listing)
     meta.insert("dev.bastide/server".to_owned(), Value::String(server.name.to_string()));
     definition.insert("_meta".to_owned(), Value::Object(meta));
     match server.pinned.as_ref().ok().and_then(|pinned| mcp::Revision::parse(&pinned.pin.revision)) {
-        Some(spoken) if spoken != session.revision => fitted(&definition, mcp::Legs { client: session.revision, server: spoken }, listing),
-        Some(_) | None => definition,
+        Some(spoken) if spoken != session.revision => {
+            let fitted = fitted(&definition, mcp::Legs { client: session.revision, server: spoken }, listing);
+            if fitted.is_none() {
+                tracing::warn!(server = %server.name, name = %item.name, client = %session.revision, "a definition cannot be said in this revision");
+            }
+            fitted
+        }
+        Some(_) | None => Some(definition),
     }
 }
 
-/// The definition as a client of another revision than its server's reads it.
-fn fitted(definition: &Map<String, Value>, legs: mcp::Legs, listing: Listing) -> Map<String, Value> {
+/// The definition as a client of another revision than its server's reads it; `None` when it cannot be read again.
+fn fitted(definition: &Map<String, Value>, legs: mcp::Legs, listing: Listing) -> Option<Map<String, Value>> {
     let sort = match listing {
         Listing::Tools => mcp::definition::Sort::Tool,
         Listing::Prompts => mcp::definition::Sort::Prompt,
         Listing::Templates => mcp::definition::Sort::Template,
     };
-    let bounds = mcp::Bounds { nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() };
-    let text = serde_json::to_vec(definition).unwrap_or_default();
-    let Ok(document) = mcp::Document::parse(text.into(), &bounds) else { return Map::new() };
+    let text = serde_json::to_vec(definition).ok()?;
+    let document = mcp::Document::parse(text.into(), &own_bounds()).ok()?;
     let mut edits = mcp::Edits::new();
     legs.definition(sort, document.root(), &mut edits);
     let mut fitted = Vec::with_capacity(512);
     document.print(&edits, &mut fitted);
-    serde_json::from_slice(&fitted).unwrap_or_default()
+    serde_json::from_slice(&fitted).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mcp::Revision;
+
+    #[test]
+    fn what_cannot_be_said_in_a_revision_is_not_said_at_all() {
+        let legs = mcp::Legs { client: Revision::R2026_07_28, server: Revision::R2025_11_25 };
+        let tool = |schema: Value| {
+            let tool = json!({"name": "t", "inputSchema": schema, "execution": {"taskSupport": "optional"}});
+            fitted(tool.as_object().unwrap(), legs, Listing::Tools)
+        };
+        let plain = tool(json!({"type": "object"})).unwrap();
+        assert_eq!(Value::Object(plain), json!({"name": "t", "inputSchema": {"type": "object"}}));
+        let deep = (0..mcp::Bounds::DEEPEST).fold(json!({}), |inner, _| json!({"not": inner}));
+        assert_eq!(tool(json!({"type": "object", "not": deep})), None);
+    }
 }

@@ -95,7 +95,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => {
-                    Box::pin(flight.cancel()).await;
+                    Box::pin(flight.overrun()).await;
                     return Err(trail.refuse(Code::CallTimeout));
                 }
                 next = flight.next() => match next {

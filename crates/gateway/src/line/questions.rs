@@ -13,8 +13,16 @@ use bytes::Bytes;
 use mcp::{Id, Method, Node, Request};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 use terms::{Code, Hole};
 use tokio::sync::mpsc;
+
+/// For how long questions are gathered that go to a client in one result.
+const WINDOW: Duration = Duration::from_millis(50);
+/// What we call the first question of a call that waits.
+const FIRST: usize = 1;
+/// Why a question goes nowhere whose id another one has.
+const DOUBLED: &str = "a question came under an id that is in use";
 
 /// What becomes of a question.
 pub(super) enum Asked {
@@ -33,7 +41,7 @@ pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
     let Way::Server(flight, server) = forwarded.way() else { return Asked::Declined };
     if forwarded.session().questions.has(flight.link(), &request.id) {
         // Whatever is replied under this id would answer the first one.
-        trail.cause = Some("a question came under an id that is in use".to_owned());
+        trail.cause = Some(DOUBLED.to_owned());
         return Asked::Declined;
     }
     let params = if may(forwarded, server, request.method, request.params()) {
@@ -51,7 +59,9 @@ pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
     }
     let session = Arc::clone(forwarded.session());
     if !session.revision.is_legacy() {
-        return suspend(gate, trail, forwarded, request, params);
+        let first = Open { key: FIRST.to_string(), id: request.id.clone(), method: request.method, params: params.into() };
+        let questions = together(gate, trail, forwarded, first).await;
+        return suspend(gate, trail, forwarded, questions);
     }
     let question = Question {
         method: request.method,
@@ -68,22 +78,53 @@ pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
     Asked::Client(printed(&id, request.method, &params))
 }
 
-/// A client that cannot be asked on the way is told what is asked, and comes back with the answer.
-fn suspend(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, request: &Request, params: Vec<u8>) -> Asked {
+/// The `first` question, and those that come right behind it. What may not be asked is declined.
+async fn together(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, first: Open) -> Vec<Open> {
+    let mut questions = vec![first];
+    while questions.len() < mcp::Bounds::QUESTIONS {
+        let Way::Server(flight, _) = forwarded.way_mut() else { break };
+        let Some(request) = flight.question(WINDOW).await else { break };
+        if questions.iter().any(|question| question.id == request.id) {
+            trail.cause = Some(DOUBLED.to_owned());
+            continue;
+        }
+        let Way::Server(flight, server) = forwarded.way() else { break };
+        let params = if may(forwarded, server, request.method, request.params()) {
+            super::screen::params(gate, trail, forwarded, request.params(), request.method)
+        } else {
+            None
+        };
+        match params {
+            Some(params) => {
+                let key = (FIRST + questions.len()).to_string();
+                questions.push(Open { key, id: request.id.clone(), method: request.method, params: params.into() });
+            }
+            None => {
+                trail.cause = Some(format!("the question `{}` was declined", request.method.as_str()));
+                let _ = flight.link().decline(&request.id, request.method).await;
+            }
+        }
+    }
+    questions
+}
+
+/// A client that cannot be asked on the way is told what is asked, and comes back with the answers.
+fn suspend(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, questions: Vec<Open>) -> Asked {
     let session = Arc::clone(forwarded.session());
-    let key = "1".to_owned();
+    let asked =
+        |question: &Open| rounds::Asked { key: question.key.clone(), theirs: String::new(), method: question.method.as_str().to_owned() };
     let state = State {
         about: forwarded.recorded().authorized().decided().inspected().resolved().about(),
         round: forwarded.rounds() + 1,
-        asked: vec![rounds::Asked { key: key.clone(), theirs: String::new(), method: request.method.as_str().to_owned() }],
+        asked: questions.iter().map(asked).collect(),
         upstream: Upstream::Call(trail.id),
     };
     let Some(sealed) = gate.rounds.states.seal(&*gate.entropy, &state, session.id, gate.clock.utc()) else { return Asked::Declined };
     let Way::Server(flight, server) = forwarded.take_way() else { return Asked::Declined };
-    let mut text = Vec::with_capacity(params.len() + 512);
-    mcp::print::print_input_required(&mut text, [(key.as_str(), request.method, params.as_slice())], Some(&sealed));
-    let open = Open { key, id: request.id.clone(), method: request.method, params: params.into() };
-    Asked::Wait(text, Suspended { flight, server, session, questions: vec![open] })
+    let mut text = Vec::with_capacity(questions.iter().map(|question| question.params.len() + 64).sum::<usize>() + 512);
+    let entries = questions.iter().map(|question| (question.key.as_str(), question.method, &*question.params));
+    mcp::print::print_input_required(&mut text, entries, Some(&sealed));
+    Asked::Wait(text, Suspended { flight, server, session, questions })
 }
 
 /// What becomes of the questions in a result.
@@ -161,9 +202,10 @@ pub(super) fn wait(
     questions: Vec<(String, Method, Vec<u8>)>,
     upstream: Upstream,
 ) -> Result<Vec<u8>, Halt> {
-    // A server's own names are kept, as some clients know what they mean; what has none is numbered.
-    let own = |number: usize, theirs: &String| if theirs.is_empty() { (number + 1).to_string() } else { theirs.clone() };
-    let keys: Vec<String> = questions.iter().enumerate().map(|(number, (theirs, ..))| own(number, theirs)).collect();
+    // A server's own names are kept, as some clients know what they mean; what has none gets the next number that is nobody's name.
+    let mut numbers = (1_u64..).map(|number| number.to_string()).filter(|number| questions.iter().all(|(theirs, ..)| theirs != number));
+    let mut own = |theirs: &String| if theirs.is_empty() { numbers.next() } else { Some(theirs.clone()) };
+    let keys: Vec<String> = questions.iter().filter_map(|(theirs, ..)| own(theirs)).collect();
     let asked = questions.iter().zip(&keys).map(|((theirs, method, _), key)| rounds::Asked {
         key: key.clone(),
         theirs: theirs.clone(),

@@ -200,7 +200,7 @@ fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, t
     let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
-    match gate.rounds.states.open(&state, session.id, &about(target, Some(params)), gate.clock.utc()) {
+    match gate.rounds.states.open(&state, session.id, &session.rounds, &about(target, Some(params)), gate.clock.utc()) {
         Some(round) => {
             let fits = |asked: &Asked| {
                 let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));

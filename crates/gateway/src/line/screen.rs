@@ -130,7 +130,7 @@ fn own(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, result: Vec<u8>) -
 }
 
 /// Lists of ours may be longer than a server's answer.
-fn own_bounds() -> mcp::Bounds {
+pub(super) fn own_bounds() -> mcp::Bounds {
     mcp::Bounds { message: 64 << 20, members: 1 << 20, values: 1 << 24, nesting: mcp::Bounds::DEEPEST, ..mcp::Bounds::default() }
 }
 
@@ -164,7 +164,8 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                 returned(trail, "input_required", &result);
                 return Ok(Release::Result(result));
             }
-            let missing = data.filter(|_| code == mcp::CAPABILITY_MISSING && !forwarded.session().revision.is_legacy());
+            let modern = !forwarded.session().revision.is_legacy() && !forwarded.spoken().is_legacy();
+            let missing = data.filter(|data| modern && code == mcp::CAPABILITY_MISSING && mcp::check_missing(*data).is_ok());
             let (code, data) = match pages.or(missing) {
                 Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
                 None => passed_on(forwarded, code, data),

@@ -4,14 +4,14 @@ use crate::seal::{NONCE, Seals};
 use mcp::Method;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use terms::{CallId, Entropy, SessionId, Utc};
 
 /// How long a client may take to come back.
 pub const LIFE: Duration = Duration::from_secs(300);
-/// States that were used and are not yet too old.
-const SPENT: usize = 65_536;
+/// States of one session that were used and are not yet too old.
+const SPENT: usize = 4_096;
 
 /// What a client was asked, and what it comes back for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,11 +64,14 @@ pub struct Round {
     expires: u64,
 }
 
-/// Seals and opens states under a key of this process, and knows which were used.
+/// Seals and opens states under a key of this process.
 pub struct States {
     seals: Seals,
-    spent: Mutex<BTreeMap<(u64, [u8; NONCE]), ()>>,
 }
+
+/// Which states of one session were used: nobody else uses them up, or learns of them.
+#[derive(Debug, Default)]
+pub struct Used(Mutex<BTreeSet<(u64, [u8; NONCE])>>);
 
 /// What became of using a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +83,9 @@ pub enum Spent {
 }
 
 impl States {
-    /// Those of a new key, none used.
+    /// Those of a new key.
     pub fn new(entropy: &dyn Entropy) -> Self {
-        Self { seals: Seals::new(entropy), spent: Mutex::default() }
+        Self { seals: Seals::new(entropy) }
     }
 
     /// The text of a state; `None` when it cannot be sealed.
@@ -90,23 +93,51 @@ impl States {
         self.seals.seal(entropy, state, &bound(session), now, LIFE)
     }
 
-    /// What a state says; `None` when it is not ours, was altered, is another session's or request's, too old, or was used.
-    pub fn open(&self, text: &str, session: SessionId, about: &[u8; 32], now: Utc) -> Option<Round> {
+    /// What a state says; `None` when it is not ours, was altered, is another session's or request's, too old, or was `used`.
+    pub fn open(&self, text: &str, session: SessionId, used: &Used, about: &[u8; 32], now: Utc) -> Option<Round> {
         let opened = self.seals.open::<State>(text, &bound(session), now)?;
         let (state, nonce, expires) = (opened.said, opened.nonce, opened.expires);
-        let good = state.about == *about && !self.spent.lock().contains_key(&(expires, nonce));
+        let good = state.about == *about && !used.0.lock().contains(&(expires, nonce));
         good.then_some(Round { state, nonce, expires })
     }
+}
 
+impl Used {
     /// Uses a state up; [`Spent::Before`] when that was done before, or cannot be remembered.
     pub fn spend(&self, round: &Round, now: Utc) -> Spent {
-        let mut spent = self.spent.lock();
+        let mut spent = self.0.lock();
         let fresh = spent.split_off(&(now.seconds(), [0; NONCE]));
         *spent = fresh;
-        if spent.len() >= SPENT || spent.insert((round.expires, round.nonce), ()).is_some() { Spent::Before } else { Spent::Now }
+        if spent.len() < SPENT && spent.insert((round.expires, round.nonce)) { Spent::Now } else { Spent::Before }
     }
 }
 
 fn bound(session: SessionId) -> String {
     format!("round {session}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(number: u64, expires: u64) -> Round {
+        let mut nonce = [0; NONCE];
+        nonce[..8].copy_from_slice(&number.to_be_bytes());
+        let state = State { about: [0; 32], round: 1, asked: Vec::new(), upstream: Upstream::Fresh };
+        Round { state, nonce, expires }
+    }
+
+    #[test]
+    fn who_uses_up_its_own_uses_up_nobody_elses() {
+        let (greedy, other) = (Used::default(), Used::default());
+        let now = Utc::from_seconds(1_000);
+        let most = u64::try_from(SPENT).unwrap();
+        assert!((0..most).all(|number| greedy.spend(&round(number, 1_300), now) == Spent::Now));
+        assert_eq!(greedy.spend(&round(most, 1_300), now), Spent::Before, "no more can be remembered");
+        assert_eq!(other.spend(&round(most, 1_300), now), Spent::Now);
+        assert_eq!(other.spend(&round(most, 1_300), now), Spent::Before);
+        let later = Utc::from_seconds(1_301);
+        assert_eq!(greedy.spend(&round(most, 1_600), later), Spent::Now, "what is too old need not be remembered");
+        assert_eq!(greedy.0.lock().len(), 1);
+    }
 }

@@ -5,7 +5,7 @@ use mcp::view::Filter;
 use mcp::{Id, Method};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use supply::Kind;
 use terms::ServerName;
 use tokio::sync::mpsc;
@@ -56,8 +56,31 @@ struct Listener {
 #[derive(Default)]
 pub struct Listeners {
     open: Mutex<Vec<Listener>>,
+    /// Places that were claimed and are not filled yet; looked at under the lock of the others.
+    claimed: AtomicUsize,
     /// Set under the lock of the others.
     closed: AtomicBool,
+}
+
+/// A place for one stream or subscription, free again when it is dropped.
+pub struct Place<'a> {
+    listeners: &'a Listeners,
+}
+
+impl Place<'_> {
+    /// Enters a subscription in it and acknowledges it, which is the first that it hears.
+    pub fn fill(self, id: Id, wants: Wants, sink: mpsc::Sender<Bytes>, form: Form) {
+        let listeners = self.listeners;
+        let mut open = listeners.open.lock();
+        listeners.add(&mut open, Listener { id, wants, sink, form });
+        drop(self);
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.listeners.claimed.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl News<'_> {
@@ -122,12 +145,20 @@ impl Listener {
 }
 
 impl Listeners {
-    /// Enters a subscription and acknowledges it, which is the first that it hears.
-    pub fn add(&self, id: Id, wants: Wants, sink: mpsc::Sender<Bytes>, form: Form) {
-        let mut text = Vec::with_capacity(256);
-        mcp::print::print_acknowledged(&mut text, &id, &wants.filter());
-        let listener = Listener { id, wants, sink, form };
+    /// A place for one more where there are fewer than `most`, which is asked while nobody else can claim one.
+    pub(super) fn claim(&self, most: impl FnOnce() -> usize) -> Option<Place<'_>> {
         let mut open = self.open.lock();
+        open.retain(|listener| !listener.sink.is_closed());
+        if open.len() + self.claimed.load(Ordering::Relaxed) >= most() {
+            return None;
+        }
+        self.claimed.fetch_add(1, Ordering::Relaxed);
+        Some(Place { listeners: self })
+    }
+
+    fn add(&self, open: &mut Vec<Listener>, listener: Listener) {
+        let mut text = Vec::with_capacity(256);
+        mcp::print::print_acknowledged(&mut text, &listener.id, &listener.wants.filter());
         if !listener.hear(&text) {
             return;
         }
@@ -199,8 +230,8 @@ mod tests {
         let tools = Wants { lists: BTreeSet::from([Kind::Tool]), resources: BTreeMap::new() };
         let one_file =
             Wants { lists: BTreeSet::new(), resources: BTreeMap::from([((server.clone(), "a:b".to_owned()), "x:y".to_owned())]) };
-        listeners.add(Id::Text("7".into()), tools, one, Form::Line);
-        listeners.add(Id::Number(7), one_file, two, Form::Event);
+        listeners.claim(|| 8).unwrap().fill(Id::Text("7".into()), tools, one, Form::Line);
+        listeners.claim(|| 8).unwrap().fill(Id::Number(7), one_file, two, Form::Event);
         listeners.tell(&News::Changed(Kind::Tool));
         listeners.tell(&News::Changed(Kind::Prompt));
         listeners.tell(&News::Updated { server: &server, uri: "a:b", shown: "x:y" });
@@ -216,10 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn a_place_is_taken_before_it_is_filled_and_free_when_nobody_listens() {
+        let listeners = Listeners::default();
+        let one = listeners.claim(|| 2).unwrap();
+        let two = listeners.claim(|| 2).unwrap();
+        assert!(listeners.claim(|| 2).is_none());
+        drop(one);
+        let (sink, receiver) = mpsc::channel(8);
+        two.fill(Id::Number(1), Wants::default(), sink, Form::Event);
+        let three = listeners.claim(|| 2).unwrap();
+        assert!(listeners.claim(|| 2).is_none());
+        drop((three, receiver));
+        assert!(listeners.claim(|| 1).is_some());
+    }
+
+    #[test]
     fn the_end_is_the_answer() {
         let listeners = Listeners::default();
         let (sink, mut receiver) = mpsc::channel(8);
-        listeners.add(Id::Number(1), Wants::default(), sink, Form::Line);
+        listeners.claim(|| 8).unwrap().fill(Id::Number(1), Wants::default(), sink, Form::Line);
         listeners.close();
         let heard = heard(&mut receiver);
         let last = heard.last().unwrap();
@@ -229,7 +275,7 @@ mod tests {
         );
         assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
         let (sink, mut receiver) = mpsc::channel(8);
-        listeners.add(Id::Number(2), Wants::default(), sink, Form::Line);
+        listeners.claim(|| 8).unwrap().fill(Id::Number(2), Wants::default(), sink, Form::Line);
         assert!(receiver.try_recv().is_ok() && receiver.try_recv().is_ok(), "its acknowledgement, and its end");
         assert_eq!(receiver.try_recv(), Err(mpsc::error::TryRecvError::Disconnected));
     }

@@ -25,19 +25,24 @@ pub struct Meta<'a> {
 /// Appends the `_meta` of a modern request of ours, one JSON object.
 pub fn print_meta(out: &mut Vec<u8>, meta: &Meta<'_>) {
     let mut object = Object::open(out);
+    write_meta(&mut object, meta);
+    object.close();
+}
+
+/// The same into a `_meta` that holds other members too.
+pub fn write_meta(object: &mut Object<'_>, meta: &Meta<'_>) {
     object.text(VERSION_KEY, meta.revision.as_str()).raw(CAPABILITIES_KEY, meta.capabilities);
-    implementation(object.key(CLIENT_KEY), meta.version);
+    print_implementation(object.key(CLIENT_KEY), meta.version);
     if let Some(level) = meta.log_level {
         object.text(LEVEL_KEY, level.as_str());
     }
     if let Some(token) = meta.progress {
         token.write(object.key("progressToken"));
     }
-    object.close();
 }
 
-/// Appends what we say of ourselves, one JSON object.
-pub(crate) fn implementation(out: &mut Vec<u8>, version: &str) {
+/// Appends what we say of ourselves in any revision, one JSON object: our name and our own `version`.
+pub fn print_implementation(out: &mut Vec<u8>, version: &str) {
     let mut info = Object::open(out);
     info.text("name", "bastide").text("version", version);
     info.close();
@@ -50,7 +55,7 @@ pub fn print_own_meta(out: &mut Vec<u8>, subscription: Option<&Id>, version: Opt
         id.write(object.key(SUBSCRIPTION_KEY));
     }
     if let Some(version) = version {
-        implementation(object.key(SERVER_KEY), version);
+        print_implementation(object.key(SERVER_KEY), version);
     }
     object.close();
 }

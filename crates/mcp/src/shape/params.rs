@@ -131,6 +131,9 @@ static PAGE_OF_URL: Shape = Shape::Object(&[
 /// The `data` of the error [`crate::URL_ELICITATION_REQUIRED`].
 pub(super) static ELICITATIONS: Shape = Shape::Object(&[must("elicitations", &Shape::List(&PAGE_OF_URL))]);
 
+/// The `data` of the error [`crate::CAPABILITY_MISSING`].
+pub(super) static MISSING: Shape = Shape::Object(&[must("requiredCapabilities", &Shape::Open)]);
+
 const TITLE: Field = may("title", &Shape::Text);
 const DESCRIPTION: Field = may("description", &Shape::Text);
 const CHOICES: Shape = Shape::List(&Shape::Object(&[must("const", &Shape::Text), must("title", &Shape::Text)]));

@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// A file that is written in place.
 pub trait Handle: Send {
@@ -105,6 +106,9 @@ struct Named {
     file: File,
 }
 
+/// How long a log's lock is waited for: a reader asks in passing whether there is a writer, and what a killed writer started may hold it a moment longer.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 impl RealDisk {
@@ -118,10 +122,14 @@ impl RealDisk {
             .map_err(super::io("."))?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let lock = rustix::fs::open(folder, flags, Mode::empty()).map_err(|error| super::io(".")(error.into()))?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self(Arc::new(Root { path: folder.to_owned(), lock }))),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::Locked),
-            Err(error) => Err(super::io(".")(error.into())),
+        let until = Instant::now() + LOCK_WAIT;
+        loop {
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self(Arc::new(Root { path: folder.to_owned(), lock }))),
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < until => std::thread::sleep(LOCK_WAIT / 50),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Locked),
+                Err(error) => return Err(super::io(".")(error.into())),
+            }
         }
     }
 

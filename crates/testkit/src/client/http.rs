@@ -61,7 +61,7 @@ pub struct Http {
 impl Http {
     /// An agent for `path` at `address`.
     pub fn new(address: SocketAddr, path: &str, token: Option<&str>) -> Self {
-        Self { address, path: path.into(), token: token.map(str::to_owned), session: None, patience: Duration::from_secs(30), next: 0 }
+        Self { address, path: path.into(), token: token.map(str::to_owned), session: None, patience: Duration::from_secs(90), next: 0 }
     }
 
     /// The same agent at another path.

@@ -22,7 +22,7 @@ pub struct Stdio {
 impl Stdio {
     /// Launches `command`, its standard error going to `log`.
     pub fn launch(command: &mut Command, log: &Path) -> Self {
-        Self { running: Running::start(command, log), next: 0, beside: Vec::new(), patience: Duration::from_secs(30) }
+        Self { running: Running::start(command, log), next: 0, beside: Vec::new(), patience: Duration::from_secs(90) }
     }
 
     /// `initialize`, then `notifications/initialized`.

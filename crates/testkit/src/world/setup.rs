@@ -98,7 +98,7 @@ impl Setup {
         let mut command = Command::new(self.root.path().join("bin/canary-server"));
         command.arg("--http").arg("--journal").arg(self.root.path().join(format!("box/{name}.jsonl")));
         let server = Running::start(&mut command, &self.root.path().join("remote.log"));
-        let address = server.line(Duration::from_secs(5)).expect("a server that listens");
+        let address = server.line(Duration::from_secs(60)).expect("a server that listens");
         self.others.push(server);
         self.server(name, &format!("url: http://{address}/mcp\n{more}"))
     }
@@ -113,7 +113,7 @@ impl Setup {
         command.arg("--http").arg("--script").arg(within(script.into()));
         command.arg("--flag").arg(within(format!("box/{first}.flag"))).arg("--journal").arg(within(format!("box/{first}.jsonl")));
         let server = Running::start(&mut command, &self.root.path().join("remote.log"));
-        let address = server.line(Duration::from_secs(30)).expect("a server that listens");
+        let address = server.line(Duration::from_secs(120)).expect("a server that listens");
         self.others.push(server);
         for name in names {
             put(&mut self.servers, name, &format!("url: http://{address}/mcp\n{more}"));

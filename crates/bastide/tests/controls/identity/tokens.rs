@@ -314,10 +314,10 @@ print('told: ' + s.accept()[0].makefile().readline(), flush=True)";
     other.args(["python3", "-c", LISTEN]).arg(&theirs).current_dir("/").uid(65_534).gid(65_534);
     other.env("PATH", "/usr/bin:/bin");
     let other = testkit::Running::start(&mut other, &world.path("other.log"));
-    assert_eq!(other.line(Duration::from_secs(20)).as_deref(), Some("ready"));
+    assert_eq!(other.line(Duration::from_secs(90)).as_deref(), Some("ready"));
     std::os::unix::fs::symlink(&theirs, world.state().join("bastide.sock")).unwrap();
     let output = world.run(&["connect", "--no-start"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("user 65534"), "{output:?}");
-    assert_eq!(other.line(Duration::from_secs(20)).as_deref(), Some("told: "));
+    assert_eq!(other.line(Duration::from_secs(90)).as_deref(), Some("told: "));
 }

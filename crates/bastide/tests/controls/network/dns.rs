@@ -67,7 +67,7 @@ fn reached_over_tls(named: &str, outside: &Outside) -> (World, bool) {
     let mut resolver = Command::new("/usr/bin/python3");
     resolver.args(["resolver.py", "leaf.pem", "key.pem"]).current_dir(&root);
     let resolver = Running::start(&mut resolver, &root.join("resolver.log"));
-    let port = resolver.line(Duration::from_secs(30)).unwrap();
+    let port = resolver.line(Duration::from_secs(90)).unwrap();
     // The gateway trusts what the system trusts, which is this file.
     let wrapper =
         format!("#!/bin/sh\nSSL_CERT_FILE='{}' exec '{}' \"$@\"\n", root.join("authority.pem").display(), env!("CARGO_BIN_EXE_bastide"));

@@ -185,7 +185,7 @@ said = json.dumps('open')"#;
     let world = world(code, &outside, &list);
     assert_eq!(run(&world), json!("open"));
     let (mut stream, _) = listener.accept().unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
     assert!(stream.read(&mut [0; 64]).unwrap() > 0);
     let ended = std::thread::spawn(move || {
         while stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}

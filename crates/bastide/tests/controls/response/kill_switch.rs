@@ -182,7 +182,7 @@ impl Flight {
             let message = caller.request("tools/call", json!({"name": "canary__wait", "arguments": {"ms": 25_000}}));
             (caller.post(&message, &[]), Instant::now())
         });
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while world.reached().len() == reached {
             assert!(Instant::now() < end, "the call is not under way");
             std::thread::sleep(Duration::from_millis(10));
@@ -257,7 +257,7 @@ fn leaving() -> World {
 #[track_caller]
 fn kept(world: &World, folder: &Value) -> Value {
     let event = || world.audit().into_iter().find(|record| record["event"] == "forensics.kept" && record["detail"]["folder"] == *folder);
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(90);
     loop {
         if let Some(event) = event() {
             return event;

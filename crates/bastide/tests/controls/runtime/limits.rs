@@ -2,6 +2,7 @@
 
 use super::{python, until};
 use serde_json::json;
+use testkit::World;
 
 #[test]
 fn memory_beyond_the_limit_ends_the_server_and_is_on_record() {
@@ -81,9 +82,48 @@ said = json.dumps([count < 40, *(resource.getrlimit(kind) for kind in (resource.
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_ended() {
-    let mut world = python("script", "import time; time.sleep(600)\nsaid = 'late'", "call: 1s").write();
+fn a_call_that_takes_too_long_is_ended_with_all_that_its_server_started() {
+    let code = "
+import time
+if message['params']['arguments'].get('stay'):
+    for _ in range(4):
+        if os.fork() == 0:
+            os.setsid(); time.sleep(600); os._exit(0)
+    time.sleep(600)
+said = 'here'";
+    let mut world = python("script", code, "call: 2s").write();
     world.json(&["lock", "--yes"]);
     world.serve();
-    assert_eq!(world.agent().call("script__run", json!({})).refused(), "runtime.limits/timeout");
+    let family = || -> Vec<u32> {
+        let all = super::servers(&world);
+        all.into_iter().filter(|pid| super::command(*pid).contains("script.py")).collect()
+    };
+    let mut agent = world.agent();
+    assert_eq!(agent.call("script__run", json!({})).text(), "here");
+    let first = family();
+    assert_eq!(first.len(), 1, "{first:?}");
+    for _ in 0..2 {
+        let mut late = agent.clone();
+        let call = std::thread::spawn(move || late.call("script__run", json!({"stay": true})).refused().to_owned());
+        until(|| family().len() == 5);
+        assert_eq!(call.join().unwrap(), "runtime.limits/timeout");
+        until(|| family().is_empty());
+        assert_eq!(agent.call("script__run", json!({})).text(), "here", "the next call starts another one");
+    }
+    assert!(family().iter().all(|pid| !first.contains(pid)));
+    let audit = world.audit();
+    assert!(audit.iter().all(|record| record["event"] != "runtime.server-died"), "what we end has not died: {audit:#?}");
+}
+
+#[test]
+fn a_server_that_others_use_too_is_told_that_a_call_took_too_long() {
+    let entry = "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }";
+    let world = World::with().server("canary", &format!("{entry}\ncall: 1s\ninstances: shared")).start();
+    let (mut one, mut two) = (world.agent(), world.agent());
+    assert_eq!(two.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    let before = super::servers(&world);
+    assert_eq!(one.call("canary__wait", json!({"ms": 2_000})).refused(), "runtime.limits/timeout");
+    until(|| world.journal().iter().any(|message| message["method"] == "notifications/cancelled"));
+    until(|| two.call("canary__echo", json!({"text": "hi"})).text() == "hi");
+    assert_eq!(super::servers(&world), before, "it was ended");
 }

@@ -34,7 +34,7 @@ fn local() -> Setup {
 fn remote() -> (Setup, Running) {
     let program = testkit::binary("bastide-testkit", "evil-server");
     let server = Running::start(Command::new(program).args(["--mode", "echo", "--http"]), std::path::Path::new("/dev/null"));
-    let address = server.line(Duration::from_secs(5)).unwrap();
+    let address = server.line(Duration::from_secs(60)).unwrap();
     let entry = format!("url: http://{address}/mcp\nauth: {{ bearer: vault:evil/token }}\ntrust: internal");
     (World::with().evil("echo").server("evil", &entry).secret("evil/token", VALUE), server)
 }

@@ -289,7 +289,7 @@ fn a_running_gateway_installs_too_and_keeps_the_tree_that_may_still_run() {
     let world = world("[npx, -y, \"@tiny/tiny-server\", x]");
     locked(&world, &registry, &["--yes"]);
     let gateway = Running::start(registry.tell(&mut world.command(&["serve", "--json"])), &world.path("serve.log"));
-    assert!(gateway.line(Duration::from_secs(30)).is_some_and(|line| line.contains("ready")));
+    assert!(gateway.line(Duration::from_secs(120)).is_some_and(|line| line.contains("ready")));
     let mut agent = world.agent();
     assert_eq!(agent.call("tiny__hello", json!({})).text(), "hello x");
     let mut seen = trees(&world);

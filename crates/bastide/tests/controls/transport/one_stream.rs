@@ -117,7 +117,7 @@ impl OneStream {
 }
 
 fn until(what: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(90);
     while !what() {
         assert!(Instant::now() < end, "it does not come");
         std::thread::sleep(Duration::from_millis(20));
@@ -173,4 +173,29 @@ fn with_its_stream_a_session_ends_and_the_next_call_opens_another() {
     assert_eq!(agent.call("far__echo", json!({"text": "hi"})).text(), "hi");
     server.is(Mood::Astray);
     assert_eq!(agent.call("far__echo", json!({"text": "hi"})).refused(), "runtime.limits/timeout");
+}
+
+#[test]
+fn a_server_that_is_spoken_to_otherwise_than_it_was_approved_is_not_used() {
+    let server = OneStream::start();
+    let mut world = server.world();
+    let lock = std::fs::read_to_string(world.path("bastide.lock")).unwrap();
+    assert!(lock.contains("\"sse\""), "{lock}");
+    assert_eq!(world.agent().call("far__echo", json!({"text": "hi"})).text(), "hi");
+    for (from, to, code) in
+        [("transport: sse", "transport: http", Some("supply.pinning/changed")), ("transport: http", "transport: sse", None)]
+    {
+        world.stop();
+        world.edit(from, to);
+        world.serve();
+        server.seen.lock().unwrap().clear();
+        let answer = world.agent().call("far__echo", json!({"text": "hi"}));
+        match code {
+            Some(code) => {
+                assert_eq!(answer.refused(), code);
+                assert!(server.seen.lock().unwrap().is_empty(), "it was asked all the same");
+            }
+            None => assert_eq!(answer.text(), "hi"),
+        }
+    }
 }

@@ -59,6 +59,8 @@ fn answer(mut stream: TcpStream, told: &Mutex<Vec<Value>>) -> std::io::Result<()
             write!(stream, "{head}data: {question}\n\n")?;
             return reader.read_to_end(&mut body).map(drop);
         }
+        // The reply to a question, which it never takes note of.
+        None if message.get("result").is_some() => return reader.read_to_end(&mut body).map(drop),
         _ if head.starts_with("GET") => {
             return stream.write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         }
@@ -80,7 +82,7 @@ fn call(world: &World, token: &str, number: usize, more: &Value) -> Response {
 }
 
 fn until(what: &str, done: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + Duration::from_secs(90);
     while !done() {
         assert!(Instant::now() < end, "{what}");
         std::thread::sleep(Duration::from_millis(20));
@@ -111,4 +113,24 @@ fn calls_that_wait_are_bounded_and_end_with_their_session() {
     until("it is not on record", || abandoned() == 1);
     world.json(&["kill", "--principal", "agent:tester", "--reason", "tested"]);
     until("a call outlived its session", || abandoned() == 3);
+}
+
+#[test]
+fn a_kill_ends_a_call_whose_server_does_not_take_the_answer() {
+    let asker = Asker::start();
+    let world = World::with()
+        .server("asker", &format!("url: http://{}/mcp\nrevision: \"2025-11-25\"\ncall: 300s", asker.address))
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { asker: [ask, \"question:elicitation\"] }")
+        .start();
+    let token = world.token("agent:tester", &[]);
+    let asked = call(&world, &token, 1, &json!({})).answer().0;
+    let key = asked["result"]["inputRequests"].as_object().unwrap().keys().next().unwrap().clone();
+    let answers = json!({"requestState": asked["result"]["requestState"], "inputResponses": {key: {"action": "decline"}}});
+    std::thread::scope(|scope| {
+        let back = scope.spawn(|| call(&world, &token, 1, &answers).answer());
+        until("it was not answered", || asker.told.lock().unwrap().iter().any(|message| message.get("result").is_some()));
+        world.json(&["kill", "--principal", "agent:tester", "--reason", "tested"]);
+        assert_eq!(back.join().unwrap().refused(), "response.kill-switch/stopped");
+    });
+    until("the server was not told", || asker.cancelled() == 1);
 }

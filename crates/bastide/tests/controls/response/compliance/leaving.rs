@@ -51,7 +51,7 @@ fn an_interrupted_run_takes_back_what_it_made() {
         let mut assess = Running::start(&mut world.command(&["assess"]), &world.path("assess.log"));
         until_probed(&world);
         assess.signal(signal);
-        assert_eq!(assess.wait(Duration::from_secs(30)), Some(3));
+        assert_eq!(assess.wait(Duration::from_secs(90)), Some(3));
         let said = std::fs::read_to_string(world.path("assess.log")).unwrap();
         assert!(said.contains("interrupted") && said.contains("taken back"), "{said}");
         assert_eq!(left(&world), Vec::<String>::new());
