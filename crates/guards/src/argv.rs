@@ -448,8 +448,7 @@ impl<'a> Scan<'_, 'a> {
 
     /// A cluster of short options; gives how many words behind it are values.
     fn short(&mut self, word: &'a str, next: Option<&'a str>) -> Result<usize, Reason> {
-        let mut letters = word.char_indices().skip(1);
-        while let Some((at, letter)) = letters.next() {
+        for (at, letter) in word.char_indices().skip(1) {
             let rest = word.get(at + letter.len_utf8()..).unwrap_or_default();
             let mut buffer = [0; 4];
             let name: &str = letter.encode_utf8(&mut buffer);

@@ -397,7 +397,6 @@ const POSTGRES: &[&str] = &[
     "ts_headline",
     "ts_rank",
     "ts_rank_cd",
-    "ts_rewrite",
     "tsrange",
     "tstzrange",
     "unaccent",
@@ -416,7 +415,6 @@ const POSTGRES: &[&str] = &[
     "float8",
     "bool",
     "substring_index",
-    "xmin",
     "abbrev",
     "broadcast",
     "min_scale",
@@ -620,12 +618,6 @@ const SQLITE: &[&str] = &[
     "unlikely",
     "concat",
     "octet_length",
-    "pragma_table_info",
-    "pragma_table_xinfo",
-    "pragma_index_list",
-    "pragma_index_info",
-    "pragma_foreign_key_list",
-    "pragma_database_list",
     "generate_series",
 ];
 

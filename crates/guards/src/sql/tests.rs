@@ -179,6 +179,7 @@ fn whatever_does_more_is_refused() {
         "SELECT lo_export(1, 'x')",
         "SELECT dblink('a', 'b')",
         "SELECT * FROM dblink('a', 'b') AS t(a int)",
+        "SELECT ts_rewrite('a'::tsquery, 'SELECT b, c FROM d')",
         "SELECT query_to_xml('DELETE FROM t', true, true, '')",
         "SELECT nextval('s')",
         "SELECT setval('s', 1)",
