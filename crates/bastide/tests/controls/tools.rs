@@ -38,8 +38,8 @@ fn refuses(world: &World, agent: &mut Http, texts: &[(&str, &str)]) {
 /// The facts of the guard on the last call that reached a server.
 fn facts(world: &World) -> Value {
     let records = world.audit();
-    let found = records.iter().rev().find(|record| record["facts"]["guards"].is_array()).unwrap_or_else(|| panic!("no facts of a guard"));
-    found["facts"]["guards"][0].clone()
+    let found = records.iter().rev().map(|record| &record["facts"]["guards"][0]).find(|facts| facts.is_object());
+    found.cloned().unwrap_or_default()
 }
 
 /// A gateway with this guard does not start, and says why.
