@@ -6,6 +6,7 @@
 
 mod amend;
 mod built;
+mod cases;
 mod client;
 mod cross;
 mod decode;
@@ -22,6 +23,7 @@ mod unit;
 
 pub use amend::{Amended, Boxed, amend};
 pub use built::{NotBuilt, not_built};
+pub use cases::{Caller, Case, Expect, cases};
 pub use file::*;
 pub use init::{Starter, init_text};
 pub use load::{Loaded, Source, load, schema};

@@ -103,7 +103,7 @@ pub(crate) fn state(bytes: &[u8]) {
     another[input.below(32)] ^= 1 << input.below(8);
     assert!(states.open(&text, session, &used, &another, now).is_none(), "for another request");
     assert!(states.open(&text, session, &used, &about, now.after(rounds::LIFE)).is_none(), "too old");
-    assert!(others.open(&text, session, &about, now).is_none(), "of another process");
+    assert!(others.open(&text, session, &used, &about, now).is_none(), "of another process");
     let changed = altered(&text, &mut input);
     if changed != text {
         assert!(states.open(&changed, session, &used, &about, now).is_none(), "altered");

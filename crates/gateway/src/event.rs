@@ -6,7 +6,7 @@ use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
 use detect::{Budget, Channel, Scratch};
-use mcp::Revision;
+use mcp::{Method, Revision};
 use sandbox::{Aim, Call, Kept, Next};
 use std::path::Path;
 use terms::{CallId, Class, Control, RecordId, ServerName};
@@ -54,6 +54,16 @@ pub(crate) fn stray(gate: &Gate, link: &Link, server: &ServerName, row: u8) {
     object.int("row", i64::from(row));
     object.close();
     let happened = Happened { event: "transport.server-stray", severity: Severity::Low, mitre: &[], refused: None };
+    tell(gate, link, server, &happened, &detail);
+}
+
+/// A server put a question that belongs to no call, or to one of several, and that was answered for everybody.
+pub(crate) fn unowned(gate: &Gate, link: &Link, server: &ServerName, method: Method) {
+    let mut detail = Vec::with_capacity(64);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("method", method.as_str());
+    object.close();
+    let happened = Happened { event: "transport.server-question", severity: Severity::Low, mitre: &[], refused: None };
     tell(gate, link, server, &happened, &detail);
 }
 

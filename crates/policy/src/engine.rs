@@ -139,6 +139,11 @@ impl Engine {
         self.rules.is_empty()
     }
 
+    /// The servers that exist.
+    pub(crate) fn servers(&self) -> &[ServerName] {
+        &self.servers
+    }
+
     /// The names of the roles, in the order of the sources.
     pub fn role_names(&self) -> impl Iterator<Item = &Name> {
         self.roles.iter().map(|role| &role.source.name)

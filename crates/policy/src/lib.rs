@@ -8,6 +8,7 @@
 
 mod check;
 mod compile;
+mod diff;
 mod digest;
 mod engine;
 mod error;
@@ -24,9 +25,11 @@ mod role;
 mod rule;
 mod slice;
 mod source;
+mod space;
 mod verdict;
 
 pub use check::{Inventory, Notice, Why};
+pub use diff::{Change, Difference, Direction, Known, Side, diff, direction};
 pub use engine::Engine;
 pub use error::Error;
 pub use explain::{Explanation, Miss, Near};
@@ -38,4 +41,5 @@ pub use pattern::{Pattern, PatternError};
 pub use place::{Excerpt, Place, Problem};
 pub use rule::{Effect, Rule};
 pub use source::{CedarSource, Entry, Hours, Limits, RoleSource, ServerEntries, Sources, Strict};
+pub use space::{Space, Spoken, TooMany};
 pub use verdict::{Judgement, Obligation, Reason, Release, Verdict, Wait, release};

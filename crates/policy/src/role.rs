@@ -39,6 +39,15 @@ impl Role {
         })
     }
 
+    /// The names and patterns of its members that can be somebody.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = (Kind, &str)> {
+        self.members.iter().filter_map(|member| match member {
+            Member::Agent(glob) => Some((Kind::Agent, glob.as_str())),
+            Member::User(glob) => Some((Kind::User, glob.as_str())),
+            Member::Group => None,
+        })
+    }
+
     /// The agents and users that are named without a wildcard, and whether there are members beside them.
     pub(crate) fn exact(&self) -> (Vec<(Kind, &str)>, bool) {
         let mut names = Vec::new();

@@ -1,9 +1,11 @@
 //! Agents that show every byte of what they get.
 
 mod http;
+mod one_stream;
 mod stdio;
 
 pub use http::{Http, Response};
+pub use one_stream::OneStream;
 pub use stdio::Stdio;
 
 use serde_json::Value;

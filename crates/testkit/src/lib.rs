@@ -16,7 +16,7 @@ mod registry;
 pub mod server;
 mod world;
 
-pub use client::{Answer, Http, Response, Stdio};
+pub use client::{Answer, Http, OneStream, Response, Stdio};
 pub use clock::SetClock;
 pub use entropy::SeededEntropy;
 pub use names::Names;

@@ -1,7 +1,7 @@
 //! `explain`: what became of a call and why, or what would become of one.
 
 mod recorded;
-mod supposed;
+pub(super) mod supposed;
 
 use super::configured;
 use crate::outcome::{Common, Failure};

@@ -1,4 +1,9 @@
-//! `policy`: the rules, as sentences and as Cedar, and what is odd about them.
+//! `policy`: the rules, as sentences and as Cedar, what is odd about them, what a change of them changes, and whether they decide as expected.
+
+mod diff;
+mod test;
+
+pub(super) use diff::known;
 
 use super::configured;
 use crate::outcome::{Common, Failure};
@@ -15,6 +20,15 @@ pub enum Verb {
     /// Compile the rules and say what can never take effect
     #[command(after_help = "Example:\n  bastide policy check --as-text")]
     Check(Check),
+    /// Say in words what another configuration lets in or shuts out, over all principals, tools and prompts that either names
+    #[command(after_help = "Examples:\n  bastide policy diff bastide.yaml proposed.yaml\n  \
+        git show main:bastide.yaml > /tmp/old.yaml && bastide policy diff /tmp/old.yaml bastide.yaml --no-wider")]
+    Diff(diff::Args),
+    /// Compare decisions with those that files expect
+    #[command(after_help = "Example:\n  bastide policy test expected.yaml\n\nA file:\n  cases:\n  \
+        - { as: agent:coder, call: files__read_file, expect: allow }\n  \
+        - { as: agent:coder, user: ana, call: db__run, arguments: { sql: DROP TABLE t }, expect: refuse }")]
+    Test(test::Args),
 }
 
 /// In which form.
@@ -33,7 +47,11 @@ pub struct Check {
 /// # Errors
 /// [`Failure`] with every problem.
 pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
-    let Verb::Check(args) = verb;
+    let args = match verb {
+        Verb::Check(args) => args,
+        Verb::Diff(args) => return diff::run(args, common),
+        Verb::Test(args) => return test::run(args, common),
+    };
     let configured = configured(common)?;
     let engine = sources::policy(&configured)?;
     let notices = engine.check(&sources::inventory(&configured));

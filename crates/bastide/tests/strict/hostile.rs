@@ -1,7 +1,7 @@
 //! What servers may do to harm, each in turn: the caller is told what the table says, it is on record, nobody else is harmed, and the same server
 //! serves again when it behaves.
 
-use crate::servers::{Act, Ask, By, DIED, GONE, MALFORMED, MARK, On, STRAY, Told, acts};
+use crate::servers::{Act, Ask, By, DIED, GONE, MALFORMED, MARK, On, STRAY, Told, UNOWNED, acts};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -224,7 +224,7 @@ fn remembered(audit: &[Value], acts: &[Act], on: On, event: &str) -> Result<(), 
     let classes: BTreeSet<&str> = of.iter().map(|act| act.class).collect();
     let wanted = if event == DIED { of.len() } else { classes.len() };
     let found: Vec<&Value> = audit.iter().filter(|record| record["server"] == on.word() && record["event"] == event).collect();
-    let told = found.iter().all(|record| record["detail"].get("row").is_some() || record["detail"].get("stderr").is_some());
+    let told = found.iter().all(|record| ["row", "stderr", "method"].iter().any(|key| record["detail"].get(key).is_some()));
     if found.len() >= wanted && told { Ok(()) } else { Err(format!("{}: {} of {wanted} {event}", on.word(), found.len())) }
 }
 
@@ -252,7 +252,7 @@ fn the_caller_is_told_it_is_on_record_and_nobody_else_is_harmed() {
         wrong.extend(recorded(&audit, act, reference).err());
     }
     for on in On::ALL {
-        wrong.extend([DIED, STRAY].iter().filter_map(|event| remembered(&audit, &acts, on, event).err()));
+        wrong.extend([DIED, STRAY, UNOWNED].iter().filter_map(|event| remembered(&audit, &acts, on, event).err()));
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), acts.len(), wrong.join("\n"));
     assert_eq!(world.verify()["ok"], true);

@@ -104,6 +104,7 @@ pub(crate) struct Act {
 
 const FINE: Told = Told::Says("fine");
 pub(crate) const STRAY: &str = "transport.server-stray";
+pub(crate) const UNOWNED: &str = "transport.server-question";
 pub(crate) const DIED: &str = "runtime.server-died";
 
 fn message(inner: &str) -> String {
@@ -502,7 +503,9 @@ fn questions(table: &mut Table) {
         .act("a question of a modern server", On::New, json!([question("1", "elicitation/create", FORM), fine()]), FINE)
         .by(form)
         .event(STRAY);
-    table.act("a question after the answer", On::Old, json!([fine(), question("1", "sampling/createMessage", SAMPLING)]), FINE);
+    table
+        .act("a question after the answer", On::Old, json!([fine(), question("1", "sampling/createMessage", SAMPLING)]), FINE)
+        .event(UNOWNED);
 }
 
 /// Questions in results.

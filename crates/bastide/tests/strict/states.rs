@@ -397,3 +397,63 @@ fn questions_that_wait_together_come_together() {
         journal.lines().filter_map(|line| serde_json::from_str(line).ok()).filter(|line: &Value| line.get("result").is_some()).collect();
     assert_eq!(replies.iter().map(|reply| reply["id"].as_str().unwrap()).collect::<Vec<_>>(), ["who", "where"]);
 }
+
+#[test]
+fn a_question_that_may_be_anothers_is_asked_of_nobody() {
+    let form = r#"{"jsonrpc":"2.0","id":"whose","method":"elicitation/create","params":{"message":"Whose?","requestedSchema":{"type":"object","properties":{}}}}"#;
+    let fine = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":"fine"}]}}"#;
+    // A server that takes one request after another: the first one is still open when it asks.
+    let script = json!({"era": "2025-11-25", "capabilities": {"tools": {}}, "acts": {"open": [[], [fine]], "ask": [[form, fine], []]}});
+    let http = json!({"era": "2025-11-25", "capabilities": {"tools": {}}, "acts": {
+        "get": [[{"raw": format!("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")}, {"sleep": 1500},
+            {"raw": format!("data: {form}\n\n")}, {"sleep": 30_000}]],
+        "slow": [[{"sleep": 3000}, {"behave": true}]]}});
+    let world = World::with()
+        .file("box/open.json", &script.to_string())
+        .file("box/far.json", &http.to_string())
+        .file("box/far.flag", r#"{"GET": "get"}"#)
+        .server("open", "run: [{bin}/evil-server, --script, {box}/open.json, --journal, {box}/open.jsonl]\ncall: 4s\nsandbox: { read: [{bin}], write: [{box}] }")
+        .scripted(&["far"], "box/far.json", "trust: internal\nclearance: restricted")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { open: [\"*\"], far: [\"*\"] }")
+        .start();
+    let declined = |name: &str| {
+        let journal = std::fs::read_to_string(world.path(&format!("box/{name}.jsonl"))).unwrap_or_default();
+        journal
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .any(|line| line["id"] == "whose" && line["result"]["action"] == "decline")
+    };
+    let client = |path: &str| {
+        let mut client = world.client("agent:tester", path);
+        let hello =
+            json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "t", "version": "1"}});
+        let message = client.request("initialize", hello);
+        client.session = client.post(&message, &[]).header("mcp-session-id").map(str::to_owned);
+        client.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), &[]);
+        client
+    };
+    let two = client("/mcp/open");
+    let call = |id: u32, text: &str| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": text}}});
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| two.post(&call(1, "open"), &[]));
+        while !std::fs::read_to_string(world.path("box/open.jsonl")).unwrap_or_default().contains("\"open\"") {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let second = two.post(&call(2, "ask"), &[]);
+        assert_eq!(second.answer().text(), "fine");
+        for response in [second, first.join().unwrap()] {
+            assert!(response.messages().iter().all(|message| message.get("method").is_none()), "{:?}", response.messages());
+        }
+    });
+    assert!(declined("open"));
+    let far = client("/mcp/far");
+    let answered = far.post(&call(1, "slow"), &[]);
+    assert_eq!(answered.messages().len(), 1, "{:?}", answered.messages());
+    assert_eq!(answered.answer().text(), "slow");
+    assert!(declined("far"));
+    let audit = world.audit();
+    for server in ["open", "far"] {
+        let told = audit.iter().filter(|record| record["event"] == "transport.server-question" && record["server"] == server);
+        assert_eq!(told.map(|record| &record["detail"]["method"]).collect::<Vec<_>>(), ["elicitation/create"], "{server}");
+    }
+}

@@ -114,6 +114,7 @@ pub struct Link {
     pending: Mutex<HashMap<i64, Pending>>,
     strays: AtomicU32,
     reported: AtomicBool,
+    wondered: AtomicBool,
     bounds: mcp::Bounds,
     era: Era,
     /// The result of the server's handshake, or what it says of itself where there is none.
@@ -157,7 +158,7 @@ pub struct InFlight {
     way: Way,
     over: Over,
     /// What came and was not taken yet.
-    held: Option<Result<Incoming, Broken>>,
+    held: Option<Box<Result<Incoming, Broken>>>,
 }
 
 /// A place on a link, counted as long as it is held: a link that is retired ends with the last one. What stands until the link ends is not waited for.
@@ -319,6 +320,7 @@ impl Link {
             pending: Mutex::default(),
             strays: AtomicU32::new(0),
             reported: AtomicBool::new(false),
+            wondered: AtomicBool::new(false),
             bounds,
             era: Era::default(),
             handshake: Mutex::new(None),
@@ -744,6 +746,11 @@ impl Link {
         !self.reported.swap(true, Ordering::Relaxed)
     }
 
+    /// Whether this is the first question of nobody's that is told of.
+    pub(super) fn first_unowned(&self) -> bool {
+        !self.wondered.swap(true, Ordering::Relaxed)
+    }
+
     /// How many messages came that belong to nothing.
     pub fn stray_count(&self) -> u32 {
         self.strays.load(Ordering::Relaxed)
@@ -830,7 +837,7 @@ impl InFlight {
     /// [`Broken`]; then nothing more comes.
     pub async fn next(&mut self) -> Result<Incoming, Broken> {
         if let Some(held) = self.held.take() {
-            return held;
+            return *held;
         }
         if self.over == Over::Yes {
             return Err(Broken::Gone);
@@ -899,7 +906,7 @@ impl InFlight {
         match tokio::time::timeout(within, self.next()).await {
             Ok(Ok(Incoming::Question(request))) => Some(request),
             Ok(other) => {
-                self.held = Some(other);
+                self.held = Some(Box::new(other));
                 None
             }
             Err(_) => None,

@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::snapshot::{Run, Server};
 use crate::standing;
 use crate::trail::Occasion;
-use mcp::Message;
+use mcp::{Id, Message, Method};
 use sandbox::podman::{self, Container, Engine, Mount};
 use sandbox::{Breach, Ended, Limits, Network, Running, Scratch, Spec, Tail, Weakness};
 use std::path::PathBuf;
@@ -291,17 +291,23 @@ pub(super) async fn sort(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Server
     };
     match sorted {
         None => {}
-        Some((Standing::Unowned(method), Some(id))) => {
-            if let Err(cause) = link.decline(&id, method).await {
-                tracing::debug!(server = %server.name, %cause, "a question could not be declined");
-            }
-        }
+        Some((Standing::Unowned(method), Some(id))) => unowned(gate, link, server, &id, method).await,
         Some((Standing::Note(note), _)) => {
             let session = session.and_then(Weak::upgrade);
             standing::note(gate, link, server, session.as_ref(), note).await;
         }
         Some((Standing::Stray(row), _)) => stray(gate, link, server, row),
         Some((Standing::Late | Standing::Unowned(_), _)) => drop(gate.metrics.strays.inc()),
+    }
+}
+
+/// Answers a question that belongs to no call: nobody is asked it, as whose it is would be a guess. The first of a link goes on record.
+async fn unowned(gate: &Gate, link: &Arc<Link>, server: &Server, id: &Id, method: Method) {
+    if let Err(cause) = link.decline(id, method).await {
+        tracing::debug!(server = %server.name, %cause, "a question could not be declined");
+    }
+    if method != Method::Ping && link.first_unowned() {
+        crate::event::unowned(gate, link, &server.name, method);
     }
 }
 
@@ -341,7 +347,7 @@ pub(super) async fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Serv
                         let session = session.as_ref().and_then(Weak::upgrade);
                         standing::note(&gate, &link, &server, session.as_ref(), note).await;
                     }
-                    Ok(Heard::Message(Message::Request(request))) => drop(link.decline(&request.id, request.method).await),
+                    Ok(Heard::Message(Message::Request(request))) => unowned(&gate, &link, &server, &request.id, request.method).await,
                     Ok(Heard::Message(Message::Response(_))) => stray(&gate, &link, &server, 66),
                     Ok(Heard::Stray(row)) => stray(&gate, &link, &server, row),
                     Err(_) => return link.end(),

@@ -140,4 +140,26 @@ mod tests {
         assert_eq!(greedy.spend(&round(most, 1_600), later), Spent::Now, "what is too old need not be remembered");
         assert_eq!(greedy.0.lock().len(), 1);
     }
+
+    #[test]
+    fn a_state_is_good_for_its_time_and_its_session_alone() {
+        struct Counting(std::sync::atomic::AtomicU8);
+        impl Entropy for Counting {
+            fn fill(&self, bytes: &mut [u8]) {
+                bytes.fill(self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+            }
+        }
+        let entropy = Counting(std::sync::atomic::AtomicU8::new(0));
+        let states = States::new(&entropy);
+        let (own, other) = (SessionId::new(&entropy), SessionId::new(&entropy));
+        let state = State { about: [7; 32], round: 1, asked: Vec::new(), upstream: Upstream::State(Some("theirs".into())) };
+        let now = Utc::from_seconds(1_000);
+        let text = states.seal(&entropy, &state, own, now).unwrap();
+        let open = |session, about: u8, seconds| states.open(&text, session, &Used::default(), &[about; 32], Utc::from_seconds(seconds));
+        assert_eq!(open(own, 7, 1_299).unwrap().state, state);
+        assert!(open(own, 7, 1_300).is_none(), "too old");
+        assert!(open(other, 7, 1_001).is_none(), "another session's");
+        assert!(open(own, 8, 1_001).is_none(), "another request's");
+        assert!(!text.contains("theirs"));
+    }
 }

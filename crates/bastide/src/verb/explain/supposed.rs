@@ -7,8 +7,9 @@ use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::verb::member;
 use crate::wire::Configured;
+use config::{Case, Expect, File};
 use gateway::snapshot::{Item, Server, Snapshot, Unpinned};
-use policy::{Explanation, Facts, Subject};
+use policy::{Explanation, Facts, Judgement, Spoken, Subject};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -37,12 +38,7 @@ pub(super) fn run(
             Ok(_) | Err(_) => return Err(Failure::usage("the arguments are not one JSON object")),
         },
     };
-    let principal = Principal {
-        agent: agent.clone(),
-        user: user.cloned(),
-        workload: Workload::Remote,
-        authenticated: Authenticated::Token { id: TokenId::from_bits(0) },
-    };
+    let principal = principal(agent, user);
     let item = item(server, name);
     let mut facts = Facts::new(&principal, &server.name, Subject::Tool(name));
     if let Ok(item) = &item {
@@ -76,9 +72,72 @@ fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
 }
 
 /// Why it would be refused.
-struct Fault {
-    code: Code,
-    detail: Option<String>,
+pub(in crate::verb) struct Fault {
+    /// As what.
+    pub(in crate::verb) code: Code,
+    /// Which argument, or what of the schema.
+    pub(in crate::verb) detail: Option<String>,
+}
+
+/// An expected decision beside what would be decided.
+pub(in crate::verb) struct Supposed {
+    /// What the rules say.
+    pub(in crate::verb) explanation: Explanation,
+    /// Why it would be refused.
+    pub(in crate::verb) fault: Option<Fault>,
+    /// Whether nothing is approved of the server, so that the rules alone were asked.
+    pub(in crate::verb) rules_alone: bool,
+}
+
+impl Supposed {
+    /// Decides `case`. Of a server that nothing is approved of, such as in a check without the state folder, the rules decide alone.
+    pub(in crate::verb) fn decide(case: &Case, snapshot: &Snapshot, file: &File) -> Self {
+        let principal = principal(&case.caller.0, case.user.as_ref());
+        let tool = case.call.tool.as_str();
+        let mut facts = Facts::new(&principal, &case.call.server, Subject::Tool(tool));
+        let known = super::super::policy::known(file, &case.call.server, &Spoken::Tool(tool.to_owned()));
+        (facts.operation, facts.label) = (known.operation, known.label);
+        let Some(server) = snapshot.servers.get(&case.call.server) else {
+            let fault = Some(Fault { code: Code::Unknown, detail: Some(format!("there is no server {}", case.call.server)) });
+            return Self { explanation: snapshot.policy.explain(&facts), fault, rules_alone: false };
+        };
+        let item = item(server, tool);
+        if let Ok(item) = &item {
+            (facts.operation, facts.label) = (item.operation, Some(item.label));
+        }
+        let explanation = snapshot.policy.explain(&facts);
+        let rules_alone = matches!(&server.pinned, Err(Unpinned::Unapproved | Unpinned::Unverified));
+        let arguments = case.arguments.as_ref().map(|members| members.clone().into_iter().collect::<Map<_, _>>());
+        let fault = if rules_alone {
+            explanation.verdict.code().map(|code| Fault { code, detail: None })
+        } else {
+            fault(item, &explanation, arguments.as_ref())
+        };
+        Self { explanation, fault, rules_alone }
+    }
+
+    /// In what it would end.
+    pub(in crate::verb) const fn outcome(&self) -> Expect {
+        match (&self.fault, &self.explanation.verdict.judgement) {
+            (None, _) => Expect::Allow,
+            (Some(Fault { code: Code::Denied, .. }), Judgement::Hold(_)) => Expect::Hold,
+            (Some(_), _) => Expect::Refuse,
+        }
+    }
+
+    /// The code of a refusal.
+    pub(in crate::verb) fn code(&self) -> Option<Code> {
+        self.fault.as_ref().map(|fault| fault.code)
+    }
+}
+
+fn principal(agent: &Name, user: Option<&Name>) -> Principal {
+    Principal {
+        agent: agent.clone(),
+        user: user.cloned(),
+        workload: Workload::Remote,
+        authenticated: Authenticated::Token { id: TokenId::from_bits(0) },
+    }
 }
 
 /// The first fault in the order of the line: what is not visible does not exist, then the arguments, then the decision.

@@ -1,11 +1,8 @@
 //! `identity.session-binding`: a client of HTTP+SSE is known by its token in each request. The id of its stream says which stream, and opens nothing.
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
-use testkit::{Http, Response, World};
+use testkit::{Http, OneStream, Response, World};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -18,89 +15,14 @@ fn world() -> World {
     world
 }
 
-/// A client that reads its stream aside.
-struct Client {
-    http: Http,
-    endpoint: String,
-    events: Receiver<(String, String)>,
-    stream: TcpStream,
-    next: u64,
+fn open(world: &World, principal: &str) -> OneStream {
+    let mut client = OneStream::open(world.client(principal, "/sse"));
+    assert_eq!(client.shake(), "2025-11-25");
+    client
 }
 
-impl Client {
-    fn open(world: &World, principal: &str) -> Self {
-        let http = world.client(principal, "/sse");
-        let mut stream = TcpStream::connect(world.data()).unwrap();
-        let token = http.token.as_deref().unwrap();
-        let head =
-            format!("GET /sse HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nAccept: text/event-stream\r\n\r\n", world.data());
-        stream.write_all(head.as_bytes()).unwrap();
-        let (say, events) = channel();
-        let reader = BufReader::new(stream.try_clone().unwrap());
-        std::thread::spawn(move || {
-            let mut kind = String::new();
-            for line in reader.lines().map_while(Result::ok) {
-                match line.split_once(": ") {
-                    Some(("event", name)) => kind = name.to_owned(),
-                    Some(("data", data)) => drop(say.send((std::mem::take(&mut kind), data.to_owned()))),
-                    _ => {}
-                }
-            }
-        });
-        let mut client = Self { http, endpoint: String::new(), events, stream, next: 0 };
-        let (kind, endpoint) = client.event();
-        assert_eq!(kind, "endpoint");
-        client.endpoint = endpoint;
-        client
-    }
-
-    fn event(&self) -> (String, String) {
-        self.events.recv_timeout(LONG).unwrap()
-    }
-
-    fn message(&self) -> Value {
-        let (kind, data) = self.event();
-        assert_eq!(kind, "message");
-        serde_json::from_str(&data).unwrap()
-    }
-
-    fn post(&self, message: &Value) -> Response {
-        post(&self.http, &self.endpoint, message)
-    }
-
-    fn ask(&mut self, method: &str, params: &Value) -> Value {
-        self.next += 1;
-        let response = self.post(&json!({"jsonrpc": "2.0", "id": self.next, "method": method, "params": params}));
-        assert_eq!((response.status, response.body.len()), (202, 0), "{method}");
-        let answer = self.message();
-        assert_eq!(answer["id"], self.next);
-        answer
-    }
-
-    fn shake(&mut self) {
-        let hello = json!({"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}});
-        assert_eq!(self.ask("initialize", &hello)["result"]["protocolVersion"], "2025-11-25");
-        assert_eq!(self.post(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).status, 202);
-    }
-
-    fn echo(&mut self, text: &str) -> Value {
-        self.ask("tools/call", &json!({"name": "canary__echo", "arguments": {"text": text}}))
-    }
-
-    fn silent(&self) -> bool {
-        matches!(self.events.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty))
-    }
-
-    /// Whether the stream has ended, or ends.
-    fn ends(&self) -> bool {
-        loop {
-            match self.events.recv_timeout(LONG) {
-                Ok(_) => {}
-                Err(RecvTimeoutError::Disconnected) => return true,
-                Err(RecvTimeoutError::Timeout) => return false,
-            }
-        }
-    }
+fn echo(client: &mut OneStream, text: &str) -> Value {
+    client.ask("tools/call", &json!({"name": "canary__echo", "arguments": {"text": text}}))
 }
 
 fn post(http: &Http, path: &str, message: &Value) -> Response {
@@ -123,9 +45,8 @@ fn it_is_not_spoken_unless_the_file_says_so() {
 #[test]
 fn what_is_posted_is_judged_as_ever_and_answered_on_the_stream() {
     let world = world();
-    let mut client = Client::open(&world, "agent:tester");
-    client.shake();
-    assert_eq!(client.echo("hi")["result"]["content"][0]["text"], "hi");
+    let mut client = open(&world, "agent:tester");
+    assert_eq!(echo(&mut client, "hi")["result"]["content"][0]["text"], "hi");
     let refused = client.ask("tools/call", &json!({"name": "canary__nothing", "arguments": {}}));
     assert_eq!(refused["result"]["_meta"]["dev.bastide/refusal"]["code"], "access.filtered-discovery/unknown", "{refused}");
     let slow = client.ask("tools/call", &json!({"name": "canary__wait", "arguments": {"ms": 3_000}}));
@@ -143,8 +64,7 @@ fn the_id_of_a_stream_opens_nothing() {
     let world = world();
     let stranger = world.stranger();
     assert_eq!(stranger.send("GET", "/sse", &[], b"").status, 401);
-    let mut client = Client::open(&world, "agent:tester");
-    client.shake();
+    let mut client = open(&world, "agent:tester");
     let call =
         json!({"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": {"name": "canary__echo", "arguments": {"text": "stolen"}}});
     let hello = json!({"jsonrpc": "2.0", "id": 98, "method": "initialize", "params":
@@ -170,25 +90,23 @@ fn the_id_of_a_stream_opens_nothing() {
     assert_eq!(foreign.status, 403);
     let page = client.http.send("GET", "/sse", &client.http.headers(&[("Origin", "https://evil.example")]), b"");
     assert_eq!(page.status, 403);
-    assert!(client.silent() && world.reached().is_empty());
-    assert_eq!(client.echo("mine")["result"]["content"][0]["text"], "mine", "the stream is as good as before");
+    assert!(client.is_silent() && world.reached().is_empty());
+    assert_eq!(echo(&mut client, "mine")["result"]["content"][0]["text"], "mine", "the stream is as good as before");
 }
 
 #[test]
 fn a_stream_and_its_session_end_together() {
     let world = world();
-    let mut one = Client::open(&world, "agent:tester");
-    one.shake();
-    let mut two = Client::open(&world, "agent:tester");
-    two.shake();
+    let one = open(&world, "agent:tester");
+    let mut two = open(&world, "agent:tester");
     assert_eq!(sessions(&world), 2);
-    drop(one.stream.shutdown(std::net::Shutdown::Both));
+    one.hang_up();
     let end = Instant::now() + LONG;
     while sessions(&world) > 1 {
         assert!(Instant::now() < end, "the session outlives its stream");
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert_eq!(two.echo("still")["result"]["content"][0]["text"], "still");
+    assert_eq!(echo(&mut two, "still")["result"]["content"][0]["text"], "still");
     world.json(&["kill", "--all", "--reason", "tested"]);
     assert!(two.ends(), "the stream outlives its session");
 }

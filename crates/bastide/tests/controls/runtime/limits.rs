@@ -116,6 +116,30 @@ said = 'here'";
 }
 
 #[test]
+fn a_server_that_does_not_take_a_call_is_ended_with_all_that_it_started() {
+    let code = "
+import time
+said = 'here'
+if message['params']['arguments'].get('stop'):
+    for _ in range(4):
+        if os.fork() == 0:
+            os.setsid(); time.sleep(600); os._exit(0)
+    print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'result': {'content': [{'type': 'text', 'text': 'stopped'}]}}), flush=True)
+    time.sleep(600)";
+    let mut world = python("script", code, "call: 2s").write();
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let family = || super::servers(&world).into_iter().filter(|pid| super::command(*pid).contains("script.py")).count();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("script__run", json!({"stop": true})).text(), "stopped");
+    until(|| family() == 5);
+    // More than its pipe holds.
+    assert_eq!(agent.call("script__run", json!({"text": "x".repeat(900_000)})).refused(), "runtime.limits/timeout");
+    until(|| family() == 0);
+    assert_eq!(agent.call("script__run", json!({})).text(), "here", "the next call starts another one");
+}
+
+#[test]
 fn a_server_that_others_use_too_is_told_that_a_call_took_too_long() {
     let entry = "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }";
     let world = World::with().server("canary", &format!("{entry}\ncall: 1s\ninstances: shared")).start();

@@ -20,11 +20,20 @@ fn initialized(world: &World, revision: &str) -> Value {
     agent.post(&message, &[]).answer().0
 }
 
+/// What we answer to `method` has the whole shape that `revision` gives it.
+#[track_caller]
+fn fits(method: &str, revision: &str, result: &Value) {
+    let document = mcp::Document::parse(result.to_string().into(), &mcp::Bounds::default()).unwrap();
+    let checked = mcp::check_result(mcp::Method::parse(method).unwrap(), document.root(), mcp::Revision::parse(revision).unwrap());
+    assert!(checked.is_ok(), "{method} of {revision}: {checked:?}: {result}");
+}
+
 #[test]
 fn both_eras_are_spoken_to_clients_and_servers_alike() {
     let world = World::with().evil("downgrade").start();
     let mut modern = world.client("agent:tester", "/mcp");
     let found = modern.ask_modern("server/discover", json!({})).answer();
+    fits("server/discover", "2026-07-28", found.result());
     assert_eq!(found.result()["supportedVersions"], json!(["2026-07-28"]));
     for tool in ["canary__echo", "evil__echo"] {
         let called = modern.ask_modern("tools/call", json!({"name": tool, "arguments": {"text": "hi"}})).answer();
@@ -104,6 +113,7 @@ fn older_revisions_are_spoken_where_they_are_named_and_only_as_they_are() {
         let opened = agent.post(&agent.clone().request("initialize", hello), &[]);
         let result = opened.answer().result().clone();
         assert_eq!(result["protocolVersion"], old);
+        fits("initialize", old, &result);
         assert_eq!(result["serverInfo"].get("title").is_some(), old != "2025-03-26", "{old}: {result}");
         agent.session = opened.header("mcp-session-id").map(str::to_owned);
         // The header came with 2025-06-18: before, nobody sends it.
@@ -119,6 +129,7 @@ fn older_revisions_are_spoken_where_they_are_named_and_only_as_they_are() {
         };
         let listed = ask("tools/list", json!({}));
         assert!(listed.names().contains(&"canary__echo"), "{old}: {}", listed.0);
+        fits("tools/list", old, listed.result());
         let tool = listed.result()["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "rich__rich").unwrap().clone();
         for member in ["title", "outputSchema", "icons"] {
             assert_eq!(tool.get(member).is_some(), has.contains(&member), "{old}, {member}: {tool}");
