@@ -226,7 +226,8 @@ fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
 fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
     match guarded {
         Guarded::Fit => Ok(()),
-        Guarded::Refused { argument, refused } => {
+        Guarded::Refused(found) => {
+            let (argument, refused) = found.as_ref();
             trail.cause(&format!("{refused} in `{argument}`"));
             Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
         }

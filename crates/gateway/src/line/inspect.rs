@@ -10,8 +10,10 @@ use crate::gate::Gate;
 use crate::snapshot::{Inspect, Snapshot};
 use crate::trail::{Stage, Trail};
 use detect::Channel;
+use guard::Judgement;
 use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
+use std::pin::Pin;
 use std::sync::Arc;
 use terms::{Action, Class};
 
@@ -71,8 +73,15 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     }
 }
 
-pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspected {
-    let guarded = guard::run(gate, trail, &resolved).await;
+/// The stage, boxed: what it holds while a file system is asked does not make every call larger.
+pub(super) fn run<'a>(gate: &'a Gate, trail: &'a mut Trail, resolved: Resolved) -> Pin<Box<dyn Future<Output = Inspected> + Send + 'a>> {
+    Box::pin(async move {
+        let guarded = guard::run(gate, trail, &resolved).await;
+        gathered(gate, trail, resolved, guarded)
+    })
+}
+
+fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgement) -> Inspected {
     let mut canonical = Vec::new();
     let mut blocked = None;
     let bounded = payload(&resolved).and_then(|arguments| guard::bounded(arguments, &guarded.replaced));

@@ -24,15 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub enum Guarded {
     /// Nothing against it.
     Fit,
-    /// An argument that its guard refuses.
-    Refused {
-        /// The argument.
-        argument: String,
-        /// Why.
-        refused: Refused,
-    },
+    /// An argument that its guard refuses, and why.
+    Refused(Box<(String, Refused)>),
     /// An argument that would change the checks.
-    Smuggled(Smuggled),
+    Smuggled(Box<Smuggled>),
 }
 
 /// What the guards found, and what is to be sent in place of what.
@@ -52,7 +47,7 @@ impl Judgement {
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Judgement {
     let Target::Tool(server, item, Fit::Fits(arguments)) = resolved.target() else { return Judgement::of(Guarded::Fit) };
     if let Some(smuggled) = own(resolved).or_else(|| item.declared.check(arguments).err()) {
-        return Judgement::of(Guarded::Smuggled(smuggled));
+        return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
     }
     if item.guards.is_empty() {
         return Judgement::of(Guarded::Fit);
@@ -72,7 +67,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
             let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
             let reason = Some(refused.reason.as_str());
             trail.guarded.push(GuardFact { argument: argument.clone(), guard, operation: None, normal: None, reason });
-            Judgement::of(Guarded::Refused { argument, refused })
+            Judgement::of(Guarded::Refused(Box::new((argument, refused))))
         }
     }
 }
