@@ -54,8 +54,6 @@ rows! {
     "roles.*.limits.bytes" Present, "limit `calls`", "roles: { r: { limits: { bytes: 50MiB/session } } }";
     "roles.*.limits.depth" Present, "limit `calls`", "roles: { r: { limits: { depth: 40 } } }";
     "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
-    "tools.*.arguments.*.guard" Present, "bound the argument with enum, pattern or maxLength",
-        "servers: { a: { run: [a] } }\ntools: { a__q: { arguments: { sql: { guard: sql, dialect: postgres } } } }";
     "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
     "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";

@@ -4,7 +4,7 @@ mod server;
 
 pub(crate) use server::sounds_secret;
 
-use crate::file::{Argument, Entry, File, GuardKind, Tool, ToolKey};
+use crate::file::{Argument, Entry, File, GuardKind, JsonType, Tool, ToolKey};
 use crate::problem::{Fault, Place, Problem, nearest};
 use crate::tree::Node;
 use crate::unit::Span;
@@ -226,6 +226,15 @@ fn arguments(checks: &mut Checks<'_>, key: &ToolKey, tool: &Tool) {
                 checks.misfit(&path(word), format!("{word} belongs to a guard ({guards}), and none is named"));
             }
         }
+        match argument.guarded() {
+            Ok(_) => {}
+            Err(guards::Error::Policy { key, why }) => checks.misfit(&path(key), format!("tools.{shown}.arguments.{name}.{key}: {why}")),
+            Err(cause) => checks.misfit(&path("guard"), cause.to_string()),
+        }
+        let textual = matches!(argument.kind, None | Some(JsonType::String | JsonType::Array));
+        if argument.guard.is_some() && !textual {
+            checks.misfit(&path("type"), "a guard judges text, or a list of texts");
+        }
         if let Some(pattern) = &argument.pattern {
             let built = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
             if pattern.len() > 1_024 || built.is_err() {
@@ -246,5 +255,13 @@ fn arguments(checks: &mut Checks<'_>, key: &ToolKey, tool: &Tool) {
         if argument.one_of.as_ref().is_some_and(Vec::is_empty) {
             checks.misfit(&path("enum"), "an empty enum fits no value");
         }
+    }
+    let files: Vec<&Argument> = tool.arguments.values().filter(|argument| argument.guard == Some(GuardKind::Files)).collect();
+    let writes = matches!(tool.operation, Some(terms::Operation::Write | terms::Operation::Delete));
+    if writes && !files.is_empty() && !files.iter().any(|argument| argument.write == Some(true)) {
+        checks.misfit(
+            &["tools", &shown, "operation"],
+            "the tool writes, and no path of it may be written; write `write: true` beside the guard of the one that is",
+        );
     }
 }

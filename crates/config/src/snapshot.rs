@@ -6,7 +6,8 @@ use gateway::snapshot::{
     Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unpinned,
 };
 use guards::schema::{Compiled, SchemaBounds};
-use guards::{Constraint, Constraints, Format, Kind as JsonKind, Text};
+use guards::smuggling::Declared;
+use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, Text};
 use sandbox::podman::Reference;
 use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
@@ -293,6 +294,8 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         headers: Vec::new(),
         shown_output: mcp::Output::Plain,
         constraints: Constraints::default(),
+        guards: Guards::default(),
+        declared: Declared::default(),
         operation: None,
         label: entry.label(),
     };
@@ -325,10 +328,12 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
     let rule = file.tools.get(&key);
     let compiled =
         |name: &str| definition.get(name).map(|schema| Compiled::new(schema, &SchemaBounds::default()).map_err(|cause| cause.to_string()));
-    let constraints = match rule {
-        None => Constraints::default(),
-        Some(rule) => constraints(&key, &rule.arguments)?,
+    let (constraints, guards) = match rule {
+        None => (Constraints::default(), Guards::default()),
+        Some(rule) => (constraints(&key, &rule.arguments)?, guarded(&key, &rule.arguments)?),
     };
+    let bounded = rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
+    let declared = Declared::new(definition.get("inputSchema"), bounded);
     Ok(Item {
         name: pin.name.clone(),
         shown: pin.shown_as.clone(),
@@ -337,6 +342,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         headers: Vec::new(),
         shown_output: mcp::Output::of(definition.get("outputSchema")),
         constraints,
+        guards,
+        declared,
         operation: rule.and_then(|rule| rule.operation),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
         definition,
@@ -364,7 +371,6 @@ fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> R
             pattern: argument.pattern.clone(),
             format,
             text: if argument.text.is_some() { Text::Free } else { Text::Bounded },
-            guard: None,
         };
         all.insert(name.clone(), constraint);
     }
@@ -372,6 +378,17 @@ fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> R
         Some((argument, cause)) => unfit(&argument, cause.to_string()),
         None => unfit("-", "it cannot be checked".to_owned()),
     })
+}
+
+fn guarded(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> Result<Guards, Unfit> {
+    let mut guards = BTreeMap::new();
+    for (name, argument) in arguments {
+        let unfit = |cause: guards::Error| Unfit::Constraint { tool: key.to_string(), argument: name.clone(), cause: cause.to_string() };
+        if let Some(guard) = argument.guarded().map_err(unfit)? {
+            guards.insert(name.clone(), guard);
+        }
+    }
+    Ok(Guards::new(guards))
 }
 
 fn kind(kind: file::JsonType) -> JsonKind {

@@ -58,12 +58,8 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
         "roles.coder.limits.bytes",
         "roles.coder.limits.depth",
         "roles.coder.hours",
-        "tools.files__write_file.arguments.path.guard",
-        "tools.ledger__query.arguments.sql.guard",
         "tools.ledger__query.result.max",
         "tools.ledger__query.result.lines",
-        "tools.fetch__fetch.arguments.url.guard",
-        "tools.shell__run.arguments.command.guard",
         "inspect.pii.custom",
         "inspect.injection.action",
         "inspect.errors.action",
@@ -203,6 +199,39 @@ fn values_that_do_not_fit_together_are_refused() {
         ),
         ("tools: { files_x: { operation: read } }", "a tool written server__tool"),
         ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { roots: [/x] } } } }", "roots belongs to a guard"),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: files } } } }",
+            "roots: there must be at least one folder",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: files, roots: [work] } } } }",
+            "a folder is an absolute path",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: files, roots: [/x], tables: [t] } } } }",
+            "another guard",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: http, schemes: [https], allow_hosts: [a/b] } } } }",
+            "allow_hosts: a host is",
+        ),
+        ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: sql, dialect: oracle } } } }", "dialect: write postgres"),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: sql, dialect: mysql, tables: [] } } } }",
+            "tables: a table is",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: process, allowed: [git], inline_code: perhaps } } } }",
+            "inline_code: write deny or allow",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { guard: process, allowed: [git], type: integer } } } }",
+            "a guard judges text",
+        ),
+        (
+            "servers: { a: { run: [a] } }\ntools: { a__x: { operation: write, arguments: { p: { guard: files, roots: [/x] } } } }",
+            "no path of it may be written",
+        ),
         ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { pattern: '(' } } } }", "not a regular expression"),
         ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { minLength: 3, maxLength: 2 } } } }", "maxLength is less"),
         ("listen: { data: { address: 0.0.0.0:8420 } }", "needs TLS"),

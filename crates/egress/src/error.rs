@@ -1,8 +1,8 @@
 //! What can go wrong on the way out.
 
-use crate::address::Reach;
 use std::net::IpAddr;
 use std::time::Duration;
+use terms::Reach;
 
 /// Why a request was not made, or not answered.
 #[derive(Debug, thiserror::Error)]

@@ -32,7 +32,6 @@ mod rules;
 mod target;
 mod tls;
 
-pub use address::{Reach, reach};
 pub use attempt::{Attempt, Attempts, Door, End, Entry, Kept, Moved, Reason, Stop, Unrecorded};
 pub use client::{Client, Egress, Response};
 pub use doh::Doh;
@@ -46,4 +45,5 @@ pub use protocol::{Protocol, Purpose};
 pub use resolver::{Resolver, Resolving, System};
 pub use rules::{PROXY_PORT, Rules, Unfit};
 pub use target::{Bounds, ServerTarget, SpkiPin};
+pub use terms::{Reach, reach};
 pub use tls::ClientIdentity;

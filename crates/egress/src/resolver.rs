@@ -2,7 +2,6 @@
 //!
 //! Control: `network.dns`.
 
-use crate::address::{Reach, reach};
 use crate::hostname::HostName;
 use parking_lot::Mutex;
 use std::collections::{BTreeSet, HashMap};
@@ -11,6 +10,7 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::Duration;
+use terms::{Reach, reach};
 use tokio::time::Instant;
 
 /// Most addresses of one name that are looked at.

@@ -2,11 +2,12 @@
 //!
 //! Controls: `network.egress`, `network.protocols`.
 
-use crate::address::{Reach, plain, reach};
+use crate::address::plain;
 use crate::hostname::{HostName, split};
 use crate::protocol::{Protocol, Purpose, purpose_of_port};
 use ipnet::IpNet;
 use std::net::IpAddr;
+use terms::{Reach, reach};
 
 /// Most entries of one list.
 const MOST: usize = 256;

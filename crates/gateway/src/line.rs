@@ -135,7 +135,7 @@ async fn admission(gate: &Arc<Gate>, trail: &mut Trail, arrival: Arrival) -> Res
     let parsed = parse::run(gate, trail, identified).await?;
     let admitted = admit::run(gate, trail, parsed)?;
     let resolved = resolve::run(gate, trail, admitted)?;
-    let inspected = inspect::run(gate, trail, resolved);
+    let inspected = inspect::run(gate, trail, resolved).await;
     let decided = decide::run(gate, trail, inspected)?;
     let authorized = enforce::run(gate, trail, decided)?;
     Ok(authorized)

@@ -1,8 +1,9 @@
 //! The configuration of one moment, ready to decide with. Immutable: a reload makes another one.
 
 use crate::arrival::Endpoint;
-use guards::Constraints;
 use guards::schema::Compiled;
+use guards::smuggling::Declared;
+use guards::{Constraints, Guards};
 use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -347,6 +348,10 @@ pub struct Item {
     pub shown_output: mcp::Output,
     /// What the operator demands beyond the schema.
     pub constraints: Constraints,
+    /// The guards of its arguments.
+    pub guards: Guards,
+    /// What its schema declares and the operator bounds: the rest may not bear the name of a check.
+    pub declared: Declared,
     /// What it does, by the operator's word.
     pub operation: Option<Operation>,
     /// The label of what it returns.

@@ -96,6 +96,21 @@ pub struct Tally {
     pub count: u32,
 }
 
+/// What a guard found of an argument.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GuardFact {
+    /// The argument.
+    pub(crate) argument: String,
+    /// The guard.
+    pub(crate) guard: &'static str,
+    /// What it would do, as far as the guard can tell.
+    pub(crate) operation: Option<Operation>,
+    /// Its normal form where that differs from what was sent, one JSON text, screened as the arguments are; a list where there are several.
+    pub(crate) normal: Option<Vec<u8>>,
+    /// Why it is refused.
+    pub(crate) reason: Option<&'static str>,
+}
+
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -161,6 +176,8 @@ pub struct Trail {
     pub(crate) code: Option<Code>,
     pub(crate) cause: Option<String>,
     pub(crate) tally: Vec<Tally>,
+    /// What the guards found of arguments, without values but for screened normal forms.
+    pub(crate) guarded: Vec<GuardFact>,
     pub(crate) returned: Option<Returned>,
     pub(crate) notes: u32,
     /// Notes that were more than a call may have.
@@ -228,6 +245,7 @@ impl Trail {
             code: None,
             cause: None,
             tally: Vec::new(),
+            guarded: Vec::new(),
             returned: None,
             notes: 0,
             unheard: 0,

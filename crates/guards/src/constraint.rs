@@ -70,34 +70,6 @@ pub enum Text {
     Free,
 }
 
-/// A guard with a grammar of its own. Named now, built later: a constraint with one does not compile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum GuardKind {
-    /// Paths.
-    Files,
-    /// SQL statements.
-    Sql,
-    /// URLs.
-    Http,
-    /// Commands.
-    Process,
-}
-
-impl GuardKind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Files, Self::Sql, Self::Http, Self::Process];
-
-    /// The name in configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Files => "files",
-            Self::Sql => "sql",
-            Self::Http => "http",
-            Self::Process => "process",
-        }
-    }
-}
-
 /// The bounds on one argument, as written. A keyword on a value of another type does not fit, unlike in JSON Schema.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Constraint {
@@ -119,8 +91,6 @@ pub struct Constraint {
     pub format: Option<Format>,
     /// `text`
     pub text: Text,
-    /// `guard`
-    pub guard: Option<GuardKind>,
 }
 
 /// An argument's normal form where it differs from what was sent: a fact for the decision; what is sent stays as it was.
@@ -148,7 +118,7 @@ impl Constraints {
     /// Compiles the constraints of one tool, by the name of the argument.
     ///
     /// # Errors
-    /// Every [`Error`] with its argument: bounds that contradict each other, patterns that are no linear-time patterns, guards not built.
+    /// Every [`Error`] with its argument: bounds that contradict each other, patterns that are no linear-time patterns.
     pub fn compile(constraints: BTreeMap<String, Constraint>) -> Result<Self, Vec<(String, Error)>> {
         let mut checks = BTreeMap::new();
         let mut errors = Vec::new();
@@ -189,9 +159,6 @@ impl Constraints {
 impl Check {
     fn new(argument: &str, constraint: Constraint) -> Result<Self, Error> {
         let refuse = |why| Err(Error::Constraint { argument: argument.to_owned(), why });
-        if let Some(guard) = constraint.guard {
-            return Err(Error::NotBuilt(guard.as_str()));
-        }
         if let (Some(least), Some(most)) = (&constraint.minimum, &constraint.maximum)
             && !matches!(compare(least, most), Some(Ordering::Less | Ordering::Equal))
         {
@@ -371,7 +338,6 @@ mod tests {
             Constraint { pattern: Some("(a)\\1".to_owned()), ..Constraint::default() },
             Constraint { pattern: Some("(?=a)".to_owned()), ..Constraint::default() },
             Constraint { pattern: Some("a".repeat(1_025)), ..Constraint::default() },
-            Constraint { guard: Some(GuardKind::Sql), ..Constraint::default() },
         ];
         let constraints: BTreeMap<String, Constraint> = bad.into_iter().enumerate().map(|(at, one)| (at.to_string(), one)).collect();
         let count = constraints.len();

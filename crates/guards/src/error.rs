@@ -65,7 +65,12 @@ pub enum Error {
         /// What contradicts.
         why: &'static str,
     },
-    /// A guard that is not built.
-    #[error("the guard `{0}` is not built yet")]
-    NotBuilt(&'static str),
+    /// A guard's policy that means nothing.
+    #[error("`{key}`: {why}")]
+    Policy {
+        /// The word of it.
+        key: &'static str,
+        /// What it must be.
+        why: &'static str,
+    },
 }

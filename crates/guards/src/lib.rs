@@ -1,17 +1,30 @@
-//! Judges argument values: against the tool's JSON Schema, and against the operator's own constraints.
+//! Judges argument values: against the tool's JSON Schema, and against the operator's own constraints and guards.
 //!
-//! Stands in `resolve` (schemas, constraints) and in `screen` (structured results). Schemas come from servers and are hostile input:
-//! [`schema::Compiled::new`] takes only those that can be checked in bounded time and memory.
+//! Stands in `resolve` (schemas, constraints), in `inspect` (guards) and in `screen` (structured results). Schemas come from servers and are hostile
+//! input: [`schema::Compiled::new`] takes only those that can be checked in bounded time and memory. A guard gives a value's normal form, or why it is
+//! refused ([`Reason`]); a normal form is its own.
 //!
-//! Controls: `access.argument-schemas`, `access.argument-policies`.
+//! Controls: `access.argument-schemas`, `access.argument-policies`, `tools.process`, `tools.files`, `tools.http`, `tools.database`,
+//! `intent.smuggling`.
 
+pub mod argv;
 mod constraint;
 mod error;
 mod format;
+mod guard;
+pub mod jsonl;
 mod mismatch;
+pub mod path;
+mod refused;
 pub mod schema;
+pub mod smuggling;
+pub mod sql;
+mod text;
+pub mod url;
 
-pub use constraint::{Bound, Constraint, Constraints, GuardKind, Kind, Normal, Text};
+pub use constraint::{Bound, Constraint, Constraints, Kind, Normal, Text};
 pub use error::Error;
 pub use format::Format;
+pub use guard::{Found, Guard, GuardKind, Guards, Judged, Words};
 pub use mismatch::Mismatch;
+pub use refused::{Reason, Refused};

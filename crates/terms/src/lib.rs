@@ -2,6 +2,7 @@
 //!
 //! Pure and synchronous. What comes from outside (time, chance) enters through the ports [`Clock`] and [`Entropy`].
 
+mod address;
 mod control;
 mod finding;
 mod id;
@@ -14,6 +15,7 @@ mod secret;
 mod time;
 mod untrusted;
 
+pub use address::{Reach, reach};
 pub use control::{Control, Priority};
 pub use finding::{Action, Class, Finding, Span};
 pub use id::{CallId, FindingId, KeyId, ParseIdError, RecordId, SessionId, TokenId};

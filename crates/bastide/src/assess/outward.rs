@@ -138,7 +138,7 @@ pub async fn inner_addresses(ground: &Ground, steps: &mut Steps) -> Probed {
     steps.note(
         "looked for the guard of the tools' arguments",
         "one",
-        "not in this build: an address in an argument is not judged before the call",
+        "not probed: whether an address in an argument is judged before the call is said by the file (`guard: http`)",
         false,
     );
     reached.agent.close().await;

@@ -11,7 +11,8 @@ const LONGEST: u64 = 64 << 20;
 /// In which form.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// One JSON request a line, {id, task, text, channel}; one JSON answer a line, {id, spans, redacted}
+    /// One JSON request a line, {id, task, text, channel}; one JSON answer a line, {id, spans, redacted}. With the task `arguments` a request is
+    /// {id, task, guard, policy, value} and its answer {id, decisions}
     #[arg(long, required = true)]
     stdin_jsonl: bool,
 }
@@ -35,7 +36,7 @@ pub fn run(_: &Args) -> Result<ExitCode, Failure> {
             return Err(Failure::usage(format!("a line has at most {LONGEST} bytes")));
         }
         let answer = match std::str::from_utf8(&line) {
-            Ok(text) => jsonl::answer(text.trim_end_matches(['\r', '\n']), &engine, &mut scratch),
+            Ok(text) => answer(text.trim_end_matches(['\r', '\n']), &engine, &mut scratch),
             Err(_) => r#"{"error":"the line is not UTF-8"}"#.to_owned(),
         };
         match out.write_all(answer.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
@@ -43,4 +44,10 @@ pub fn run(_: &Args) -> Result<ExitCode, Failure> {
             written => written?,
         }
     }
+}
+
+/// What a line is answered with: by the guards where it is about an argument, else by the screens.
+fn answer(line: &str, engine: &Engine, scratch: &mut Scratch) -> String {
+    let about = serde_json::from_str::<serde_json::Value>(line).ok().filter(|request| request["task"] == "arguments");
+    about.map_or_else(|| jsonl::answer(line, engine, scratch), |request| guards::jsonl::answer(&request))
 }

@@ -8,6 +8,7 @@ mod access;
 mod audit;
 mod data;
 mod identity;
+mod intent;
 mod network;
 mod response;
 mod runtime;

@@ -6,7 +6,6 @@ use crate::unit::Size;
 use serde_json::{Number, Value as Json};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use terms::{Label, Operation, ServerName};
 
@@ -93,15 +92,15 @@ section! {
         /// Who judges the value.
         guard, "guard": Option<GuardKind> = None;
         /// files: the folders.
-        roots, "roots": Vec<PathBuf> = Vec::new();
+        roots, "roots": Option<Vec<String>> = None;
         /// files: whether it may be written.
         write, "write": Option<bool> = None;
         /// files: whether links may lead outside.
         follow_symlinks_outside, "follow_symlinks_outside": Option<bool> = None;
         /// http: the schemes.
-        schemes, "schemes": Vec<String> = Vec::new();
+        schemes, "schemes": Option<Vec<String>> = None;
         /// http: the hosts.
-        allow_hosts, "allow_hosts": Vec<String> = Vec::new();
+        allow_hosts, "allow_hosts": Option<Vec<String>> = None;
         /// http: whether private addresses are refused.
         deny_private, "deny_private": Option<bool> = None;
         /// sql: whose grammar.
@@ -109,11 +108,17 @@ section! {
         /// sql: read-only or read-write.
         mode, "mode": Option<String> = None;
         /// sql: the tables.
-        tables, "tables": Vec<String> = Vec::new();
+        tables, "tables": Option<Vec<String>> = None;
         /// sql: whether there may be only one statement.
         single_statement, "single_statement": Option<bool> = None;
+        /// sql: functions beside those that only compute.
+        functions, "functions": Option<Vec<String>> = None;
+        /// sql: the most rows.
+        rows, "rows": Option<u64> = None;
+        /// sql: whether values may stand in the text.
+        literals, "literals": Option<String> = None;
         /// process: the programs.
-        allowed, "allowed": Vec<String> = Vec::new();
+        allowed, "allowed": Option<Vec<String>> = None;
         /// process: whether characters of the shell are refused.
         shell_metacharacters, "shell_metacharacters": Option<String> = None;
         /// process: whether code in arguments is refused.
@@ -125,7 +130,7 @@ section! {
         /// process: whether paths outside the folder are refused.
         paths_outside_cwd, "paths_outside_cwd": Option<String> = None;
         /// process: the folder.
-        cwd, "cwd": Option<PathBuf> = None;
+        cwd, "cwd": Option<String> = None;
     }
 }
 
@@ -142,6 +147,9 @@ impl Argument {
         "mode",
         "tables",
         "single_statement",
+        "functions",
+        "rows",
+        "literals",
         "allowed",
         "shell_metacharacters",
         "inline_code",
@@ -150,6 +158,43 @@ impl Argument {
         "paths_outside_cwd",
         "cwd",
     ];
+
+    /// The guard, with the words of its policy; none where none is named.
+    ///
+    /// # Errors
+    /// [`guards::Error`], with the word that is wrong.
+    pub(crate) fn guarded(&self) -> Result<Option<guards::Guard>, guards::Error> {
+        let kind = match self.guard {
+            None => return Ok(None),
+            Some(GuardKind::Files) => guards::GuardKind::Files,
+            Some(GuardKind::Sql) => guards::GuardKind::Sql,
+            Some(GuardKind::Http) => guards::GuardKind::Http,
+            Some(GuardKind::Process) => guards::GuardKind::Process,
+        };
+        let words = guards::Words {
+            roots: self.roots.clone(),
+            write: self.write,
+            follow_symlinks_outside: self.follow_symlinks_outside,
+            schemes: self.schemes.clone(),
+            allow_hosts: self.allow_hosts.clone(),
+            deny_private: self.deny_private,
+            dialect: self.dialect.clone(),
+            mode: self.mode.clone(),
+            tables: self.tables.clone(),
+            single_statement: self.single_statement,
+            functions: self.functions.clone(),
+            rows: self.rows,
+            literals: self.literals.clone(),
+            allowed: self.allowed.clone(),
+            shell_metacharacters: self.shell_metacharacters.clone(),
+            inline_code: self.inline_code.clone(),
+            env_prefix: self.env_prefix.clone(),
+            exec_options: self.exec_options.clone(),
+            paths_outside_cwd: self.paths_outside_cwd.clone(),
+            cwd: self.cwd.clone(),
+        };
+        guards::Guard::new(kind, &words).map(Some)
+    }
 }
 
 choice! {

@@ -1,6 +1,6 @@
 //! Stage 7: one verdict. The only place of the line where policy is asked, for calls and for listings alike.
 
-use super::inspect::Inspected;
+use super::inspect::{Guarded, Inspected};
 use super::resolve::{Fit, Reference, Resolved, Target, Watched};
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -12,7 +12,7 @@ use identity::token::Scope;
 use mcp::Method;
 use policy::{Action, Facts, Question, Subject, Verdict};
 use std::sync::Arc;
-use terms::{Class, Code, Hole, Operation, Principal};
+use terms::{Argument, Class, Code, Hole, Operation, Principal};
 
 /// What arrived, allowed.
 pub struct Decided {
@@ -135,6 +135,7 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
                 return Err(trail.refuse(Code::PinChanged));
             }
             fits(trail, fit)?;
+            guarded(trail, inspected.guarded())?;
             Ok(clearance)
         }
         Target::Prompt(server, item) => {
@@ -212,13 +213,29 @@ fn closed(trail: &mut Trail, resolved: &Resolved, server: &Server, why: Unpinned
 
 fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
     let (code, mismatch) = match fit {
-        Fit::Fits => return Ok(()),
+        Fit::Fits(_) => return Ok(()),
         Fit::Unchecked => return Err(trail.refuse(Code::SchemaFault)),
         Fit::Schema(mismatch) => (Code::ArgumentMismatch, mismatch),
         Fit::Constraint(mismatch) => (Code::ArgumentConstraint, mismatch),
     };
     trail.cause(&format!("`{}` at {}", mismatch.keyword, mismatch.pointer));
     Err(trail.refuse_with(code, Hole::Argument(mismatch.argument())))
+}
+
+/// Makes of what the guards found what the line does.
+fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
+    match guarded {
+        Guarded::Fit => Ok(()),
+        Guarded::Refused(found) => {
+            let (argument, refused) = found.as_ref();
+            trail.cause(&format!("{refused} in `{argument}`"));
+            Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
+        }
+        Guarded::Smuggled(smuggled) => {
+            trail.cause(&format!("{}: {} at {}", smuggled.reason.as_str(), smuggled.reason.sentence(), smuggled.pointer));
+            Err(trail.refuse_with(smuggled.reason.code(), Hole::Argument(smuggled.argument())))
+        }
+    }
 }
 
 /// The policy's name for a question of a server's.

@@ -1,13 +1,19 @@
 //! Stage 6: the facts that a decision may read are gathered. Nothing is judged here.
 
+mod guard;
+
+pub(super) use guard::Guarded;
+
 use super::resolve::{Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
 use crate::snapshot::{Inspect, Snapshot};
 use crate::trail::{Stage, Trail};
 use detect::Channel;
+use guard::Judgement;
 use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
+use std::pin::Pin;
 use std::sync::Arc;
 use terms::{Action, Class};
 
@@ -15,6 +21,7 @@ use terms::{Action, Class};
 pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
+    guarded: Guarded,
     canonical: Vec<u8>,
 }
 
@@ -26,6 +33,11 @@ impl Inspected {
     /// The class of content that the configuration does not let out to a server.
     pub(super) fn blocked(&self) -> Option<Class> {
         self.blocked
+    }
+
+    /// What the guards of the arguments found.
+    pub(super) fn guarded(&self) -> &Guarded {
+        &self.guarded
     }
 
     /// The canonical text of the arguments: what is decided on, recorded and sent.
@@ -61,10 +73,19 @@ fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     }
 }
 
-pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspected {
+/// The stage, boxed: what it holds while a file system is asked does not make every call larger.
+pub(super) fn run<'a>(gate: &'a Gate, trail: &'a mut Trail, resolved: Resolved) -> Pin<Box<dyn Future<Output = Inspected> + Send + 'a>> {
+    Box::pin(async move {
+        let guarded = guard::run(gate, trail, &resolved).await;
+        gathered(gate, trail, resolved, guarded)
+    })
+}
+
+fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgement) -> Inspected {
     let mut canonical = Vec::new();
     let mut blocked = None;
-    if let Some(arguments) = payload(&resolved) {
+    let bounded = payload(&resolved).and_then(|arguments| guard::bounded(arguments, &guarded.replaced));
+    if let Some(arguments) = bounded.as_ref().map(Document::root).or_else(|| payload(&resolved)) {
         canonical.reserve(arguments.raw().len());
         arguments.canonical(&mut canonical);
         let snapshot = resolved.snapshot();
@@ -114,7 +135,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, resolved: Resolved) -> Inspect
         trail.canonical = Some(whole.finalize().into());
     }
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, canonical }
+    Inspected { resolved, blocked, guarded: guarded.verdict, canonical }
 }
 
 /// Whether a secret was found that is only flagged.

@@ -30,7 +30,7 @@ pub(super) enum Asked {
     /// It goes to the client on the stream of the call, printed under our id.
     Client(Bytes),
     /// The call waits for the client to come back: the result that says so, and what waits.
-    Wait(Vec<u8>, Suspended),
+    Wait(Vec<u8>, Box<Suspended>),
     /// It was answered for the client.
     Declined,
     /// The server asks without end.
@@ -127,7 +127,7 @@ fn suspend(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, questions:
     let mut text = Vec::with_capacity(questions.iter().map(|question| question.params.len() + 64).sum::<usize>() + 512);
     let entries = questions.iter().map(|question| (question.key.as_str(), question.method, &*question.params));
     mcp::print::print_input_required(&mut text, entries, Some(&sealed));
-    Asked::Wait(text, Suspended { flight, server, session, questions })
+    Asked::Wait(text, Box::new(Suspended { flight, server, session, questions }))
 }
 
 /// What becomes of the questions in a result.

@@ -90,8 +90,8 @@ pub(super) const WATCHED: usize = 256;
 
 /// Whether arguments fit schema and constraints.
 pub enum Fit {
-    /// They do.
-    Fits,
+    /// These do.
+    Fits(Box<serde_json::Map<String, serde_json::Value>>),
     /// They do not fit what the tool accepts.
     Schema(Mismatch),
     /// They are outside what the operator allows.
@@ -390,9 +390,9 @@ fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {
             }
         }
     }
-    let serde_json::Value::Object(members) = &value else { return Fit::Unchecked };
-    match item.constraints.check(members) {
-        Ok(_) => Fit::Fits,
+    let serde_json::Value::Object(members) = value else { return Fit::Unchecked };
+    match item.constraints.check(&members) {
+        Ok(_) => Fit::Fits(Box::new(members)),
         Err(mismatch) => Fit::Constraint(mismatch),
     }
 }

@@ -43,7 +43,7 @@ pub(super) enum Release {
         data: Option<Vec<u8>>,
     },
     /// A result that asks for more, and the call that waits for it.
-    Wait(Vec<u8>, Suspended),
+    Wait(Vec<u8>, Box<Suspended>),
     /// A message on the way, printed whole.
     Interim(Bytes),
     /// A message on the way that is not passed on.

@@ -148,7 +148,7 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
     }
     count(gate, trail);
     if let Some(suspended) = suspended {
-        gate.rounds.hold(gate, trail.id, suspended, gate.snapshot().bounds.inflight);
+        gate.rounds.hold(gate, trail.id, *suspended, gate.snapshot().bounds.inflight);
     }
     Ok(Settled { outgoing, last: Last::Yes })
 }

@@ -144,6 +144,26 @@ impl Trail {
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
         }
+        if !self.guarded.is_empty() {
+            let mut list = Vec::with_capacity(128);
+            for fact in &self.guarded {
+                list.push(if list.is_empty() { b'[' } else { b',' });
+                let mut entry = json::Object::open(&mut list);
+                entry.text("argument", &fact.argument).text("guard", fact.guard);
+                if let Some(operation) = fact.operation {
+                    entry.text("operation", operation.as_str());
+                }
+                if let Some(normal) = &fact.normal {
+                    entry.raw("normal", normal);
+                }
+                if let Some(reason) = fact.reason {
+                    entry.text("refused", reason);
+                }
+                entry.close();
+            }
+            list.push(b']');
+            object.raw("guards", &list);
+        }
         object.close();
         out
     }
@@ -207,6 +227,16 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
         Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
         Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
+        Code::Smuggled => Some(("intent.smuggling", Severity::High, &["T1562.001", "AML.T0051"])),
+        Code::ProcessProgram | Code::ProcessShell | Code::ProcessOption | Code::ProcessPath => {
+            Some(("tools.process-refused", Severity::High, &["T1059", "AML.T0053"]))
+        }
+        Code::FilesOutside | Code::FilesForm => Some(("tools.files-refused", Severity::Medium, &["T1083", "T1005"])),
+        Code::HttpScheme | Code::HttpHost | Code::HttpForm => Some(("tools.http-refused", Severity::Medium, &["T1071.001"])),
+        Code::HttpAddress => Some(("tools.http-refused", Severity::High, &["T1552.005", "T1046"])),
+        Code::DatabaseStatement | Code::DatabaseTable | Code::DatabaseFunction | Code::DatabaseForm => {
+            Some(("tools.database-refused", Severity::Medium, &["T1213.006", "T1190"]))
+        }
         Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
         _ => None,
     }

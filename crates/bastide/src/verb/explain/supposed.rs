@@ -164,12 +164,17 @@ fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: O
         }
         None => {}
     }
-    match item.constraints.check(arguments) {
-        Ok(_) => None,
-        Err(mismatch) => {
-            Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) })
-        }
+    if let Err(mismatch) = item.constraints.check(arguments) {
+        return Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) });
     }
+    if let Err(smuggled) = item.declared.check(arguments) {
+        return Some(Fault {
+            code: smuggled.reason.code(),
+            detail: Some(format!("{} at `{}`", smuggled.reason.sentence(), smuggled.pointer)),
+        });
+    }
+    let refused = item.guards.judge(arguments, &guards::path::Lexical).err()?;
+    Some(Fault { code: refused.1.reason.code(), detail: Some(format!("{} in `{}`", refused.1, refused.0)) })
 }
 
 fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Explanation, fault: Option<&Fault>, arguments: bool) -> Value {

@@ -1,5 +1,6 @@
-//! `tools.http`: what a server connects to is judged by the address at the moment of connecting: inner addresses are refused, whatever leads there.
+//! `tools.http`: URLs in arguments lead to what was opened, and what a server connects to is judged by the address at the moment of connecting: inner addresses are refused, whatever leads there.
 
+use super::{does_not_start, facts, guarded, passes, refuses};
 use crate::network::{Outside, PAGE, events, refused, run, world, world_with};
 use crate::runtime::until;
 use serde_json::json;
@@ -204,4 +205,47 @@ fn a_name_that_leads_to_a_listed_and_to_an_inner_address_leads_nowhere() {
     let world = world_with(&names, code, &outside, &list);
     assert_eq!((run(&world), outside.came()), (json!(false), 0));
     assert_eq!(refused(&world, "inner-address")["detail"]["address"], "127.0.0.2");
+}
+
+const POLICY: &str = "{ guard: http, schemes: [https], allow_hosts: [wiki.example.com, \"*.files.example.com\"] }";
+
+#[test]
+fn urls_of_listed_hosts_arrive_as_they_are() {
+    let world = guarded(POLICY);
+    let mut agent = world.agent();
+    passes(
+        &mut agent,
+        &["https://wiki.example.com/a?next=http://127.0.0.1/", "https://x.files.example.com/b", "https://WIKI.example.com:443/a/../c"],
+    );
+    let last = facts(&world);
+    assert_eq!((&last["guard"], &last["normal"]), (&json!("http"), &json!("https://wiki.example.com/c")));
+}
+
+#[test]
+fn urls_that_lead_elsewhere_are_refused() {
+    let world = guarded(POLICY);
+    let texts = [
+        ("http://wiki.example.com/", "tools.http/scheme"),
+        ("https://evil.example/", "tools.http/host"),
+        ("https://wiki.example.com.evil.example/", "tools.http/host"),
+        ("https://files.example.com/", "tools.http/host"),
+        ("https://wiki.example.com:22/", "tools.http/host"),
+        ("https://wiki.example.com@evil.example/", "tools.http/form"),
+        ("https://evil.example\\.files.example.com/", "tools.http/form"),
+        ("https://wiki.example.com\t.evil.example/", "tools.http/form"),
+        ("https://wiki。example。com/", "tools.http/form"),
+        ("file:///etc/passwd", "tools.http/form"),
+        ("https://127.0.0.1/", "tools.http/address"),
+        ("https://169.254.169.254/", "tools.http/address"),
+        ("https://[::ffff:10.0.0.1]/", "tools.http/address"),
+        ("https://localhost/", "tools.http/address"),
+        ("https://2130706433/", "tools.http/form"),
+    ];
+    refuses(&world, &mut world.agent(), &texts);
+}
+
+#[test]
+fn a_policy_of_urls_that_means_nothing_stops_the_start() {
+    does_not_start("{ guard: http }", "allow_hosts: there must be at least one host");
+    does_not_start("{ guard: http, schemes: [file], allow_hosts: [a.example] }", "schemes: a scheme is");
 }

@@ -1,0 +1,3 @@
+//! What calls are meant to do.
+
+mod smuggling;

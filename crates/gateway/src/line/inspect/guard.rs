@@ -1,0 +1,154 @@
+//! The guards of arguments: what they find, and what they put in place of what was sent.
+
+use super::super::resolve::{Fit, Resolved, Target};
+use super::quoted;
+use crate::content;
+use crate::gate::Gate;
+use crate::links::FileSystem;
+use crate::snapshot::{Carrier, Inspect, Item, Server};
+use crate::trail::{GuardFact, Trail};
+use detect::Channel;
+use guards::path::Lexical;
+use guards::smuggling::Smuggled;
+use guards::{Found, Reason, Refused};
+use mcp::{Bounds, Document, Edits, Node};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+use terms::{Action, Class};
+
+/// How long a file system may take to tell where paths lead.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the guards found of a call.
+pub enum Guarded {
+    /// Nothing against it.
+    Fit,
+    /// An argument that its guard refuses, and why.
+    Refused(Box<(String, Refused)>),
+    /// An argument that would change the checks.
+    Smuggled(Box<Smuggled>),
+}
+
+/// What the guards found, and what is to be sent in place of what.
+pub(super) struct Judgement {
+    pub(super) verdict: Guarded,
+    /// Arguments with the text that bounds them.
+    pub(super) replaced: Vec<(String, String)>,
+}
+
+impl Judgement {
+    const fn of(verdict: Guarded) -> Self {
+        Self { verdict, replaced: Vec::new() }
+    }
+}
+
+/// Runs the guards of a tool on arguments that fit its schema.
+pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Judgement {
+    let Target::Tool(server, item, Fit::Fits(arguments)) = resolved.target() else { return Judgement::of(Guarded::Fit) };
+    if let Some(smuggled) = own(resolved).or_else(|| item.declared.check(arguments).err()) {
+        return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
+    }
+    if item.guards.is_empty() {
+        return Judgement::of(Guarded::Fit);
+    }
+    let judged =
+        if item.guards.asks() && is_here(server) { Box::pin(asked(item, arguments)).await } else { item.guards.judge(arguments, &Lexical) };
+    match judged {
+        Ok(found) => {
+            trail.guarded = found.iter().map(|found| fact(gate, trail, resolved, arguments, found)).collect();
+            let replaced = found.into_iter().filter_map(|found| {
+                let text = found.judged.into_iter().next().and_then(|judged| judged.replace)?;
+                Some((found.argument, text))
+            });
+            Judgement { verdict: Guarded::Fit, replaced: replaced.collect() }
+        }
+        Err((argument, refused)) => {
+            let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
+            let reason = Some(refused.reason.as_str());
+            trail.guarded.push(GuardFact { argument: argument.clone(), guard, operation: None, normal: None, reason });
+            Judgement::of(Guarded::Refused(Box::new((argument, refused))))
+        }
+    }
+}
+
+/// The arguments with what bounds them in the place of what was sent; none where nothing does.
+pub(super) fn bounded(arguments: Node<'_>, replaced: &[(String, String)]) -> Option<Document> {
+    if replaced.is_empty() {
+        return None;
+    }
+    let mut edits = Edits::new();
+    for (argument, text) in replaced {
+        edits.set_text(arguments.get(argument)?.index(), text.as_str());
+    }
+    let mut text = Vec::with_capacity(arguments.raw().len() + 64);
+    arguments.print(&edits, &mut text);
+    Document::parse(text.into(), &Bounds::default()).ok()
+}
+
+/// Whether what a server names is on this machine: a program of it, not one in an image with files of its own, and not one elsewhere.
+fn is_here(server: &Server) -> bool {
+    match &server.carrier {
+        Carrier::Run(run) => run.image.is_none(),
+        Carrier::Remote(_) => false,
+    }
+}
+
+/// Judges where the file system is asked, which may take its time, or for ever.
+async fn asked(item: &Arc<Item>, arguments: &Map<String, Value>) -> Result<Vec<Found>, (String, Refused)> {
+    let guarded: Map<String, Value> =
+        arguments.iter().filter(|(name, _)| item.guards.kind(name).is_some()).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let first = guarded.keys().next().cloned().unwrap_or_default();
+    let item = Arc::clone(item);
+    let judging = tokio::task::spawn_blocking(move || item.guards.judge(&guarded, &FileSystem));
+    match tokio::time::timeout(PATIENCE, judging).await {
+        Ok(Ok(judged)) => judged,
+        // It takes too long, or a guard panicked.
+        Ok(Err(_)) | Err(_) => Err((first, Refused::unresolved())),
+    }
+}
+
+/// What stands in the gateway's own name in the `_meta` of a call.
+fn own(resolved: &Resolved) -> Option<Smuggled> {
+    let meta = resolved.params()?.get("_meta")?;
+    let own = meta.members().any(|member| guards::smuggling::is_own_name(&member.name()));
+    own.then(|| Smuggled { pointer: "/_meta/?".to_owned(), reason: Reason::OwnName })
+}
+
+/// What goes on record of an argument that is let through.
+fn fact(gate: &Gate, trail: &mut Trail, resolved: &Resolved, arguments: &Map<String, Value>, found: &Found) -> GuardFact {
+    let operation = found.judged.iter().filter_map(|judged| judged.operation).max();
+    let sent = arguments.get(&found.argument);
+    let normals: Vec<&str> = found.judged.iter().map(|judged| judged.normal.as_str()).collect();
+    let same = match (sent, normals.as_slice()) {
+        (Some(Value::String(text)), [normal]) => text == normal,
+        (Some(Value::Array(items)), normals) => items.iter().map(Value::as_str).eq(normals.iter().map(|normal| Some(*normal))),
+        _ => false,
+    };
+    let normal = (!same).then(|| {
+        let forms: Vec<Vec<u8>> = normals.iter().map(|normal| screened(gate, trail, resolved, normal)).collect();
+        match sent {
+            Some(Value::String(_)) => forms.concat(),
+            _ => [b"[".as_slice(), &forms.join(&b','), b"]"].concat(),
+        }
+    });
+    GuardFact { argument: found.argument.clone(), guard: found.kind.as_str(), operation, normal, reason: None }
+}
+
+/// A text as it may stand in a record: what the screens find in it is taken out, a secret always.
+fn screened(gate: &Gate, trail: &mut Trail, resolved: &Resolved, text: &str) -> Vec<u8> {
+    let withheld = || b"\"(withheld)\"".to_vec();
+    let Ok(document) = Document::parse(quoted(text).into(), &Bounds::default()) else { return withheld() };
+    let inspect = &resolved.snapshot().inspect;
+    let keeping = Inspect { engine: Arc::clone(&inspect.engine), actions: inspect.actions.with(Class::Secret, Action::Redact) };
+    let tally = trail.tally.clone();
+    let mut edits = Edits::new();
+    let blocked = content::screen(&keeping, gate.servers.echo().as_deref(), document.root(), Channel::Argument, trail, &mut edits);
+    trail.tally = tally;
+    if blocked.is_some() {
+        return withheld();
+    }
+    let mut out = Vec::with_capacity(text.len() + 2);
+    document.root().print(&edits, &mut out);
+    out
+}
