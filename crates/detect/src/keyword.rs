@@ -67,10 +67,12 @@ impl Detector for Keywords {
         lower.extend_from_slice(view.bytes);
         lower.make_ascii_lowercase();
         self.words.each(&lower, |at, rule| {
-            if (edge_before(view.bytes, at) || sheet.border(view, at))
-                && let Some(kind) = self.kinds.get(rule)
-            {
-                kind.read(view, at, rule, sheet);
+            let Some(kind) = self.kinds.get(rule) else { return };
+            for start in at.saturating_sub(kind.rule.before)..=at {
+                let word = edge_before(view.bytes, start) || sheet.border(view, start);
+                if word && kind.read(view, start, rule, sheet) {
+                    return;
+                }
             }
         });
         *sheet.lower = lower;
@@ -78,16 +80,17 @@ impl Detector for Keywords {
 }
 
 impl Kind {
-    fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) {
+    /// Whether it stands at `at`; then it is added.
+    fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) -> bool {
         let most = at.saturating_add(self.rule.reach).min(view.bytes.len());
         if !sheet.allowance.step(most - at) {
             sheet.allowance.miss("steps", view.trace(Span::new(at, most)));
-            return;
+            return false;
         }
         if sheet.caches.len() <= index {
             sheet.caches.resize_with(index + 1, || None);
         }
-        let Some(slot) = sheet.caches.get_mut(index) else { return };
+        let Some(slot) = sheet.caches.get_mut(index) else { return false };
         let memory = slot.get_or_insert_with(|| Memory { cache: self.regex.create_cache(), captures: self.regex.create_captures() });
         let input = Input::new(view.bytes).range(at..most).anchored(Anchored::Yes);
         self.regex.search_captures_with(&mut memory.cache, &input, &mut memory.captures);
@@ -98,11 +101,11 @@ impl Kind {
                 .map_or(Span::new(all.start(), all.end()), |group| Span::new(group.start, group.end));
             (all.end(), value)
         });
-        let Some((end, mut span)) = found else { return };
+        let Some((end, mut span)) = found else { return false };
         if let Some(close) = &self.rule.through {
             span.end = through(view.bytes, end, most, close.as_bytes());
         } else if !edge_after(view.bytes, span.end) && !sheet.border(view, span.end) {
-            return;
+            return false;
         }
         let value = view.bytes.get(span.start..span.end).unwrap_or_default();
         let checked = self.rule.check == check::Check::Github;
@@ -112,6 +115,7 @@ impl Kind {
         if sound {
             sheet.add(view, self.class, self.kind.clone(), span, self.rule.confidence);
         }
+        sound
     }
 }
 

@@ -9,16 +9,33 @@ use terms::Class;
 /// The longest match that a rule may have, in bytes; what a stream holds back.
 pub const REACH: usize = 16 << 10;
 
-const FILES: &[(&str, &str)] = &[
-    ("anthropic", include_str!("../rules/anthropic.yaml")),
-    ("aws", include_str!("../rules/aws.yaml")),
-    ("github", include_str!("../rules/github.yaml")),
-    ("google", include_str!("../rules/google.yaml")),
-    ("jwt", include_str!("../rules/jwt.yaml")),
-    ("openai", include_str!("../rules/openai.yaml")),
-    ("pem", include_str!("../rules/pem.yaml")),
-    ("slack", include_str!("../rules/slack.yaml")),
-    ("stripe", include_str!("../rules/stripe.yaml")),
+macro_rules! files {
+    ($($name:literal),* $(,)?) => { &[$(($name, include_str!(concat!("../rules/", $name, ".yaml")))),*] };
+}
+
+/// One file a provider.
+#[rustfmt::skip]
+const FILES: &[(&str, &str)] = files![
+    "1password", "adafruit", "adobe", "age", "airtable", "aiven", "akamai", "algolia", "alibaba", "amplitude", "anthropic", "apify",
+    "artifactory", "asana", "atlassian", "auth0", "authress", "aws", "azure", "beamer", "bitly", "braintree", "brevo", "browserstack",
+    "bugsnag", "buildkite", "cerebras", "checkly", "circleci", "clickhouse", "clickup", "clojars", "cloudflare", "cloudinary", "cockroach",
+    "codecov", "cohere", "coinbase", "confluent", "contentful", "convex", "crates", "databricks", "datadog", "deepgram", "deepseek",
+    "defined", "deno", "digitalocean", "discord", "docker", "doppler", "dropbox", "duffel", "dynatrace", "easypost", "elastic",
+    "elevenlabs", "etsy", "exa", "facebook", "fastly", "figma", "firecrawl", "fireworks", "flutterwave", "fly", "frameio", "freshdesk",
+    "gitea", "github", "gitlab", "gocardless", "google", "google-oauth", "grafana", "groq", "harness", "heroku", "hetzner", "honeycomb",
+    "hubspot", "huggingface", "infracost", "intercom", "intra42", "ionic", "jina", "jwt", "kagi", "klaviyo", "kraken", "kubernetes",
+    "langchain", "langfuse", "launchdarkly", "lichess", "line", "linear", "linkedin", "linode", "lob", "lokalise", "mailchimp", "mailgun",
+    "mailjet", "mapbox", "matrix", "mattermost", "maxmind", "meraki", "mercury", "messagebird", "mistral", "mixpanel", "mongodb", "mux",
+    "neon", "netlify", "newrelic", "ngrok", "nightfall", "nostr", "notion", "npm", "nuget", "nvidia", "octopus", "okta", "onfido",
+    "openai", "openrouter", "openshift", "openweathermap", "opsgenie", "oracle", "packagist", "paddle", "pagerduty", "pangea",
+    "password-hash", "paypal", "pem", "perplexity", "persona", "pinecone", "plaid", "planetscale", "polar", "portainer", "posthog",
+    "postman", "postmark", "prefect", "pulumi", "pusher", "pypi", "qdrant", "rapidapi", "razorpay", "readme", "render", "replicate",
+    "resend", "retool", "riot", "rollbar", "rootly", "rubygems", "runpod", "salesforce", "samsara", "scaleway", "scalingo", "segment",
+    "sendgrid", "sentry", "settlemint", "shippo", "shopify", "signed-url", "slack", "snyk", "solana", "sonar", "sourcegraph", "splunk",
+    "square", "squarespace", "stackhawk", "stellar", "stripe", "stytch", "sumologic", "supabase", "tailscale", "tavily", "teams",
+    "telegram", "tencent", "terraform", "together", "totp", "travis", "trello", "trigger", "twilio", "twitch", "twitter", "typeform",
+    "unsplash", "upstash", "vault", "vercel", "voyage", "vultr", "wakatime", "wallet", "wandb", "webex", "webflow", "woocommerce", "xai",
+    "xata", "yandex", "youtrack", "zapier", "zendesk", "zerotier", "zoho",
 ];
 
 /// One file: the kinds of one provider.
@@ -40,10 +57,13 @@ pub struct Rule {
     /// Its class.
     #[serde(default = "secret")]
     pub class: Class,
-    /// Literals of at least three bytes, one of which starts every match; compared without regard to case.
+    /// Literals of at least three bytes, one of which starts every match, or stands in it (`before`); compared without regard to case.
     pub keywords: Vec<String>,
     /// A pattern anchored at the keyword; the group `value`, where there is one, is what is marked.
     pub pattern: String,
+    /// How many bytes before the keyword a match may start; then the keyword stands inside it.
+    #[serde(default)]
+    pub before: usize,
     /// The longest match in bytes, at most [`REACH`].
     #[serde(default = "reach")]
     pub reach: usize,
