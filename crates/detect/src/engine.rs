@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::keyword::{Keywords, Memory};
 use crate::ladder::{self, Rung};
 use crate::rule::Rules;
+use crate::secret::{Assigned, Connections, Headers, Logins};
 use crate::view::View;
 use terms::{Class, Finding, Span};
 
@@ -74,7 +75,14 @@ impl Engine {
     pub fn new(rules: &Rules) -> Result<Self, Error> {
         Ok(Self {
             crossing: vec![Box::new(Keywords::new(rules)?), Box::new(Customs::new(rules)?)],
-            standing: vec![Box::new(Cards), Box::new(Emails)],
+            standing: vec![
+                Box::new(Connections),
+                Box::new(Assigned::new()?),
+                Box::new(Headers::new()?),
+                Box::new(Logins),
+                Box::new(Cards),
+                Box::new(Emails),
+            ],
         })
     }
 

@@ -19,6 +19,7 @@ mod part;
 mod redact;
 mod rule;
 mod scan;
+mod secret;
 mod stream;
 mod view;
 

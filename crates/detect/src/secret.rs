@@ -1,0 +1,13 @@
+//! Secrets that no prefix gives away: what stands beside a name, in a connection string, in a header, in a password file.
+
+mod assigned;
+mod connection;
+mod header;
+mod name;
+mod netrc;
+mod value;
+
+pub(crate) use assigned::Assigned;
+pub(crate) use connection::Connections;
+pub(crate) use header::Headers;
+pub(crate) use netrc::Logins;

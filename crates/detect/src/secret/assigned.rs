@@ -1,0 +1,166 @@
+//! Values that stand beside a telling name: `DB_PASSWORD=…`, `"apiKey": "…"`, `--token …`, `<password>…</password>`, `name: X` over `value: …`.
+
+use super::name::{self, Sort};
+use super::value::{self, Written};
+use crate::detector::{Detector, Sheet};
+use crate::error::Error;
+use crate::view::View;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::borrow::Cow;
+use terms::{Class, Span};
+
+/// What telling names hold, in lower case.
+const STEMS: &[&str] = &[
+    "passw", "passphrase", "passcode", "pwd", "pass", "secret", "token", "key", "credential", "bearer", "passwort", "kennwort", "contrase", "mot de passe", "senha", "requirepass", "пароль", "密码", "密碼", "パスワード",
+];
+
+/// Finds them.
+pub(crate) struct Assigned {
+    stems: AhoCorasick,
+}
+
+impl Assigned {
+    pub fn new() -> Result<Self, Error> {
+        let stems = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(STEMS);
+        Ok(Self { stems: stems.map_err(|cause| Error::Pattern { kind: "assigned".to_owned(), cause: cause.to_string() })? })
+    }
+}
+
+impl Detector for Assigned {
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        let mut done = 0;
+        for found in self.stems.find_iter(view.bytes) {
+            if found.start() < done {
+                continue;
+            }
+            let name = around(view.bytes, found.start(), found.end());
+            done = name.end;
+            let Some(sort) = view.bytes.get(name.start..name.end).and_then(name::sort) else { continue };
+            if !sheet.allowance.step(value::LONGEST.min(view.bytes.len() - name.end)) {
+                sheet.allowance.miss("steps", view.trace(name));
+                return;
+            }
+            if let Some((span, written)) = beside(view.bytes, name)
+                && let Some(text) = view.bytes.get(span.start..span.end)
+                && value::credible(text, sort, written)
+            {
+                let kind = match sort {
+                    Sort::Password => "generic-password",
+                    Sort::Key => "generic-key",
+                };
+                sheet.add(view, Class::Secret, Cow::Borrowed(kind), span, 0.8);
+                done = span.end;
+            }
+        }
+    }
+}
+
+fn of_names(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') || byte >= 0x80
+}
+
+/// The whole name around a stem.
+fn around(bytes: &[u8], start: usize, end: usize) -> Span {
+    let before = bytes.get(start.saturating_sub(name::LONGEST)..start).unwrap_or_default();
+    let after = bytes.get(end..bytes.len().min(end + name::LONGEST)).unwrap_or_default();
+    let back = before.iter().rev().take_while(|byte| of_names(**byte)).count();
+    let on = after.iter().take_while(|byte| of_names(**byte)).count();
+    Span::new(start - back, end + on)
+}
+
+/// The value beside a name, and how it is written.
+fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
+    let flag = bytes.get(name.start..name.end)?.starts_with(b"-");
+    let before = name.start.checked_sub(1).and_then(|at| bytes.get(at).copied());
+    let mut at = skip(bytes, name.end, b"\\\"'`]");
+    let blank = skip(bytes, at, b" \t");
+    let separator = bytes.get(blank).copied();
+    // The text of an element: <password>…</password>.
+    if separator == Some(b'>') && before == Some(b'<') {
+        return until(bytes, blank + 1, |byte| matches!(byte, b'<' | b'\n')).map(|span| (span, Written::Quoted));
+    }
+    if flag && blank > at && separator.is_some_and(|byte| byte != b'-' && byte != b'=' && byte != b':') {
+        return written(bytes, blank, Written::Bare);
+    }
+    match separator {
+        Some(b'=' | b':') => {
+            at = blank + 1;
+            if matches!(bytes.get(at), Some(b'=')) {
+                if separator == Some(b':') { at += 1 } else { return None }
+            }
+            if matches!(bytes.get(at), Some(b'>')) {
+                at += 1;
+            }
+        }
+        Some(b'-') if bytes.get(blank + 1) == Some(&b'>') => return None,
+        Some(b',' | b'\n' | b'\r' | b'}') => return paired(bytes, blank),
+        Some(b'i') if bytes.get(blank..blank + 3) == Some(b"is ") => return written(bytes, blank + 3, Written::Code),
+        _ => return None,
+    }
+    let code = bytes.get(name.start..at).is_some_and(|all| all.contains(&b' ')) || separator == Some(b':');
+    let lead = at;
+    at = skip(bytes, at, b" \t");
+    let query = matches!(before, Some(b'?' | b'&' | b';')) && separator == Some(b'=');
+    if query {
+        return until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'&' | b'"' | b'\'' | b'#' | b'<' | b'>' | b'`' | b';')).map(|span| (span, Written::Bare));
+    }
+    let line = separator == Some(b'=') && at == lead && before.is_none_or(|byte| byte.is_ascii_whitespace());
+    written(bytes, at, if line { Written::Bare } else if code { Written::Code } else { Written::Bare })
+}
+
+/// The value of a pair whose name is itself a value: `name: X` and `value: …` after it, in YAML or JSON.
+fn paired(bytes: &[u8], from: usize) -> Option<(Span, Written)> {
+    let at = skip(bytes, from, b" \t\r\n,-\"'\\");
+    let word = bytes.get(at..at + 5)?;
+    if !word.eq_ignore_ascii_case(b"value") {
+        return None;
+    }
+    let at = skip(bytes, skip(bytes, at + 5, b"\\\"'"), b" \t");
+    if !matches!(bytes.get(at), Some(b':' | b'=')) {
+        return None;
+    }
+    written(bytes, skip(bytes, at + 1, b" \t"), Written::Bare)
+}
+
+/// The value that starts at `at`, between quotes or bare.
+fn written(bytes: &[u8], at: usize, bare: Written) -> Option<(Span, Written)> {
+    let escapes = bytes.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
+    let quote = bytes.get(at + escapes).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
+    let Some(quote) = quote else {
+        let span = until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`'))?;
+        let mut end = span.end;
+        let tail: &[u8] = if bare == Written::Code { b",;)}]>." } else { b",;" };
+        while bytes.get(end - 1).is_some_and(|byte| tail.contains(byte)) && end > span.start + 1 {
+            end -= 1;
+        }
+        // A list of settings in one line: `a=1;password=x;b=2`.
+        let text = bytes.get(span.start..end)?;
+        let cut = text.iter().position(|byte| *byte == b';').filter(|at| text.get(at + 1..).is_some_and(|rest| rest.contains(&b'=')));
+        return Some((Span::new(span.start, cut.map_or(end, |at| span.start + at)), bare));
+    };
+    let start = at + escapes + 1;
+    let limit = bytes.len().min(start + value::LONGEST);
+    let mut end = start;
+    while end < limit {
+        match bytes.get(end) {
+            Some(byte) if *byte == quote => break,
+            Some(b'\n') => return None,
+            Some(b'\\') if escapes == 0 => end += 2,
+            Some(_) => end += 1,
+            None => break,
+        }
+    }
+    let closed = end.min(limit);
+    let cut = bytes.get(start..closed)?.iter().rev().take_while(|byte| **byte == b'\\').count().min(escapes);
+    (bytes.get(closed) == Some(&quote) && closed > start + cut).then(|| (Span::new(start, closed - cut), Written::Quoted))
+}
+
+fn until(bytes: &[u8], start: usize, ends: impl Fn(u8) -> bool) -> Option<Span> {
+    let rest = bytes.get(start..bytes.len().min(start + value::LONGEST))?;
+    let len = rest.iter().position(|byte| ends(*byte)).unwrap_or(rest.len());
+    (len > 0).then(|| Span::new(start, start + len))
+}
+
+fn skip(bytes: &[u8], at: usize, over: &[u8]) -> usize {
+    at + bytes.get(at..bytes.len().min(at + 40)).unwrap_or_default().iter().take_while(|byte| over.contains(byte)).count()
+}

@@ -1,0 +1,55 @@
+//! Password files by word: `.netrc` (`login NAME password VALUE`) and `.pgpass` (`host:port:database:user:password`).
+
+use crate::check;
+use crate::detector::{Detector, Sheet};
+use crate::view::View;
+use std::borrow::Cow;
+use terms::{Class, Span};
+
+/// Finds them.
+pub(crate) struct Logins;
+
+impl Detector for Logins {
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        for at in memchr::memmem::find_iter(view.bytes, b"login ") {
+            if let Some(span) = after_login(view.bytes, at + 6) {
+                sheet.add(view, Class::Secret, Cow::Borrowed("generic-password"), span, 0.9);
+            }
+        }
+        for at in memchr::memmem::find_iter(view.bytes, b":5432:") {
+            if let Some(span) = of_postgres(view.bytes, at + 6) {
+                sheet.add(view, Class::Secret, Cow::Borrowed("connection-password"), span, 0.85);
+            }
+        }
+    }
+}
+
+fn after_login(bytes: &[u8], from: usize) -> Option<Span> {
+    let rest = bytes.get(from..bytes.len().min(from + 512))?;
+    let mut at = 0;
+    let mut word = || {
+        at += rest.get(at..)?.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let len = rest.get(at..)?.iter().take_while(|byte| !byte.is_ascii_whitespace()).count();
+        let start = at;
+        at += len;
+        (len > 0).then_some((start, start + len))
+    };
+    word()?;
+    let (start, end) = word()?;
+    if rest.get(start..end) != Some(b"password") {
+        return None;
+    }
+    let (start, end) = word()?;
+    let value = rest.get(start..end)?;
+    (value.len() >= 4 && !check::placeholder(value) && !value.starts_with(b"$") && !value.starts_with(b"<")).then(|| Span::new(from + start, from + end))
+}
+
+fn of_postgres(bytes: &[u8], at: usize) -> Option<Span> {
+    let rest = bytes.get(at..bytes.len().min(at + 256))?;
+    let line = rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len());
+    let mut parts = rest.get(..line)?.splitn(3, |byte| *byte == b':');
+    let (database, user, value) = (parts.next()?, parts.next()?, parts.next()?);
+    let named = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-*.".contains(byte));
+    let start = at + database.len() + user.len() + 2;
+    (named(database) && named(user) && value.len() >= 4 && !check::placeholder(value) && !value.iter().any(u8::is_ascii_whitespace)).then(|| Span::new(start, start + value.len()))
+}
