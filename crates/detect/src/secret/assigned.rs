@@ -85,8 +85,10 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     match separator {
         Some(b'=' | b':') => {
             at = blank + 1;
-            if matches!(bytes.get(at), Some(b'=')) {
-                if separator == Some(b':') { at += 1 } else { return None }
+            match (separator, bytes.get(at)) {
+                (Some(b':'), Some(b'=')) => at += 1,
+                (_, Some(b'=' | b':')) => return None,
+                _ => {}
             }
             if matches!(bytes.get(at), Some(b'>')) {
                 at += 1;
@@ -102,7 +104,7 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     at = skip(bytes, at, b" \t");
     let query = matches!(before, Some(b'?' | b'&' | b';')) && separator == Some(b'=');
     if query {
-        return until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'&' | b'"' | b'\'' | b'#' | b'<' | b'>' | b'`' | b';')).map(|span| (span, Written::Bare));
+        return until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'&' | b'"' | b'\'' | b'#' | b'<' | b'>' | b'`' | b';' | b')' | b']' | b'\\')).map(|span| (span, Written::Bare));
     }
     let line = separator == Some(b'=') && at == lead && before.is_none_or(|byte| byte.is_ascii_whitespace());
     written(bytes, at, if line { Written::Bare } else if code { Written::Code } else { Written::Bare })
@@ -127,7 +129,7 @@ fn written(bytes: &[u8], at: usize, bare: Written) -> Option<(Span, Written)> {
     let escapes = bytes.get(at..)?.iter().take_while(|byte| **byte == b'\\').count();
     let quote = bytes.get(at + escapes).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
     let Some(quote) = quote else {
-        let span = until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`'))?;
+        let span = until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'\\'))?;
         let mut end = span.end;
         let tail: &[u8] = if bare == Written::Code { b",;)}]>." } else { b",;" };
         while bytes.get(end - 1).is_some_and(|byte| tail.contains(byte)) && end > span.start + 1 {

@@ -47,6 +47,9 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
     if standin || REFERENCES.iter().any(|start| lower.starts_with(start)) || check::placeholder(value) || variable(value) || called(value) {
         return false;
     }
+    if written == Written::Code && (syntax(value) || typed(value, lower)) {
+        return false;
+    }
     let count = |of: fn(&u8) -> bool| value.iter().filter(|byte| of(byte)).count();
     let (digits, letters) = (count(u8::is_ascii_digit), count(u8::is_ascii_alphabetic));
     let (upper, lowers) = (count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
@@ -83,6 +86,23 @@ fn variable(value: &[u8]) -> bool {
 fn called(value: &[u8]) -> bool {
     let head = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(byte)).count();
     head >= 2 && matches!(value.get(head), Some(b'(' | b'[')) && (value.iter().any(|byte| matches!(byte, b')' | b']')) || head + 1 == value.len() || value.get(head + 1).is_some_and(|byte| matches!(byte, b'"' | b'\'')))
+}
+
+/// What a programming language has and a bare value seldom: brackets, paths, references, pointers.
+fn syntax(value: &[u8]) -> bool {
+    matches!(value.first(), Some(b'&' | b'*' | b':' | b'|' | b'!' | b'@' | b'-' | b'.' | b',')) && !value.iter().any(u8::is_ascii_digit)
+        || value.iter().any(|byte| b"()[]{}<>".contains(byte))
+        || memchr::memmem::find(value, b"::").is_some()
+}
+
+/// A name of code: one that says what it is, or one of capitals and underscores, or a number with its type.
+fn typed(value: &[u8], lower: &[u8]) -> bool {
+    let identifier = dotted(value);
+    let says = [b"key".as_slice(), b"flag", b"token", b"secret", b"type", b"value", b"buffer", b"_fn"].iter().any(|word| memchr::memmem::find(lower, word).is_some());
+    let constant = value.contains(&b'_') && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+    let number = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let suffixed = number > 0 && value.get(number..).is_some_and(|rest| matches!(rest, [b'i' | b'u' | b'f', ..]) && rest.len() <= 5);
+    identifier && (says || constant) || suffixed
 }
 
 /// An identifier, or several with dots between them.
