@@ -8,6 +8,7 @@ use crate::email::Emails;
 use crate::error::Error;
 use crate::keyword::{Keywords, Memory};
 use crate::ladder::{self, Rung};
+use crate::number::Numbers;
 use crate::rule::Rules;
 use crate::secret::{Assigned, Connections, Headers, Logins};
 use crate::view::View;
@@ -82,6 +83,7 @@ impl Engine {
                 Box::new(Logins),
                 Box::new(Cards),
                 Box::new(Emails),
+                Box::new(Numbers),
             ],
         })
     }

@@ -15,6 +15,7 @@ mod error;
 pub mod jsonl;
 mod keyword;
 mod ladder;
+mod number;
 mod part;
 mod redact;
 mod rule;

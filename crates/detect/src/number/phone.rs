@@ -1,0 +1,77 @@
+//! Telephone numbers: international ones by their plus (ITU-T E.164), national ones by their shape, others by the words beside them.
+
+use super::Found;
+use super::label::Labels;
+use super::shape::Groups;
+use terms::Span;
+
+const WORDS: &[&str] = &[
+    "phone", "telephone", "tel", "tel.", "mobile", "cell", "cellphone", "fax", "call", "sms", "whatsapp", "signal", "contact", "reach", "ring", "dial", "handy", "telefon", "rufnummer", "mobil", "téléphone",
+    "portable", "appeler", "teléfono", "móvil", "celular", "telefone", "telemóvel", "telefono", "cellulare", "telefoon", "mobiel", "puhelin", "телефон", "тел", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف", "phone_number",
+];
+
+/// The number that starts with a plus or a parenthesis at `at`.
+pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
+    let plus = bytes.get(at) == Some(&b'+');
+    let (mut here, mut count, mut end, mut open, mut marks, mut first) = (at + usize::from(plus), 0, at, false, 0, None);
+    let mut lead = 0;
+    while let Some(byte) = bytes.get(here) {
+        match byte {
+            b'0'..=b'9' => {
+                first = first.or(Some(*byte));
+                count += 1;
+                marks = 0;
+                end = here + 1;
+                lead += usize::from(open && !plus);
+            }
+            b'(' if !open && (count == 0 && !plus || plus && count > 0 && count <= 3) => open = true,
+            b')' if open => open = false,
+            b' ' | b'-' | b'.' | b'/' if count > 0 && marks < 2 => marks += 1,
+            _ => break,
+        }
+        if count > 15 {
+            return None;
+        }
+        here += 1;
+    }
+    let glued = bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let date = bytes.get(end) == Some(&b':');
+    if open || glued || date {
+        return None;
+    }
+    let good = if plus { (8..=15).contains(&count) && first != Some(b'0') } else { (2..=5).contains(&lead) && (8..=12).contains(&count) && end > at + lead + 2 };
+    good.then(|| Found::pii("phone", Span::new(at, end), if plus { 0.95 } else { 0.9 }))
+}
+
+/// The number that the first groups make.
+pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<Found> {
+    groups.each(|number| {
+        let d = number.digits;
+        let first = d.first().copied()?;
+        let second = d.get(1).copied().unwrap_or(0);
+        let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+        if matches!(before, b'-' | b'.' | b'/' | b'#' | b'$' | b':' | b'*') && before != b':' {
+            return None;
+        }
+        let sure = match number.shape {
+            "3-3-4" | "3.3.4" => first >= 2 && d.get(3).is_some_and(|digit| *digit >= 2),
+            "1-3-3-4" | "1 3 3 4" | "1.3.3.4" => first == 1 && second >= 2,
+            "2 2 2 2 2" | "2.2.2.2.2" | "2-2-2-2-2" => first == 0 && second > 0,
+            "2 3 2 2" => matches!(first, 8 | 9),
+            "3 2 2 2" | "3-2-2-2" => matches!(first, 6..=9),
+            "5 6" | "5 3 3" => first == 0 && matches!(second, 1 | 7),
+            "3 4 4" => first == 0 && second == 2,
+            "4 3 4" | "4 3 3" => first == 0 && second > 0,
+            "4 7" | "4 8" | "4/7" | "4/8" | "4-7" | "4-8" => first == 0 && second == 1,
+            "2-4-4" | "3-4-4" | "4-2-4" | "3-3-4x" => first == 0,
+            "2 4 4" | "2 5 4" | "2 5-4" | "2 4-4" => second > 0 && first > 0 && number.shape.contains('-'),
+            "4-3-3" | "4-3-4" => first == 0 && second > 0,
+            _ => false,
+        };
+        let likely = (7..=13).contains(&d.len()) && !number.shape.contains('/') || matches!(number.shape, "3/7" | "3/8" | "4/6" | "5/6" | "5/5");
+        let zero = first == 0 && second > 0 && (9..=11).contains(&d.len()) && matches!(number.shape, "2 8" | "2 7" | "3 7" | "3 8" | "3/7" | "3/8" | "4/6" | "4 6" | "5/5" | "5/6");
+        let dated = matches!(number.shape, "4-2-2" | "4.2.2" | "2.2.4" | "2-2-4") || number.shape == "8" && (first == 1 || first == 2) && d.get(4..6).is_some_and(|month| month <= &[1, 2]);
+        let told = likely && !dated && labels.says(number.span.start, WORDS);
+        (sure || zero || told).then(|| Found::pii("phone", number.span, if sure { 0.88 } else { 0.8 }))
+    })
+}
