@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::keyword::{Keywords, Memory};
 use crate::ladder::{self, Rung};
 use crate::number::Numbers;
+use crate::person::{Addresses, Names};
 use crate::rule::Rules;
 use crate::secret::{Assigned, Connections, Headers, Logins};
 use crate::view::View;
@@ -84,6 +85,8 @@ impl Engine {
                 Box::new(Cards),
                 Box::new(Emails),
                 Box::new(Numbers),
+                Box::new(Names),
+                Box::new(Addresses::new()?),
             ],
         })
     }

@@ -17,6 +17,7 @@ mod keyword;
 mod ladder;
 mod number;
 mod part;
+mod person;
 mod redact;
 mod rule;
 mod scan;

@@ -11,7 +11,7 @@ mod shape;
 
 use crate::detector::{Detector, Sheet};
 use crate::view::View;
-use label::Labels;
+pub(crate) use label::Labels;
 use shape::Groups;
 use std::borrow::Cow;
 use terms::{Class, Span};
@@ -80,9 +80,10 @@ fn judge(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
             account::digits(bytes, &groups, labels)
                 .or_else(|| national::digits(bytes, &groups, labels))
                 .or_else(|| birth::date(bytes, &groups, labels))
+                .or_else(|| birth::spelled(bytes, at, labels))
                 .or_else(|| phone::digits(bytes, &groups, labels))
                 .or_else(|| letters::token(bytes, at, labels))
         }
-        _ => account::iban(bytes, at).or_else(|| letters::token(bytes, at, labels)),
+        _ => account::iban(bytes, at).or_else(|| letters::token(bytes, at, labels)).or_else(|| birth::spelled(bytes, at, labels)),
     }
 }

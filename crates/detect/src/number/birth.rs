@@ -11,6 +11,42 @@ const WORDS: &[&str] = &[
     "дата рождения", "出生日期", "生年月日", "생년월일", "doğum tarihi",
 ];
 
+/// Names of months, by their first letters, in languages that write dates so.
+const MONTHS: &[&str] = &[
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mär", "mai", "okt", "dez", "janv", "févr", "fév", "avr", "juin", "juil", "août", "déc", "ene", "abr", "ago", "dic", "gen",
+    "mag", "giu", "lug", "set", "ott", "fev", "out", "mrt", "mei", "maj", "янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "sty", "lut", "kwi", "cze", "lip", "sie", "wrz", "paź", "lis", "gru",
+];
+
+/// A date with the month in letters at `at`: `22 November 1971`, `March 7, 1967`, `3. Mai 1990`, `5 de mayo de 1980`.
+pub(super) fn spelled(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
+    let rest = bytes.get(at..bytes.len().min(at + 40))?;
+    let text = match std::str::from_utf8(rest) {
+        Ok(text) => text,
+        Err(cut) => std::str::from_utf8(rest.get(..cut.valid_up_to())?).ok()?,
+    };
+    let (mut days, mut months, mut years, mut end) = (0, 0, 0, 0);
+    let mut place = 0;
+    for part in text.split_inclusive([' ', '-', '/', ',', '\n', '"']).take(7) {
+        let word = part.trim_end_matches([' ', '-', '/', ',', '.', '\n', '"', ';', ')']);
+        let digits = word.trim_end_matches(|letter: char| letter.is_alphabetic());
+        let lower = word.to_lowercase();
+        match digits.parse::<u16>() {
+            Ok(1..=31) if days == 0 && digits.len() <= 2 && years == 0 => days = 1,
+            Ok(1890..=2035) if years == 0 && months == 1 && digits.len() == 4 => years = 1,
+            Ok(_) => break,
+            Err(_) if months == 0 && MONTHS.iter().any(|month| lower.starts_with(month)) => months = 1,
+            Err(_) if matches!(lower.as_str(), "de" | "of" | "del" | "") && place > 0 => {}
+            Err(_) => break,
+        }
+        place += part.len();
+        if days + months + years == 3 {
+            end = place - part.len() + word.len();
+            break;
+        }
+    }
+    (end > 0 && labels.says(at, WORDS)).then(|| Found::pii("birth-date", terms::Span::new(at, at + end), 0.95))
+}
+
 /// The date of birth that the first groups make.
 pub(super) fn date(_: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<Found> {
     groups.each(|date| {

@@ -6,7 +6,7 @@ const NEAR: usize = 56;
 const COLUMNS: usize = 64;
 
 /// A text and its table heads.
-pub(super) struct Labels<'a> {
+pub(crate) struct Labels<'a> {
     bytes: &'a [u8],
     tables: Vec<Table<'a>>,
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn words_count_before_a_value_and_over_its_column() {
-        let text = b"id,name,phone\n4,Ana Roy,13785936469\n5,Bo,13785936468\n\nSSN: 123";
+        let text = b"id,name,phone\n4,Ana Roy,13785936469\n5,Bo,13785936468\n\nThe number of this applicant, written as SSN: 123";
         let labels = Labels::new(text);
         assert!(labels.says(text.len() - 3, &["ssn"]));
         assert!(!labels.says(text.len() - 3, &["phone"]));

@@ -26,7 +26,7 @@ pub(super) fn token(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Foun
         if let Some(kind) = found {
             return Some(Found::pii(kind.1, here(len), if kind.3.is_empty() { 0.9 } else { 0.95 }));
         }
-        if (7..=12).contains(&len) && labels.says(at, &["passport", "reisepass", "passeport", "pasaporte", "passaporto", "paspoort", "passaporte", "护照", "паспорт"]) && word.iter().filter(|byte| byte.is_ascii_digit()).count() >= 3 {
+        if (7..=12).contains(&len) && labels.says(at, &["passport", "reisepass", "passeport", "pasaporte", "passaporto", "paspoort", "passaporte", "护照", "паспорт"]) && word.iter().any(u8::is_ascii_digit) {
             return Some(Found::pii("passport", here(len), 0.92));
         }
         if len == 17 && labels.says(at, &["vin", "vehicle identification", "chassis", "fahrgestell"]) && !word.iter().any(|byte| matches!(byte, b'I' | b'O' | b'Q')) {

@@ -1,0 +1,135 @@
+//! Postal addresses: a street with its number, and the place and code around it, in the forms of many countries.
+
+use crate::detector::{Detector, Sheet};
+use crate::error::Error;
+use crate::view::View;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use std::borrow::Cow;
+use terms::{Class, Span};
+
+/// How far before a word of streets an address may start, and how long it may be, in bytes.
+const BEFORE: usize = 80;
+const LONGEST: usize = 240;
+
+/// What addresses hold; patterns are tried around them.
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    " street", " st,", " st.", " st ", " road", " rd,", " rd.", " rd ", " avenue", " ave", " lane", " drive", " court", " boulevard", " blvd", " terrace", " close,", " crescent", " square", " parkway", " highway", " way,", " way ", " place,", " row,", " gardens", " grove",
+    "straße", "strasse", "str.", "weg ", "platz", "allee", "gasse", "damm ", "ufer ", "ring ",
+    "rue ", "avenue ", "boulevard ", "chemin ", "impasse ", "allée ", "quai ", "cours ", "route ", "place ",
+    "calle ", "avenida ", "avda", "plaza ", "paseo ", "carrer ", "carretera ", "camino ", "c/ ", "via ", "viale ", "corso ", "piazza ", "largo ", "vicolo ", "strada ",
+    "rua ", "travessa ", "alameda ", "praça ", "estrada ", "straat", "laan ", "plein ", "gracht", "kade ", "singel ", "gatan", "vägen", "vej ", "gade ", "veien", "gata ", "katu ", "tie ",
+    "ul.", "ulica", "aleja", "al. ", "ulice", "náměstí", "utca", "tér ", "strada", "bulevardul", "ул.", "улица", "проспект", "пр-т", "переулок", "вул.", "cadde", "sokak", "sok.", "mah.", "οδός", "λεωφόρος",
+    "区", "路", "街", "町", "丁目", "番地", "로 ", "길 ", "sector ", "nagar", "marg", "chowk", "jalan ", "jl.", "lorong ", "p.o. box", "po box", "postfach", "apartado", "casilla", "flat ", "apt ", "plot ", "house no", "shop no", "unit ",
+];
+
+/// Finds them.
+pub(crate) struct Addresses {
+    words: AhoCorasick,
+    forms: Vec<Regex>,
+}
+
+/// Forms of addresses. `U` is a word with a capital, `N` a house number.
+const FORMS: &[&str] = &[
+    // 81 Church Lane, Bristol BS1 5AM; 123 N Main St Apt 4, Springfield, IL 62704; 12/5 George Street, Sydney NSW 2000.
+    r"(?:(?:Flat|Apt\.?|Apartment|Unit|Suite|House|Level) [0-9A-Z]{1,6},? )?[0-9]{1,6}[A-Za-z]?(?:[-/][0-9]{1,5}[A-Za-z]?)? (?:(?:[NSEW]{1,2}\.?|North|South|East|West|St\.?|The|Old|New|Upper|Lower|Great|Little) )?(?:U ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Boulevard|Blvd|Terrace|Ter|Close|Crescent|Cres|Square|Sq|Parkway|Pkwy|Highway|Hwy|Way|Place|Pl|Row|Gardens|Grove|Mews|Hill|Circle|Cir|Trail|Walk|Quay|Parade)\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW))?T",
+    // Flat 211, MG Road, Mumbai 400071; Plot 12, Sector 5, Noida 201301.
+    r"(?:Flat|House|Plot|Shop|Door|Unit|Block|No\.?|H\.?No\.?)(?: No\.?)? ?[0-9A-Z][0-9A-Z/-]{0,7}, (?:[A-Z0-9][A-Za-z0-9.'-]{0,24} ?){1,5}(?:, (?:[A-Z0-9][A-Za-z0-9.'-]{0,24} ?){1,4}){0,4}(?:,? ?-? ?[1-9][0-9]{2} ?[0-9]{3})",
+    // Goethestr. 161, 41539 Leipzig; Am Markt 5, 12345 Berlin; Kerkstraat 12, 1017 GC Amsterdam; Storgatan 5, 111 22 Stockholm.
+    r"(?:(?:U|Am|An|Auf|Im|In|Zum|Zur|der|dem|den|von|van|de|het) ){0,4}(?:W(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|ring|straat|laan|plein|gracht|kade|singel|gatan|vägen|vej|gade|veien|gata|katu|tie|utca)|Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Markt|Damm|Ufer) [0-9]{1,4} ?[a-zA-Z]?(?:-[0-9]{1,4})?(?:, ?| ?\n ?| )(?:[A-Z]{1,2}-)?[1-9][0-9]{2,3}(?: ?[0-9]{1,2}| [A-Z]{2})? U(?:[ -](?:U|am|an|der|im|ob)){0,3}",
+    r"W(?:straße|strasse|str\.) [0-9]{1,4} ?[a-zA-Z]?\b",
+    // 12 bis, rue de la Paix, 75002 Paris.
+    r"[0-9]{1,4}(?: ?(?:bis|ter|[A-D]))?,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Cc]hemin|[Ii]mpasse|[Aa]llée|[Qq]uai|[Cc]ours|[Rr]oute|[Pp]lace|[Ss]quare|[Pp]assage|[Vv]illa) (?:(?:de|du|des|la|le|les|l'|d'|L'|D'|aux?|sur|en|sous|et) ?|U[ -]?|[0-9]{1,2} ){1,8}(?:,? (?:\n ?)?[0-9]{5} U(?:[ -](?:U|de|la|le|les|sur|en|sous|d'|l')){0,5})?",
+    // Calle Mayor 126, 2º B, 28013 Madrid; Via Garibaldi 182, 20121 Milano; Rua Augusta, 123 - Centro, São Paulo - SP, 01305-000; ul. Długa 5/7, 00-238 Warszawa.
+    r"(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Carretera|Camino|Ronda|Travesía|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|Strada|Rua|Travessa|Alameda|Praça|Estrada|Rodovia|Ulica|[Uu]l\.|[Aa]l\.|Aleja|Plac|Strada|Bulevardul|Bd\.|Jalan|Jl\.|Lorong) (?:(?:de|del|della|delle|dei|di|da|do|dos|das|la|las|los|el|e|y|San|Santa|Sant') ?|U\.? ?|[0-9]{1,2} (?:de) ){1,8}(?:,? (?:n\.?[ºo°]? ?|nº |No\. ?)?[0-9]{1,5}[A-Za-z]?(?:/[0-9]{1,4})?)(?:,? [0-9]{1,2}[ºª°]?(?: ?[A-Za-z]{1,4})?)?(?: ?- ?(?:U ?){1,4})?(?:, (?:U ?){1,4}(?:- [A-Z]{2})?)?(?:,? ?(?:\n ?)?(?:[A-Z]{1,2}-)?[0-9]{2}-?[0-9]{3}(?:-[0-9]{3})?(?: U(?:[ -](?:U|de|del|la|di|da)){0,4})?)?",
+    // г. Москва, ул. Тверская, д. 12, кв. 5.
+    r"(?:[0-9]{6}, ?)?(?:г\. ?V, ?)?(?:ул\.|улица|проспект|пр-т|переулок|пер\.|вул\.|наб\.|бульвар) ?(?:V ?){1,4},? ?(?:д\.|дом|буд\.)? ?[0-9]{1,4}[а-яА-Я]?(?:, ?(?:кв\.|корп\.|стр\.|оф\.) ?[0-9]{1,4}){0,3}",
+    // Atatürk Cad. No: 12, 34000 İstanbul.
+    r"(?:U ){1,4}(?:Mah\.|Mahallesi|Cad\.|Caddesi|Sok\.|Sokak|Bulvarı),? (?:(?:U ){1,3}(?:Cad\.|Caddesi|Sok\.|Sokak),? )?No:? ?[0-9]{1,4}(?:[/,] ?[0-9A-Za-z: ]{1,10})?(?:,? [0-9]{5})? ?(?:U(?:/U)?)?",
+    // 上海市浦东新区世纪大道69号; 東京都千代田区丸の内1丁目2番3号; 서울특별시 강남구 테헤란로 152.
+    r"(?:〒? ?[0-9]{3}-[0-9]{4} ?)?Z{2,12}(?:省|市|县|縣|都|道|府|区|區|郡)Z{1,24}(?:路|街|道|巷|弄|町|村|丁目|番地|里|镇|大道|胡同)?Z{0,12}[0-9０-９一二三四五六七八九十]{1,5}(?:号|號|番|番地|丁目|-[0-9]{1,4})(?:[0-9-]{0,8}(?:号|室|楼|栋|单元|階|号室|弄)){0,4}",
+    r"K{2,12}(?:시|도|특별시|광역시) K{1,8}(?:구|군|시) (?:K{1,8}(?:구|읍|면|동) )?K{1,12}(?:로|길) ?[0-9]{1,4}(?:-[0-9]{1,4})?",
+    r"(?:P\. ?O\. ?Box|PO Box|P\.O\.Box|Postfach|Apartado(?: de [Cc]orreos)?|Casilla|Boîte postale|B\.P\.) [0-9][0-9 ]{1,8}(?:,? (?:[A-Z]{1,2}-)?[0-9]{4,5})?(?:,? U(?: U){0,2})?(?:,? [A-Z]{2} [0-9]{5})?",
+];
+
+/// What may follow a street of the English form: parts of a house, the place, the state, the code.
+const TAIL: &str = r"(?:,? (?:#|Apt\.?|Apartment|Unit|Suite|Ste\.?|Floor|Fl\.?|Flat) ?[0-9A-Z-]{1,6})?(?:(?:, | ?\n ?)U(?:[ -](?:U|on|upon|in|the|under|le)){0,4}){0,3}(?:,? (?:[A-Z]{2,3} )?(?:[0-9]{5}(?:-[0-9]{4})?|[A-Z]{1,2}[0-9][0-9A-Z]? ?[0-9][A-Z]{2}|[A-Z][0-9][A-Z] ?[0-9][A-Z][0-9]|[0-9]{4}|[A-Z][0-9]{2} [A-Z0-9]{4}|[0-9]{3} ?[0-9]{3})\b)?(?:,? (?:USA?|UK|Canada|Australia|Ireland|United Kingdom|United States|New Zealand|India|Singapore))?";
+
+impl Addresses {
+    pub fn new() -> Result<Self, Error> {
+        let words = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(WORDS);
+        let forms = FORMS.iter().map(|form| compiled(&expand(form)));
+        Ok(Self { words: words.map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: cause.to_string() })?, forms: forms.collect::<Result<_, Error>>()? })
+    }
+}
+
+/// A form with its letters written out: `U` a word with a capital, `W` the start of one, `V` a Cyrillic one, `Z` a Han or Kana and `K` a Hangul character, `T` the tail.
+fn expand(form: &str) -> String {
+    const LATIN: &str = "A-Za-zÀ-ÖØ-öø-ɏ";
+    const CAPITAL: &str = "A-ZÀ-ÖØ-ÞĀ-Ɏ";
+    let mut out = String::new();
+    let letters: Vec<char> = form.chars().collect();
+    let mut inside = false;
+    for (at, letter) in letters.iter().copied().enumerate() {
+        let before = at.checked_sub(1).and_then(|at| letters.get(at)).copied().unwrap_or(' ');
+        let after = letters.get(at + 1).copied().unwrap_or(' ');
+        match letter {
+            '[' if before != '\\' => inside = true,
+            ']' if before != '\\' => inside = false,
+            _ => {}
+        }
+        let alone = !inside && !before.is_alphanumeric() && before != '\\' && before != '.' && !after.is_alphanumeric() && after != '.' && after != '\'';
+        match letter {
+            'U' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}'’.]*(?:-[{CAPITAL}][{LATIN}]+)*)")),
+            'W' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}-]*?)")),
+            'V' if alone => out.push_str("(?:[А-ЯЁІЇЄҐ][а-яёіїєґ-]+)"),
+            'Z' if alone => out.push_str("[\u{3040}-\u{30ff}\u{4e00}-\u{9fff}]"),
+            'K' if alone => out.push_str("[\u{ac00}-\u{d7a3}]"),
+            'T' if alone && at + 1 == letters.len() => out.push_str(&expand(TAIL)),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Compiles a pattern over UTF-8.
+fn compiled(form: &str) -> Result<Regex, Error> {
+    Regex::builder()
+        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(16 << 20)).hybrid_cache_capacity(1 << 20))
+        .syntax(syntax::Config::new().unicode(true).utf8(false))
+        .build(form)
+        .map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: format!("{cause:?}") })
+}
+
+impl Detector for Addresses {
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        let mut done = 0;
+        for found in self.words.find_iter(view.bytes) {
+            if found.start() < done {
+                continue;
+            }
+            let from = found.start().saturating_sub(BEFORE).max(done);
+            let to = view.bytes.len().min(found.end() + LONGEST);
+            if !sheet.allowance.step((to - from) * 4) {
+                sheet.allowance.miss("steps", view.trace(Span::new(from, to)));
+                return;
+            }
+            let Some(window) = view.bytes.get(from..to) else { continue };
+            let inside = found.start() - from;
+            let best = self.forms.iter().filter_map(|form| form.find_iter(window).find(|span| span.end() > inside && span.start() <= inside + 12)).max_by_key(|span| span.len());
+            let Some(best) = best else { continue };
+            let text = window.get(best.start()..best.end()).unwrap_or_default();
+            let len = text.trim_ascii_end().len();
+            let before = (from + best.start()).checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
+            if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
+                continue;
+            }
+            let len = text.get(..len).unwrap_or_default().iter().rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n')).map_or(len, |at| at + 1);
+            let span = Span::new(from + best.start(), from + best.start() + len);
+            sheet.add(view, Class::Pii, Cow::Borrowed("address"), span, 0.85);
+            done = span.end;
+        }
+    }
+}
