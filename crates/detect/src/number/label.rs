@@ -32,6 +32,13 @@ impl<'a> Labels<'a> {
         holds(near, words) || self.column(at).is_some_and(|cell| holds(cell, words))
     }
 
+    /// Whether one of `words` stands before the value at `at` as a word of a sentence.
+    pub fn speaks(&self, at: usize, words: &[&str]) -> bool {
+        let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+        let spoken = |part: &[u8]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
+        near.iter().filter(|byte| **byte == b' ').count() >= 3 && near.split(|byte| matches!(byte, b' ' | b':' | b'\n')).any(spoken)
+    }
+
     /// Whether of all words before `at` one of `these` stands nearer than any of `those`.
     pub fn last_of(&self, at: usize, these: &[&str], those: &[&str]) -> bool {
         let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default().to_ascii_lowercase();

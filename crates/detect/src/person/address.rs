@@ -19,7 +19,7 @@ const WORDS: &[&str] = &[
     " street", " st,", " st.", " st ", " road", " rd,", " rd.", " rd ", " avenue", " ave", " lane", " drive", " court", " boulevard", " blvd", " terrace", " close,", " crescent", " square", " parkway", " highway", " way,", " way ", " place,", " row,", " gardens", " grove",
     "straße", "strasse", "str.", "weg ", "platz", "allee", "gasse", "damm ", "ufer ", "ring ",
     "rue ", "avenue ", "boulevard ", "chemin ", "impasse ", "allée ", "quai ", "cours ", "route ", "place ",
-    "calle ", "avenida ", "avda", "plaza ", "paseo ", "carrer ", "carretera ", "camino ", "c/ ", "via ", "viale ", "corso ", "piazza ", "largo ", "vicolo ", "strada ",
+    "calle ", "avenida ", "av. ", "avda", "plaza ", "paseo ", "carrer ", "carretera ", "camino ", "c/ ", "via ", "viale ", "corso ", "piazza ", "largo ", "vicolo ", "strada ",
     "rua ", "travessa ", "alameda ", "praça ", "estrada ", "straat", "laan ", "plein ", "gracht", "kade ", "singel ", "gatan", "vägen", "vej ", "gade ", "veien", "gata ", "katu ", "tie ",
     "ul.", "ulica", "aleja", "al. ", "ulice", "náměstí", "utca", "tér ", "strada", "bulevardul", "ул.", "улица", "проспект", "пр-т", "переулок", "вул.", "cadde", "sokak", "sok.", "mah.", "οδός", "λεωφόρος",
     "区", "路", "街", "町", "丁目", "番地", "로 ", "길 ", "sector ", "nagar", "marg", "chowk", "jalan ", "jl.", "lorong ", "p.o. box", "po box", "postfach", "apartado", "casilla", "flat ", "apt ", "plot ", "house no", "shop no", "unit ",

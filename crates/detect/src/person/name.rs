@@ -33,10 +33,10 @@ const THINGS: &[&str] = &[
 /// Full names that are of brands and places.
 const KNOWN: &[&str] = &[
     "jack daniels", "jack daniel", "jim beam", "johnnie walker", "captain morgan", "calvin klein", "tommy hilfiger", "ralph lauren", "louis vuitton", "giorgio armani", "marc jacobs", "kate spade", "michael kors", "hugo boss", "christian dior", "yves rocher",
-    "jean paul", "paul smith", "karl lagerfeld", "aston martin", "rolls royce", "harley davidson", "wells fargo", "morgan stanley", "goldman sachs", "merrill lynch", "charles schwab", "ernst young", "betty crocker", "uncle ben", "elizabeth arden", "max factor",
+    "jean paul gaultier", "laura ashley", "paul smith", "karl lagerfeld", "aston martin", "rolls royce", "harley davidson", "wells fargo", "morgan stanley", "goldman sachs", "merrill lynch", "charles schwab", "ernst young", "betty crocker", "uncle ben", "elizabeth arden", "max factor",
     "thomas cook", "mary kay", "dr pepper", "dr martens", "ben jerry", "harry potter", "sherlock holmes", "james bond", "mickey mouse", "santa claus", "san francisco", "san diego", "san jose", "santa clara", "santa fe", "santa monica", "santa cruz", "los angeles",
     "las vegas", "buenos aires", "rio grande", "saint louis", "saint paul", "martin luther", "new york", "new jersey", "new zealand", "south carolina", "north carolina", "virginia beach", "jackson hole", "costa rica", "puerto rico", "el salvador", "hong kong", "sri lanka",
-    "saudi arabia", "ada lovelace", "mary poppins", "lorem ipsum", "john lewis", "charles river", "george washington", "abraham lincoln", "victoria falls", "lake victoria", "mont blanc", "grand canyon", "apache kafka", "jupyter notebook", "ruby on", "visual studio", "red hat",
+    "saudi arabia", "ada lovelace", "mary poppins", "lorem ipsum", "john lewis", "charles river", "george washington", "abraham lincoln", "victoria falls", "lake victoria", "mont blanc", "grand canyon", "apache kafka", "jupyter notebook", "ruby on", "visual studio", "red hat", "sandy bridge", "insurance no",
 ];
 
 /// Finds them.
