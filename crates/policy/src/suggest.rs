@@ -114,6 +114,7 @@ impl Engine {
         let today: Vec<Entry<'_>> = self.entries(roles).collect();
         let mut found = Suggestion { clearance: usage.highest, ..Suggestion::default() };
         let mut plain: BTreeMap<(&ServerName, Sort), BTreeMap<String, u64>> = BTreeMap::new();
+        let mut unnamed: Vec<(&ServerName, &Spoken, Action, &str)> = Vec::new();
         let mut needed: BTreeSet<(&ServerName, &str)> = BTreeSet::new();
         for ((server, subject), actions) in &usage.uses {
             for (action, count) in actions {
@@ -125,8 +126,7 @@ impl Engine {
                     None => {
                         let narrowest = allowing.iter().min_by_key(|entry| (*entry.pattern == Pattern::Everything, std::cmp::Reverse(entry.text.len())));
                         let Some(entry) = narrowest else { continue };
-                        let what = format!("{} {}", action.as_str(), subject.subject().name());
-                        found.kept.push((server.clone(), entry.text.to_owned(), what));
+                        unnamed.push((server, subject, *action, entry.text));
                     }
                 }
             }
@@ -138,6 +138,15 @@ impl Engine {
             let list = found.allow.entry(server.clone()).or_default();
             list.extend(written_out(sort, &names, covered));
         }
+        let says = |server: &ServerName, subject: &Spoken, action| {
+            let list = found.allow.get(server).into_iter().flatten();
+            list.filter_map(|one| Pattern::new(&one.entry).ok()).any(|pattern| pattern.matches(subject.subject(), action))
+        };
+        // What a narrow entry says beside its own, such as the listing of resources, needs no wide one.
+        let left = unnamed.into_iter().filter(|(server, subject, action, _)| !says(server, subject, *action));
+        found.kept = left.map(|(server, subject, action, entry)| {
+            (server.clone(), entry.to_owned(), format!("{} {}", action.as_str(), subject.subject().name()))
+        }).collect();
         for (server, entry, _) in &found.kept {
             let list = found.allow.entry(server.clone()).or_default();
             if !list.iter().any(|one| one.entry == *entry) {

@@ -62,7 +62,7 @@ fn split<'a>(tool: &'a str, snapshot: &'a Snapshot) -> Result<(&'a Server, &'a s
 }
 
 /// The approved tool, or why there is none that may be used.
-fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
+pub(in crate::verb) fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
     match &server.pinned {
         Err(Unpinned::Unapproved) => Err(Code::NotApproved),
         Err(Unpinned::Unverified) => Err(Code::LockUnverified),
@@ -141,7 +141,7 @@ fn principal(agent: &Name, user: Option<&Name>) -> Principal {
 }
 
 /// The first fault in the order of the line: what is not visible does not exist, then the arguments, then the decision.
-fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: Option<&Map<String, Value>>) -> Option<Fault> {
+pub(in crate::verb) fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: Option<&Map<String, Value>>) -> Option<Fault> {
     let only = |code: Code| Some(Fault { code, detail: None });
     let item = match item {
         Ok(item) => item,
