@@ -157,14 +157,8 @@ impl Configured {
 
 fn loaded(path: &Path, bytes: &[u8], facts: Option<Facts>, clock: &dyn Clock) -> Result<Loaded, Failure> {
     let home = std::env::var_os("HOME").map(PathBuf::from);
-    let source = config::Source {
-        path,
-        bytes,
-        home: home.as_deref(),
-        user: user_name(rustix::process::getuid().as_raw()),
-        now: clock.utc(),
-        facts,
-    };
+    let source =
+        config::Source { path, bytes, home: home.as_deref(), user: user_name(rustix::process::getuid().as_raw()), now: clock.utc(), facts };
     Ok(config::load(&source)?)
 }
 

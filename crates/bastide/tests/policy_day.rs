@@ -14,10 +14,16 @@ const VERBS: [&str; 6] = ["list", "get", "search", "create", "update", "delete"]
 const NOUNS: [&str; 4] = ["page", "order", "issue", "file"];
 
 const ROLES: [(&str, &str); 4] = [
-    ("dev", "members: [\"agent:coder\", \"agent:reviewer\", \"agent:idle\"]\nclearance: restricted\nallow: { git: [\"*\"], wiki: [\"*\"] }\nlimits: { calls: 100000/min }"),
+    (
+        "dev",
+        "members: [\"agent:coder\", \"agent:reviewer\", \"agent:idle\"]\nclearance: restricted\nallow: { git: [\"*\"], wiki: [\"*\"] }\nlimits: { calls: 100000/min }",
+    ),
     ("desk", "members: [\"user:ana\"]\nclearance: confidential\nallow:\n  crm: [\"*\"]\n  # money\n  pay:\n    - \"*\""),
     ("ops", "members: [\"agent:ops-bot\"]\nclearance: internal\nallow: { ops: [\"*\"], git: [\"*\"] }"),
-    ("audit", "members: [\"agent:auditor\"]\nclearance: restricted\nallow: { crm: [\"*\"], git: [\"*\"], wiki: [\"*\"], ops: [\"*\"], pay: [\"*\"] }"),
+    (
+        "audit",
+        "members: [\"agent:auditor\"]\nclearance: restricted\nallow: { crm: [\"*\"], git: [\"*\"], wiki: [\"*\"], ops: [\"*\"], pay: [\"*\"] }",
+    ),
 ];
 
 /// Who called, for whom, and what they used by day: servers with their tools, prompts and resources aside.
@@ -32,16 +38,53 @@ fn workers() -> Vec<Worker> {
     let tools = |server: &'static str, names: &[&str]| names.iter().map(|name| (server, (*name).to_owned())).collect::<Vec<_>>();
     let all = |server: &'static str, verb: &str| NOUNS.iter().map(|noun| (server, format!("{verb}_{noun}"))).collect::<Vec<_>>();
     vec![
-        Worker { agent: "coder", user: None, servers: &["git", "wiki"], used: [all("git", "get"), all("git", "list"), tools("git", &["create_issue", "update_file"])].concat() },
-        Worker { agent: "reviewer", user: None, servers: &["git", "wiki"], used: [all("git", "search"), tools("wiki", &["get_page", "search_page", "update_page"])].concat() },
-        Worker { agent: "front", user: Some("ana"), servers: &["crm", "pay"], used: [all("crm", "get"), tools("crm", &["create_order", "update_order"]), tools("pay", &["get_order", "create_order", "list_order"])].concat() },
-        Worker { agent: "ops-bot", user: None, servers: &["ops", "git"], used: [all("ops", "delete"), tools("ops", &["list_file", "get_file"])].concat() },
-        Worker { agent: "auditor", user: None, servers: &SERVERS, used: [tools("crm", &["list_order"]), tools("pay", &["search_order"]), tools("ops", &["search_file"]), tools("wiki", &["list_page"])].concat() },
+        Worker {
+            agent: "coder",
+            user: None,
+            servers: &["git", "wiki"],
+            used: [all("git", "get"), all("git", "list"), tools("git", &["create_issue", "update_file"])].concat(),
+        },
+        Worker {
+            agent: "reviewer",
+            user: None,
+            servers: &["git", "wiki"],
+            used: [all("git", "search"), tools("wiki", &["get_page", "search_page", "update_page"])].concat(),
+        },
+        Worker {
+            agent: "front",
+            user: Some("ana"),
+            servers: &["crm", "pay"],
+            used: [
+                all("crm", "get"),
+                tools("crm", &["create_order", "update_order"]),
+                tools("pay", &["get_order", "create_order", "list_order"]),
+            ]
+            .concat(),
+        },
+        Worker {
+            agent: "ops-bot",
+            user: None,
+            servers: &["ops", "git"],
+            used: [all("ops", "delete"), tools("ops", &["list_file", "get_file"])].concat(),
+        },
+        Worker {
+            agent: "auditor",
+            user: None,
+            servers: &SERVERS,
+            used: [
+                tools("crm", &["list_order", "list_page"]),
+                tools("pay", &["search_order", "search_page"]),
+                tools("ops", &["search_file"]),
+                tools("wiki", &["list_page", "list_order", "get_order"]),
+            ]
+            .concat(),
+        },
     ]
 }
 
 fn script() -> String {
-    let schema = json!({"type": "object", "properties": {"text": {"type": "string"}, "at": {"type": "integer"}}, "additionalProperties": false});
+    let schema =
+        json!({"type": "object", "properties": {"text": {"type": "string"}, "at": {"type": "integer"}}, "additionalProperties": false});
     let tools: Vec<Value> = VERBS
         .iter()
         .flat_map(|verb| NOUNS.iter().map(move |noun| format!("{verb}_{noun}")))
@@ -54,7 +97,10 @@ fn script() -> String {
 
 fn world() -> World {
     let setup = ROLES.iter().fold(World::with(), |setup, (name, yaml)| setup.role(name, yaml));
-    setup.file("box/day.json", &script()).scripted(&SERVERS, "box/day.json", "trust: internal\nclearance: restricted\nlabel: internal").start()
+    setup
+        .file("box/day.json", &script())
+        .scripted(&SERVERS, "box/day.json", "trust: internal\nclearance: restricted\nlabel: internal")
+        .start()
 }
 
 fn clients(world: &World) -> Vec<(Worker, Http)> {
@@ -96,7 +142,8 @@ fn answer(world: &World, line: &[&str]) -> (Option<i32>, Value) {
 
 /// The moment after everything that was recorded so far.
 fn now() -> String {
-    terms::Utc::from_nanos(u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()).unwrap()).to_string()
+    terms::Utc::from_nanos(u64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()).unwrap())
+        .to_string()
 }
 
 #[test]
@@ -158,11 +205,18 @@ fn roles_learnt_from_a_day_allow_it_and_refuse_what_lies_outside() {
     let git: Vec<&str> = found["roles"][2]["allow"]["git"].as_array().unwrap().iter().map(|one| one["entry"].as_str().unwrap()).collect();
     assert_eq!(git, ["create_issue", "get_*", "list_*", "search_*", "update_file"]);
     let text = fs::read_to_string(&learnt).unwrap();
-    assert!(text.contains("limits: { calls: 100000/min }") && !text.contains("\"*\""), "{text}");
+    assert!(
+        text.contains("limits: { calls: 100000/min }") && text.matches("\"*\"").count() == 1,
+        "only the canary, which nobody used, stays: {text}"
+    );
 
     // It allows that day, and refuses what was outside.
     let (code, day) = answer(&world, &["policy", "replay", "--against", path, "--until", &evening, "--no-change"]);
-    assert_eq!((code, &day["calls"], &day["same"], &day["undecided"], &day["rules_alone"]), (Some(0), &json!(calls), &json!(calls), &json!(0), &json!(0)), "{day}");
+    assert_eq!(
+        (code, &day["calls"], &day["same"], &day["undecided"], &day["rules_alone"]),
+        (Some(0), &json!(calls), &json!(calls), &json!(0), &json!(0)),
+        "{day}"
+    );
     let (code, night) = answer(&world, &["policy", "replay", "--against", path, "--since", &evening, "--no-change"]);
     assert_eq!((code, &night["newly_refused"], &night["same"]), (Some(1), &json!(outside), &json!(0)), "{night}");
     assert_eq!(answer(&world, &["policy", "replay", "--against", path, "--no-wider"]).0, Some(0), "it is never wider");
@@ -219,23 +273,23 @@ fn what_is_printed_is_yaml_that_can_be_pasted_and_its_next_step_works() {
         - create_order  # 1
         - get_order  # 1
         - list_order  # 1
-    # never used: 63 tools that it may call today
+    # never used: 61 tools that it may call today
 ";
     let body: String = said.lines().skip(1).take_while(|line| !line.starts_with("# next")).map(|line| format!("{line}\n")).collect();
     assert_eq!(body, expected, "{said}");
-    assert!(said.starts_with("# 37 calls of 5 principals from 2"), "{said}");
+    assert!(said.starts_with("# 40 calls of 5 principals from 2"), "{said}");
 
     let written = pasted(&world, &next(&said));
     let said = String::from_utf8_lossy(&written.stdout).into_owned();
     assert!(written.status.success() && said.contains("suggested.yaml is the configuration with these roles"), "{written:?}");
     let replayed = pasted(&world, &next(&said));
     let said = String::from_utf8_lossy(&replayed.stdout).into_owned();
-    assert!(replayed.status.success() && said.contains("37 calls decided again") && said.contains("Nothing changes."), "{replayed:?}");
+    assert!(replayed.status.success() && said.contains("40 calls decided again") && said.contains("Nothing changes."), "{replayed:?}");
     let again = pasted(&world, &next(&String::from_utf8(world.run(&["policy", "suggest", "--role", "desk"]).stdout).unwrap()));
     assert_eq!(again.status.code(), Some(2), "a file is never written over: {again:?}");
 
     let alone = String::from_utf8(world.run(&["policy", "suggest", "--as", "agent:auditor", "--exact"]).stdout).unwrap();
-    assert!(alone.contains("  auditor:  # 4 calls") && alone.contains("- search_file  # 1"), "{alone}");
+    assert!(alone.contains("  auditor:  # 8 calls") && alone.contains("- search_file  # 1"), "{alone}");
     let unknown = world.run(&["policy", "suggest", "--role", "des"]);
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(unknown.status.code() == Some(2) && said.contains("did you mean \"desk\"?"), "{said}");
@@ -257,14 +311,18 @@ fn a_replay_says_what_changes_by_which_line_and_what_is_not_on_record() {
     assert_eq!(refused.refused(), "access.filtered-discovery/unknown");
     let text = fs::read_to_string(world.config()).unwrap();
     let changed = text
-        .replace("allow: { git: [\"*\"], wiki: [\"*\"] }", "allow: { git: [\"get_*\"], wiki: [\"*\"], pay: [get_order] }")
+        .replace("allow: { git: [\"*\"], wiki: [\"*\"] }", "allow: { git: [\"get_*\", \"search_*\"], wiki: [\"*\"], pay: [get_order] }")
         .replace("\npeople:", "\ntools:\n  crm__get_page: { arguments: { text: { type: string, maxLength: 1 } } }\npeople:");
     let path = world.path("proposed.yaml");
     fs::write(&path, changed).unwrap();
     let line = ["policy", "replay", "--against", path.to_str().unwrap()];
     let (code, found) = answer(&world, &line);
     assert_eq!((code, &found["calls"]), (Some(0), &json!(17)), "{found}");
-    assert_eq!((&found["newly_refused"], &found["newly_allowed"], &found["wider"], &found["narrower"]), (&json!(1), &json!(1), &json!(1), &json!(1)), "{found}");
+    assert_eq!(
+        (&found["newly_refused"], &found["newly_allowed"], &found["wider"], &found["narrower"]),
+        (&json!(1), &json!(1), &json!(1), &json!(1)),
+        "{found}"
+    );
     assert_eq!(found["rules_alone"], 1, "{found}");
     assert!(found["partly"][0]["missing"].as_str().unwrap().contains("redacted"), "{found}");
     for (flag, code) in [("--no-change", 1), ("--no-wider", 1)] {

@@ -188,7 +188,8 @@ impl Replay {
             Direction::Wider => wider,
             Direction::Narrower => narrower,
         };
-        self.changes.iter().filter(|(alike, _)| direction(alike.was, alike.is) == Some(way)).map(|(_, many)| many.count).sum::<u64>() + beyond
+        self.changes.iter().filter(|(alike, _)| direction(alike.was, alike.is) == Some(way)).map(|(_, many)| many.count).sum::<u64>()
+            + beyond
     }
 
     /// How many calls end newly in `word`, and by how many programs.
@@ -227,7 +228,8 @@ mod tests {
         replay.count(&past("C-3", "a", refused), Ending::Refused(Code::Clearance), Vec::new);
         replay.count(&past("C-4", "b", refused), Ending::Allowed, Vec::new);
         replay.count(&past("C-5", "b", Ending::Allowed), Ending::Held, Vec::new);
-        let found: Vec<_> = replay.changes().map(|(alike, many)| (alike.is.as_str(), many.count, many.first.as_str(), many.last.as_str())).collect();
+        let found: Vec<_> =
+            replay.changes().map(|(alike, many)| (alike.is.as_str(), many.count, many.first.as_str(), many.last.as_str())).collect();
         assert_eq!(found, [("refused", 2, "C-1", "C-2"), ("held", 1, "C-5", "C-5"), ("allowed", 1, "C-4", "C-4")]);
         assert_eq!((replay.calls, replay.same, replay.total(Direction::Wider), replay.total(Direction::Narrower)), (5, 1, 1, 3));
         assert_eq!(replay.newly("refused"), (2, 1));

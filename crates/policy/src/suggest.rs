@@ -124,7 +124,9 @@ impl Engine {
                 match written(subject, *action) {
                     Some((sort, name)) => *plain.entry((server, sort)).or_default().entry(name).or_default() += count,
                     None => {
-                        let narrowest = allowing.iter().min_by_key(|entry| (*entry.pattern == Pattern::Everything, std::cmp::Reverse(entry.text.len())));
+                        let narrowest = allowing
+                            .iter()
+                            .min_by_key(|entry| (*entry.pattern == Pattern::Everything, std::cmp::Reverse(entry.text.len())));
                         let Some(entry) = narrowest else { continue };
                         unnamed.push((server, subject, *action, entry.text));
                     }
@@ -144,9 +146,11 @@ impl Engine {
         };
         // What a narrow entry says beside its own, such as the listing of resources, needs no wide one.
         let left = unnamed.into_iter().filter(|(server, subject, action, _)| !says(server, subject, *action));
-        found.kept = left.map(|(server, subject, action, entry)| {
-            (server.clone(), entry.to_owned(), format!("{} {}", action.as_str(), subject.subject().name()))
-        }).collect();
+        found.kept = left
+            .map(|(server, subject, action, entry)| {
+                (server.clone(), entry.to_owned(), format!("{} {}", action.as_str(), subject.subject().name()))
+            })
+            .collect();
         for (server, entry, _) in &found.kept {
             let list = found.allow.entry(server.clone()).or_default();
             if !list.iter().any(|one| one.entry == *entry) {
@@ -154,9 +158,8 @@ impl Engine {
             }
         }
         let unused = today.iter().filter(|entry| !needed.contains(&(entry.server, entry.text)));
-        found.unused = unused
-            .map(|entry| Unused { place: entry.place.clone(), server: entry.server.clone(), entry: entry.text.to_owned() })
-            .collect();
+        found.unused =
+            unused.map(|entry| Unused { place: entry.place.clone(), server: entry.server.clone(), entry: entry.text.to_owned() }).collect();
         let open = |server: &ServerName, tool: &String| {
             let subject = Spoken::Tool(tool.clone());
             today.iter().any(|entry| entry.server == server && entry.pattern.matches(subject.subject(), Action::Call))
@@ -307,7 +310,8 @@ mod tests {
 
     #[test]
     fn what_the_rules_of_today_name_one_by_one_stays_so() {
-        let found = suggested(&["read_a", "read_b", "read_c", "list", "prompt:*"], &OFFERED, &tools(&["read_a", "read_b", "read_c"]), Globs::Tight);
+        let found =
+            suggested(&["read_a", "read_b", "read_c", "list", "prompt:*"], &OFFERED, &tools(&["read_a", "read_b", "read_c"]), Globs::Tight);
         assert_eq!(texts(&found), ["read_a", "read_b", "read_c"], "a glob would let in what comes later");
         assert_eq!(found.unused.iter().map(|one| one.entry.as_str()).collect::<Vec<_>>(), ["list", "prompt:*"]);
     }

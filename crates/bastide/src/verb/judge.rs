@@ -127,6 +127,7 @@ pub(super) fn again(call: &Recorded, snapshot: &Snapshot, file: &File) -> (Optio
     if !lacks.is_empty() {
         return (None, Some(lacks.join(", ")));
     }
-    let alone = (judged.decided == Decided::RulesAlone).then(|| "what its server offers, which is not approved under this configuration".to_owned());
+    let alone = (judged.decided == Decided::RulesAlone)
+        .then(|| "what its server offers, which is not approved under this configuration".to_owned());
     (Some(judged), alone)
 }

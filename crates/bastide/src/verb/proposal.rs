@@ -46,7 +46,9 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
         std::io::ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already and is not written over", path.display())),
         _ => Failure::system(format!("{} cannot be written", path.display())).because(&cause),
     })?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(|cause| Failure::system(format!("{} cannot be written", path.display())).because(&cause))
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .map_err(|cause| Failure::system(format!("{} cannot be written", path.display())).because(&cause))
 }
 
 /// `bastide VERB` with the configuration that this command was given.

@@ -72,7 +72,8 @@ pub enum Read {
 impl Recorded {
     /// From where, when and after how much, and what of it is not on record.
     pub fn circumstances(&self) -> (Circumstances<'_>, Vec<&'static str>) {
-        let missing = [("what its client called itself", self.client.is_none()), ("how many calls its session had made", self.depth.is_none())];
+        let missing =
+            [("what its client called itself", self.client.is_none()), ("how many calls its session had made", self.depth.is_none())];
         let circumstances = Circumstances {
             client: self.client.as_deref(),
             address: self.address,
@@ -91,7 +92,14 @@ impl Recorded {
 
 /// Reads the record `body`, as it stands in the log.
 pub fn read(body: &[u8]) -> Read {
-    let bounds = Bounds { message: usize::MAX, text: usize::MAX, nesting: Bounds::DEEPEST, members: usize::MAX, values: usize::MAX, ..Bounds::default() };
+    let bounds = Bounds {
+        message: usize::MAX,
+        text: usize::MAX,
+        nesting: Bounds::DEEPEST,
+        members: usize::MAX,
+        values: usize::MAX,
+        ..Bounds::default()
+    };
     let Ok(document) = Document::parse(body.to_vec().into(), &bounds) else { return Read::Other };
     let root = document.root();
     let text = |path: &[&str]| path.iter().try_fold(root, |node, key| node.get(key)).and_then(Node::text).map(std::borrow::Cow::into_owned);
@@ -269,7 +277,10 @@ mod tests {
     fn a_call_is_read_with_its_facts() {
         let found = call(&RECORD.replace("KIND", "intent").replace("DIGEST", &digest()));
         assert_eq!((found.reference.as_str(), found.server(), found.name.as_str(), found.action), ("C-1", "files", "read", Action::Call));
-        assert_eq!((found.label, found.operation, found.was), (Some(Label::Internal), Some(Operation::Read), Was::Decided(Ending::Allowed)));
+        assert_eq!(
+            (found.label, found.operation, found.was),
+            (Some(Label::Internal), Some(Operation::Read), Was::Decided(Ending::Allowed))
+        );
         assert!(matches!(&found.given, Given::Whole(members) if members["a"] == "x"), "{:?}", found.given);
         let (circumstances, missing) = found.circumstances();
         assert_eq!((circumstances.transport, circumstances.address), (Some(Transport::Http), "10.0.0.7".parse().ok()));
@@ -309,7 +320,8 @@ mod tests {
 
     #[test]
     fn a_name_that_led_to_no_server_is_taken_apart() {
-        let text = RECORD.replace("KIND", "decision").replace("\"server\":\"files\",", "").replace("\"tool\":\"read\"", "\"tool\":\"git__log\"");
+        let text =
+            RECORD.replace("KIND", "decision").replace("\"server\":\"files\",", "").replace("\"tool\":\"read\"", "\"tool\":\"git__log\"");
         assert_eq!(call(&text).server(), "git");
         let text = text.replace("git__log", "log").replace("\"label\":\"internal\"", "\"endpoint\":\"/mcp/git\"");
         assert_eq!(call(&text).target.unwrap().1, Spoken::Tool("log".to_owned()));

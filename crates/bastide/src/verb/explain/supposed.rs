@@ -141,7 +141,11 @@ fn principal(agent: &Name, user: Option<&Name>) -> Principal {
 }
 
 /// The first fault in the order of the line: what is not visible does not exist, then the arguments, then the decision.
-pub(in crate::verb) fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: Option<&Map<String, Value>>) -> Option<Fault> {
+pub(in crate::verb) fn fault(
+    item: Result<&Arc<Item>, Code>,
+    explanation: &Explanation,
+    arguments: Option<&Map<String, Value>>,
+) -> Option<Fault> {
     let only = |code: Code| Some(Fault { code, detail: None });
     let item = match item {
         Ok(item) => item,

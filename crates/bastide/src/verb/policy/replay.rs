@@ -127,10 +127,9 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 const fn is_of_arguments(was: Ending) -> bool {
     use terms::Code;
     match was {
-        Ending::Refused(code) => !matches!(
-            code,
-            Code::Denied | Code::Unknown | Code::Clearance | Code::NotApproved | Code::PinChanged | Code::LockUnverified
-        ),
+        Ending::Refused(code) => {
+            !matches!(code, Code::Denied | Code::Unknown | Code::Clearance | Code::NotApproved | Code::PinChanged | Code::LockUnverified)
+        }
         Ending::Held | Ending::Allowed => false,
     }
 }
@@ -206,7 +205,11 @@ fn said(replay: &Replay, args: &Args, is_kept: bool, next: &Option<String>) -> S
         let _ = writeln!(out, "{sign} newly {word} {count}{who}");
         let alike: Vec<(&Alike, &Many)> = replay.changes().filter(|(alike, _)| alike.is.as_str() == word).collect();
         for (alike, many) in alike.iter().take(SHOWN) {
-            let name = if alike.kind == "Tool" { format!("{}__{}", alike.server, plain(&alike.name, 80)) } else { format!("{} {} {}", alike.server, alike.kind.to_lowercase(), plain(&alike.name, 80)) };
+            let name = if alike.kind == "Tool" {
+                format!("{}__{}", alike.server, plain(&alike.name, 80))
+            } else {
+                format!("{} {} {}", alike.server, alike.kind.to_lowercase(), plain(&alike.name, 80))
+            };
             let agents = many.agents.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
             let _ = writeln!(out, "    {}  {} times  {name}  by {agents}", many.first, many.count);
             for line in &many.why {

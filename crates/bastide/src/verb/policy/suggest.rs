@@ -183,7 +183,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     };
     let learnt: Vec<Learnt> = match &args.principal {
         Some(member) => vec![alone(member, &day, &engine, &configured, globs)],
-        None => day.roles.iter().filter(|(name, _)| args.role.as_ref().is_none_or(|role| role == *name)).map(|(name, usage)| learn(name, usage)).collect(),
+        None => day
+            .roles
+            .iter()
+            .filter(|(name, _)| args.role.as_ref().is_none_or(|role| role == *name))
+            .map(|(name, usage)| learn(name, usage))
+            .collect(),
     };
     let yaml = yaml(&learnt);
     if let Some(path) = &args.propose {
@@ -335,7 +340,9 @@ fn next(args: &Args, common: &Common) -> String {
 fn answer(day: &Day, learnt: &[Learnt], yaml: &str, args: &Args, next: &str) -> Value {
     let role = |one: &Learnt| {
         let entries = |list: &[policy::Suggested]| {
-            let used = |one: &policy::Suggested| one.used.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<serde_json::Map<_, _>>();
+            let used = |one: &policy::Suggested| {
+                one.used.iter().map(|(name, count)| (name.clone(), json!(count))).collect::<serde_json::Map<_, _>>()
+            };
             list.iter().map(|one| json!({ "entry": one.entry, "used": used(one) })).collect::<Vec<_>>()
         };
         json!({
