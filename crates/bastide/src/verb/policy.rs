@@ -5,7 +5,7 @@ mod replay;
 mod suggest;
 mod test;
 
-pub(super) use diff::known;
+pub(super) use diff::{known, named, word};
 
 use super::configured;
 use crate::outcome::{Common, Failure};
