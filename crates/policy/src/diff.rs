@@ -233,7 +233,7 @@ mod tests {
 
     fn engine(roles: Vec<RoleSource>, cedar: &str) -> Engine {
         let cedar = vec![CedarSource { file: "x.cedar".to_owned(), text: cedar.to_owned() }];
-        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar }).unwrap()
+        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar, ..Sources::default() }).unwrap()
     }
 
     fn compared(old: &Engine, new: &Engine) -> Vec<(String, String, Direction)> {

@@ -16,7 +16,7 @@ pub enum Arguments<'a> {
 }
 
 /// How a call came in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
     /// Over the local socket.
     Local,

@@ -100,6 +100,8 @@ pub struct Suggestion {
     pub allow: BTreeMap<ServerName, Vec<Suggested>>,
     /// The highest label that it received.
     pub clearance: Label,
+    /// What it used that is allowed under conditions alone: by server and the place of the entry, which stays with its condition, and how often.
+    pub conditions: BTreeMap<(ServerName, Place), Vec<(String, u64)>>,
     /// What it used that no narrow entry can name, so that one of today stays: the server, the entry, and what it is kept for.
     pub kept: Vec<(ServerName, String, String)>,
     /// Entries of today that nothing used.
@@ -121,6 +123,12 @@ impl Engine {
                 let fits = |entry: &&Entry<'_>| entry.server == server && entry.pattern.matches(subject.subject(), *action);
                 let allowing: Vec<&Entry<'_>> = today.iter().filter(fits).collect();
                 needed.extend(allowing.iter().map(|entry| (entry.server, entry.text)));
+                // What is allowed only under conditions stays so, under the first of them.
+                if let (Some(entry), true) = (allowing.first(), allowing.iter().all(|entry| entry.under == Under::Condition)) {
+                    let condition = found.conditions.entry((server.clone(), entry.place.clone())).or_default();
+                    condition.push((entry.text.to_owned(), *count));
+                    continue;
+                }
                 match written(subject, *action) {
                     Some((sort, name)) => *plain.entry((server, sort)).or_default().entry(name).or_default() += count,
                     None => {
@@ -171,8 +179,10 @@ impl Engine {
 
     fn entries<'a>(&'a self, roles: &'a [Name]) -> impl Iterator<Item = Entry<'a>> {
         self.rules.iter().filter_map(|compiled| match &compiled.rule.origin {
-            Origin::Entry { role, server, pattern } if roles.contains(role) && compiled.rule.effect == Effect::Allow => {
-                Some(Entry { server, pattern, text: &compiled.rule.text, place: &compiled.rule.place })
+            Origin::Entry { role, server, pattern, when } if roles.contains(role) && compiled.rule.effect == Effect::Allow => {
+                let whole = self.roles.iter().find(|one| one.source.name == *role).map_or(0, |one| one.source.when.0.len());
+                let under = if when.0.len() > whole { Under::Condition } else { Under::None };
+                Some(Entry { server, pattern, under, text: &compiled.rule.text, place: &compiled.rule.place })
             }
             Origin::Entry { .. } | Origin::Cedar => None,
         })
@@ -183,8 +193,16 @@ impl Engine {
 struct Entry<'a> {
     server: &'a ServerName,
     pattern: &'a Pattern,
+    under: Under,
     text: &'a str,
     place: &'a Place,
+}
+
+/// Whether an entry has a condition of its own, beside its role's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Under {
+    None,
+    Condition,
 }
 
 /// What of an entry stands before its name.

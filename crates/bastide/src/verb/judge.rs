@@ -96,7 +96,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
 /// What a recorded call would come to, and what of it is not on record and would decide; `None` in the place of the first where nothing can be said.
 pub(super) fn again(call: &Recorded, snapshot: &Snapshot, file: &File) -> (Option<Judged>, Option<String>) {
     let Some((server, spoken)) = &call.target else {
-        let verdict = Verdict { judgement: Judgement::Refuse, reason: policy::Reason::NoRule, rules: std::sync::Arc::new([]) };
+        let verdict = Verdict { judgement: Judgement::Refuse, reason: policy::Reason::NoRule, rules: std::sync::Arc::new([]), late: None };
         return (Some(Judged { verdict, fault: Some(Fault { code: Code::Unknown, detail: None }), decided: Decided::Wholly }), None);
     };
     if let (Spoken::Resource(_), Given::Unkept(what)) = (spoken, &call.given) {

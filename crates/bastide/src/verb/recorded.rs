@@ -176,6 +176,8 @@ const fn is_decision(code: Code) -> bool {
         Code::Denied
             | Code::Unknown
             | Code::Clearance
+            | Code::Hours
+            | Code::Arguments
             | Code::NotApproved
             | Code::PinChanged
             | Code::LockUnverified

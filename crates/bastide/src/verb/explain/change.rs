@@ -133,7 +133,7 @@ fn opened(call: &Refused<'_>, old: (&Snapshot, &Configured), new: (&Snapshot, &C
 
 fn candidates(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) -> Vec<Candidate> {
     match call.fault.code {
-        Code::Denied => denied(call, snapshot, configured),
+        Code::Denied | Code::Hours | Code::Arguments => denied(call, snapshot, configured),
         Code::Clearance => cleared(call, snapshot, configured),
         _ => match (call.facts.subject, call.arguments) {
             (Subject::Tool(name), Some(arguments)) => {

@@ -127,9 +127,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 const fn is_of_arguments(was: Ending) -> bool {
     use terms::Code;
     match was {
-        Ending::Refused(code) => {
-            !matches!(code, Code::Denied | Code::Unknown | Code::Clearance | Code::NotApproved | Code::PinChanged | Code::LockUnverified)
-        }
+        Ending::Refused(code) => !matches!(
+            code,
+            Code::Denied | Code::Unknown | Code::Clearance | Code::Hours | Code::NotApproved | Code::PinChanged | Code::LockUnverified
+        ),
         Ending::Held | Ending::Allowed => false,
     }
 }
