@@ -24,12 +24,14 @@ mod pattern;
 mod place;
 mod print;
 mod raw;
+mod replay;
 mod role;
 mod rule;
 mod situation;
 mod slice;
 mod source;
 mod space;
+mod suggest;
 mod unknown;
 mod verdict;
 
@@ -46,10 +48,12 @@ pub use limit::{Charge, MemoryMeters, MeterKey, Meters, Rate, RateError, Unit};
 pub use member::{Environment, EnvironmentError, Member, MemberError, Network, NetworkError};
 pub use pattern::{Pattern, PatternError};
 pub use place::{Excerpt, Place, Problem};
+pub use replay::{Alike, Decided, Ending, Many, Partly, Past, Replay};
 pub use rule::{Effect, Rule};
 pub use situation::{Arguments, Circumstances, Holds, Situation, Transport};
 pub use source::{
     CedarSource, Entry, Hours, Limits, Parameter, ParameterKind, Presence, RoleSource, ServerEntries, Sources, Strict, Tools,
 };
 pub use space::{Space, Spoken, TooMany};
+pub use suggest::{Globs, Suggested, Suggestion, Unused, Usage};
 pub use verdict::{Judgement, Obligation, Reason, Release, Verdict, Wait, release};
