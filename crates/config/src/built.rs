@@ -50,9 +50,6 @@ rows! {
         "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
-    "roles.*.limits.mutations" Present, "limit `calls`", "roles: { r: { limits: { mutations: 20/session } } }";
-    "roles.*.limits.bytes" Present, "limit `calls`", "roles: { r: { limits: { bytes: 50MiB/session } } }";
-    "roles.*.limits.depth" Present, "limit `calls`", "roles: { r: { limits: { depth: 40 } } }";
     "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
     "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
     "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";

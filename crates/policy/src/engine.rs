@@ -24,6 +24,7 @@ const KEPT: usize = 512;
 
 /// Compiled policy. Immutable: a reload makes a new one, so a kept verdict never outlives the rules that it came from.
 pub struct Engine {
+    limited: bool,
     model: Model,
     pub(crate) roles: Vec<Role>,
     pub(crate) rules: Vec<Compiled>,
@@ -104,6 +105,7 @@ impl Engine {
             }
         }
         Ok(Self {
+            limited: roles.iter().any(|role| !role.source.limits.is_none()),
             model,
             by_id: rules.iter().enumerate().map(|(at, compiled)| (compiled.rule.id.clone(), at)).collect(),
             index: Index::new(&rules),
@@ -159,6 +161,11 @@ impl Engine {
     pub fn servers_of(&self, principal: &Principal) -> BTreeSet<ServerName> {
         let held: Vec<&str> = self.held(principal).map(|role| role.source.name.as_str()).collect();
         self.servers.iter().filter(|server| self.index.reaches(&self.rules, principal, &held, server)).cloned().collect()
+    }
+
+    /// Whether any role limits anything.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limited
     }
 
     pub(crate) fn held(&self, principal: &Principal) -> impl Iterator<Item = &Role> {

@@ -3,8 +3,8 @@
 //! Roles (from YAML) and raw Cedar files compile to one Cedar policy set. [`Engine::decide`] is the only judge: listing, calling and
 //! explaining go through it. Deny by default; a forbid wins; an evaluation that errs refuses.
 //!
-//! Stands in `decide`; [`Meters`] stands in `admit`. Controls: `access.deny-by-default`, `access.filtered-discovery`,
-//! `access.rate-limits`, `data.labels`.
+//! Stands in `decide`; [`Meters`] stands in `admit` and `enforce`. Controls: `access.deny-by-default`, `access.filtered-discovery`,
+//! `access.rate-limits`, `access.budgets`, `data.labels`.
 
 mod check;
 mod compile;
@@ -35,7 +35,7 @@ pub use error::Error;
 pub use explain::{Explanation, Miss, Near};
 pub use facts::{Action, Facts, Method, Question, Subject};
 pub use glob::{Glob, GlobError};
-pub use limit::{Charge, MemoryMeters, MeterKey, Meters, Rate, RateError, Unit};
+pub use limit::{Bound, Charge, Claim, Holder, LimitRule, Measure, MemoryMeters, MeterKey, Meters, Per, Quota, Quotas, Unit};
 pub use model::SCHEMA;
 pub use pattern::{Pattern, PatternError};
 pub use place::{Excerpt, Place, Problem};
