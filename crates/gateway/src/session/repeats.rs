@@ -78,7 +78,10 @@ pub(crate) fn likeness(server: &str, subject: &str, arguments: &[u8]) -> u64 {
     add(0);
     let (head, rest) = arguments.split_at_checked(LOOKED).unwrap_or((arguments, &[]));
     let tail = rest.get(rest.len().saturating_sub(LOOKED)..).unwrap_or_default();
-    add(arguments.len().checked_ilog2().and_then(|size| u8::try_from(size).ok()).unwrap_or_default());
+    if rest.len() > LOOKED {
+        // Of what lies between the ends it is known how long it is.
+        add(rest.len().checked_ilog2().and_then(|size| u8::try_from(size).ok()).unwrap_or_default());
+    }
     let mut before = 0;
     for byte in head.iter().chain(tail) {
         let folded = match byte {
