@@ -8,8 +8,8 @@ mod server;
 mod tool;
 
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
-pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use limit::{Each, Limits, Served, Together};
+pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use role::{Ask, Entry, Hours, Member, Once, Question, Role};
 pub use server::{
     Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,

@@ -26,7 +26,8 @@ pub(crate) fn role(limits: &Limits) -> policy::Limits {
 /// The limits of a server or a tool.
 pub(crate) fn served(limits: &Served) -> Quotas {
     let mut together = rates(Measure::Calls, &limits.calls);
-    together.extend(limits.pace.and_then(|rate| Some(Quota { measure: Measure::Calls, most: rate.count, per: Per::Pace(unit(rate.per)?) })));
+    together
+        .extend(limits.pace.and_then(|rate| Some(Quota { measure: Measure::Calls, most: rate.count, per: Per::Pace(unit(rate.per)?) })));
     together.extend(inflight(limits.inflight));
     let mut each = rates(Measure::Calls, &limits.each.calls);
     each.extend(amounts(&limits.each.bytes));

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use policy::{
-    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Measure, Method, Miss, Obligation, Place, Question, Quota, Reason, RoleSource,
-    ServerEntries, Sources, Subject, Unit, Wait, Why,
+    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Measure, Method, Miss, Obligation, Place, Question, Quota, Reason,
+    RoleSource, ServerEntries, Sources, Subject, Unit, Wait, Why,
 };
 use proptest::prelude::*;
 use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, Workload};

@@ -8,7 +8,7 @@ use super::ground::{A, B, Ground};
 use super::secrets::drawn;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use gateway::line::PROBES;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A tool that nobody offers: to name it counts as a call.
 const NOBODY: &str = "bastide-assess-nobody__nothing";
@@ -37,14 +37,38 @@ pub async fn rate_limits(ground: &Ground, steps: &mut Steps) -> Probed {
             last = Some(reply);
         }
     }
-    steps.equal(format!("made {QUOTA} calls in two sessions of a principal that may make {QUOTA} in a minute; counted those that no limit met"), QUOTA, counted.iter().filter(|met| **met).count());
+    steps.equal(
+        format!("made {QUOTA} calls in two sessions of a principal that may make {QUOTA} in a minute; counted those that no limit met"),
+        QUOTA,
+        counted.iter().filter(|met| **met).count(),
+    );
     over(ground, steps, "made one more", "access.rate-limits/calls", last.as_ref()).await?;
     let wait = last.as_ref().and_then(Reply::retry_after);
     let told = wait.is_some_and(|seconds| (1..=61).contains(&seconds));
-    steps.note("looked whether it says when to come back", "within a minute", wait.map_or_else(|| "it does not".to_owned(), |wait| format!("after {wait} s")), told);
+    steps.note(
+        "looked whether it says when to come back",
+        "within a minute",
+        wait.map_or_else(|| "it does not".to_owned(), |wait| format!("after {wait} s")),
+        told,
+    );
     for agent in &mut agents {
         agent.close().await;
     }
+    let mut bounded = ground.agents_for(B, &user("session"), 2).await?;
+    let mut codes = Vec::new();
+    for agent in &mut bounded {
+        for _ in 0..=QUOTA {
+            codes.push(agent.call(NOBODY, json!({})).await?.code().unwrap_or_default());
+        }
+        agent.close().await;
+    }
+    let over = codes.iter().filter(|code| *code == "access.rate-limits/calls").count();
+    steps.equal(
+        format!("made {} calls in each of two sessions that may make {QUOTA} each; counted those that were refused", QUOTA + 1),
+        2,
+        over,
+    );
+    served(ground, steps).await?;
     let mut other = ground.agents_for(B, &user("calls"), 1).await?;
     for agent in &mut other {
         let reply = agent.call(NOBODY, json!({})).await?;
@@ -52,16 +76,38 @@ pub async fn rate_limits(ground: &Ground, steps: &mut Steps) -> Probed {
         steps.note("called as another principal", "not met by that limit", reply.said(), met);
         agent.close().await;
     }
-    let bare: Vec<String> = ground
-        .file()
-        .roles
-        .iter()
-        .filter(|(_, role)| !role.allow.is_empty() && role.limits.calls.0.is_empty())
-        .filter(|(_, role)| !role.members.iter().all(|member| member.to_string().starts_with("agent:probe/")))
-        .map(|(name, _)| name.to_string())
-        .collect();
+    let bare = lacking(ground, |role| role.limits.calls.0.is_empty());
     steps.none("looked for roles that may use something and have no `limits.calls`", &bare);
     Ok(Finding::Judged)
+}
+
+/// Whether a tool, and a server, are asked no more than they may be.
+async fn served(ground: &Ground, steps: &mut Steps) -> Result<(), Trouble> {
+    let Some(canary) = ground.canary() else {
+        steps.note("looked for the canary server, to try the limits of a tool and a server", "one", "none", false);
+        return Ok(());
+    };
+    let (echo, add) = (format!("{}__echo", canary.name), format!("{}__add", canary.name));
+    for (measure, code, beside) in [("tool", "access.rate-limits/tool", true), ("server", "access.rate-limits/server", false)] {
+        let agents = ground.agents_for(A, &user(measure), 1).await?;
+        for mut agent in agents {
+            let mut ran = 0;
+            for _ in 0..QUOTA {
+                ran += usize::from(agent.call(&echo, json!({"text": "limit"})).await?.ran());
+            }
+            steps.equal(format!("made {QUOTA} calls where a {measure} may be asked {QUOTA}; counted those that ran"), QUOTA, ran);
+            over(ground, steps, "made one more", code, Some(&agent.call(&echo, json!({"text": "limit"})).await?)).await?;
+            let another = agent.call(&add, json!({"a": 1, "b": 2})).await?;
+            steps.note(
+                "called another tool of that server",
+                if beside { "not met by that limit" } else { code },
+                another.said(),
+                another.ran() == beside,
+            );
+            agent.close().await;
+        }
+    }
+    Ok(())
 }
 
 /// Whether what a session, or a principal, uses up ends where its budget does.
@@ -76,11 +122,16 @@ pub async fn budgets(ground: &Ground, steps: &mut Steps) -> Probed {
         ("loop", "access.budgets/loop", "calls that hardly differ"),
     ] {
         if measure == "mutations" && reads {
-            steps.note(format!("looked for a tool of the canary that may change something, for {about}"), "one", "its `echo` is declared as one that reads", true);
+            steps.note(
+                format!("looked for a tool of the canary that may change something, for {about}"),
+                "one",
+                "its `echo` is declared as one that reads",
+                true,
+            );
             continue;
         }
-        let mut agents = ground.agents_for(A, &user(measure), 1).await?;
-        for agent in &mut agents {
+        let mut agents = ground.agents_for(A, &user(measure), 2).await?;
+        if let Some(agent) = agents.first_mut() {
             let mut ran = 0;
             for text in ["one", "two", "three"] {
                 let text = if measure == "loop" { "same" } else { text };
@@ -90,10 +141,18 @@ pub async fn budgets(ground: &Ground, steps: &mut Steps) -> Probed {
             let text = if measure == "loop" { "same" } else { "four" };
             let reply = agent.call(&echo, json!({"text": text})).await?;
             over(ground, steps, "made one more", code, Some(&reply)).await?;
+        }
+        if let (Some(agent), "cost") = (agents.get_mut(1), measure) {
+            let reply = agent.call(&echo, json!({"text": "five"})).await?;
+            over(ground, steps, "made one more in another session of that principal", code, Some(&reply)).await?;
+        }
+        for agent in &mut agents {
             agent.close().await;
         }
     }
     bytes(ground, steps, &echo).await?;
+    let bare = lacking(ground, |role| role.limits.mutations.0.is_empty());
+    steps.none("looked for roles that may use something and have no `limits.mutations`", &bare);
     Ok(Finding::Judged)
 }
 
@@ -113,14 +172,28 @@ async fn bytes(ground: &Ground, steps: &mut Steps, echo: &str) -> Result<(), Tro
     Ok(())
 }
 
+/// The roles of others than probes that may use something and lack what `lacks` looks for.
+fn lacking(ground: &Ground, lacks: impl Fn(&config::Role) -> bool) -> Vec<String> {
+    let roles = ground.file().roles.iter();
+    let others = roles.filter(|(_, role)| !role.members.iter().all(|member| member.to_string().starts_with("agent:probe/")));
+    others.filter(|(_, role)| !role.allow.is_empty() && lacks(role)).map(|(name, _)| name.to_string()).collect()
+}
+
 /// Notes that a call was refused under `code`, and is on record as that.
 async fn over(ground: &Ground, steps: &mut Steps, did: &str, code: &str, reply: Option<&Reply>) -> Result<(), Trouble> {
     let Some(reply) = reply else { return Ok(()) };
     let found = reply.code();
     let refused = found.as_deref() == Some(code) && !reply.ran();
     steps.note(did, format!("refused as {code}"), reply.said(), refused);
-    let recorded = ground.record_of(reply).await?;
-    let kept = recorded.as_ref().and_then(|record| record.pointer("/decision/code")?.as_str().map(str::to_owned));
+    // What was refused after it was sent has its intent on record, too.
+    let kept = match reply.reference() {
+        Some(reference) => {
+            let code = |record: &Value| record.pointer("/decision/code").and_then(Value::as_str).map(str::to_owned);
+            let first = ground.records_of(&reference, 1).await?.iter().find_map(code);
+            if first.is_some() { first } else { ground.records_of(&reference, 2).await?.iter().find_map(code) }
+        }
+        None => None,
+    };
     let same = kept.as_deref() == Some(code);
     steps.note("looked for its record", code, kept.unwrap_or_else(|| "none".to_owned()), same);
     Ok(())

@@ -40,13 +40,13 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::TransportProtocolPin
         | Control::AccessDenyByDefault
         | Control::AccessFilteredDiscovery
-        | Control::AccessRateLimits
         | Control::SupplyAllowlist
         | Control::AuditChain
         | Control::AuditEvents
         | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
         Control::TransportStrictMessages
         | Control::AccessArgumentSchemas
+        | Control::AccessRateLimits
         | Control::AccessBudgets
         | Control::DataSecrets
         | Control::SupplyFuzzing

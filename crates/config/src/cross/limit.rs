@@ -69,7 +69,8 @@ fn once(checks: &mut Checks<'_>, path: &[&str], key: &str, units: impl Iterator<
 /// What several principals use up together is of no session.
 fn of_time(checks: &mut Checks<'_>, path: &[&str], key: &str, mut units: impl Iterator<Item = Unit>) {
     if units.any(|unit| unit == Unit::Session) {
-        let message = format!("{}.{key} counts for all principals together, who share no session; write a rate per s, min, h or d", path.join("."));
+        let message =
+            format!("{}.{key} counts for all principals together, who share no session; write a rate per s, min, h or d", path.join("."));
         checks.misfit(&[path, &[key]].concat(), message);
     }
 }

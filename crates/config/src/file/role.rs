@@ -1,8 +1,8 @@
 //! Roles: who may do what.
 
+use super::limit::Limits;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::{Node, Value};
-use super::limit::Limits;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;

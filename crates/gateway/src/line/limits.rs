@@ -173,6 +173,17 @@ fn taken(gate: &Gate, trail: &mut Trail, decided: &Decided) -> Result<Option<Box
         bill.add(Payer { rule, holder: each, session }, &item.quotas.each, |measure| asked.uses(measure));
         bill.add(Payer { rule, holder: Holder::Everyone, session }, &item.quotas.together, |measure| asked.uses(measure));
     }
+    if let (Some(word), Some(item), Some((server, _))) = (tried(&session.principal), asked.item, asked.servers.first()) {
+        let quota = [Quota::window(Measure::Calls, PROBED.into(), Unit::Minute)];
+        let rule = match word {
+            "server" => Some(LimitRule::Server(&server.name)),
+            "tool" => Some(LimitRule::Tool(&server.name, &item.name)),
+            _ => None,
+        };
+        if let Some(rule) = rule {
+            bill.add(Payer { rule, holder: each, session }, &quota, |measure| asked.uses(measure));
+        }
+    }
     if bill.claims.is_empty() {
         return Ok(None);
     }
@@ -207,7 +218,9 @@ impl<'a> Asked<'a> {
         let (item, subject) = match target {
             Target::Tool(_, item, _) => (Some(&**item), item.name.as_str()),
             Target::Prompt(_, item) => (None, item.name.as_str()),
-            Target::Resource(_, uri) | Target::Subscription(_, uri, _) | Target::Completion(_, Reference::Template(uri)) => (None, uri.as_str()),
+            Target::Resource(_, uri) | Target::Subscription(_, uri, _) | Target::Completion(_, Reference::Template(uri)) => {
+                (None, uri.as_str())
+            }
             Target::Completion(_, Reference::Prompt(name)) => (None, name.as_str()),
             Target::Resources(..) => (None, ""),
             Target::Listen(..) => return Self::listens(decided),
@@ -338,6 +351,7 @@ fn probed(principal: &Principal) -> Option<Quota> {
     let most = u64::from(PROBED);
     Some(match tried(principal)? {
         "calls" => Quota::window(Measure::Calls, most, Unit::Minute),
+        "session" => Quota::session(Measure::Calls, most),
         "mutations" => Quota::session(Measure::Mutations, most),
         "bytes" => Quota::session(Measure::Bytes, PROBED_BYTES),
         "cost" => Quota::window(Measure::Cost, most, Unit::Hour),

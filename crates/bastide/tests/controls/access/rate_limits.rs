@@ -105,9 +105,8 @@ fn after_the_time_told_there_is_room_again() {
 
 /// A world with the canary's `more`, where `tester` and `other` each have a role with `limits`.
 fn limited(limits: &str, more: &str, tools: &str) -> World {
-    let role = |who: &str| {
-        format!("members: [\"agent:{who}\"]\nclearance: restricted\nallow: {{ canary: [\"*\"] }}\nlimits: {{ {limits} }}")
-    };
+    let role =
+        |who: &str| format!("members: [\"agent:{who}\"]\nclearance: restricted\nallow: {{ canary: [\"*\"] }}\nlimits: {{ {limits} }}");
     let server = format!(
         "run: [{{bin}}/canary-server, --notes, {{box}}, --journal, {{box}}/canary.jsonl]\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}\n{more}"
     );

@@ -162,7 +162,7 @@ fn with(more: &str) -> World {
         program.display()
     );
     let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change] }";
-    let limits = "limits: { calls: 100/min }";
+    let limits = "limits: { calls: 100/min, mutations: 1000/h }";
     World::with()
         .role("tester", &format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ canary: [echo] }}\n{limits}"))
         .server("probed", &entry)
