@@ -1,6 +1,7 @@
 //! What must fit together.
 
 mod server;
+mod split;
 
 pub(crate) use server::sounds_secret;
 
@@ -68,6 +69,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     roles(&mut checks);
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
+        split::check(&mut checks, key, tool);
     }
 }
 

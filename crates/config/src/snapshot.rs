@@ -1,10 +1,13 @@
 //! The file, the lock and the policies as one immutable snapshot for the gateway.
 
+mod parts;
+
 use crate::file::{self, Action as Chosen, Argument, File};
 use crate::load::Loaded;
 use gateway::snapshot::{
     Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unpinned,
 };
+use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
 use guards::smuggling::Declared;
 use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, Text};
@@ -274,16 +277,17 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
     let mut tools = Vec::new();
     let modern = mcp::Revision::parse(&pin.revision).is_some_and(|revision| !revision.is_legacy());
     for one in usable(pin, Kind::Tool) {
-        let mut tool = tool(file, name, entry, one)?;
-        if modern {
-            match tool.definition.get("inputSchema").map(mcp::header::declared) {
-                Some(Ok(headers)) => tool.headers = headers,
-                // It could not be called over HTTP, so nobody has it there (MCP 2026-07-28, `x-mcp-header`).
-                Some(Err(_)) if entry.url.is_some() => continue,
-                Some(Err(_)) | None => {}
+        for mut tool in parts::of(file, name, pin, one, || tool(file, name, entry, one))? {
+            if modern {
+                match tool.definition.get("inputSchema").map(mcp::header::declared) {
+                    Some(Ok(headers)) => tool.headers = headers,
+                    // It could not be called over HTTP, so nobody has it there (MCP 2026-07-28, `x-mcp-header`).
+                    Some(Err(_)) if entry.url.is_some() => continue,
+                    Some(Err(_)) | None => {}
+                }
             }
+            tools.push(tool);
         }
-        tools.push(tool);
     }
     let plain = |one: &Pin| Item {
         name: one.name.clone(),
@@ -297,6 +301,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         guards: Guards::default(),
         declared: Declared::default(),
         operation: None,
+        kinds: Kinds::UNKNOWN,
         label: entry.label(),
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
@@ -332,8 +337,10 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         None => (Constraints::default(), Guards::default()),
         Some(rule) => (constraints(&key, &rule.arguments)?, guarded(&key, &rule.arguments)?),
     };
+    let guards_tell = guards.tell();
     let bounded = rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
     let declared = Declared::new(definition.get("inputSchema"), bounded);
+    let operation = rule.and_then(|rule| rule.operation);
     Ok(Item {
         name: pin.name.clone(),
         shown: pin.shown_as.clone(),
@@ -344,7 +351,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         constraints,
         guards,
         declared,
-        operation: rule.and_then(|rule| rule.operation),
+        operation,
+        kinds: Kinds::new(operation, &definition, guards_tell),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
         definition,
     })

@@ -1,6 +1,7 @@
 //! The configuration of one moment, ready to decide with. Immutable: a reload makes another one.
 
 use crate::arrival::Endpoint;
+use guards::operation::{Kinds, Mistold};
 use guards::schema::Compiled;
 use guards::smuggling::Declared;
 use guards::{Constraints, Guards};
@@ -8,7 +9,7 @@ use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Label, Operation, ServerName, Trust, Utc};
+use terms::{Code, Label, Operation, ServerName, Trust, Utc};
 
 /// The configuration of one moment.
 #[derive(Clone)]
@@ -354,14 +355,41 @@ pub struct Item {
     pub declared: Declared,
     /// What it does, by the operator's word.
     pub operation: Option<Operation>,
+    /// Which kinds its calls may turn out to be, and what tells.
+    pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
 }
 
 impl Item {
+    /// The name by which its server knows it: of a part of a tool, that of the tool.
+    pub fn upstream(&self) -> &str {
+        self.kinds.part().map_or(&self.name, |part| &part.tool)
+    }
+
+    /// Which kind of operation a call with these arguments is, and nothing where that is not known. Paths are taken as they are written.
+    ///
+    /// # Errors
+    /// The code under which it is refused.
+    pub fn operation_of(&self, arguments: &serde_json::Map<String, serde_json::Value>) -> Result<Option<Operation>, Code> {
+        let found = match self.guards.judge(arguments, &guards::path::Lexical) {
+            Ok(found) => found,
+            Err((_, refused)) => return Err(refused.reason.code()),
+        };
+        self.kinds.of(arguments, &found).map_err(mistold)
+    }
+
     /// Whether a tool runs only as a task (MCP 2025-11-25, Tasks), which the gateway does not offer: it is as good as not there.
     pub(crate) fn needs_task(&self) -> bool {
         let execution = self.definition.get("execution");
         execution.and_then(|execution| execution.get("taskSupport")).and_then(serde_json::Value::as_str) == Some("required")
+    }
+}
+
+/// The code under which a call is refused whose kind is not the one that its tool is for.
+pub(crate) const fn mistold(why: Mistold) -> Code {
+    match why {
+        Mistold::Other => Code::OperationOther,
+        Mistold::Untold => Code::OperationUntold,
     }
 }

@@ -161,6 +161,8 @@ pub struct Trail {
     pub(crate) server: Option<ServerName>,
     pub(crate) method: Option<&'static str>,
     pub(crate) subject: Option<String>,
+    /// The server's own name of the tool, where the subject is a part of it.
+    pub(crate) inner: Option<String>,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
     pub(crate) client_id: Option<Id>,
@@ -232,6 +234,7 @@ impl Trail {
             server: None,
             method: None,
             subject: None,
+            inner: None,
             operation: None,
             label: None,
             client_id: None,

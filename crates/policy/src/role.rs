@@ -6,7 +6,7 @@ use crate::rule::Origin;
 use crate::{Effect, Entry, Glob, Pattern, Place, RoleSource, Rule, ServerEntries};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use terms::{Label, Name, Principal, ServerName};
+use terms::{Label, Name, Operation, Principal, ServerName};
 
 /// The most roles, the most members of one, the most entries of one.
 const MOST: usize = 10_000;
@@ -172,6 +172,12 @@ fn permit(id: &str, role: &str, server: &str, pattern: &Pattern) -> String {
     let (action, condition) = match pattern {
         Pattern::Everything => ("action", String::new()),
         Pattern::Tool(glob) => ("action == Action::\"call\"", like(glob)),
+        Pattern::Kind(kind, glob) => {
+            // What no kind is known of counts as the gravest.
+            let otherwise = *kind == Operation::Delete;
+            let is = format!("(if context has operation then context.operation == {} else {otherwise})", quote(kind.as_str()));
+            ("action == Action::\"call\"", format!("\nwhen {{ resource.name like {} && {is} }}", glob.as_like()))
+        }
         Pattern::Prompt(glob) => ("action == Action::\"get\"", like(glob)),
         Pattern::Resource(glob) => {
             let named = glob.as_like();

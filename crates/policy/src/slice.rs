@@ -33,14 +33,22 @@ struct Shelf {
 impl Shelf {
     fn put(&mut self, at: usize, pattern: Option<&Pattern>) {
         match pattern {
-            Some(Pattern::Tool(glob) | Pattern::Prompt(glob)) if glob.is_exact() => {
+            Some(Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob)) if glob.is_exact() => {
                 self.exact.entry(glob.as_str().to_owned()).or_default().push(at);
             }
-            Some(Pattern::Tool(glob) | Pattern::Prompt(glob)) if !glob.prefix().is_empty() => {
+            Some(Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob)) if !glob.prefix().is_empty() => {
                 self.lengths.insert(glob.prefix().len());
                 self.starts.entry(glob.prefix().to_owned()).or_default().push(at);
             }
-            Some(Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_)) | None => {
+            Some(
+                Pattern::Everything
+                | Pattern::Tool(_)
+                | Pattern::Kind(..)
+                | Pattern::Prompt(_)
+                | Pattern::Resource(_)
+                | Pattern::Question(_),
+            )
+            | None => {
                 self.any.push(at);
             }
         }

@@ -3,4 +3,5 @@
 mod argument_schemas;
 mod deny_by_default;
 mod filtered_discovery;
+mod operations;
 mod rate_limits;

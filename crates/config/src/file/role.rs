@@ -6,7 +6,7 @@ use crate::unit::{Amount, Rate};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use terms::{Label, Name, Principal, ServerName};
+use terms::{Label, Name, Operation, Principal, ServerName};
 
 section! {
     /// A named set of permissions.
@@ -114,6 +114,8 @@ pub enum Entry {
     Everything,
     /// A glob on bare tool names.
     Tool(String),
+    /// `read:GLOB`, `write:GLOB`, `delete:GLOB`: calls of one kind.
+    Kind(Operation, String),
     /// `prompt:GLOB`
     Prompt(String),
     /// `resource:GLOB`
@@ -139,6 +141,7 @@ impl fmt::Display for Entry {
         match self {
             Self::Everything => out.write_str("*"),
             Self::Tool(glob) => out.write_str(glob),
+            Self::Kind(kind, glob) => write!(out, "{}:{glob}", kind.as_str()),
             Self::Prompt(glob) => write!(out, "prompt:{glob}"),
             Self::Resource(glob) => write!(out, "resource:{glob}"),
             Self::Question(question) => write!(out, "question:{}", question.as_str()),
@@ -157,6 +160,9 @@ impl FromStr for Entry {
             return Ok(Self::Everything);
         }
         match text.split_once(':') {
+            Some(("read", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Read, glob)),
+            Some(("write", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Write, glob)),
+            Some(("delete", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Delete, glob)),
             Some(("prompt", rest)) => glob(rest).map(Self::Prompt),
             Some(("resource", rest)) => glob(rest).map(Self::Resource),
             Some(("question", rest)) => {
@@ -170,7 +176,11 @@ impl FromStr for Entry {
 
 impl Decode for Entry {
     fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, "a glob on tool names, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"")
+        parsed(
+            node,
+            reader,
+            "a glob on tool names, read:GLOB, write:GLOB or delete:GLOB, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"",
+        )
     }
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "string", "minLength": 1})

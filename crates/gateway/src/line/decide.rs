@@ -6,7 +6,7 @@ use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
 use crate::session::{Abilities, Ability, Session, Wants};
-use crate::snapshot::{Server, Snapshot, Unpinned};
+use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use identity::token::Scope;
 use mcp::Method;
@@ -106,7 +106,6 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         if let Some(action) = action {
             facts = facts.doing(action);
         }
-        facts.operation = trail.operation;
         facts.label = trail.label;
         let reach = resolved.admitted().parsed().identified().scope();
         weigh(trail, &resolved.snapshot().policy.decide(&facts), named(reach, server, subject))
@@ -130,7 +129,7 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         }
         Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
         Target::Tool(server, item, fit) => {
-            let clearance = ask(trail, server, Subject::Tool(&item.name), None)?;
+            let clearance = called(trail, inspected, server, item, fit)?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
@@ -163,6 +162,33 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
             Some(question) => ask(trail, server, Subject::Question(question), None),
             None => Err(trail.refuse(Code::Denied)),
         },
+    }
+}
+
+/// Asks about a call of a tool, as the kind of operation that it is. What is listed for the sake of another kind is no secret: it is refused as that.
+fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item, fit: &Fit) -> Result<terms::Label, Halt> {
+    let resolved = inspected.resolved();
+    let session = resolved.admitted().session();
+    let policy = &resolved.snapshot().policy;
+    let reach = resolved.admitted().parsed().identified().scope();
+    let subject = Subject::Tool(&item.name);
+    let label = trail.label;
+    let decide = |operation| policy.decide(&Facts { operation, label, ..Facts::new(&session.principal, &server.name, subject) });
+    let possible = item.kinds.possible();
+    let told = matches!(fit, Fit::Fits(_)) && matches!(inspected.guarded(), Guarded::Fit);
+    // Of what is refused for its arguments the kind may not be known: whether it is told so is decided as in a list.
+    let operation = match possible {
+        [_] => trail.operation,
+        _ if told => trail.operation,
+        _ => possible.iter().copied().find(|kind| decide(*kind).shows()).flatten(),
+    };
+    let weighed = weigh(trail, &decide(operation), named(reach, server, subject));
+    match weighed {
+        Err(_) if told && trail.code == Some(Code::Denied) && named(reach, server, subject) => {
+            let listed = possible.iter().any(|kind| decide(*kind).shows());
+            weighed.map_err(|halt| if listed { trail.refuse(Code::OperationDenied) } else { halt })
+        }
+        weighed => weighed,
     }
 }
 
@@ -231,6 +257,7 @@ fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
             trail.cause(&format!("{refused} in `{argument}`"));
             Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
         }
+        Guarded::Mistold(why) => Err(trail.refuse(crate::snapshot::mistold(*why))),
         Guarded::Smuggled(smuggled) => {
             trail.cause(&format!("{}: {} at {}", smuggled.reason.as_str(), smuggled.reason.sentence(), smuggled.pointer));
             Err(trail.refuse_with(smuggled.reason.code(), Hole::Argument(smuggled.argument())))
@@ -253,10 +280,17 @@ pub(crate) fn may_ask(snapshot: &Snapshot, principal: &Principal, server: &Serve
     snapshot.policy.decide(&Facts::new(principal, &server.name, Subject::Question(question))).allows()
 }
 
-/// Whether a principal is shown something in a list. The same decision as at the call.
-pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
-    let verdict = snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject));
-    verdict.shows() && named(scope, server, subject)
+/// Whether a principal is shown something in a list. The same decision as at the call, for one of the kinds that a call may be.
+pub(super) fn shows(
+    snapshot: &Snapshot,
+    session: &Session,
+    scope: Option<&Scope>,
+    server: &Server,
+    subject: Subject<'_>,
+    kinds: &[Option<Operation>],
+) -> bool {
+    let facts = |operation| Facts { operation, ..Facts::new(&session.principal, &server.name, subject) };
+    named(scope, server, subject) && kinds.iter().any(|kind| snapshot.policy.decide(&facts(*kind)).shows())
 }
 
 /// Whether the principal of a session is shown the definition `name` in a list.
@@ -266,7 +300,12 @@ pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, 
         supply::Kind::Prompt => Subject::Prompt(name),
         supply::Kind::Template => Subject::Resource(name),
     };
-    shows(snapshot, session, None, server, subject)
+    let tools = server.pinned.as_ref().ok().filter(|_| kind == supply::Kind::Tool).map(|pinned| &pinned.tools);
+    let mut known = tools.into_iter().flat_map(|tools| tools.iter()).filter(|item| item.upstream() == name).peekable();
+    if known.peek().is_none() {
+        return shows(snapshot, session, None, server, subject, &[None]);
+    }
+    known.any(|item| shows(snapshot, session, None, server, Subject::Tool(&item.name), item.kinds.possible()))
 }
 
 /// The servers of the session's endpoint whose resources its principal may list.

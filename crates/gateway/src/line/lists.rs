@@ -93,8 +93,8 @@ pub(super) fn page(
     for (server, pinned) in visible(snapshot, session, scope) {
         for item in table(pinned, listing).iter() {
             let (subject, sort) = subject(item, listing);
-            let put_aside = gate.servers.is_aside(&server.name, sort, &item.name);
-            if put_aside || item.needs_task() || !decide::shows(snapshot, session, scope, server, subject) {
+            let put_aside = gate.servers.is_aside(&server.name, sort, item.upstream());
+            if put_aside || item.needs_task() || !decide::shows(snapshot, session, scope, server, subject, item.kinds.possible()) {
                 continue;
             }
             if passed >= position + PAGE {

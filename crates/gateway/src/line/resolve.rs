@@ -370,6 +370,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
+    trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)

@@ -135,6 +135,9 @@ impl Trail {
         if let Some(endpoint) = &self.endpoint {
             object.text("endpoint", &endpoint.path());
         }
+        if let Some(inner) = &self.inner {
+            object.text("inner", inner);
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }

@@ -8,6 +8,7 @@ use crate::links::FileSystem;
 use crate::snapshot::{Carrier, Inspect, Item, Server};
 use crate::trail::{GuardFact, Trail};
 use detect::Channel;
+use guards::operation::Mistold;
 use guards::path::Lexical;
 use guards::smuggling::Smuggled;
 use guards::{Found, Reason, Refused};
@@ -28,6 +29,8 @@ pub enum Guarded {
     Refused(Box<(String, Refused)>),
     /// An argument that would change the checks.
     Smuggled(Box<Smuggled>),
+    /// A kind of operation that the tool is not for, or none that can be told.
+    Mistold(Mistold),
 }
 
 /// What the guards found, and what is to be sent in place of what.
@@ -50,18 +53,19 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
         return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
     }
     if item.guards.is_empty() {
-        return Judgement::of(Guarded::Fit);
+        return Judgement::of(told(trail, item, arguments, &[]));
     }
     let judged =
         if item.guards.asks() && is_here(server) { Box::pin(asked(item, arguments)).await } else { item.guards.judge(arguments, &Lexical) };
     match judged {
         Ok(found) => {
+            let verdict = told(trail, item, arguments, &found);
             trail.guarded = found.iter().map(|found| fact(gate, trail, resolved, arguments, found)).collect();
             let replaced = found.into_iter().filter_map(|found| {
                 let text = found.judged.into_iter().next().and_then(|judged| judged.replace)?;
                 Some((found.argument, text))
             });
-            Judgement { verdict: Guarded::Fit, replaced: replaced.collect() }
+            Judgement { verdict, replaced: replaced.collect() }
         }
         Err((argument, refused)) => {
             let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
@@ -69,6 +73,17 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
             trail.guarded.push(GuardFact { argument: argument.clone(), guard, operation: None, normal: None, reason });
             Judgement::of(Guarded::Refused(Box::new((argument, refused))))
         }
+    }
+}
+
+/// Notes which kind of operation the call is.
+fn told(trail: &mut Trail, item: &Item, arguments: &Map<String, Value>, found: &[Found]) -> Guarded {
+    match item.kinds.of(arguments, found) {
+        Ok(operation) => {
+            trail.operation = operation;
+            Guarded::Fit
+        }
+        Err(why) => Guarded::Mistold(why),
     }
 }
 
