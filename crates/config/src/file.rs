@@ -12,7 +12,7 @@ pub use role::{Ask, Entry, Hours, Limits, Member, Once, Question, Role};
 pub use server::{
     Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };
-pub use tool::{Argument, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
+pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 
 use crate::decode::{Decode, Reader, choice, section};
 use crate::tree::{Node, Value};

@@ -2,15 +2,15 @@
 
 mod parts;
 
-use crate::file::{self, Action as Chosen, Argument, File};
+use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
 use guards::smuggling::Declared;
-use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, Text};
+use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, OpenText, Text};
 use sandbox::podman::Reference;
 use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
@@ -80,6 +80,7 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         policy: Arc::new(policy),
         servers,
         inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
     })
 }
@@ -151,6 +152,14 @@ fn actions(inspect: &file::Inspect) -> detect::Actions {
         .with(Class::Pii, action(inspect.pii.action))
         .with(Class::Injection, action(inspect.injection.action))
         .with(Class::Leak, action(inspect.errors.action))
+}
+
+/// What becomes of text that nothing bounds, on its way to a tool that changes something: in production it goes no further.
+fn unbounded(file: &File) -> Unbounded {
+    match (&file.inspect.open_text, file.profile) {
+        (Some(Screen { action: Chosen::Block }), _) | (_, Profile::Production) => Unbounded::Refused,
+        (Some(_) | None, Profile::Local) => Unbounded::Flagged,
+    }
 }
 
 fn action(chosen: Chosen) -> Action {
@@ -300,6 +309,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         constraints: Constraints::default(),
         guards: Guards::default(),
         declared: Declared::default(),
+        open: OpenText::default(),
         operation: None,
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
@@ -338,8 +348,10 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         Some(rule) => (constraints(&key, &rule.arguments)?, guarded(&key, &rule.arguments)?),
     };
     let guards_tell = guards.tell();
-    let bounded = rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
-    let declared = Declared::new(definition.get("inputSchema"), bounded);
+    let bounded = || rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
+    let declared = Declared::new(definition.get("inputSchema"), bounded());
+    let bounding = rule.into_iter().flat_map(|rule| &rule.arguments).filter(|(_, argument)| argument.bounds_text());
+    let open = OpenText::new(definition.get("inputSchema"), bounding.map(|(name, _)| name.as_str()));
     let operation = rule.and_then(|rule| rule.operation);
     Ok(Item {
         name: pin.name.clone(),
@@ -351,6 +363,7 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         constraints,
         guards,
         declared,
+        open,
         operation,
         kinds: Kinds::new(operation, &definition, guards_tell),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
@@ -366,13 +379,20 @@ fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> R
             None => None,
             Some(format) => {
                 let known = Format::named(format);
-                Some(known.ok_or_else(|| unfit(name, format!("`{format}` is no format; date, email, hostname, ipv4, ipv6 and uuid are")))?)
+                let formats = || Format::ALL.map(Format::as_str).join(", ");
+                Some(known.ok_or_else(|| unfit(name, format!("`{format}` is no format; these are: {}", formats())))?)
             }
         };
         let constraint = Constraint {
             kind: argument.kind.map(kind),
             minimum: argument.minimum.clone(),
             maximum: argument.maximum.clone(),
+            above: argument.above.clone(),
+            below: argument.below.clone(),
+            multiple_of: argument.multiple_of,
+            min_items: argument.min_items,
+            max_items: argument.max_items,
+            not: argument.not.as_ref().map(|not| guards::Denied { one_of: not.one_of.clone(), pattern: not.pattern.clone() }),
             one_of: argument.one_of.clone(),
             min_length: argument.min_length,
             max_length: argument.max_length,
@@ -407,5 +427,26 @@ fn kind(kind: file::JsonType) -> JsonKind {
         file::JsonType::Boolean => JsonKind::Boolean,
         file::JsonType::Array => JsonKind::Array,
         file::JsonType::Object => JsonKind::Object,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_nothing_bounds_goes_no_further_in_production() {
+        let mut file = File {
+            profile: Profile::Local,
+            ..crate::load::parse(b"profile: local\n").unwrap().file
+        };
+        assert_eq!(unbounded(&file), Unbounded::Flagged);
+        file.inspect.open_text = Some(Screen { action: Chosen::Block });
+        assert_eq!(unbounded(&file), Unbounded::Refused);
+        file.inspect.open_text = None;
+        file.profile = Profile::Production;
+        assert_eq!(unbounded(&file), Unbounded::Refused);
+        file.inspect.open_text = Some(Screen { action: Chosen::Flag });
+        assert_eq!(unbounded(&file), Unbounded::Refused, "a switch does not take it away there");
     }
 }

@@ -4,7 +4,7 @@ use crate::arrival::Endpoint;
 use guards::operation::{Kinds, Mistold};
 use guards::schema::Compiled;
 use guards::smuggling::Declared;
-use guards::{Constraints, Guards};
+use guards::{Constraints, Guards, OpenText};
 use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,8 +26,19 @@ pub struct Snapshot {
     pub servers: BTreeMap<ServerName, Arc<Server>>,
     /// The screens.
     pub inspect: Inspect,
+    /// What becomes of text that nothing bounds, on its way to a tool that changes something.
+    pub unbounded: Unbounded,
     /// How long records stay in the log before they are archived.
     pub retain: Duration,
+}
+
+/// What becomes of text that nothing bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbounded {
+    /// It is recorded.
+    Flagged,
+    /// It goes no further.
+    Refused,
 }
 
 /// The bounds of `bounds:`.
@@ -353,6 +364,8 @@ pub struct Item {
     pub guards: Guards,
     /// What its schema declares and the operator bounds: the rest may not bear the name of a check.
     pub declared: Declared,
+    /// Its arguments that may hold any text.
+    pub open: OpenText,
     /// What it does, by the operator's word.
     pub operation: Option<Operation>,
     /// Which kinds its calls may turn out to be, and what tells.

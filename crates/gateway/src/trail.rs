@@ -180,6 +180,8 @@ pub struct Trail {
     pub(crate) tally: Vec<Tally>,
     /// What the guards found of arguments, without values but for screened normal forms.
     pub(crate) guarded: Vec<GuardFact>,
+    /// The first argument that may hold any text, on its way to a tool that changes something.
+    pub(crate) open: Option<String>,
     pub(crate) returned: Option<Returned>,
     pub(crate) notes: u32,
     /// Notes that were more than a call may have.
@@ -249,6 +251,7 @@ impl Trail {
             cause: None,
             tally: Vec::new(),
             guarded: Vec::new(),
+            open: None,
             returned: None,
             notes: 0,
             unheard: 0,

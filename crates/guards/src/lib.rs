@@ -14,6 +14,7 @@ mod format;
 mod guard;
 pub mod jsonl;
 mod mismatch;
+mod open;
 pub mod operation;
 pub mod path;
 mod refused;
@@ -23,7 +24,8 @@ pub mod sql;
 mod text;
 pub mod url;
 
-pub use constraint::{Bound, Constraint, Constraints, Kind, Normal, Text};
+pub use constraint::{Bound, Constraint, Constraints, Denied, Kind, Normal, Text};
+pub use open::OpenText;
 pub use error::Error;
 pub use format::Format;
 pub use guard::{Found, Guard, GuardKind, Guards, Judged, Words};

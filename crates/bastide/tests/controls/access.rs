@@ -1,5 +1,6 @@
 //! Who may do what.
 
+mod argument_policies;
 mod argument_schemas;
 mod deny_by_default;
 mod filtered_discovery;

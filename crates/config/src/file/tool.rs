@@ -172,6 +172,18 @@ section! {
         minimum, "minimum": Option<Number> = None;
         /// The largest number.
         maximum, "maximum": Option<Number> = None;
+        /// What a number must be above.
+        above, "exclusiveMinimum": Option<Number> = None;
+        /// What a number must be below.
+        below, "exclusiveMaximum": Option<Number> = None;
+        /// What a whole number must be a multiple of.
+        multiple_of, "multipleOf": Option<u64> = None;
+        /// The fewest items of a list.
+        min_items, "minItems": Option<u64> = None;
+        /// The most items of a list.
+        max_items, "maxItems": Option<u64> = None;
+        /// What a text must not be, in whatever spelling.
+        not, "not": Option<Denied> = None;
         /// The only values.
         one_of, "enum": Option<Vec<Json>> = None;
         /// The fewest characters.
@@ -229,6 +241,16 @@ section! {
     }
 }
 
+section! {
+    /// What a text must not be.
+    Denied {
+        /// None of these.
+        one_of, "enum": Vec<String> = Vec::new();
+        /// A regular expression that is found nowhere in it.
+        pattern, "pattern": Option<String> = None;
+    }
+}
+
 impl Argument {
     /// The keys that mean something only beside a guard.
     pub(crate) const OF_GUARDS: &'static [&'static str] = &[
@@ -253,6 +275,17 @@ impl Argument {
         "paths_outside_cwd",
         "cwd",
     ];
+
+    /// Whether it bounds a text, or says that any is meant.
+    pub(crate) fn bounds_text(&self) -> bool {
+        self.text.is_some()
+            || self.guard.is_some()
+            || self.one_of.is_some()
+            || self.max_length.is_some()
+            || self.pattern.is_some()
+            || self.format.is_some()
+            || matches!(self.kind, Some(JsonType::Integer | JsonType::Number | JsonType::Boolean))
+    }
 
     /// The guard, with the words of its policy; none where none is named.
     ///

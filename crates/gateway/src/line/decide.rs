@@ -257,6 +257,10 @@ fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
             trail.cause(&format!("{refused} in `{argument}`"));
             Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
         }
+        Guarded::Open(argument) => {
+            let place = if argument == "?" { String::new() } else { format!("/{argument}") };
+            Err(trail.refuse_with(Code::OpenText, Hole::Argument(Argument::new(&place))))
+        }
         Guarded::Mistold(why) => Err(trail.refuse(crate::snapshot::mistold(*why))),
         Guarded::Smuggled(smuggled) => {
             trail.cause(&format!("{}: {} at {}", smuggled.reason.as_str(), smuggled.reason.sentence(), smuggled.pointer));

@@ -147,6 +147,9 @@ impl Trail {
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
         }
+        if let Some(open) = &self.open {
+            object.text("open_text", open);
+        }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
             for fact in &self.guarded {
