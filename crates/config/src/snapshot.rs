@@ -5,7 +5,8 @@ mod parts;
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded, Unpinned,
+    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded,
+    Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
@@ -224,6 +225,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        roots: roots(file, name, entry),
         taking: None,
         approved: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
@@ -239,6 +241,17 @@ fn revision(revision: file::Revision) -> mcp::Revision {
         file::Revision::R20251125 => mcp::Revision::R2025_11_25,
         file::Revision::R20260728 => mcp::Revision::R2026_07_28,
     }
+}
+
+/// The folders that a server and the paths of its tools were given, but for the root of the file system.
+fn roots(file: &File, name: &ServerName, entry: &file::Server) -> Arc<[String]> {
+    let given = entry.sandbox.read.iter().chain(&entry.sandbox.write).map(|path| path.to_string_lossy().into_owned());
+    let tools = file.tools.iter().filter(|(key, _)| key.server == *name).flat_map(|(_, tool)| tool.arguments.values());
+    let named = tools.flat_map(|argument| argument.roots.iter().flatten().chain(&argument.cwd).cloned());
+    let mut all: Vec<String> = given.chain(named).map(|root| root.trim_end_matches('/').to_owned()).filter(|root| root.len() > 1).collect();
+    all.sort();
+    all.dedup();
+    all.into()
 }
 
 fn folders(entry: &file::Sandbox) -> Vec<Folder> {
@@ -436,10 +449,15 @@ mod tests {
 
     #[test]
     fn text_that_nothing_bounds_goes_no_further_in_production() {
-        let mut file = File {
-            profile: Profile::Local,
-            ..crate::load::parse(b"profile: local\n").unwrap().file
+        let source = crate::load::Source {
+            path: std::path::Path::new("/home/ana/bastide.yaml"),
+            bytes: b"profile: local\n",
+            home: Some(std::path::Path::new("/home/ana")),
+            user: None,
+            now: Utc::parse("2026-11-21T10:00:00Z").unwrap(),
+            facts: None,
         };
+        let mut file = crate::load::load(&source).map(|loaded| loaded.file).ok().unwrap();
         assert_eq!(unbounded(&file), Unbounded::Flagged);
         file.inspect.open_text = Some(Screen { action: Chosen::Block });
         assert_eq!(unbounded(&file), Unbounded::Refused);

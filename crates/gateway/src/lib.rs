@@ -29,3 +29,4 @@ pub mod snapshot;
 mod standing;
 mod strangers;
 mod trail;
+pub mod withheld;

@@ -132,6 +132,8 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// Folders that it and its tools were given: paths under them are no secret of its machine.
+    pub roots: Arc<[String]>,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Whether the operator takes new and changed definitions at once, as an accepted risk.
@@ -181,6 +183,7 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            roots: Arc::clone(&self.roots),
             digest: self.digest.clone(),
             taking: self.taking.clone(),
             pinned: Ok(pinned),

@@ -165,6 +165,12 @@ pub struct Trail {
     pub(crate) inner: Option<String>,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
+    /// Folders whose paths the client may see: those that the server and its tools were given.
+    pub(crate) roots: Arc<[String]>,
+    /// Texts of the answer as they were before what tells of the machine was taken out.
+    pub(crate) withheld: Vec<String>,
+    /// How often something that came back was sought in what was sent.
+    pub(crate) sought: u32,
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
@@ -189,6 +195,9 @@ pub struct Trail {
     pub(crate) intended: Intended,
     pub(crate) occasion: Occasion,
 }
+
+/// Bytes of the originals of one call that are kept.
+const WITHHELD: usize = 256 << 10;
 
 /// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
 pub(crate) fn is_traceparent(text: &str) -> bool {
@@ -239,6 +248,9 @@ impl Trail {
             inner: None,
             operation: None,
             label: None,
+            roots: Arc::default(),
+            withheld: Vec::new(),
+            sought: 0,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,
@@ -303,6 +315,15 @@ impl Trail {
     pub(crate) fn cause(&mut self, cause: &dyn std::fmt::Display) {
         let text: String = cause.to_string().chars().take(512).collect();
         self.cause = Some(text);
+    }
+
+    /// Keeps a text as it was; what is more than may be kept of a call is cut off.
+    pub(crate) fn withhold(&mut self, text: &str) {
+        let room = WITHHELD.saturating_sub(self.withheld.iter().map(String::len).sum());
+        let kept = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        if !kept.is_empty() {
+            self.withheld.push(kept.to_owned());
+        }
     }
 
     /// Adds findings of one kind.

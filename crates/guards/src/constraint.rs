@@ -481,7 +481,20 @@ mod tests {
         for fits in ["feature", "mainline", "a-prod-1", "re lease", "größe", "日本"] {
             assert_eq!(fails(not(), json!(fits)), None, "{fits}");
         }
-        for odd in ["main", "MAIN", " main ", "ｍａｉｎ", "m\u{430}in", "%6dain", "%256dain", "ma\u{200b}in", "RELEASE", "PROD-1", "рrod-1", "ｐrod-x"] {
+        for odd in [
+            "main",
+            "MAIN",
+            " main ",
+            "ｍａｉｎ",
+            "m\u{430}in",
+            "%6dain",
+            "%256dain",
+            "ma\u{200b}in",
+            "RELEASE",
+            "PROD-1",
+            "рrod-1",
+            "ｐrod-x",
+        ] {
             assert_eq!(fails(not(), json!(odd)).as_deref(), Some("/x not"), "{odd}");
         }
         assert_eq!(fails(not(), json!(7)).as_deref(), Some("/x not"));

@@ -25,9 +25,9 @@ mod text;
 pub mod url;
 
 pub use constraint::{Bound, Constraint, Constraints, Denied, Kind, Normal, Text};
-pub use open::OpenText;
 pub use error::Error;
 pub use format::Format;
 pub use guard::{Found, Guard, GuardKind, Guards, Judged, Words};
 pub use mismatch::Mismatch;
+pub use open::OpenText;
 pub use refused::{Reason, Refused};

@@ -104,7 +104,8 @@ impl Look<'_> {
         kinds.into_iter().any(|kind| match kind {
             "integer" | "number" | "boolean" | "null" => false,
             "array" => {
-                let first = members.get("prefixItems").and_then(Value::as_array).into_iter().flatten().any(|item| self.is_open(item, depth + 1));
+                let first =
+                    members.get("prefixItems").and_then(Value::as_array).into_iter().flatten().any(|item| self.is_open(item, depth + 1));
                 first || members.get("items").is_none_or(|items| self.is_open(items, depth + 1))
             }
             "object" => {

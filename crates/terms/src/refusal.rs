@@ -154,6 +154,7 @@ codes! {
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
+    ErrorsBlocked: DataErrors / "blocked", Policy, "It holds what tells of the machine behind the server.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
     Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
     ServerClearance: DataLabels / "server", Policy, "The data is above what this server may be sent.", ASK;

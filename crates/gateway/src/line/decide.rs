@@ -93,7 +93,8 @@ pub(super) fn blocked(class: Class) -> Code {
         Class::Echo => Code::IsolationEcho,
         Class::Financial => Code::FinancialBlocked,
         Class::Pii => Code::PiiBlocked,
-        Class::Injection | Class::Leak => Code::OutputWithheld,
+        Class::Leak => Code::ErrorsBlocked,
+        Class::Injection => Code::OutputWithheld,
         Class::Unseen => Code::InspectFault,
     }
 }

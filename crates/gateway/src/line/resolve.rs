@@ -184,6 +184,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.roots = Arc::clone(&server.roots);
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }

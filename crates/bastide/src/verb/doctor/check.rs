@@ -138,7 +138,8 @@ fn tools(configured: &Configured, found: &mut Vec<Finding>) {
         let more = open.len().saturating_sub(MOST_OPEN);
         let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
         let shown: Vec<&str> = open.iter().take(MOST_OPEN).map(String::as_str).collect();
-        let detail = format!("may hold any text, and the tool may change something: {}{rest}; bound them, or write `text: free`", shown.join(", "));
+        let detail =
+            format!("may hold any text, and the tool may change something: {}{rest}; bound them, or write `text: free`", shown.join(", "));
         found.push(Finding::note("tool", detail));
     }
 }

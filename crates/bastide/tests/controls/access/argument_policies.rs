@@ -46,16 +46,28 @@ fn formats_are_compared_by_their_normal_form() {
     compared(
         "{ format: uri, pattern: '^https://api\\.example/' }",
         &["https://api.example/v1", "HTTPS://API.example:443/v1"],
-        &["https://api.example@evil.example/", "http://api.example/v1", "https://api.example.evil.example/", "https://api.example\\@evil/", " https://api.example/"],
+        &[
+            "https://api.example@evil.example/",
+            "http://api.example/v1",
+            "https://api.example.evil.example/",
+            "https://api.example\\@evil/",
+            " https://api.example/",
+        ],
     );
-    compared("{ format: idn-hostname, enum: [xn--bcher-kva.example] }", &["bücher.example", "BÜCHER.example."], &["bucher.example", "bücher.example:1", "bücher.evil"]);
+    compared(
+        "{ format: idn-hostname, enum: [xn--bcher-kva.example] }",
+        &["bücher.example", "BÜCHER.example."],
+        &["bucher.example", "bücher.example:1", "bücher.evil"],
+    );
     compared("{ enum: [get, list] }", &["get"], &["Get", "ｇet", "get ", "%67et"]);
     compared("{ format: date-time }", &["2026-11-21T09:30:00Z"], &["2026-11-21", "2026-11-21T25:00:00Z"]);
 }
 
 #[test]
 fn ranges_and_lists_are_bounded() {
-    let world = World::with().section("tools", "canary__add:\n  arguments: { a: { exclusiveMinimum: 0, exclusiveMaximum: 10, multipleOf: 3 } }").start();
+    let world = World::with()
+        .section("tools", "canary__add:\n  arguments: { a: { exclusiveMinimum: 0, exclusiveMaximum: 10, multipleOf: 3 } }")
+        .start();
     let mut agent = world.agent();
     assert_eq!(agent.call("canary__add", json!({"a": 9, "b": 1})).text(), "10");
     for a in [0, 10, 4, -3] {
@@ -109,7 +121,10 @@ fn open_text_for_a_tool_that_writes_is_refused_unless_it_is_meant() {
     assert!(agent.call("pad__save", json!({"title": "x", "count": 3})).refusal().is_none(), "what is bounded passes");
     assert!(agent.call("pad__loose", json!({"anything": "x"})).refusal().is_none(), "what reads passes");
 
-    let world = writing("pad__save: { arguments: { body: { text: free }, tags: { type: array, maxItems: 3, maxLength: 8 } } }", "{ open_text: { action: block } }");
+    let world = writing(
+        "pad__save: { arguments: { body: { text: free }, tags: { type: array, maxItems: 3, maxLength: 8 } } }",
+        "{ open_text: { action: block } }",
+    );
     let mut agent = world.agent();
     assert!(agent.call("pad__save", json!({"body": "x", "tags": ["y"]})).refusal().is_none());
     assert_eq!(agent.call("pad__loose", json!({"anything": "x"})).refused(), "access.argument-policies/open-text");
@@ -121,7 +136,8 @@ fn elsewhere_open_text_is_on_record() {
     let mut agent = world.agent();
     assert!(agent.call("pad__save", json!({"body": "x"})).refusal().is_none());
     assert!(agent.call("pad__save", json!({"title": "x"})).refusal().is_none());
-    let flags: Vec<Value> = world.audit().iter().filter(|record| record["tool"] == "save").map(|record| record["facts"]["open_text"].clone()).collect();
+    let flags: Vec<Value> =
+        world.audit().iter().filter(|record| record["tool"] == "save").map(|record| record["facts"]["open_text"].clone()).collect();
     assert_eq!(flags, [json!("body"), Value::Null]);
     let doctor = world.json(&["doctor"]).to_string();
     assert!(doctor.contains("pad__save body") && !doctor.contains("pad__save title") && !doctor.contains("pad__loose"), "{doctor}");
@@ -135,7 +151,8 @@ fn a_schema_that_cannot_be_checked_is_refused_with_the_reason() {
         (r#"{"type": "object", "properties": {"a": {"type": "string", "pattern": "(a+)+\\1"}}}"#, "pattern"),
     ] {
         let script = format!(r#"{{"tools": [{{"name": "odd", "inputSchema": {schema}}}]}}"#);
-        let setup = World::with().file("box/pad.json", &script).scripted(&["pad"], "box/pad.json", "trust: internal\nclearance: restricted");
+        let setup =
+            World::with().file("box/pad.json", &script).scripted(&["pad"], "box/pad.json", "trust: internal\nclearance: restricted");
         let world = setup.role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { pad: [\"*\"] }").start();
         let answer = world.agent().call("pad__odd", json!({"a": "x"}));
         let code = answer.refused().to_owned();
