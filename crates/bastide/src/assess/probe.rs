@@ -5,7 +5,9 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, fuzzing, identity, log, network, outward, runtime, secrets, stop, supply, transport};
+use super::{
+    access, arguments, canaries, confinement, fuzzing, identity, log, network, outward, runtime, secrets, stop, supply, transport,
+};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -46,6 +48,9 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
         Control::TransportStrictMessages
         | Control::AccessArgumentSchemas
+        | Control::AccessArgumentPolicies
+        | Control::AccessOperations
+        | Control::DataErrors
         | Control::DataSecrets
         | Control::SupplyFuzzing
         | Control::AuditCalls
@@ -136,6 +141,9 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::AccessDenyByDefault => access::deny_by_default(ground, steps).await,
         Control::AccessFilteredDiscovery => access::filtered_discovery(ground, steps).await,
         Control::AccessArgumentSchemas => canaries::argument_schemas(ground, steps).await,
+        Control::AccessArgumentPolicies => arguments::policies(ground, steps).await,
+        Control::AccessOperations => arguments::operations(ground, steps).await,
+        Control::DataErrors => arguments::errors(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,

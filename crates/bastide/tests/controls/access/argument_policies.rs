@@ -161,3 +161,27 @@ fn a_schema_that_cannot_be_checked_is_refused_with_the_reason() {
         assert!(doctor.contains("pad__odd") && doctor.to_lowercase().contains(says), "{schema}: {doctor}");
     }
 }
+
+#[test]
+fn guards_are_proposed_and_never_applied() {
+    let script = r#"{"tools": [{"name": "save_page", "inputSchema": {"type": "object", "properties": {"url": {"type": "string"}, "path": {"type": "string"}}}},
+        {"name": "load", "annotations": {"readOnlyHint": true}, "inputSchema": {"type": "object", "properties": {"path": {"type": "string"}}}}]}"#;
+    let setup = World::with().file("box/pad.json", script).scripted(&["pad"], "box/pad.json", "trust: internal\nclearance: restricted");
+    let mut world = setup.section("tools", "pad__load: { arguments: { path: { maxLength: 9 } } }").start();
+    world.stop();
+    let config = world.config();
+    let before = std::fs::read(&config).unwrap();
+    std::fs::remove_file(config.with_file_name("bastide.lock")).unwrap();
+    let answer = world.json(&["lock", "--yes"]);
+    let says = |tool: &str| {
+        let all = answer["proposals"].as_array().unwrap();
+        all.iter().find(|one| one["tool"] == tool).map_or(String::new(), |one| one["says"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(
+        says("pad__save_page"),
+        "{ operation: write, arguments: { path: { guard: files, roots: [/FOLDER], write: true }, url: { guard: http, schemes: [https], allow_hosts: [HOST.example] } } }"
+    );
+    assert_eq!(says("pad__load"), "{ operation: read }", "what the file says of an argument stays as it is");
+    assert_eq!(std::fs::read(&config).unwrap(), before, "nothing was applied");
+    assert_eq!(world.json(&["lock", "--yes"])["proposals"], Value::Null, "what is approved is not proposed for again");
+}
