@@ -67,7 +67,8 @@ rows! {
     "inspect.pii.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { pii: { action: tokenise } }";
     "inspect.pii.custom" Filled, "leave `custom` empty", "inspect: { pii: { custom: [{ name: employee-id, pattern: 'E-\\d{6}' }] } }";
     "inspect.injection.action" Not(&["flag"]), "write `action: flag`", "inspect: { injection: { action: fence } }";
-    "inspect.errors.action" Not(&["flag"]), "write `action: flag`", "inspect: { errors: { action: redact } }";
+    "inspect.errors.action" Not(&["flag", "redact", "block"]), "use flag, redact or block", "inspect: { errors: { action: mask } }";
+    "inspect.open_text.action" Not(&["flag", "block"]), "use flag or block", "inspect: { open_text: { action: redact } }";
     "inspect.media.images" Not(&["label"]), "write `images: label`", "inspect: { media: { images: refuse } }";
     "inspect.media.audio" Not(&["label"]), "write `audio: label`", "inspect: { media: { audio: refuse } }";
     "audit.siem" Filled, "leave `siem` empty and use `bastide audit export`", "audit: { siem: [{ syslog: \"tls://siem.internal:6514\" }] }";

@@ -2,6 +2,7 @@
 
 mod limit;
 mod server;
+mod split;
 
 pub(crate) use server::sounds_secret;
 
@@ -71,6 +72,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
         limit::served(&mut checks, ["tools", &key.to_string()], &tool.limits);
+        split::check(&mut checks, key, tool);
     }
 }
 

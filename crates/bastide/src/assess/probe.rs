@@ -5,7 +5,9 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, fuzzing, identity, limits, log, network, outward, runtime, secrets, stop, supply, transport};
+use super::{
+    access, arguments, canaries, confinement, fuzzing, identity, limits, log, network, outward, runtime, secrets, stop, supply, transport,
+};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -48,6 +50,9 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::AccessArgumentSchemas
         | Control::AccessRateLimits
         | Control::AccessBudgets
+        | Control::AccessArgumentPolicies
+        | Control::AccessOperations
+        | Control::DataErrors
         | Control::DataSecrets
         | Control::SupplyFuzzing
         | Control::AuditCalls
@@ -140,6 +145,9 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::AccessArgumentSchemas => canaries::argument_schemas(ground, steps).await,
         Control::AccessRateLimits => limits::rate_limits(ground, steps).await,
         Control::AccessBudgets => limits::budgets(ground, steps).await,
+        Control::AccessArgumentPolicies => arguments::policies(ground, steps).await,
+        Control::AccessOperations => arguments::operations(ground, steps).await,
+        Control::DataErrors => arguments::errors(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,

@@ -135,6 +135,9 @@ impl Trail {
         if let Some(endpoint) = &self.endpoint {
             object.text("endpoint", &endpoint.path());
         }
+        if let Some(inner) = &self.inner {
+            object.text("inner", inner);
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }
@@ -155,6 +158,9 @@ impl Trail {
         }
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
+        }
+        if let Some(open) = &self.open {
+            object.text("open_text", open);
         }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
