@@ -1,7 +1,7 @@
 //! A PostgreSQL of its own for one test.
 
 use crate::until;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use testkit::{Running, free_port, layers, run};
@@ -36,9 +36,17 @@ impl Postgres {
         let made = run(Self::at(&programs, "initdb").args(["-A", "trust", "-U", "bastide", "--no-sync", "-D"]).arg(&data), b"");
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let port = free_port();
+        // Whoever may see the folder may come in by its socket.
+        let socket = folder.path().join("socket");
+        std::fs::create_dir(&socket).expect("a folder of ours");
+        std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o777)).expect("a folder of ours");
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).expect("a folder of ours");
+        if own {
+            chown(&socket, Some(NOBODY), Some(NOBODY)).expect("root may give a folder away");
+        }
         let mut server = Self::at(&programs, "postgres");
         server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-k"]);
-        let running = Running::start(server.arg(folder.path()), &log);
+        let running = Running::start(server.arg(&socket), &log);
         let found = Self { port, folder, programs, _running: running };
         until("PostgreSQL answers", || found.ask("postgres", "SELECT 1").is_ok());
         Some(found)
@@ -55,7 +63,7 @@ impl Postgres {
         command
     }
 
-    /// The folder with its socket.
+    /// Its folder, with the folder `socket` in it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
