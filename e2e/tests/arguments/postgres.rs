@@ -64,7 +64,7 @@ pub fn classes() -> Vec<Class> {
                 ("WITH p AS (SELECT pin FROM people) SELECT * FROM p", PIN),
                 ("WITH people AS (SELECT * FROM people) SELECT * FROM people", PIN),
                 ("SELECT p.pin FROM orders, LATERAL (SELECT pin FROM people) p", PIN),
-                ("TABLE people", PIN),
+                ("<unreadable>TABLE people", PIN),
                 ("SELECT * FROM private.orders", PIN),
                 ("SELECT * FROM everyone", PIN),
                 ("SELECT * FROM ONLY people", PIN),
@@ -129,9 +129,18 @@ pub fn classes() -> Vec<Class> {
             "postgres: functions with effects",
             "tools.database/function",
             &[
-                ("SELECT pg_advisory_lock(4711)", Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "1")),
-                ("SELECT pg_try_advisory_lock(4711)", Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "1")),
-                ("SELECT pg_advisory_lock_shared(1, 2)", Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", "1")),
+                (
+                    "SELECT pg_advisory_lock(4711)",
+                    Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711", "1"),
+                ),
+                (
+                    "SELECT pg_try_advisory_lock(4712)",
+                    Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4712", "1"),
+                ),
+                (
+                    "SELECT pg_advisory_lock_shared(1, 2)",
+                    Postgres("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 2", "1"),
+                ),
                 ("SELECT pg_create_physical_replication_slot('evil')", Postgres("SELECT count(*) FROM pg_replication_slots", "1")),
                 ("SELECT query_to_xml('SELECT pin FROM people', true, true, '')", PIN),
                 ("SELECT table_to_xml('people', true, true, '')", PIN),
@@ -188,7 +197,7 @@ pub fn classes() -> Vec<Class> {
                 ("<function>SELECT current_setting('hba_' || 'file') AS said", Tells("pg_hba.conf")),
                 ("<function>SELECT pg_catalog.current_setting('config_file')", Tells("postgresql.conf")),
                 (
-                    "COMMIT; ALTER DATABASE t SET default_transaction_read_only = on",
+                    "<unreadable>COMMIT; ALTER DATABASE t SET default_transaction_read_only = on",
                     Postgres("SELECT count(*) FROM pg_db_role_setting", "1"),
                 ),
                 ("COMMIT; ALTER ROLE bastide SET search_path = private", Postgres("SELECT count(*) FROM pg_db_role_setting", "1")),

@@ -103,7 +103,7 @@ pub fn classes() -> Vec<Class> {
                 ("CREATE TABLE evil(a)", Sqlite("SELECT count(*) FROM sqlite_master WHERE name = 'evil'", "1")),
                 ("CREATE VIEW evil AS SELECT * FROM people", Sqlite("SELECT count(*) FROM sqlite_master WHERE name = 'evil'", "1")),
                 (
-                    "<unreadable>CREATE TRIGGER evil AFTER INSERT ON orders BEGIN DELETE FROM people; END",
+                    "CREATE TRIGGER evil AFTER INSERT ON orders BEGIN DELETE FROM people; END",
                     Sqlite("SELECT count(*) FROM sqlite_master WHERE name = 'evil'", "1"),
                 ),
                 ("CREATE INDEX evil ON people(pin)", Sqlite("SELECT count(*) FROM sqlite_master WHERE name = 'evil'", "1")),

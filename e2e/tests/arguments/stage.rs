@@ -215,7 +215,7 @@ impl Stage {
 
     fn reset_postgres(&self) {
         let clean = "SET client_min_messages = warning;
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = 't' AND EXISTS (SELECT FROM pg_locks WHERE pg_locks.pid = pg_stat_activity.pid AND locktype = 'advisory');
+SET default_transaction_read_only = off;
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots;
 DROP SCHEMA IF EXISTS public, private, evil CASCADE; CREATE SCHEMA public;
 SELECT lo_unlink(oid) FROM pg_largeobject_metadata;
