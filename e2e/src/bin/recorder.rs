@@ -125,7 +125,9 @@ fn files(folder: &Path) -> Files {
             found.extend(files(&path));
             found.insert(path, None);
         } else {
-            found.insert(path.clone(), std::fs::read(&path).ok());
+            // Programs lie there too, which nobody here writes to but as a whole.
+            let small = path.metadata().is_ok_and(|found| found.len() < 64 << 10);
+            found.insert(path.clone(), if small { std::fs::read(&path).ok() } else { Some(b"large".to_vec()) });
         }
     }
     found
@@ -135,7 +137,7 @@ fn restore(files: &Files) {
     for (path, content) in files {
         match content {
             None => drop(std::fs::create_dir_all(path)),
-            Some(content) if std::fs::read(path).ok().as_ref() != Some(content) => {
+            Some(content) if content != b"large" && std::fs::read(path).ok().as_ref() != Some(content) => {
                 let _ = path.parent().map(std::fs::create_dir_all);
                 let _ = std::fs::write(path, content);
             }

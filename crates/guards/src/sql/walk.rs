@@ -92,7 +92,7 @@ impl<'p> Walk<'p> {
             matches!(given, FunctionArgExpr::Expr(expr) if large(expr))
         };
         let rows = |argument: &&FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
-        if arguments.iter().any(|argument| rows(&argument)) {
+        if arguments.iter().any(rows) {
             self.all()?;
         }
         if !listed && self.policy.dialect == Dialect::Postgres {
