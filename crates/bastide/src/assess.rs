@@ -5,6 +5,7 @@
 
 mod access;
 mod agent;
+mod arguments;
 mod canaries;
 mod confinement;
 mod fuzzing;

@@ -28,7 +28,7 @@ INSERT INTO people VALUES (1, 'eve', '1234');
 SELECT lo_from_bytea(77, 'x');
 DO $$ DECLARE one record; BEGIN
   FOR one IN SELECT oid::regprocedure AS name FROM pg_proc WHERE prokind IN ('f', 'w', 'a') AND (
-      provolatile = 'v' AND proname NOT IN ('random', 'gen_random_uuid', 'clock_timestamp', 'timeofday', 'pg_listening_channels', 'pg_prepared_statement', 'pg_cursor', 'pg_lock_status') AND proname NOT LIKE 'pg%\_size') LOOP
+      provolatile = 'v' AND proname NOT IN ('random', 'gen_random_uuid', 'clock_timestamp', 'timeofday', 'pg_is_in_recovery', 'pg_listening_channels', 'pg_prepared_statement', 'pg_cursor', 'pg_lock_status') AND proname NOT LIKE 'pg%\_size') LOOP
     EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', one.name);
   END LOOP;
 END $$;

@@ -335,7 +335,8 @@ impl Visitor for Walk<'_> {
             SetExpr::Table(table) => {
                 let parts = table.schema_name.iter().chain(&table.table_name).map(|part| Ident::new(part.as_str())).collect::<Vec<_>>();
                 unless(parts.is_empty(), Reason::SqlTable)?;
-                self.relation(&ObjectName::from(parts))
+                self.relation(&ObjectName::from(parts))?;
+                self.all()
             }
         }
     }
