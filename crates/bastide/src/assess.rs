@@ -9,6 +9,7 @@ mod arguments;
 mod canaries;
 mod confinement;
 mod fuzzing;
+mod guarded;
 mod ground;
 mod identity;
 mod limits;

@@ -15,7 +15,7 @@ pub mod gate;
 mod halt;
 pub mod kill;
 pub mod line;
-mod links;
+pub mod links;
 pub mod local;
 pub mod metrics;
 pub mod moment;

@@ -6,7 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, canaries, confinement, fuzzing, identity, limits, log, network, outward, runtime, secrets, stop, supply, transport,
+    access, arguments, canaries, confinement, fuzzing, guarded, identity, limits, log, network, outward, runtime, secrets, stop, supply,
+    transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
@@ -55,6 +56,10 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::DataErrors
         | Control::DataSecrets
         | Control::SupplyFuzzing
+        | Control::ToolsFiles
+        | Control::ToolsDatabase
+        | Control::ToolsProcess
+        | Control::IntentSmuggling
         | Control::AuditCalls
         | Control::AuditCorrelation => Some((How::Probe, Canary::Shared)),
         Control::SecretsIsolation
@@ -160,6 +165,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::NetworkProtocols => outward::protocols(ground, steps).await,
         Control::NetworkTelemetry => outward::telemetry(ground, steps).await,
         Control::ToolsHttp => outward::inner_addresses(ground, steps).await,
+        Control::ToolsFiles | Control::ToolsDatabase | Control::ToolsProcess => guarded::guard(ground, control, steps).await,
+        Control::IntentSmuggling => guarded::smuggling(ground, steps).await,
         Control::SupplyAllowlist => supply::allowlist(ground, steps).await,
         Control::SupplyPinning => supply::pinning(ground, steps).await,
         Control::SupplyFuzzing => fuzzing::fuzzing(ground, steps).await,
@@ -215,6 +222,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 32);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 39);
     }
 }
