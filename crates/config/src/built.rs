@@ -53,7 +53,15 @@ rows! {
     "roles.*.limits.mutations" Present, "limit `calls`", "roles: { r: { limits: { mutations: 20/session } } }";
     "roles.*.limits.bytes" Present, "limit `calls`", "roles: { r: { limits: { bytes: 50MiB/session } } }";
     "roles.*.limits.depth" Present, "limit `calls`", "roles: { r: { limits: { depth: 40 } } }";
-    "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
+    "roles.*.when.purpose" Present, "leave `purpose` out", "roles: { r: { when: { purpose: build } } }";
+    "roles.*.when.taint" Present, "leave `taint` out", "roles: { r: { when: { taint: external } } }";
+    "roles.*.when.anomaly" Present, "leave `anomaly` out", "roles: { r: { when: { anomaly: 3 } } }";
+    "roles.*.allow.*.*.when.purpose" Present, "leave `purpose` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { purpose: build } }] } } }";
+    "roles.*.allow.*.*.when.taint" Present, "leave `taint` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
+    "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
     "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
     "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";

@@ -5,10 +5,12 @@ mod listen;
 mod role;
 mod server;
 mod tool;
+mod when;
 
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
-pub use role::{Ask, Entry, Hours, Limits, Member, Once, Question, Role};
+pub use policy::{Member, When};
+pub use role::{Ask, Entry, Hours, Limits, Once, Question, Role};
 pub use server::{
     Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };

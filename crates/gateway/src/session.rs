@@ -15,6 +15,7 @@ pub use stream::{StreamId, Streams, Subscriber};
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
+use crate::moment::Newest;
 use crate::rounds::Used;
 use mcp::{Id, Revision};
 use parking_lot::Mutex;
@@ -142,6 +143,8 @@ pub struct Session {
     pub rounds: Used,
     /// Ends when the session does.
     pub ended: CancellationToken,
+    /// From where, as what and when its newest message came.
+    pub moment: Newest,
     phase: AtomicU8,
     level: AtomicU8,
     calls: AtomicU64,
@@ -172,6 +175,7 @@ impl Session {
             questions: Questions::default(),
             rounds: Used::default(),
             ended: CancellationToken::new(),
+            moment: Newest::default(),
             phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),
             calls: AtomicU64::new(0),

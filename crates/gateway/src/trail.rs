@@ -7,11 +7,12 @@ pub(crate) use print::trouble_of;
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
+use crate::moment::Moment;
 use crate::session::Session;
 use mcp::{Fate, Id, Message, Revision};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Operation, Principal, Refusal, ServerName, SessionId};
+use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 
 /// The stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +172,10 @@ pub struct Trail {
     pub(crate) withheld: Vec<String>,
     /// How often something that came back was sought in what was sent.
     pub(crate) sought: u32,
+    /// From where, as what and when it came, once that was looked at.
+    pub(crate) moment: Option<Arc<Moment>>,
+    /// The role outside of whose hours it is allowed.
+    pub(crate) late: Option<Name>,
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
@@ -251,6 +256,8 @@ impl Trail {
             roots: Arc::default(),
             withheld: Vec::new(),
             sought: 0,
+            moment: None,
+            late: None,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,

@@ -3,7 +3,7 @@
 //! A leaky bucket (GCRA) that grants a burst of N lets almost 2N pass in one unit; a stated limit would then be untrue. So calls are
 //! counted in sixty slots of the unit, and the slots that reach into the last unit may hold N together.
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, Situation};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
@@ -251,7 +251,7 @@ impl Engine {
             let key = MeterKey { role: role.source.name.clone(), agent: principal.agent.clone(), user: principal.user.clone() };
             role.source.limits.calls.map(|rate| (key, rate))
         };
-        self.held(principal).filter_map(limit).collect()
+        self.held(principal, &Situation::Any).into_iter().filter_map(limit).collect()
     }
 
     /// Counts one call of `principal` against every limit that it is under.

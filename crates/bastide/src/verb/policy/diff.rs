@@ -148,7 +148,8 @@ fn allows_more(was: Option<Rate>, is: Option<Rate>) -> bool {
     }
 }
 
-fn word(action: Action, subject: &Spoken) -> &'static str {
+/// What is done, in words.
+pub(in crate::verb) fn word(action: Action, subject: &Spoken) -> &'static str {
     match (action, subject) {
         (Action::Call, _) => "call the tool",
         (Action::Get, _) => "get the prompt",
@@ -200,7 +201,8 @@ fn said(change: &Change, space: &Space) -> Value {
     })
 }
 
-fn named(who: &[Principal], space: &Space) -> String {
+/// Who, in words; of many the first.
+pub(in crate::verb) fn named(who: &[Principal], space: &Space) -> String {
     let mut names: Vec<String> = who.iter().take(NAMED).map(|one| space.name(one)).collect();
     if who.len() > NAMED {
         names.push(format!("{} more", who.len() - NAMED));
