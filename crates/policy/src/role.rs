@@ -143,7 +143,7 @@ fn entries(role: &RoleSource, effect: Effect, list: &ServerEntries, rules: &mut 
                 continue;
             }
         };
-        let named = matches!(&pattern, Pattern::Tool(glob) if glob.is_exact());
+        let named = matches!(&pattern, Pattern::Tool(glob) | Pattern::Kind(_, glob) if glob.is_exact());
         if entry.when.reads_arguments() && !named {
             problems.push(Problem::new(&entry.place, "a condition on arguments is for tools that are named in full, without *"));
             continue;
