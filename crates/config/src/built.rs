@@ -51,8 +51,6 @@ rows! {
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
     "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
-    "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
-    "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
     "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
     "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";

@@ -12,7 +12,7 @@ pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use role::{Ask, Entry, Hours, Member, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+    Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };
 pub use tool::{Argument, FreeText, GuardKind, JsonType, ResultRule, Tool, ToolKey};
 

@@ -54,6 +54,15 @@ pub struct Bounds {
     pub write: Duration,
 }
 
+/// How much is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Bytes of text, or of what stands in Base64.
+    pub bytes: usize,
+    /// Lines of text.
+    pub lines: usize,
+}
+
 /// What the data listener answers to.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -122,6 +131,8 @@ pub struct Server {
     pub label: Label,
     /// How much may be asked of it.
     pub quotas: policy::Quotas,
+    /// How much of a resource it gives at once.
+    pub resources: Bound,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Whether the operator takes new and changed definitions at once, as an accepted risk.
@@ -172,6 +183,7 @@ impl Server {
             clearance: self.clearance,
             label: self.label,
             quotas: self.quotas.clone(),
+            resources: self.resources,
             digest: self.digest.clone(),
             taking: self.taking.clone(),
             pinned: Ok(pinned),
@@ -359,6 +371,8 @@ pub struct Item {
     pub operation: Option<Operation>,
     /// The label of what it returns.
     pub label: Label,
+    /// How much it gives at once; none where only [`Bounds::result`] holds.
+    pub bound: Option<Bound>,
     /// Units of cost of one call.
     pub cost: u64,
     /// How much may be asked of it.

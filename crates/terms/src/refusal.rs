@@ -159,6 +159,8 @@ codes! {
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
+    ResourceLarge: DataResources / "large", Policy, "It is larger than {} bytes, and no part of it can stand for the whole.", "Ask for less at once.";
+    ResourceChanged: DataResources / "changed", Unavailable, "The resource changed while it was read.", "Read it from its beginning.";
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
     Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
