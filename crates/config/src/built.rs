@@ -50,7 +50,15 @@ rows! {
         "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
-    "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
+    "roles.*.when.purpose" Present, "leave `purpose` out", "roles: { r: { when: { purpose: build } } }";
+    "roles.*.when.taint" Present, "leave `taint` out", "roles: { r: { when: { taint: external } } }";
+    "roles.*.when.anomaly" Present, "leave `anomaly` out", "roles: { r: { when: { anomaly: 3 } } }";
+    "roles.*.allow.*.*.when.purpose" Present, "leave `purpose` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { purpose: build } }] } } }";
+    "roles.*.allow.*.*.when.taint" Present, "leave `taint` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
+    "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
     "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
     "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";

@@ -60,8 +60,9 @@ pub(crate) fn read(root: &Node, user: Option<&Name>, problems: &mut Vec<Problem>
 
 fn owner(user: &Name, file: &File) -> Role {
     Role {
-        members: vec![Member::User(user.clone())],
+        members: policy::Glob::new(user.as_str()).map(Member::User).into_iter().collect(),
         clearance: Label::Public,
+        when: policy::When::default(),
         allow: file.servers.keys().map(|server| (server.clone(), vec![Entry::Everything])).collect(),
         ask: BTreeMap::new(),
         grant: BTreeMap::new(),

@@ -6,11 +6,13 @@ mod listen;
 mod role;
 mod server;
 mod tool;
+mod when;
 
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
 pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
-pub use role::{Ask, Entry, Hours, Member, Once, Question, Role};
+pub use policy::{Member, When};
+pub use role::{Ask, Entry, Hours, Once, Question, Role};
 pub use server::{
     Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };

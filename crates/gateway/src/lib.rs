@@ -18,6 +18,7 @@ pub mod line;
 mod links;
 pub mod local;
 pub mod metrics;
+pub mod moment;
 mod names;
 mod page;
 mod place;

@@ -17,6 +17,7 @@ pub use stream::{StreamId, Streams, Subscriber};
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
+use crate::moment::Newest;
 use crate::rounds::Used;
 use mcp::{Id, Revision};
 use parking_lot::Mutex;
@@ -149,6 +150,8 @@ pub struct Session {
     pub(crate) used_up: OnceLock<UsedUp>,
     /// Ends when the session does.
     pub ended: CancellationToken,
+    /// From where, as what and when its newest message came.
+    pub moment: Newest,
     phase: AtomicU8,
     level: AtomicU8,
     calls: AtomicU64,
@@ -181,6 +184,7 @@ impl Session {
             repeats: Repeats::default(),
             used_up: OnceLock::new(),
             ended: CancellationToken::new(),
+            moment: Newest::default(),
             phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),
             calls: AtomicU64::new(0),

@@ -7,11 +7,12 @@ pub(crate) use print::trouble_of;
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
+use crate::moment::Moment;
 use crate::session::Session;
 use mcp::{Fate, Id, Message, Revision};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Operation, Principal, Refusal, ServerName, SessionId};
+use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 
 /// The stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +175,10 @@ pub struct Trail {
     pub(crate) subject: Option<String>,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
+    /// From where, as what and when it came, once that was looked at.
+    pub(crate) moment: Option<Arc<Moment>>,
+    /// The role outside of whose hours it is allowed.
+    pub(crate) late: Option<Name>,
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
@@ -247,6 +252,8 @@ impl Trail {
             subject: None,
             operation: None,
             label: None,
+            moment: None,
+            late: None,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,

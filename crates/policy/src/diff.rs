@@ -1,7 +1,7 @@
 //! What a change of the rules lets in or shuts out: two engines are asked the same questions.
 
 use crate::space::TooMany;
-use crate::{Action, Engine, Facts, Judgement, Obligation, Space, Spoken, Verdict, Wait};
+use crate::{Action, Arguments, Engine, Facts, Judgement, Obligation, Situation, Space, Spoken, Verdict, Wait};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use terms::{Label, Name, Operation, Principal, ServerName};
@@ -97,7 +97,8 @@ pub fn diff(old: &Side<'_>, new: &Side<'_>, space: &Space) -> Result<Difference,
                     decisions += 1;
                     let ask = |side: &Side<'_>| {
                         let Known { operation, label } = (side.known)(server, subject);
-                        let facts = Facts { operation, label, ..Facts::new(first, server, subject.subject()).doing(action) };
+                        let whole = Facts::new(first, server, subject.subject()).doing(action);
+                        let facts = Facts { operation, label, ..whole }.arguments(Arguments::Any).situation(Situation::Any);
                         side.engine.decide(&facts)
                     };
                     let (before, after) = (ask(old), ask(new));
@@ -232,7 +233,7 @@ mod tests {
 
     fn engine(roles: Vec<RoleSource>, cedar: &str) -> Engine {
         let cedar = vec![CedarSource { file: "x.cedar".to_owned(), text: cedar.to_owned() }];
-        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar }).unwrap()
+        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar, ..Sources::default() }).unwrap()
     }
 
     fn compared(old: &Engine, new: &Engine) -> Vec<(String, String, Direction)> {

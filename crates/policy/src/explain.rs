@@ -2,7 +2,7 @@
 
 use crate::place::nearest;
 use crate::rule::Origin;
-use crate::{Effect, Engine, Facts, Rule, Subject, Verdict};
+use crate::{Effect, Engine, Facts, Holds, Rule, Subject, Verdict};
 use std::sync::Arc;
 use terms::Name;
 
@@ -51,7 +51,7 @@ impl Engine {
     /// Decides as [`Engine::decide`] does, and says why.
     pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
         let verdict = self.decide(facts);
-        let roles: Vec<Name> = self.roles_of(facts.principal).into_iter().cloned().collect();
+        let roles: Vec<Name> = self.roles_in(facts.principal, &facts.situation).into_iter().cloned().collect();
         let mut near: Vec<Near> = self
             .rules
             .iter()
@@ -66,12 +66,13 @@ impl Engine {
 }
 
 fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
-    let Origin::Entry { role, server, pattern } = &rule.origin else { return Some(Miss::Condition) };
+    let Origin::Entry { role, server, pattern, when } = &rule.origin else { return Some(Miss::Condition) };
     if server != facts.server {
         return None;
     }
     let applies = pattern.matches(facts.subject, facts.action);
     match (roles.contains(role), applies) {
+        (true, true) if when.holds(facts) == Holds::No => Some(Miss::Condition),
         (true, true) => Some(Miss::Outweighed),
         (false, true) => Some(Miss::Role(role.clone())),
         (true, false) => Some(distance(pattern, facts.subject).map_or(Miss::Kind, |edits| Miss::Name { edits })),

@@ -14,7 +14,7 @@ mod window;
 pub use claim::{Bound, Charge, Claim, Holder, MeterKey, Rule as LimitRule};
 pub use memory::MemoryMeters;
 
-use crate::{Engine, Error};
+use crate::{Engine, Error, Situation};
 use std::fmt;
 use std::time::Duration;
 use terms::{Instant, Name, Principal, SessionId};
@@ -178,9 +178,9 @@ pub trait Meters: Send + Sync {
 }
 
 impl Engine {
-    /// The roles of `principal` that limit something, each with its limits. All must hold.
+    /// The roles of `principal`, from wherever it comes, that limit something, each with its limits. All must hold.
     pub fn limits_of(&self, principal: &Principal) -> impl Iterator<Item = (&Name, &crate::Limits)> {
-        let held = self.is_limited().then(|| self.held(principal)).into_iter().flatten();
+        let held = self.is_limited().then(|| self.held(principal, &Situation::Any)).into_iter().flatten();
         held.map(|role| (&role.source.name, &role.source.limits)).filter(|(_, limits)| !limits.is_none())
     }
 }

@@ -1,6 +1,5 @@
 //! The rules as sentences and as Cedar: two of the three forms of one rule.
 
-use crate::model::SCHEMA;
 use crate::role::Role;
 use crate::rule::Origin;
 use crate::{Effect, Engine, Pattern, ServerEntries};
@@ -17,7 +16,7 @@ impl Engine {
         for compiled in cedar {
             let rule = &compiled.rule;
             let verb = if rule.effect == Effect::Forbid { "forbids, whatever a role says" } else { "permits, beside the roles" };
-            let about = compiled.policy.annotation("description").unwrap_or("see the policy");
+            let about = compiled.policy.as_ref().and_then(|policy| policy.annotation("description")).unwrap_or("see the policy");
             let _ = writeln!(out, "{} ({}) {verb}: {about}.", rule.id, rule.place.short());
         }
         if out.is_empty() {
@@ -36,14 +35,14 @@ impl Engine {
                 Effect::Grant => "  closed until granted",
                 Effect::Allow | Effect::Forbid => "",
             };
-            let _ = writeln!(out, "// {}{waits}\n{}\n", rule.place.short(), compiled.cedar.trim());
+            let _ = writeln!(out, "// {}{waits}\n{}\n", rule.place.short(), compiled.cedar().trim());
         }
         out
     }
 
-    /// The Cedar schema that the policies are written against.
-    pub const fn schema() -> &'static str {
-        SCHEMA
+    /// The Cedar schema that the policies are written against: with the approved tools and what their arguments are.
+    pub fn schema(&self) -> &str {
+        self.model.text()
     }
 }
 

@@ -37,7 +37,7 @@ fn role(name: &str, line: u32, members: &[&str], clearance: Label) -> RoleSource
 
 fn sources(roles: Vec<RoleSource>, cedar: &str) -> Sources {
     let cedar = if cedar.is_empty() { vec![] } else { vec![CedarSource { file: "extra.cedar".to_owned(), text: cedar.to_owned() }] };
-    Sources { servers: ["files", "github", "ledger"].map(server).to_vec(), roles, cedar }
+    Sources { servers: ["files", "github", "ledger"].map(server).to_vec(), roles, cedar, ..Sources::default() }
 }
 
 fn coder() -> RoleSource {
@@ -240,7 +240,7 @@ fn all_problems_come_at_once_with_their_places() {
     let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let all = shown.join("\n");
     for expected in [
-        "bastide.yaml:1:5 a member is agent:NAME, user:NAME or group:NAME; did you mean \"agent:claude\"?",
+        "bastide.yaml:1:5 a member is agent:NAME, user:NAME, group:NAME, client:NAME, certificate:NAME, network:CIDR or environment:FACT=GLOB; did you mean \"agent:claude\"?",
         "did you mean \"agent:x\"?",
         "a name has only",
         "bastide.yaml:3:5 there is no server \"fiels\"; did you mean \"files\"?",

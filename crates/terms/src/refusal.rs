@@ -121,6 +121,8 @@ codes! {
     BoundResult: TransportBounds / "result", Unavailable, "The server's answer is larger than {} bytes.", "Ask for less at once.";
     BoundFault: TransportBounds / "fault", Unavailable, "The message could not be taken in.", ASK;
     Denied: AccessDenyByDefault / "denied", Policy, "This is not allowed for this caller.", "Do not retry unless the user says that it was allowed. Tell the user the reference.";
+    Hours: AccessDenyByDefault / "hours", Policy, "This is outside the hours of the role that allows it.", "Try again within the hours, or ask the user.";
+    Arguments: AccessDenyByDefault / "arguments", Policy, "These arguments are not allowed for this caller.", "Call it with arguments that are, or tell the user the reference.";
     DecideFault: AccessDenyByDefault / "fault", Unavailable, "No decision could be made.", ASK;
     Unknown: AccessFilteredDiscovery / "unknown", Peer, "There is no such tool, resource or prompt.", "List what there is. Tell the user the reference if it should be there.";
     ArgumentMismatch: AccessArgumentSchemas / "mismatch", Peer, "The argument {} does not fit what the tool accepts.", "Correct it as the tool's schema says.";

@@ -8,10 +8,11 @@ use crate::arrival::Source;
 use crate::calls::Entry;
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::moment::Moment;
 use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Request, Revision};
-use policy::Claim;
+use policy::{Claim, Transport};
 use response::{CallScope, Carried};
 use std::sync::Arc;
 use terms::{Code, Hole};
@@ -25,6 +26,7 @@ pub struct Admitted {
     abilities: Abilities,
     level: Option<u8>,
     attempt: Vec<Claim>,
+    moment: Arc<Moment>,
 }
 
 /// Its place among the calls in flight, given back when dropped.
@@ -98,6 +100,11 @@ impl Admitted {
         self.abilities
     }
 
+    /// From where, as what and when it comes.
+    pub(super) fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
     /// The lowest level of log messages that the client wants of this call; none when it wants none.
     pub(super) fn level(&self) -> Option<u8> {
         if self.session.revision.is_legacy() { Some(self.session.level()) } else { self.level }
@@ -159,7 +166,10 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     trail.passed(gate, Stage::Admit);
     unheard.session = None;
     let (abilities, level) = own.unwrap_or((session.abilities, None));
-    Ok(Admitted { parsed, place, session, epoch, abilities, level, attempt })
+    let moment = moment(gate, &parsed, &session);
+    session.moment.put(&moment);
+    trail.moment = Some(Arc::clone(&moment));
+    Ok(Admitted { parsed, place, session, epoch, abilities, level, attempt, moment })
 }
 
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.
@@ -170,6 +180,23 @@ fn stated(parsed: &Parsed) -> Option<(Abilities, Option<u8>)> {
     }
     let declared = mcp::view::declared(request.params()?)?;
     Some((abilities(Some(declared.capabilities)), declared.log_level.map(|level| level as u8)))
+}
+
+/// From where, as what and when a message comes. What a client calls itself it says when it opens a session, or with each request.
+fn moment(gate: &Gate, parsed: &Parsed, session: &Session) -> Arc<Moment> {
+    let (address, transport) = match &parsed.identified().framed().arrival().source {
+        Source::Http(http) => (Some(http.peer.ip().to_canonical()), Transport::Http),
+        Source::Local(_) => (None, Transport::Local),
+    };
+    let named = |info: Option<Node<'_>>| info.and_then(|info| info.get("name")).and_then(Node::text).and_then(|name| Moment::client(&name));
+    let client = match (opening(parsed), parsed.intake()) {
+        (Some((_, params)), _) => named(params.get("clientInfo")),
+        (None, Intake::Message(Message::Request(request))) if !parsed.revision().is_legacy() => {
+            named(request.params().and_then(mcp::view::declared).and_then(|declared| declared.client_info))
+        }
+        (None, _) => session.moment.get().client.clone(),
+    };
+    Arc::new(Moment { client, address, transport: Some(transport), at: Some(gate.clock.utc()), depth: session.call_count() })
 }
 
 /// The id and params of a message that opens a session.

@@ -4,7 +4,7 @@ mod guard;
 
 pub(super) use guard::Guarded;
 
-use super::resolve::{Reference, Resolved, Target};
+use super::resolve::{Fit, Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
 use crate::snapshot::{Inspect, Snapshot};
@@ -22,6 +22,8 @@ pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
     guarded: Guarded,
+    /// Arguments in the normal form that guards gave them, where it differs from what was sent.
+    normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     canonical: Vec<u8>,
 }
 
@@ -33,6 +35,14 @@ impl Inspected {
     /// The class of content that the configuration does not let out to a server.
     pub(super) fn blocked(&self) -> Option<Class> {
         self.blocked
+    }
+
+    /// The arguments that a decision reads: those that fit the tool, each in the normal form that its guard gave it.
+    pub(super) fn arguments(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        match self.resolved.target() {
+            Target::Tool(_, _, Fit::Fits(arguments)) => Some(self.normal.as_deref().unwrap_or(arguments)),
+            _ => None,
+        }
     }
 
     /// What the guards of the arguments found.
@@ -135,7 +145,7 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
         trail.canonical = Some(whole.finalize().into());
     }
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, guarded: guarded.verdict, canonical }
+    Inspected { resolved, blocked, guarded: guarded.verdict, normal: guarded.normal, canonical }
 }
 
 /// Whether a secret was found that is only flagged.

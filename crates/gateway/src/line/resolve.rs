@@ -4,6 +4,7 @@
 
 use super::admit::Admitted;
 use super::cut::{PAGE, Page};
+use super::decide::Viewer;
 use super::parse::Intake;
 use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
@@ -15,7 +16,6 @@ use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
-use identity::token::Scope;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -190,7 +190,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
                     page = Some(begins);
                     target
                 }
-                None => asked(gate, trail, &snapshot, &session, identified.scope(), &identified.framed().arrival().source, request)?,
+                None => asked(gate, trail, Viewer::of(&admitted), &identified.framed().arrival().source, request)?,
             }
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
@@ -293,15 +293,8 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
     }
 }
 
-fn asked(
-    gate: &Gate,
-    trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    source: &Source,
-    request: &Request,
-) -> Result<Target, Halt> {
+fn asked(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, source: &Source, request: &Request) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let params = request.params();
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
     Ok(match request.method {
@@ -344,7 +337,7 @@ fn asked(
                 (None, _) => missing(snapshot, located(&session.endpoint, &uri)),
             }
         }
-        Method::ListResources => resources(gate, trail, snapshot, session, scope, request, text("cursor"))?,
+        Method::ListResources => resources(gate, trail, viewer, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, session, request)),
     })
@@ -514,15 +507,8 @@ fn listen(trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &R
 }
 
 /// Lists of resources are data: one server is asked for one page at a time, in the order of names.
-fn resources(
-    gate: &Gate,
-    trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    request: &Request,
-    cursor: Option<String>,
-) -> Result<Target, Halt> {
+fn resources(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, request: &Request, cursor: Option<String>) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let (from, own) = match cursor {
         None => (None, None),
         Some(cursor) => match gate.cursors.open(&cursor, session.id, &snapshot.digest, gate.clock.utc()) {
@@ -530,7 +516,7 @@ fn resources(
             _ => return Err(fault(trail, 62, session, request)),
         },
     };
-    let mut servers = super::decide::resource_servers(snapshot, session, scope);
+    let mut servers = super::decide::resource_servers(viewer);
     let server = match from {
         None => servers.next(),
         Some(name) => servers.find(|server| server.name == name),

@@ -180,10 +180,9 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
 
 /// Whether an error may send the client to pages first: it is a question in another form, and goes where questions go.
 fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
-    let session = forwarded.session();
     let resolved = forwarded.recorded().authorized().decided().inspected().resolved();
     let asks = super::resolve::server(forwarded.target())
-        .is_some_and(|server| decide::may_ask(resolved.snapshot(), &session.principal, server, policy::Question::Elicitation));
+        .is_some_and(|server| decide::may_ask_of(resolved, server, policy::Question::Elicitation));
     asks && resolved.admitted().abilities().url == Ability::Declared && mcp::check_elicitations(data, forwarded.spoken()).is_ok()
 }
 
@@ -327,7 +326,7 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
     let own = result.get("nextCursor");
     let next = match own.and_then(Node::text) {
         Some(own) => Some(Cursor::Resources { server: server.name.clone(), own: Some(own.into_owned()) }),
-        None => decide::resource_servers(snapshot, session, resolved.admitted().parsed().identified().scope())
+        None => decide::resource_servers(decide::Viewer::of(resolved.admitted()))
             .skip_while(|other| other.name != server.name)
             .nth(1)
             .map(|next| Cursor::Resources { server: next.name.clone(), own: None }),

@@ -141,6 +141,18 @@ impl Trail {
         if let Some(label) = self.label {
             object.text("label", label.as_str());
         }
+        if let Some(moment) = &self.moment {
+            if let Some(client) = &moment.client {
+                object.text("client", client);
+            }
+            if let Some(transport) = moment.transport {
+                object.text("transport", transport.as_str());
+            }
+            object.int("depth", i64::try_from(moment.depth).unwrap_or(i64::MAX));
+        }
+        if let Some(late) = &self.late {
+            object.text("late", late.as_str());
+        }
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
         }
@@ -210,6 +222,8 @@ impl Trail {
             Some(("secrets.echo", Severity::High, &["T1552"]))
         } else if secret {
             Some(("data.secret", Severity::High, &["T1552"]))
+        } else if self.late.is_some() {
+            Some(("access.outside-hours", Severity::Medium, &["T1078"]))
         } else {
             None
         }
@@ -231,7 +245,8 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
         Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
         Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
-        Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+        Code::Denied | Code::Arguments | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+        Code::Hours => Some(("access.outside-hours", Severity::Medium, &["T1078"])),
         Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
         Code::Smuggled => Some(("intent.smuggling", Severity::High, &["T1562.001", "AML.T0051"])),
         Code::ProcessProgram | Code::ProcessShell | Code::ProcessOption | Code::ProcessPath => {

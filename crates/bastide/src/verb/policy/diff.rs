@@ -171,7 +171,8 @@ fn allows_more(was: &[(u64, Unit)], is: &[(u64, Unit)]) -> bool {
     was.iter().any(|old| !is.iter().any(|new| implies(*new, *old)))
 }
 
-fn word(action: Action, subject: &Spoken) -> &'static str {
+/// What is done, in words.
+pub(in crate::verb) fn word(action: Action, subject: &Spoken) -> &'static str {
     match (action, subject) {
         (Action::Call, _) => "call the tool",
         (Action::Get, _) => "get the prompt",
@@ -223,7 +224,8 @@ fn said(change: &Change, space: &Space) -> Value {
     })
 }
 
-fn named(who: &[Principal], space: &Space) -> String {
+/// Who, in words; of many the first.
+pub(in crate::verb) fn named(who: &[Principal], space: &Space) -> String {
     let mut names: Vec<String> = who.iter().take(NAMED).map(|one| space.name(one)).collect();
     if who.len() > NAMED {
         names.push(format!("{} more", who.len() - NAMED));

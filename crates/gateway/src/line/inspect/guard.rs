@@ -35,11 +35,13 @@ pub(super) struct Judgement {
     pub(super) verdict: Guarded,
     /// Arguments with the text that bounds them.
     pub(super) replaced: Vec<(String, String)>,
+    /// All arguments, those with a guard in its normal form, where one differs.
+    pub(super) normal: Option<Box<Map<String, Value>>>,
 }
 
 impl Judgement {
     const fn of(verdict: Guarded) -> Self {
-        Self { verdict, replaced: Vec::new() }
+        Self { verdict, replaced: Vec::new(), normal: None }
     }
 }
 
@@ -57,11 +59,12 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
     match judged {
         Ok(found) => {
             trail.guarded = found.iter().map(|found| fact(gate, trail, resolved, arguments, found)).collect();
+            let normal = normal(arguments, &found);
             let replaced = found.into_iter().filter_map(|found| {
                 let text = found.judged.into_iter().next().and_then(|judged| judged.replace)?;
                 Some((found.argument, text))
             });
-            Judgement { verdict: Guarded::Fit, replaced: replaced.collect() }
+            Judgement { verdict: Guarded::Fit, replaced: replaced.collect(), normal }
         }
         Err((argument, refused)) => {
             let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
@@ -70,6 +73,24 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
             Judgement::of(Guarded::Refused(Box::new((argument, refused))))
         }
     }
+}
+
+/// All arguments, those with a guard in its normal form; none where none differs from what was sent.
+fn normal(arguments: &Map<String, Value>, found: &[Found]) -> Option<Box<Map<String, Value>>> {
+    let mut normal: Option<Box<Map<String, Value>>> = None;
+    for found in found {
+        let sent = arguments.get(&found.argument)?;
+        let form = match (sent, found.judged.as_slice()) {
+            (Value::String(_), [one]) => Value::String(one.normal.clone()),
+            (Value::Array(_), many) => many.iter().map(|one| Value::String(one.normal.clone())).collect(),
+            // A text that is several, such as a command line, is compared as it was sent.
+            _ => continue,
+        };
+        if form != *sent {
+            normal.get_or_insert_with(|| Box::new(arguments.clone())).insert(found.argument.clone(), form);
+        }
+    }
+    normal
 }
 
 /// The arguments with what bounds them in the place of what was sent; none where nothing does.
