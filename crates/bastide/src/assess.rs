@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod network;
 mod outward;
+mod pages;
 mod probe;
 mod progress;
 mod runtime;

@@ -4,8 +4,9 @@ mod parts;
 
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
+use crate::unit::Size;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded,
+    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded,
     Unpinned,
 };
 use guards::operation::Kinds;
@@ -227,6 +228,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         label: entry.label(),
         quotas: crate::quota::served(&entry.limits),
         roots: roots(file, name, entry),
+        resources: bound(Some(entry.resources.max), Some(entry.resources.lines)),
         taking: None,
         approved: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
@@ -327,6 +329,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         operation: None,
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
+        bound: None,
         cost: 1,
         quotas: policy::Quotas::default(),
     };
@@ -383,10 +386,19 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         operation,
         kinds: Kinds::new(operation, &definition, guards_tell),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        bound: rule
+            .and_then(|rule| rule.result.as_ref())
+            .filter(|result| result.max.is_some() || result.lines.is_some())
+            .map(|result| bound(result.max, result.lines)),
         cost: rule.and_then(|rule| rule.cost).unwrap_or(1).into(),
         quotas: rule.map(|rule| crate::quota::served(&rule.limits)).unwrap_or_default(),
         definition,
     })
+}
+
+fn bound(max: Option<Size>, lines: Option<u32>) -> Bound {
+    let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    Bound { bytes: max.map_or(usize::MAX, |max| whole(max.bytes())), lines: lines.map_or(usize::MAX, |lines| whole(lines.into())) }
 }
 
 fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> Result<Constraints, Unfit> {

@@ -66,6 +66,15 @@ pub struct Bounds {
     pub write: Duration,
 }
 
+/// How much is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Bytes of text, or of what stands in Base64.
+    pub bytes: usize,
+    /// Lines of text.
+    pub lines: usize,
+}
+
 /// What the data listener answers to.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -136,6 +145,8 @@ pub struct Server {
     pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
     pub roots: Arc<[String]>,
+    /// How much of a resource it gives at once.
+    pub resources: Bound,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Whether the operator takes new and changed definitions at once, as an accepted risk.
@@ -187,6 +198,7 @@ impl Server {
             label: self.label,
             quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
+            resources: self.resources,
             digest: self.digest.clone(),
             taking: self.taking.clone(),
             pinned: Ok(pinned),
@@ -378,6 +390,8 @@ pub struct Item {
     pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
+    /// How much it gives at once; none where only [`Bounds::result`] holds.
+    pub bound: Option<Bound>,
     /// Units of cost of one call.
     pub cost: u64,
     /// How much may be asked of it.

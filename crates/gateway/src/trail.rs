@@ -145,6 +145,17 @@ pub struct Returned {
     pub digest: [u8; 32],
 }
 
+/// A part of an answer, in bytes of its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Where it begins.
+    pub(crate) from: usize,
+    /// Where it ends.
+    pub(crate) to: usize,
+    /// How long the whole is.
+    pub(crate) whole: usize,
+}
+
 /// The record of one message in the making.
 pub struct Trail {
     /// The request id: one from client through server, and the reference of a refusal.
@@ -194,6 +205,8 @@ pub struct Trail {
     /// The first argument that may hold any text, on its way to a tool that changes something.
     pub(crate) open: Option<String>,
     pub(crate) returned: Option<Returned>,
+    /// What of an answer was handed over, where that was not the whole.
+    pub(crate) shown: Option<Shown>,
     pub(crate) notes: u32,
     /// Notes that were more than a call may have.
     pub(crate) unheard: u32,
@@ -272,6 +285,7 @@ impl Trail {
             guarded: Vec::new(),
             open: None,
             returned: None,
+            shown: None,
             notes: 0,
             unheard: 0,
             intended: Intended::No,

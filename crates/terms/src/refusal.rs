@@ -165,6 +165,8 @@ codes! {
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
+    ResourceLarge: DataResources / "large", Policy, "It is larger than {} bytes, and no part of it can stand for the whole.", "Ask for less at once.";
+    ResourceChanged: DataResources / "changed", Unavailable, "The resource changed while it was read.", "Read it from its beginning.";
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
     ErrorsBlocked: DataErrors / "blocked", Policy, "It holds what tells of the machine behind the server.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;

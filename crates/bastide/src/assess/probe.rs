@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, canaries, confinement, fuzzing, guarded, identity, limits, log, network, outward, runtime, secrets, stop, supply,
-    transport,
+    access, arguments, canaries, confinement, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets, stop,
+    supply, transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
@@ -55,6 +55,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::AccessOperations
         | Control::DataErrors
         | Control::DataSecrets
+        | Control::DataResources
         | Control::SupplyFuzzing
         | Control::ToolsFiles
         | Control::ToolsDatabase
@@ -153,6 +154,7 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::AccessArgumentPolicies => arguments::policies(ground, steps).await,
         Control::AccessOperations => arguments::operations(ground, steps).await,
         Control::DataErrors => arguments::errors(ground, steps).await,
+        Control::DataResources => pages::resources(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,
@@ -222,6 +224,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 39);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 40);
     }
 }
