@@ -9,7 +9,7 @@ use crate::slice::Index;
 use crate::unknown::without;
 use crate::{
     Action, Arguments, Circumstances, Effect, Facts, Judgement, Obligation, Question, Reason, Rule, Situation, Sources, Strict, Subject,
-    Transport, Verdict, Wait,
+    Tools, Transport, Verdict, Wait,
 };
 use cedar_policy::{Authorizer, PolicySet};
 use std::collections::{BTreeSet, HashMap};
@@ -46,6 +46,8 @@ pub struct Engine {
     /// The obligations of an allow that has no others, by clearance.
     plain: [Arc<[Obligation]>; LABELS.len()],
     digest: [u8; 32],
+    /// What it was compiled of, where that depends on the approved tools.
+    sources: Option<Box<Sources>>,
 }
 
 /// The labels, from the lowest.
@@ -145,6 +147,7 @@ impl Engine {
     pub fn compile(sources: Sources) -> Result<Self, Vec<Problem>> {
         let digest = digest(&sources);
         let servers = sources.servers.clone();
+        let kept = (!sources.cedar.is_empty()).then(|| Box::new(sources.clone()));
         let Parts { model, roles, rules } = compile::compile(sources)?;
         let (mut by_agent, mut by_user): (HashMap<String, Vec<usize>>, HashMap<String, Vec<usize>>) = Default::default();
         let mut by_rest = Vec::new();
@@ -177,7 +180,19 @@ impl Engine {
             slices: moka::sync::Cache::new(SLICES),
             plain: LABELS.map(|label| Arc::from([Obligation::Clearance(label)])),
             digest,
+            sources: kept,
         })
+    }
+
+    /// The same rules where the approved tools are `tools`; none where that makes no difference.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`]: a policy may not fit what a tool has become.
+    pub fn with_tools(&self, tools: Tools) -> Result<Option<Self>, Vec<Problem>> {
+        match &self.sources {
+            Some(sources) if sources.tools != tools => Self::compile(Sources { tools, ..(**sources).clone() }).map(Some),
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// SHA-256 of the sources: two engines of one digest decide alike.
