@@ -2,6 +2,7 @@
 
 use crate::compile::{self, Compiled, Parts};
 use crate::digest::digest;
+use crate::kept::Kept;
 use crate::model::{ANYTHING, ARGUMENTS, Model, Reads};
 use crate::place::Problem;
 use crate::role::{Kind, Role};
@@ -19,9 +20,9 @@ use std::sync::{Arc, OnceLock};
 use terms::{Label, Name, Operation, Principal, ServerName, Workload};
 
 /// The most answers of Cedar that are kept.
-const HEARD: u64 = 16_384;
+const HEARD: usize = 16_384;
 /// The most policy sets that are kept, one for each set of policies that can apply together.
-const SLICES: u64 = 4_096;
+const SLICES: usize = 4_096;
 /// The longest name or URI that is judged, in bytes; longer ones are refused.
 const LONGEST: usize = 4_096;
 /// The longest that an answer is kept for, in bytes: names that a peer makes up do not fill the memory.
@@ -41,8 +42,8 @@ pub struct Engine {
     by_id: HashMap<Arc<str>, usize>,
     index: Index,
     authorizer: Authorizer,
-    heard: moka::sync::Cache<Key, Heard>,
-    slices: moka::sync::Cache<Vec<usize>, Arc<Slice>>,
+    heard: Kept<Key, Heard>,
+    slices: Kept<Vec<usize>, Arc<Slice>>,
     /// The obligations of an allow that has no others, by clearance.
     plain: [Arc<[Obligation]>; LABELS.len()],
     digest: [u8; 32],
@@ -176,8 +177,8 @@ impl Engine {
             by_user,
             by_rest,
             authorizer: Authorizer::new(),
-            heard: moka::sync::Cache::new(HEARD),
-            slices: moka::sync::Cache::new(SLICES),
+            heard: Kept::new(HEARD),
+            slices: Kept::new(SLICES),
             plain: LABELS.map(|label| Arc::from([Obligation::Clearance(label)])),
             digest,
             sources: kept,
@@ -342,7 +343,7 @@ impl Engine {
         let slice = self.slice(policies)?;
         let heard = self.ask(facts, held, &slice)?;
         if let Some(key) = key.filter(|_| !slice.reads.changes()) {
-            self.heard.insert(key, heard.clone());
+            self.heard.put(key, heard.clone());
         }
         Some(heard)
     }
@@ -368,7 +369,7 @@ impl Engine {
         let reads = Reads::of(&found)?;
         let slice =
             Arc::new(Slice { set: PolicySet::from_policies(found).ok()?, reads, early: OnceLock::new(), earliest: OnceLock::new() });
-        self.slices.insert(policies, slice.clone());
+        self.slices.put(policies, slice.clone());
         Some(slice)
     }
 
