@@ -61,17 +61,16 @@ impl Configured {
         })?;
         let unknown = || Failure::usage(format!("who may change {} cannot be told", path.display())).next("keep it in a plain file");
         let facts = facts(&path).ok_or_else(unknown)?;
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let source = config::Source {
-            path: &path,
-            bytes: &bytes,
-            home: home.as_deref(),
-            user: user_name(rustix::process::getuid().as_raw()),
-            now: clock.utc(),
-            facts: Some(facts),
-        };
-        let loaded = config::load(&source)?;
+        let loaded = loaded(&path, &bytes, Some(facts), clock)?;
         Ok(Self { path, loaded })
+    }
+
+    /// The configuration as it would be with `bytes` in its file.
+    ///
+    /// # Errors
+    /// [`Failure`]: all problems at once.
+    pub fn amended(&self, bytes: &[u8], clock: &dyn Clock) -> Result<Self, Failure> {
+        Ok(Self { path: self.path.clone(), loaded: loaded(&self.path, bytes, facts(&self.path), clock)? })
     }
 
     /// The name that places are shown with.
@@ -154,6 +153,13 @@ impl Configured {
     pub fn latest(&self) -> PathBuf {
         self.loaded.file.state.join("lock.digest")
     }
+}
+
+fn loaded(path: &Path, bytes: &[u8], facts: Option<Facts>, clock: &dyn Clock) -> Result<Loaded, Failure> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let source =
+        config::Source { path, bytes, home: home.as_deref(), user: user_name(rustix::process::getuid().as_raw()), now: clock.utc(), facts };
+    Ok(config::load(&source)?)
 }
 
 /// The user's configuration folder, which the product's own is in.

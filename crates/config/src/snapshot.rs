@@ -225,6 +225,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        quotas: crate::quota::served(&entry.limits),
         taking: None,
         approved: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
@@ -311,6 +312,8 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         declared: Declared::default(),
         operation: None,
         label: entry.label(),
+        cost: 1,
+        quotas: policy::Quotas::default(),
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
     Ok(Pinned {
@@ -359,6 +362,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         declared,
         operation: rule.and_then(|rule| rule.operation),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        cost: rule.and_then(|rule| rule.cost).unwrap_or(1).into(),
+        quotas: rule.map(|rule| crate::quota::served(&rule.limits)).unwrap_or_default(),
         definition,
     })
 }

@@ -120,6 +120,8 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Whether the operator takes new and changed definitions at once, as an accepted risk.
@@ -169,6 +171,7 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            quotas: self.quotas.clone(),
             digest: self.digest.clone(),
             taking: self.taking.clone(),
             pinned: Ok(pinned),
@@ -356,6 +359,10 @@ pub struct Item {
     pub operation: Option<Operation>,
     /// The label of what it returns.
     pub label: Label,
+    /// Units of cost of one call.
+    pub cost: u64,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
 }
 
 impl Item {

@@ -1,6 +1,7 @@
 //! Who may do what.
 
 mod argument_schemas;
+mod budgets;
 mod deny_by_default;
 mod filtered_discovery;
 mod rate_limits;
