@@ -57,7 +57,6 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
         "roles.coder.limits.mutations",
         "roles.coder.limits.bytes",
         "roles.coder.limits.depth",
-        "roles.coder.hours",
         "tools.ledger__query.result.max",
         "tools.ledger__query.result.lines",
         "inspect.pii.custom",
@@ -136,7 +135,7 @@ fn all_problems_come_at_once() {
         "2:20 bounds.message must be a size such as 200KiB or 4MiB, not \"4MB\"",
         "2:33 bounds.header must be a span of time such as 30s, 10m or 400d, not \"10\"",
         "4:3 servers.A_b must be a server's name",
-        "6:25 roles.r.members[0] must be agent:NAME, user:NAME or group:NAME, not \"ana\"",
+        "6:25 roles.r.members[0]: a member is agent:NAME, user:NAME, group:NAME, client:NAME, certificate:NAME, network:CIDR or environment:FACT=GLOB; did you mean \"agent:ana\"?",
         "7:31 listen.data.legacy_sse must be true or false, not \"maybe\"",
         "8:31 inspect.secrets.action must be one of flag, redact, mask, tokenise, fence, strip, block, not \"redct\"; did you mean \"redact\"?",
     ] {

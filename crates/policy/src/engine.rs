@@ -69,7 +69,7 @@ impl Slice {
         };
         match (&facts.situation, &facts.arguments) {
             (Situation::Any, _) => self.earliest.get_or_init(|| less(&ANYTHING)).as_ref(),
-            (Situation::Is(_), Arguments::Any) if self.reads.arguments => self.early.get_or_init(|| less(&ARGUMENTS)).as_ref(),
+            (Situation::Is(_), Arguments::Any) if self.reads.arguments() => self.early.get_or_init(|| less(&ARGUMENTS)).as_ref(),
             (Situation::Is(_), Arguments::Any | Arguments::Are(_) | Arguments::Absent) => Some(&self.set),
         }
     }
@@ -165,7 +165,7 @@ impl Engine {
             model,
             by_name: roles.iter().enumerate().map(|(at, role)| (role.source.name.clone(), at)).collect(),
             by_id: rules.iter().enumerate().map(|(at, compiled)| (compiled.rule.id.clone(), at)).collect(),
-            index: Index::new(&rules),
+            index: Index::new(&roles, &rules),
             roles,
             rules,
             servers,
@@ -228,19 +228,30 @@ impl Engine {
 
     /// The servers at which `principal` might be allowed something when it comes in so.
     pub fn servers_in(&self, principal: &Principal, situation: &Situation<'_>) -> BTreeSet<ServerName> {
-        let held: Vec<&str> = self.held(principal, situation).into_iter().map(|role| role.source.name.as_str()).collect();
-        self.servers.iter().filter(|server| self.index.reaches(&self.rules, principal, &held, server.as_str())).cloned().collect()
+        let held = self.positions(principal, situation);
+        let names: Vec<&str> = self.named(&held).collect();
+        let reached = |server: &&ServerName| self.index.reaches(&self.rules, principal, &held, &names, server.as_str());
+        self.servers.iter().filter(reached).cloned().collect()
     }
 
     /// The roles of `principal` in `situation`, in the order of the sources.
     pub(crate) fn held(&self, principal: &Principal, situation: &Situation<'_>) -> Vec<&Role> {
+        self.positions(principal, situation).into_iter().filter_map(|at| self.roles.get(at)).collect()
+    }
+
+    /// The names of the roles at these positions.
+    fn named<'a>(&'a self, held: &'a [usize]) -> impl Iterator<Item = &'a str> + Clone {
+        held.iter().filter_map(|at| self.roles.get(*at)).map(|role| role.source.name.as_str())
+    }
+
+    fn positions(&self, principal: &Principal, situation: &Situation<'_>) -> Vec<usize> {
         let agent = self.by_agent.get(principal.agent.as_str());
         let user = principal.user.as_ref().and_then(|user| self.by_user.get(user.as_str()));
         let rest = self.by_rest.iter().filter(|at| self.roles.get(**at).is_some_and(|role| role.has(principal, situation)));
         let mut found: Vec<usize> = agent.into_iter().chain(user).flatten().chain(rest).copied().collect();
         found.sort_unstable();
         found.dedup();
-        found.into_iter().filter_map(|at| self.roles.get(at)).collect()
+        found
     }
 
     /// Decides. Listing, calling and explaining all come here.
@@ -251,7 +262,7 @@ impl Engine {
     ///
     /// Controls: `access.deny-by-default`, `access.filtered-discovery`, `data.labels`.
     pub fn decide(&self, facts: &Facts<'_>) -> Verdict {
-        let held = self.held(facts.principal, &facts.situation);
+        let held = self.positions(facts.principal, &facts.situation);
         let verdict = self.judge(facts, &held);
         let given =
             matches!(facts.arguments, Arguments::Are(_)) && matches!(verdict.reason, Reason::NoRule | Reason::NoRole | Reason::Forbidden);
@@ -275,14 +286,12 @@ impl Engine {
         judged.filter(|(_, verdict)| verdict.shows()).collect()
     }
 
-    fn judge(&self, facts: &Facts<'_>, held: &[&Role]) -> Verdict {
+    fn judge(&self, facts: &Facts<'_>, held: &[usize]) -> Verdict {
         if !facts.subject.takes(facts.action) || facts.subject.name().len() > LONGEST || strays(facts.subject) {
             return Verdict::refuse(Reason::Malformed, Vec::new());
         }
-        let names = held.iter().map(|role| role.source.name.as_str());
-        let of_roles = names.clone().flat_map(|role| self.index.entries(&self.rules, role, facts));
-        let mut rules: Vec<Arc<Rule>> = of_roles.map(|compiled| compiled.rule.clone()).collect();
-        let policies = self.index.policies(facts, names);
+        let mut rules: Vec<Arc<Rule>> = self.index.entries(&self.rules, held, facts).map(|compiled| compiled.rule.clone()).collect();
+        let policies = self.index.policies(facts, self.named(held));
         if !policies.is_empty() {
             let heard = self.hear(facts, held, policies);
             let of =
@@ -300,31 +309,33 @@ impl Engine {
         if rules.is_empty() {
             return Verdict::refuse(if held.is_empty() { Reason::NoRole } else { Reason::NoRule }, rules);
         }
-        rules.sort_by(|one, other| one.place.cmp(&other.place));
+        if rules.len() > 1 {
+            rules.sort_by(|one, other| one.place.cmp(&other.place));
+        }
         self.permitted(facts, rules)
     }
 
     /// What the Cedar policies at these positions say; none where they cannot be asked.
-    fn hear(&self, facts: &Facts<'_>, held: &[&Role], policies: Vec<usize>) -> Option<Heard> {
-        let slice = self.slice(policies)?;
-        let constant = slice.reads == Reads::default() && facts.subject.name().len() <= KEPT;
+    fn hear(&self, facts: &Facts<'_>, held: &[usize], policies: Vec<usize>) -> Option<Heard> {
         let key = match &facts.situation {
-            Situation::Is(now) if constant => Some(Key::new(facts, now)),
+            Situation::Is(now) if facts.subject.name().len() <= KEPT => Some(Key::new(facts, now)),
             Situation::Is(_) | Situation::Any => None,
         };
         if let Some(heard) = key.as_ref().and_then(|key| self.heard.get(key)) {
             return Some(heard);
         }
+        let slice = self.slice(policies)?;
         let heard = self.ask(facts, held, &slice)?;
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| !slice.reads.changes()) {
             self.heard.insert(key, heard.clone());
         }
         Some(heard)
     }
 
-    fn ask(&self, facts: &Facts<'_>, held: &[&Role], slice: &Slice) -> Option<Heard> {
-        let highest = held.iter().map(|role| role.source.clearance).max().unwrap_or_default();
-        let (request, entities) = self.model.request(facts, held.iter().map(|role| &role.source.name), highest, slice.reads).ok()?;
+    fn ask(&self, facts: &Facts<'_>, held: &[usize], slice: &Slice) -> Option<Heard> {
+        let roles = || held.iter().filter_map(|at| self.roles.get(*at));
+        let highest = roles().map(|role| role.source.clearance).max().unwrap_or_default();
+        let (request, entities) = self.model.request(facts, roles().map(|role| &role.source.name), highest, &slice.reads).ok()?;
         let response = self.authorizer.is_authorized(&request, slice.set(facts)?, &entities);
         let at = response.diagnostics().reason().map(|id| self.by_id.get::<str>(id.as_ref()).copied());
         let at: Vec<usize> = at.collect::<Option<_>>()?;
@@ -339,7 +350,7 @@ impl Engine {
             return Some(slice);
         }
         let found: Vec<_> = policies.iter().map(|at| self.rules.get(*at)?.policy.clone()).collect::<Option<_>>()?;
-        let reads = found.iter().map(Reads::of).fold(Reads::default(), Reads::and);
+        let reads = Reads::of(&found)?;
         let slice =
             Arc::new(Slice { set: PolicySet::from_policies(found).ok()?, reads, early: OnceLock::new(), earliest: OnceLock::new() });
         self.slices.insert(policies, slice.clone());

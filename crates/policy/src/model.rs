@@ -3,11 +3,10 @@
 use crate::condition::whole;
 use crate::glob::quote;
 use crate::role::shown;
-use crate::unknown::reads;
 use crate::{Action, Arguments, Circumstances, Facts, Parameter, ParameterKind, Presence, Situation, Subject, Tools, Transport};
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, Request, RestrictedExpression, Schema};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fmt::Write as _;
 use terms::{Label, Name, Workload};
@@ -109,26 +108,75 @@ fn decimal(number: &str) -> Option<String> {
     fits.then(|| format!("{whole}.{part}"))
 }
 
-/// Which of the facts that differ from call to call a policy reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What policies can see of a request: the rest need not be made for them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Reads {
-    /// Arguments.
-    pub(crate) arguments: bool,
-    /// When it is, or how many calls there were.
-    pub(crate) moment: bool,
+    /// Attributes by name, of whatever they are read.
+    names: BTreeSet<String>,
+    /// The context as a whole.
+    whole: bool,
+    /// Entities by type and id.
+    entities: HashSet<(String, String)>,
 }
 
 impl Reads {
-    /// What `policy` reads; everything where that cannot be told.
-    pub(crate) fn of(policy: &Policy) -> Self {
-        let Ok(json) = policy.to_json() else { return Self { arguments: true, moment: true } };
-        let conditions = json.get("conditions").unwrap_or(&Value::Null);
-        Self { arguments: reads(conditions, &ARGUMENTS), moment: reads(conditions, &["time", "depth"]) }
+    /// What `policies` see; none where that cannot be told.
+    pub(crate) fn of<'a>(policies: impl IntoIterator<Item = &'a Policy>) -> Option<Self> {
+        let mut reads = Self::default();
+        for policy in policies {
+            reads.look(&policy.to_json().ok()?);
+        }
+        Some(reads)
     }
 
-    /// Both.
-    pub(crate) const fn and(self, other: Self) -> Self {
-        Self { arguments: self.arguments || other.arguments, moment: self.moment || other.moment }
+    /// Goes through the JSON form of a policy, its scope included.
+    fn look(&mut self, json: &Value) {
+        match json {
+            Value::Object(members) => {
+                if let (Some(kind), Some(id)) = (members.get("type").and_then(Value::as_str), members.get("id").and_then(Value::as_str)) {
+                    self.entities.insert((kind.to_owned(), id.to_owned()));
+                }
+                for (key, value) in members {
+                    match (key.as_str(), value) {
+                        ("." | "has", Value::Object(access)) => {
+                            match access.get("attr").and_then(Value::as_str) {
+                                Some(name) => drop(self.names.insert(name.to_owned())),
+                                None => self.whole = true,
+                            }
+                            match access.get("left") {
+                                Some(left) if left.get("Var").is_some() => {}
+                                Some(left) => self.look(left),
+                                None => self.whole = true,
+                            }
+                        }
+                        ("Var", Value::String(name)) => self.whole |= name == "context",
+                        _ => self.look(value),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.look(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    /// Whether an attribute of this name is read.
+    fn has(&self, name: &str) -> bool {
+        self.whole || self.names.contains(name)
+    }
+
+    /// Whether arguments are read.
+    pub(crate) fn arguments(&self) -> bool {
+        self.has("arguments")
+    }
+
+    /// Whether anything is read that differs from call to call.
+    pub(crate) fn changes(&self) -> bool {
+        ["arguments", "time", "depth"].into_iter().any(|name| self.has(name))
+    }
+
+    /// Whether an entity is named.
+    fn names(&self, uid: &EntityUid) -> bool {
+        self.entities.iter().any(|(kind, id)| id == uid.id().unescaped() && kind == uid.type_name().basename())
     }
 }
 
@@ -229,16 +277,19 @@ impl Model {
         facts: &Facts<'_>,
         roles: impl Iterator<Item = &'r Name>,
         clearance: Label,
-        reads: Reads,
+        reads: &Reads,
     ) -> Result<(Request, Entities), String> {
         let agent = uid(&self.agent, facts.principal.agent.as_str());
-        let mut parents: HashSet<EntityUid> = roles.map(|role| uid(&self.role, role.as_str())).collect();
-        parents.extend(facts.principal.user.as_ref().map(|user| uid(&self.user, user.as_str())));
+        let user = facts.principal.user.as_ref().map(|user| uid(&self.user, user.as_str()));
+        let roles = roles.map(|role| uid(&self.role, role.as_str()));
+        let parents: HashSet<EntityUid> = roles.chain(user).filter(|parent| reads.names(parent)).collect();
         let server = facts.server.as_str();
         let name = facts.subject.name();
         let subject = uid(self.kind(facts.subject), &format!("{server}/{name}"));
-        let attributes = HashMap::from([("server".to_owned(), text(server)), ("name".to_owned(), text(name))]);
-        let object = Entity::new(subject.clone(), attributes, HashSet::from([uid(&self.server, server)]));
+        let attributes = [("server", server), ("name", name)].into_iter().filter(|(key, _)| reads.has(key));
+        let attributes: HashMap<_, _> = attributes.map(|(key, value)| (key.to_owned(), text(value))).collect();
+        let server = Some(uid(&self.server, server)).filter(|server| reads.names(server));
+        let object = Entity::new(subject.clone(), attributes, server.into_iter().collect());
         let entities =
             Entities::from_entities([Entity::new_no_attrs(agent.clone(), parents), object.map_err(|cause| cause.to_string())?], None);
         let context = Context::from_pairs(self.context(facts, clearance, reads)?).map_err(|cause| cause.to_string())?;
@@ -246,7 +297,7 @@ impl Model {
         Ok((request.map_err(|cause| cause.to_string())?, entities.map_err(|cause| cause.to_string())?))
     }
 
-    fn context(&self, facts: &Facts<'_>, clearance: Label, reads: Reads) -> Result<Vec<(String, RestrictedExpression)>, String> {
+    fn context(&self, facts: &Facts<'_>, clearance: Label, reads: &Reads) -> Result<Vec<(String, RestrictedExpression)>, String> {
         let (workload, executable) = match &facts.principal.workload {
             Workload::Local { executable, .. } => ("local", executable.as_deref()),
             Workload::Remote => ("remote", None),
@@ -262,11 +313,12 @@ impl Model {
             ("label", facts.label.map(Label::as_str)),
             ("clearance", Some(clearance.as_str())),
         ];
-        let mut pairs: Vec<_> = texts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), text(value?)))).collect();
+        let texts = texts.into_iter().filter(|(key, _)| reads.has(key));
+        let mut pairs: Vec<_> = texts.filter_map(|(key, value)| Some((key.to_owned(), text(value?)))).collect();
         if let Situation::Is(now) = &facts.situation {
             pairs.extend(circumstances(now, reads));
         }
-        if let (Arguments::Are(members), true) = (facts.arguments, reads.arguments) {
+        if let (Arguments::Are(members), true) = (facts.arguments, reads.arguments()) {
             let tool = shown(facts.server, facts.subject.name());
             let of_tool = self.tools.get(&tool).map(|parameters| express(parameters, members)).transpose()?;
             let record = RestrictedExpression::new_record(of_tool.map(|record| (tool, record)));
@@ -276,16 +328,20 @@ impl Model {
     }
 }
 
-fn circumstances(now: &Circumstances<'_>, reads: Reads) -> Vec<(String, RestrictedExpression)> {
-    let depth = now.depth.map(|depth| RestrictedExpression::new_long(i64::try_from(depth).unwrap_or(i64::MAX)));
-    // RFC 3339 with three fractional digits is what Cedar takes.
-    let time = now.at.map(|at| at.to_string()).and_then(|at| Some(format!("{}Z", at.get(..23)?))).map(RestrictedExpression::new_datetime);
+fn circumstances(now: &Circumstances<'_>, reads: &Reads) -> Vec<(String, RestrictedExpression)> {
+    let read = |name| reads.has(name).then_some(());
+    let client = || now.client.map(text);
+    let address = || now.address.map(|address| RestrictedExpression::new_ip(address.to_canonical().to_string()));
+    let transport = || now.transport.map(Transport::as_str).map(text);
+    let depth = || now.depth.map(|depth| RestrictedExpression::new_long(i64::try_from(depth).unwrap_or(i64::MAX)));
+    // Cedar takes three fractional digits of what RFC 3339 has.
+    let time = || now.at.and_then(|at| Some(RestrictedExpression::new_datetime(format!("{}Z", at.to_string().get(..23)?))));
     [
-        ("client", now.client.map(text)),
-        ("address", now.address.map(|address| RestrictedExpression::new_ip(address.to_canonical().to_string()))),
-        ("transport", now.transport.map(Transport::as_str).map(text)),
-        ("depth", depth.filter(|_| reads.moment)),
-        ("time", time.filter(|_| reads.moment)),
+        ("client", read("client").and_then(|()| client())),
+        ("address", read("address").and_then(|()| address())),
+        ("transport", read("transport").and_then(|()| transport())),
+        ("depth", read("depth").and_then(|()| depth())),
+        ("time", read("time").and_then(|()| time())),
     ]
     .into_iter()
     .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -340,7 +396,7 @@ mod tests {
             for action in Action::ALL.into_iter().filter(|action| subject.takes(*action)) {
                 let facts = Facts::new(&principal, &server, subject).doing(action).operation(Operation::Read).label(Label::Internal);
                 let (request, entities) =
-                    model.request(&facts, [&role].into_iter(), Label::Internal, Reads { arguments: true, moment: true }).unwrap();
+                    model.request(&facts, [&role].into_iter(), Label::Internal, &Reads { whole: true, ..Reads::default() }).unwrap();
                 Entities::from_entities(entities.iter().cloned(), Some(model.schema())).unwrap();
                 Request::new(
                     request.principal().unwrap().clone(),

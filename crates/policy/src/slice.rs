@@ -3,11 +3,12 @@
 //! INVARIANT: a forbid is found whenever its condition could be true; the index goes by the scope of a policy, which Cedar demands anyway.
 
 use crate::compile::Compiled;
+use crate::role::Role;
 use crate::rule::Origin;
 use crate::{Action, Effect, Facts, Holds, Pattern, Subject};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
-use std::collections::{BTreeSet, HashMap};
-use terms::Principal;
+use std::collections::HashMap;
+use terms::{Name, Principal};
 
 /// For whom a policy's scope is.
 enum Who {
@@ -26,7 +27,7 @@ struct Shelf {
     exact: HashMap<String, Vec<usize>>,
     /// It starts so; by the length of the start.
     starts: HashMap<String, Vec<usize>>,
-    lengths: BTreeSet<usize>,
+    lengths: Vec<usize>,
 }
 
 impl Shelf {
@@ -36,7 +37,9 @@ impl Shelf {
                 self.exact.entry(glob.as_str().to_owned()).or_default().push(at);
             }
             Pattern::Tool(glob) | Pattern::Prompt(glob) if !glob.prefix().is_empty() => {
-                self.lengths.insert(glob.prefix().len());
+                if !self.lengths.contains(&glob.prefix().len()) {
+                    self.lengths.push(glob.prefix().len());
+                }
                 self.starts.entry(glob.prefix().to_owned()).or_default().push(at);
             }
             Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => {
@@ -116,8 +119,8 @@ impl Demand {
 /// The index of an engine's rules.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// By role, by server.
-    entries: HashMap<String, HashMap<String, Shelf>>,
+    /// By server, by the position of the role.
+    entries: HashMap<String, Vec<Option<Shelf>>>,
     /// Policies whose scope names a server, and those whose does not.
     here: HashMap<String, Scope>,
     anywhere: Scope,
@@ -126,13 +129,17 @@ pub(crate) struct Index {
 
 impl Index {
     /// Indexes `rules`; positions are those in the slice.
-    pub(crate) fn new(rules: &[Compiled]) -> Self {
+    pub(crate) fn new(roles: &[Role], rules: &[Compiled]) -> Self {
         let mut index = Self::default();
+        let positions: HashMap<&Name, usize> = roles.iter().enumerate().map(|(at, role)| (&role.source.name, at)).collect();
         for (at, compiled) in rules.iter().enumerate() {
             match (&compiled.rule.origin, &compiled.policy) {
                 (Origin::Entry { role, server, pattern, .. }, _) => {
-                    let shelves = index.entries.entry(role.as_str().to_owned()).or_default();
-                    shelves.entry(server.as_str().to_owned()).or_default().put(at, pattern);
+                    let shelves = index.entries.entry(server.as_str().to_owned()).or_default();
+                    shelves.resize_with(roles.len(), || None);
+                    if let Some(shelf) = positions.get(role).and_then(|role| shelves.get_mut(*role)) {
+                        shelf.get_or_insert_default().put(at, pattern);
+                    }
                 }
                 (Origin::Cedar, Some(policy)) => {
                     let scope = match server(&policy.resource_constraint()) {
@@ -148,10 +155,16 @@ impl Index {
         index
     }
 
-    /// The entries of `role` that apply to `facts`, in no order. What cannot be known yet counts.
-    pub(crate) fn entries<'a>(&'a self, rules: &'a [Compiled], role: &str, facts: &'a Facts<'_>) -> impl Iterator<Item = &'a Compiled> {
-        let shelf = self.entries.get(role).and_then(|shelves| shelves.get(facts.server.as_str()));
-        shelf.into_iter().flat_map(|shelf| shelf.take(facts.subject.name())).filter_map(|at| rules.get(at)).filter(|compiled| {
+    /// The entries of the roles at these positions that apply to `facts`, in no order. What cannot be known yet counts.
+    pub(crate) fn entries<'a>(
+        &'a self,
+        rules: &'a [Compiled],
+        held: &'a [usize],
+        facts: &'a Facts<'_>,
+    ) -> impl Iterator<Item = &'a Compiled> {
+        let shelves = self.entries.get(facts.server.as_str()).map(Vec::as_slice).unwrap_or_default();
+        let of_roles = held.iter().filter_map(|role| shelves.get(*role)?.as_ref());
+        of_roles.flat_map(|shelf| shelf.take(facts.subject.name())).filter_map(|at| rules.get(at)).filter(|compiled| {
             match &compiled.rule.origin {
                 Origin::Entry { pattern, when, .. } => {
                     pattern.matches(facts.subject, facts.action) && (when.is_empty() || when.holds(facts) != Holds::No)
@@ -173,12 +186,13 @@ impl Index {
         found
     }
 
-    /// Whether a rule that can permit something at `server` is in reach of `principal`, who holds `roles`.
-    pub(crate) fn reaches(&self, rules: &[Compiled], principal: &Principal, roles: &[&str], server: &str) -> bool {
-        let listed = |role: &&str| self.entries.get(*role).is_some_and(|shelves| shelves.contains_key(server));
+    /// Whether a rule that can permit something at `server` is in reach of `principal`, who holds the roles at these positions, of these names.
+    pub(crate) fn reaches(&self, rules: &[Compiled], principal: &Principal, held: &[usize], roles: &[&str], server: &str) -> bool {
+        let shelves = self.entries.get(server).map(Vec::as_slice).unwrap_or_default();
+        let listed = |role: &usize| shelves.get(*role).is_some_and(Option::is_some);
         let permits = |at: usize| rules.get(at).is_some_and(|compiled| compiled.rule.effect != Effect::Forbid);
         let mut scopes = self.here.get(server).into_iter().chain([&self.anywhere]);
-        roles.iter().any(listed) || scopes.any(|scope| scope.take(principal, roles.iter().copied()).any(permits))
+        held.iter().any(listed) || scopes.any(|scope| scope.take(principal, roles.iter().copied()).any(permits))
     }
 }
 
