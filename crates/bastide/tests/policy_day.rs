@@ -333,11 +333,11 @@ fn a_replay_says_what_changes_by_which_line_and_what_is_not_on_record() {
     let reference = found["changes"][0]["first"].as_str().unwrap();
     for words in [
         "17 calls decided again under",
-        "- newly refused 1 (1 agents)",
-        "1 times  crm__get_page  by front",
+        "- newly refused 1 (1 agent)",
+        "1 time  crm__get_page  by front",
         "access.argument-schemas/constraint: maxLength at `/text`",
-        "+ newly allowed 1 (1 agents)",
-        "1 times  pay__get_order  by coder",
+        "+ newly allowed 1 (1 agent)",
+        "1 time  pay__get_order  by coder",
         "allow get_order",
         "1 were decided by the rules alone",
         reference,

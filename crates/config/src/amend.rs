@@ -189,7 +189,7 @@ pub(crate) fn same(one: &Node, other: &Node) -> bool {
     }
 }
 
-fn printed(node: &Node) -> String {
+pub(crate) fn printed(node: &Node) -> String {
     match &node.value {
         Value::Null => "null".to_owned(),
         Value::Text { text, .. } => scalar(text),

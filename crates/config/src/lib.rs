@@ -34,7 +34,7 @@ pub use init::{Starter, init_text};
 pub use load::{Loaded, Source, load, schema};
 pub use locate::{Access, Facts, LocateError, Sort, Step, find};
 pub use parameters::parameters;
-pub use problem::{Fault, Place, Problem, Problems};
+pub use problem::{Fault, Place, Problem, Problems, pointed};
 pub use propose::{Proposal, propose};
 pub use risk::Risk;
 pub use snapshot::{Locked, Unfit, listen, repinned, snapshot};

@@ -49,7 +49,7 @@ impl Proposal<'_> {
     /// Writes the change that was asked for; gives the next command, where there is one.
     fn settle(&self, changes: &[Change], configured: &Configured) -> Result<Option<String>, Failure> {
         let Some(file) = self.file else {
-            return Ok((!changes.is_empty()).then(|| format!("{} --propose proposed.yaml", self.again)));
+            return Ok((!changes.is_empty()).then(|| format!("{} --propose {}", self.again, proposal::beside(configured, "proposed.yaml"))));
         };
         let change = self.number.checked_sub(1).and_then(|at| changes.get(at));
         let change = change

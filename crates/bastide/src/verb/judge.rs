@@ -3,7 +3,7 @@
 use super::explain::supposed::{Fault, fault, item};
 use super::recorded::{Given, Recorded};
 use config::File;
-use gateway::snapshot::{Snapshot, Unpinned};
+use gateway::snapshot::{Item, Snapshot, Unpinned};
 use policy::{Arguments, Decided, Ending, Explanation, Facts, Judgement, Situation, Spoken, Verdict};
 use serde_json::{Map, Value};
 use terms::{Code, ServerName};
@@ -67,9 +67,14 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         (Spoken::Tool(name), None) => Some(item(server, name)),
         _ => None,
     };
+    let mut normal = None;
     if let Some(Ok(item)) = &tool {
         let told = arguments.and_then(|arguments| item.operation_of(arguments).ok());
         (facts.operation, facts.label) = (told.unwrap_or(item.operation), Some(item.label));
+        normal = arguments.and_then(|arguments| normalised(item, arguments));
+    }
+    if let Some(normal) = &normal {
+        facts.arguments = Arguments::Are(normal);
     }
     let verdict = snapshot.policy.decide(&facts);
     let refused = |verdict: &Verdict| verdict.code().map(|code| Fault { code, detail: None });
@@ -92,6 +97,20 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         (None, None, _) => (refused(&verdict), Decided::Wholly),
     };
     Judged { verdict, fault, decided }
+}
+
+/// The arguments in the normal forms that guards give them, where all of them pass.
+pub(super) fn normalised(item: &Item, arguments: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut normal = arguments.clone();
+    for found in item.guards.judge(arguments, &guards::path::Lexical).ok()? {
+        let form = match (arguments.get(&found.argument), found.judged.as_slice()) {
+            (Some(Value::String(_)), [one]) => Value::String(one.normal.clone()),
+            (Some(Value::Array(_)), many) => many.iter().map(|one| Value::String(one.normal.clone())).collect(),
+            _ => continue,
+        };
+        normal.insert(found.argument, form);
+    }
+    Some(normal)
 }
 
 /// What a recorded call would come to, and what of it is not on record and would decide; `None` in the place of the first where nothing can be said.

@@ -11,6 +11,7 @@ use super::configured;
 use crate::outcome::{Common, Failure};
 use crate::screen::Mark;
 use crate::sources;
+use crate::wire::Configured;
 use clap::Subcommand;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -69,7 +70,13 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
     };
     let configured = configured(common)?;
     let engine = sources::policy(&configured)?;
-    let notices = engine.check(&sources::inventory(&configured));
+    let inventory = sources::inventory(&configured);
+    let label = |server: &terms::ServerName, subject: &policy::Spoken| known(&configured.loaded.file, server, subject);
+    let mut notices = engine.check(&inventory);
+    notices.extend(engine.check_labels(&inventory, &label));
+    notices.sort();
+    let texts = Texts::read(&configured)?;
+    let next = next(&notices, common);
     let print = match (args.as_text, args.as_cedar, args.schema) {
         (true, ..) => Some(("text", engine.as_text())),
         (_, true, _) => Some(("cedar", engine.as_cedar())),
@@ -78,7 +85,10 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
     };
     let list: Vec<_> = notices
         .iter()
-        .map(|notice| json!({ "place": notice.place.to_string(), "what": notice.what, "message": notice.to_string() }))
+        .map(|notice| {
+            let (line, column) = (notice.place.line, notice.place.column);
+            json!({ "place": notice.place.to_string(), "line": line, "column": column, "what": notice.what, "message": notice.to_string() })
+        })
         .collect();
     let mut answer = json!({
         "ok": true,
@@ -86,6 +96,7 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         "roles": engine.role_names().collect::<Vec<_>>(),
         "digest": engine.digest_hex(),
         "notices": list,
+        "next": next,
     });
     if let (Some((name, text)), Some(object)) = (&print, answer.as_object_mut()) {
         object.insert((*name).to_owned(), json!(text));
@@ -95,10 +106,44 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         None => {
             let mut out = format!("{} {} rules in {} roles compile.\n", Mark::Good.sign(), engine.len(), engine.role_names().count());
             for notice in &notices {
-                let _ = writeln!(out, "{} {notice}", Mark::Note.sign());
+                let _ = write!(out, "{} {}", Mark::Note.sign(), texts.pointed(notice));
+            }
+            if let Some(next) = &next {
+                let _ = writeln!(out, "  next  {next}");
             }
             out
         }
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The texts that rules are written in, by the names that places have.
+struct Texts(Vec<(String, String)>);
+
+impl Texts {
+    fn read(configured: &Configured) -> Result<Self, Failure> {
+        let cedar = configured.cedar()?.into_iter().map(|source| (source.file, source.text));
+        Ok(Self(std::iter::once((configured.name(), super::proposal::text(configured)?)).chain(cedar).collect()))
+    }
+
+    /// What is odd, with its line and a caret.
+    fn pointed(&self, notice: &policy::Notice) -> String {
+        let place = &notice.place;
+        match self.0.iter().find(|(file, _)| **file == *place.file) {
+            Some((_, text)) => config::pointed(&notice.to_string(), place.line, place.column, text),
+            None => format!("{notice}\n"),
+        }
+    }
+}
+
+/// Where to look: at what the server of the first line offers that fits nothing, else at what the rules mean.
+fn next(notices: &[policy::Notice], common: &Common) -> Option<String> {
+    let first = notices.first()?;
+    let is_unmatched = |notice: &&policy::Notice| matches!(notice.why, policy::Why::Matches { .. });
+    let server = notices.iter().find(is_unmatched).and_then(|notice| notice.server.as_ref());
+    Some(match (server, &first.place.file) {
+        (Some(server), _) => super::proposal::command(&format!("server show {server}"), common),
+        (None, file) if file.ends_with(".cedar") => super::proposal::command("policy check --as-cedar", common),
+        (None, _) => super::proposal::command("policy check --as-text", common),
+    })
 }

@@ -51,6 +51,16 @@ pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
         .map_err(|cause| Failure::system(format!("{} cannot be written", path.display())).because(&cause))
 }
 
+/// A name for a new file beside the configuration, where the lock counts for it too.
+pub fn beside(configured: &Configured, name: &str) -> String {
+    word(&configured.folder().join(name).display().to_string())
+}
+
+/// `count` of something, in words.
+pub fn many(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
 /// `bastide VERB` with the configuration that this command was given.
 pub fn command(verb: &str, common: &Common) -> String {
     match &common.config {

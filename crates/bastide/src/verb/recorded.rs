@@ -72,8 +72,9 @@ pub enum Read {
 impl Recorded {
     /// From where, when and after how much, and what of it is not on record.
     pub fn circumstances(&self) -> (Circumstances<'_>, Vec<&'static str>) {
+        // Records have these facts together, the client's name where it gave one.
         let missing =
-            [("what its client called itself", self.client.is_none()), ("how many calls its session had made", self.depth.is_none())];
+            if self.depth.is_some() { Vec::new() } else { vec!["what its client called itself", "how many calls its session had made"] };
         let circumstances = Circumstances {
             client: self.client.as_deref(),
             address: self.address,
@@ -81,7 +82,7 @@ impl Recorded {
             at: self.time,
             depth: self.depth,
         };
-        (circumstances, missing.into_iter().filter(|(_, gone)| *gone).map(|(what, _)| what).collect())
+        (circumstances, missing)
     }
 
     /// The server's name, or nothing.

@@ -6,11 +6,12 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, NO};
 use crate::screen::{Mark, plain};
 use crate::sources;
+use crate::verb::judge::normalised;
 use crate::verb::member;
 use crate::wire::Configured;
 use config::{Case, Expect, File};
 use gateway::snapshot::{Item, Server, Snapshot, Unpinned};
-use policy::{Explanation, Facts, Judgement, Spoken, Subject};
+use policy::{Arguments, Circumstances, Explanation, Facts, Judgement, Situation, Spoken, Subject, Transport};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -41,11 +42,18 @@ pub(super) fn run(
     let principal = principal(agent, user);
     let item = item(server, name);
     let mut facts = Facts::new(&principal, &server.name, Subject::Tool(name));
+    let mut normal = None;
     if let Ok(item) = &item {
         facts.operation = operation(item, arguments.as_ref());
         facts.label = Some(item.label);
+        normal = arguments.as_ref().and_then(|arguments| normalised(item, arguments));
     }
+    // Of arguments that nobody gave, what would be allowed for some is told.
+    facts.arguments = normal.as_ref().or(arguments.as_ref()).map_or(Arguments::Any, Arguments::Are);
+    let now = Circumstances { at: Some(SystemClock::new().utc()), transport: Some(Transport::Http), ..Circumstances::UNKNOWN };
+    facts.situation = Situation::Is(now);
     let explanation = snapshot.policy.explain(&facts);
+    let depends = snapshot.policy.decide(&facts.situation(Situation::Any)).judgement != explanation.verdict.judgement;
     let fault = fault(item, &explanation, arguments.as_ref());
     let changes = match &fault {
         None => Vec::new(),
@@ -56,9 +64,14 @@ pub(super) fn run(
     };
     let next = proposal.settle(&changes, configured)?;
     let mut answer = answer(&principal, server, name, &explanation, fault.as_ref(), arguments.is_some());
+    if let (true, Some(list)) = (depends, answer["not_checked"].as_array_mut()) {
+        list.insert(0, json!("the client's name, its address, the hour and the session's length, on which it depends"));
+    }
     if let Some(object) = answer.as_object_mut() {
         object.insert("changes".to_owned(), Value::Array(change::shown(&changes, configured)));
         object.insert("proposed".to_owned(), json!(proposal.file));
+        let own = object.get("next").and_then(Value::as_str).and_then(|text| text.strip_prefix("bastide "));
+        let next = next.or_else(|| own.map(|verb| super::proposal::command(verb, common)));
         if let Some(next) = next {
             object.insert("next".to_owned(), json!(next));
         }

@@ -1,6 +1,7 @@
 //! `policy replay`: calls that were, decided again under another configuration.
 
 use super::super::audit::{FOLDER, Stretch};
+use super::super::proposal::many;
 use super::super::recorded::{self, Read, Was};
 use super::super::{configured, judge, proposal};
 use super::suggest::member;
@@ -199,21 +200,21 @@ fn answer(replay: &Replay, is_kept: bool, next: &Option<String>) -> Value {
 
 fn said(replay: &Replay, args: &Args, is_kept: bool, next: &Option<String>) -> String {
     let under = args.against.as_ref().map_or_else(|| "the configuration in force".to_owned(), |path| path.display().to_string());
-    let mut out = format!("{} calls decided again under {under}: {} end as they did.\n", replay.calls, replay.same);
+    let mut out = format!("{} decided again under {under}: {} as before.\n", many(replay.calls, "call"), replay.same);
     for (word, sign) in [("refused", "-"), ("held", "-"), ("allowed", "+")] {
         let (count, agents) = replay.newly(word);
-        let who = if count == 0 { String::new() } else { format!(" ({agents} agents)") };
+        let who = if count == 0 { String::new() } else { format!(" ({})", many(u64::try_from(agents).unwrap_or(u64::MAX), "agent")) };
         let _ = writeln!(out, "{sign} newly {word} {count}{who}");
         let alike: Vec<(&Alike, &Many)> = replay.changes().filter(|(alike, _)| alike.is.as_str() == word).collect();
-        for (alike, many) in alike.iter().take(SHOWN) {
+        for (alike, calls) in alike.iter().take(SHOWN) {
             let name = if alike.kind == "Tool" {
                 format!("{}__{}", alike.server, plain(&alike.name, 80))
             } else {
                 format!("{} {} {}", alike.server, alike.kind.to_lowercase(), plain(&alike.name, 80))
             };
-            let agents = many.agents.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
-            let _ = writeln!(out, "    {}  {} times  {name}  by {agents}", many.first, many.count);
-            for line in &many.why {
+            let agents = calls.agents.iter().take(4).cloned().collect::<Vec<_>>().join(", ");
+            let _ = writeln!(out, "    {}  {}  {name}  by {agents}", calls.first, many(calls.count, "time"));
+            for line in &calls.why {
                 let _ = writeln!(out, "        {line}");
             }
         }
@@ -238,9 +239,9 @@ fn said(replay: &Replay, args: &Args, is_kept: bool, next: &Option<String>) -> S
     let changed = replay.calls - replay.same;
     let (mark, words) = match (is_kept, changed) {
         (true, 0) => (Mark::Good, "Nothing changes.".to_owned()),
-        (true, _) => (Mark::Note, format!("{changed} calls would end otherwise.")),
-        (false, _) if args.no_change => (Mark::Bad, format!("{changed} calls would end otherwise, and none may.")),
-        (false, _) => (Mark::Bad, format!("{} calls would be let further, and none may.", replay.total(Direction::Wider))),
+        (true, _) => (Mark::Note, format!("{} would end otherwise.", many(changed, "call"))),
+        (false, _) if args.no_change => (Mark::Bad, format!("{} would end otherwise, and none may.", many(changed, "call"))),
+        (false, _) => (Mark::Bad, format!("{} would be let further, and none may.", many(replay.total(Direction::Wider), "call"))),
     };
     let _ = writeln!(out, "{} {words}", mark.sign());
     if let Some(next) = next {

@@ -1,6 +1,7 @@
 //! `policy suggest`: what roles need, learnt from what they used.
 
 use super::super::audit::{FOLDER, Stretch};
+use super::super::proposal::many;
 use super::super::recorded::{self, Read, Recorded, Was};
 use super::super::{configured, proposal};
 use crate::outcome::{Common, Failure};
@@ -12,13 +13,13 @@ use audit::record::Kind;
 use config::Put;
 use policy::{Arguments, Ending, Engine, Facts, Globs, Situation, Suggestion, Usage};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use store::journal::LogFolder;
-use terms::{Label, Name, Principal, Utc};
+use terms::{Label, Name, Principal, ServerName, Utc};
 
 /// From which calls, and for whom.
 #[derive(clap::Args, Debug)]
@@ -54,7 +55,7 @@ struct Day {
     /// Of the one principal that was asked for: its uses, and the roles that allowed them.
     one: Usage,
     calls: u64,
-    callers: std::collections::BTreeSet<String>,
+    callers: BTreeSet<String>,
     first: Option<Utc>,
     last: Option<Utc>,
     refused: u64,
@@ -89,7 +90,7 @@ impl Day {
         let mut facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action);
         facts.operation = call.operation;
         let verdict = engine.decide(&facts.arguments(Arguments::Any).situation(Situation::Any));
-        let roles: std::collections::BTreeSet<&Name> = verdict.rules.iter().filter_map(|rule| rule.role()).collect();
+        let roles: BTreeSet<&Name> = verdict.rules.iter().filter_map(|rule| rule.role()).collect();
         match (verdict.shows(), roles.is_empty()) {
             (false, _) => self.gone += 1,
             (true, true) => self.cedar += 1,
@@ -120,6 +121,8 @@ struct Learnt {
     stays: Vec<&'static str>,
     usage: Usage,
     found: Suggestion,
+    /// Entries with conditions, as YAML, by server.
+    conditions: BTreeMap<ServerName, Vec<String>>,
 }
 
 impl Learnt {
@@ -127,12 +130,48 @@ impl Learnt {
         self.today.map_or(self.found.clearance, |today| today.min(self.found.clearance))
     }
 
+    /// With the entries whose conditions stay, of what was used alone, found in the file by their places.
+    fn with_conditions(mut self, roles: &[Name], configured: &Configured) -> Self {
+        let loaded = &configured.loaded;
+        let mut found: BTreeMap<(ServerName, String), BTreeMap<String, u64>> = BTreeMap::new();
+        for ((server, place), used) in &self.found.conditions {
+            for role in roles {
+                let Some(list) = loaded.file.roles.get(role).and_then(|role| role.allow.get(server)) else { continue };
+                for (at, entry) in list.iter().enumerate() {
+                    let config::Entry::Under(inner, _) = entry else { continue };
+                    let at = at.to_string();
+                    let path = ["roles", role.as_str(), "allow", server.as_str(), &at];
+                    let stands = |inner: usize| {
+                        let stands = loaded.place(&[&path[..], &["tools", &inner.to_string()]].concat());
+                        (stands.line, stands.column) == (place.line, place.column)
+                    };
+                    let condition = loaded.printed(&[&path[..], &["when"]].concat());
+                    if let (true, Some(condition)) = ((0..inner.len()).any(stands), condition) {
+                        let counts = found.entry((server.clone(), condition)).or_default();
+                        for (text, count) in used {
+                            *counts.entry(text.clone()).or_default() += count;
+                        }
+                    }
+                }
+            }
+        }
+        for ((server, condition), counts) in found {
+            let names: Vec<String> = counts.keys().map(|name| config::scalar(name)).collect();
+            let each: Vec<String> = counts.iter().map(|(name, count)| format!("{} {count}", plain(name, 60))).collect();
+            let entry = format!("{{ tools: [{}], when: {condition} }}  # {}", names.join(", "), each.join(", "));
+            self.conditions.entry(server).or_default().push(entry);
+        }
+        self
+    }
+
     /// The `allow` of it, as lines of YAML without indentation; with counts as comments.
     fn allow(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        for (server, entries) in &self.found.allow {
+        let servers: BTreeSet<&ServerName> = self.found.allow.keys().chain(self.conditions.keys()).collect();
+        for server in servers {
             lines.push(format!("{}:", config::scalar(server.as_str())));
-            for one in entries {
+            lines.extend(self.conditions.get(server).into_iter().flatten().map(|entry| format!("  - {entry}")));
+            for one in self.found.allow.get(server).into_iter().flatten() {
                 let uses: u64 = one.used.iter().map(|(_, count)| count).sum();
                 let each = || one.used.iter().map(|(name, count)| format!("{} {count}", plain(name, 60))).collect::<Vec<_>>().join(", ");
                 let comment = match one.used.len() {
@@ -178,8 +217,10 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
             today: role.map(|role| role.clearance),
             stays: role.map(stays).unwrap_or_default(),
             usage: usage.clone(),
+            conditions: BTreeMap::new(),
             found: engine.suggest(std::slice::from_ref(name), usage, &inventory, globs),
         }
+        .with_conditions(std::slice::from_ref(name), &configured)
     };
     let learnt: Vec<Learnt> = match &args.principal {
         Some(member) => vec![alone(member, &day, &engine, &configured, globs)],
@@ -194,7 +235,7 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     if let Some(path) = &args.propose {
         propose(path, &learnt, &configured)?;
     }
-    let next = next(args, common);
+    let next = next(args, &configured, common);
     let answer = answer(&day, &learnt, &yaml, args, &next);
     common.answer(&answer, |_| said(&day, &learnt, &yaml, args, &next))?;
     Ok(ExitCode::SUCCESS)
@@ -240,8 +281,10 @@ fn alone(member: &str, day: &Day, engine: &Engine, configured: &Configured, glob
         today,
         stays: Vec::new(),
         usage: day.one.clone(),
+        conditions: BTreeMap::new(),
         found: engine.suggest(&roles, &day.one, &sources::inventory(configured), globs),
     }
+    .with_conditions(&roles, configured)
 }
 
 /// The keys of a role that a suggestion leaves as they are.
@@ -249,6 +292,7 @@ fn stays(role: &config::Role) -> Vec<&'static str> {
     let all = [
         ("ask", !role.ask.is_empty()),
         ("grant", !role.grant.is_empty()),
+        ("when", role.when != policy::When::default()),
         ("limits", role.limits != config::Limits::default()),
         ("hours", role.hours.is_some()),
     ];
@@ -267,7 +311,7 @@ fn yaml(learnt: &[Learnt]) -> String {
         if callers.len() > each.len() {
             each.push(format!("{} more", callers.len() - each.len()));
         }
-        let _ = writeln!(out, "  {}:  # {} calls: {}", config::scalar(&one.name), one.usage.calls(), each.join(", "));
+        let _ = writeln!(out, "  {}:  # {}: {}", config::scalar(&one.name), many(one.usage.calls(), "call"), each.join(", "));
         let members: Vec<String> = one.members.iter().map(|member| config::scalar(member)).collect();
         let quiet = if one.quiet.is_empty() { String::new() } else { format!("  # without a call: {}", one.quiet.join(", ")) };
         let _ = writeln!(out, "    members: [{}]{quiet}", members.join(", "));
@@ -323,7 +367,7 @@ fn selection(args: &Args) -> String {
     out
 }
 
-fn next(args: &Args, common: &Common) -> String {
+fn next(args: &Args, configured: &Configured, common: &Common) -> String {
     let times = selection(args);
     let word = |path: &std::path::Path| proposal::word(&path.display().to_string());
     match (&args.propose, &args.principal) {
@@ -332,7 +376,8 @@ fn next(args: &Args, common: &Common) -> String {
         (None, None) => {
             let role = args.role.as_ref().map(|role| format!(" --role {role}")).unwrap_or_default();
             let exact = if args.exact { " --exact" } else { "" };
-            format!("{}{times}{role}{exact} --propose suggested.yaml", proposal::command("policy suggest", common))
+            let path = proposal::beside(configured, "suggested.yaml");
+            format!("{}{times}{role}{exact} --propose {path}", proposal::command("policy suggest", common))
         }
     }
 }
@@ -382,7 +427,12 @@ fn said(day: &Day, learnt: &[Learnt], yaml: &str, args: &Args, next: &str) -> St
     let mut out = String::new();
     let time = |time: Option<Utc>| time.map(|time| time.to_string().split('.').next().unwrap_or_default().to_owned()).unwrap_or_default();
     let (from, to) = (time(day.first), time(day.last));
-    let _ = writeln!(out, "# {} calls of {} principals from {from} to {to} (UTC): what they used.", day.calls, day.callers.len());
+    let _ = writeln!(
+        out,
+        "# {} of {} from {from} to {to} (UTC): what they used.",
+        many(day.calls, "call"),
+        many(u64::try_from(day.callers.len()).unwrap_or(u64::MAX), "principal")
+    );
     out.push_str(if learnt.is_empty() { "roles: {}\n" } else { yaml });
     let mut note = |count: u64, what: &str| {
         if count > 0 {
