@@ -11,6 +11,7 @@ mod confinement;
 mod fuzzing;
 mod ground;
 mod identity;
+mod limits;
 mod log;
 mod network;
 mod outward;

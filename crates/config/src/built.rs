@@ -50,9 +50,6 @@ rows! {
         "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
-    "roles.*.limits.mutations" Present, "limit `calls`", "roles: { r: { limits: { mutations: 20/session } } }";
-    "roles.*.limits.bytes" Present, "limit `calls`", "roles: { r: { limits: { bytes: 50MiB/session } } }";
-    "roles.*.limits.depth" Present, "limit `calls`", "roles: { r: { limits: { depth: 40 } } }";
     "roles.*.when.purpose" Present, "leave `purpose` out", "roles: { r: { when: { purpose: build } } }";
     "roles.*.when.taint" Present, "leave `taint` out", "roles: { r: { when: { taint: external } } }";
     "roles.*.when.anomaly" Present, "leave `anomaly` out", "roles: { r: { when: { anomaly: 3 } } }";

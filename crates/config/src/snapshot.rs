@@ -225,6 +225,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        quotas: crate::quota::served(&entry.limits),
         roots: roots(file, name, entry),
         taking: None,
         approved: None,
@@ -326,6 +327,8 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         operation: None,
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
+        cost: 1,
+        quotas: policy::Quotas::default(),
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
     Ok(Pinned {
@@ -380,6 +383,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         operation,
         kinds: Kinds::new(operation, &definition, guards_tell),
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        cost: rule.and_then(|rule| rule.cost).unwrap_or(1).into(),
+        quotas: rule.map(|rule| crate::quota::served(&rule.limits)).unwrap_or_default(),
         definition,
     })
 }

@@ -132,6 +132,8 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
     pub roots: Arc<[String]>,
     /// Digest of its configuration entry: a change ends its links.
@@ -183,6 +185,7 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
             digest: self.digest.clone(),
             taking: self.taking.clone(),
@@ -375,6 +378,10 @@ pub struct Item {
     pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
+    /// Units of cost of one call.
+    pub cost: u64,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
 }
 
 impl Item {

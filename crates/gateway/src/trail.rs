@@ -166,16 +166,16 @@ pub struct Trail {
     pub(crate) inner: Option<String>,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
+    /// From where, as what and when it came, once that was looked at.
+    pub(crate) moment: Option<Arc<Moment>>,
+    /// The role outside of whose hours it is allowed.
+    pub(crate) late: Option<Name>,
     /// Folders whose paths the client may see: those that the server and its tools were given.
     pub(crate) roots: Arc<[String]>,
     /// Texts of the answer as they were before what tells of the machine was taken out.
     pub(crate) withheld: Vec<String>,
     /// How often something that came back was sought in what was sent.
     pub(crate) sought: u32,
-    /// From where, as what and when it came, once that was looked at.
-    pub(crate) moment: Option<Arc<Moment>>,
-    /// The role outside of whose hours it is allowed.
-    pub(crate) late: Option<Name>,
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
@@ -253,11 +253,11 @@ impl Trail {
             inner: None,
             operation: None,
             label: None,
+            moment: None,
+            late: None,
             roots: Arc::default(),
             withheld: Vec::new(),
             sought: 0,
-            moment: None,
-            late: None,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,

@@ -72,8 +72,8 @@ fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
     }
     let applies = pattern.matches(facts.subject, facts.action);
     match (roles.contains(role), applies) {
-        (true, true) if !pattern.takes(facts.operation) || when.holds(facts) == Holds::No => Some(Miss::Condition),
-        (false, true) if !pattern.takes(facts.operation) => None,
+        (_, true) if !pattern.takes(facts.operation) => roles.contains(role).then_some(Miss::Condition),
+        (true, true) if when.holds(facts) == Holds::No => Some(Miss::Condition),
         (true, true) => Some(Miss::Outweighed),
         (false, true) => Some(Miss::Role(role.clone())),
         (true, false) => Some(distance(pattern, facts.subject).map_or(Miss::Kind, |edits| Miss::Name { edits })),

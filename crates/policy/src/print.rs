@@ -62,19 +62,17 @@ fn sentences(role: &Role) -> String {
     }
     let may = if clauses.is_empty() { "may use nothing".to_owned() } else { format!("{}; nothing else", clauses.join("; ")) };
     let mut text = format!("{} ({who}) {may}. It receives what is {} at most.", source.name, source.clearance.as_str());
-    if let Some(rate) = source.limits.calls {
-        let _ = write!(text, " It makes at most {} calls in a {}.", rate.most, unit(rate.unit));
+    for (whose, quotas) in [("", &source.limits.each), (" for all of them together", &source.limits.together)] {
+        if !quotas.is_empty() {
+            let said: Vec<String> = quotas.iter().map(ToString::to_string).collect();
+            let said: Vec<&str> = said.iter().map(String::as_str).collect();
+            let _ = write!(text, " It has at most {}{whose}.", list(&said, "and"));
+        }
+    }
+    if let Some(most) = source.limits.repeats {
+        let _ = write!(text, " Of calls that hardly differ, a session makes at most {most} within ten minutes.");
     }
     text
-}
-
-const fn unit(unit: crate::Unit) -> &'static str {
-    match unit {
-        crate::Unit::Second => "second",
-        crate::Unit::Minute => "minute",
-        crate::Unit::Hour => "hour",
-        crate::Unit::Day => "day",
-    }
 }
 
 fn listed(lists: &[ServerEntries]) -> String {

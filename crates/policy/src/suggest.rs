@@ -294,7 +294,7 @@ mod tests {
             allow: vec![ServerEntries { server: server(), place: place.clone(), entries }],
             ..RoleSource::new(Name::new("coder").unwrap(), place)
         };
-        Engine::compile(Sources { servers: vec![server()], roles: vec![role], cedar: vec![] }).unwrap()
+        Engine::compile(Sources { servers: vec![server()], roles: vec![role], cedar: vec![], tools: Default::default() }).unwrap()
     }
 
     fn suggested(allow: &[&str], offered: &[&str], used: &[Spoken], globs: Globs) -> Suggestion {

@@ -150,6 +150,16 @@ codes! {
     DatabaseFunction: ToolsDatabase / "function", Policy, "The SQL in {} calls a function that may do more than compute.", "Leave the call out, or tell the user which one is needed.";
     DatabaseForm: ToolsDatabase / "unreadable", Policy, "The SQL in {} could not be read for certain.", "Write one plain statement without hints, odd comments or deep nesting.";
     RateCalls: AccessRateLimits / "calls", Limit, "The limit of {} calls is reached.", "Wait, then try again.";
+    RateRole: AccessRateLimits / "role", Limit, "The limit of {} calls of everyone in this role is reached.", "Wait, then try again.";
+    RateServer: AccessRateLimits / "server", Limit, "The limit of {} calls to this server is reached.", "Wait, then try again.";
+    RateTool: AccessRateLimits / "tool", Limit, "The limit of {} calls of this tool is reached.", "Wait, then try again.";
+    RateInterface: AccessRateLimits / "interface", Limit, "What is behind this server takes no more than {} calls of all callers together.", "Wait, then try again.";
+    RateInflight: AccessRateLimits / "inflight", Limit, "More than {} of these calls are under way.", "Wait for one to end, then try again.";
+    BudgetMutations: AccessBudgets / "mutations", Limit, "The limit of {} calls that change something is reached.", "Stop changing things. Tell the user what was done and what is left.";
+    BudgetBytes: AccessBudgets / "bytes", Limit, "The limit of {} bytes received is reached.", "Ask for less at once, or tell the user what is still missing.";
+    BudgetCost: AccessBudgets / "cost", Limit, "The limit of {} units of cost is reached.", "Tell the user what is left to be done.";
+    BudgetDepth: AccessBudgets / "depth", Limit, "More than {} calls were made without a person in between.", "Stop. Tell the user what was done, and let the user say how to go on.";
+    BudgetLoop: AccessBudgets / "loop", Limit, "More than {} calls that hardly differ were made.", "Do not repeat this call. Look at what it answered, or tell the user.";
     RateFault: AccessRateLimits / "fault", Unavailable, "The limits could not be read.", ASK;
     InspectFault: IntentInputScreening / "fault", Unavailable, "The call could not be inspected.", ASK;
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;

@@ -2,6 +2,7 @@
 
 mod argument_policies;
 mod argument_schemas;
+mod budgets;
 mod deny_by_default;
 mod filtered_discovery;
 mod operations;

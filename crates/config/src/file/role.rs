@@ -1,8 +1,8 @@
 //! Roles: who may do what.
 
+use super::limit::Limits;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::{Node, Value};
-use crate::unit::{Amount, Rate};
 use policy::{Member, When};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,20 +28,6 @@ section! {
         limits, "limits": Limits = Limits::default();
         /// When they work.
         hours, "hours": Option<Hours> = None;
-    }
-}
-
-section! {
-    /// What the members of a role may use up; an absent one is no limit.
-    defaulted Limits {
-        /// Calls.
-        calls, "calls": Option<Rate> = None;
-        /// Calls that change something.
-        mutations, "mutations": Option<Rate> = None;
-        /// Bytes received.
-        bytes, "bytes": Option<Amount> = None;
-        /// Calls of one session without a person in between.
-        depth, "depth": Option<u32> = None;
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the operator says about single tools.
 
 use super::File;
+use super::limit::Served;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::Node;
 use crate::unit::Size;
@@ -56,6 +57,10 @@ section! {
         arguments, "arguments": BTreeMap<String, Argument> = BTreeMap::new();
         /// What happens to its results.
         result, "result": Option<ResultRule> = None;
+        /// Units of cost of one call; absent: one.
+        cost, "cost": Option<u32> = None;
+        /// How much may be asked of it, and so of what is behind it.
+        limits, "limits": Served = Served::default();
     }
 }
 

@@ -100,8 +100,6 @@ pub(super) fn blocked(class: Class) -> Code {
 
 fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms::Label, Halt> {
     let resolved = inspected.resolved();
-    // Arguments that do not fit are refused below, by who may use the tool at all.
-    let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
     let ask = |trail: &mut Trail, server: &Arc<Server>, subject: Subject<'_>, action: Option<Action>| {
         let session = resolved.admitted().session();
         let mut facts = Facts::new(&session.principal, &server.name, subject);
@@ -109,7 +107,6 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
             facts = facts.doing(action);
         }
         facts.label = trail.label;
-        facts.arguments = arguments;
         facts.situation = resolved.admitted().moment().situation();
         let reach = resolved.admitted().parsed().identified().scope();
         weigh(trail, &resolved.snapshot().policy.decide(&facts), named(reach, server, subject))
@@ -176,12 +173,12 @@ fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item
     let policy = &resolved.snapshot().policy;
     let reach = resolved.admitted().parsed().identified().scope();
     let subject = Subject::Tool(&item.name);
+    let label = trail.label;
     // Arguments that do not fit are refused below, by who may use the tool at all.
     let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
-    let facts =
-        Facts::new(&session.principal, &server.name, subject).arguments(arguments).situation(resolved.admitted().moment().situation());
-    let label = trail.label;
-    let decide = |operation| policy.decide(&Facts { operation, label, ..facts });
+    let situation = resolved.admitted().moment().situation();
+    let facts = Facts { label, ..Facts::new(&session.principal, &server.name, subject) }.arguments(arguments).situation(situation);
+    let decide = |operation| policy.decide(&Facts { operation, ..facts });
     let possible = item.kinds.possible();
     let told = matches!(fit, Fit::Fits(_)) && matches!(inspected.guarded(), Guarded::Fit);
     // Of what is refused for its arguments the kind may not be known: whether it is told so is decided as in a list.
@@ -318,17 +315,15 @@ impl<'a> Viewer<'a> {
         Self { snapshot, session: admitted.session(), moment: admitted.moment(), scope: identified.scope() }
     }
 
-    /// Whether it is shown something in a list: the decision that a call would meet, with some arguments and as one of the kinds that it may be.
+    /// Whether it is shown something in a list: the decision that a call would meet, with some arguments, for one of the kinds that it may be.
     pub(super) fn sees(&self, server: &Server, subject: Subject<'_>, item: Option<&Item>) -> bool {
+        let tool = item.filter(|_| matches!(subject, Subject::Tool(_)));
+        let kinds = tool.map_or(&[None][..], |item| item.kinds.possible());
         let mut facts =
             Facts::new(&self.session.principal, &server.name, subject).situation(self.moment.situation()).arguments(Arguments::Any);
-        let mut kinds: &[Option<Operation>] = &[None];
-        if let (Some(item), Subject::Tool(_)) = (item, subject) {
-            kinds = item.kinds.possible();
-            facts.label = Some(item.label);
-        }
-        let shown = |operation: &Option<Operation>| self.snapshot.policy.decide(&Facts { operation: *operation, ..facts }).shows();
-        named(self.scope, server, subject) && kinds.iter().any(shown)
+        facts.label = tool.map(|item| item.label);
+        let shows = |kind: &Option<Operation>| self.snapshot.policy.decide(&Facts { operation: *kind, ..facts }).shows();
+        named(self.scope, server, subject) && kinds.iter().any(shows)
     }
 }
 
@@ -339,10 +334,9 @@ pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, 
         supply::Kind::Prompt => Subject::Prompt(name),
         supply::Kind::Template => Subject::Resource(name),
     };
-    let pins = server.pinned.as_ref().ok();
     let moment = session.moment.get();
     let viewer = Viewer { snapshot, session, moment: &moment, scope: None };
-    let tools = pins.filter(|_| kind == supply::Kind::Tool).map(|pinned| &pinned.tools);
+    let tools = server.pinned.as_ref().ok().filter(|_| kind == supply::Kind::Tool).map(|pinned| &pinned.tools);
     let mut known = tools.into_iter().flat_map(|tools| tools.iter()).filter(|item| item.upstream() == name).peekable();
     if known.peek().is_none() {
         return viewer.sees(server, subject, None);

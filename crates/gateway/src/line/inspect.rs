@@ -22,9 +22,9 @@ pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
     guarded: Guarded,
-    operation: Option<Operation>,
     /// Arguments in the normal form that guards gave them, where it differs from what was sent.
     normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
+    operation: Option<Operation>,
     canonical: Vec<u8>,
 }
 

@@ -367,6 +367,9 @@ fn clean(
     if text.len() > snapshot.bounds.result {
         return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
     }
+    if let (Channel::Result, Some(taken)) = (channel, forwarded.recorded().authorized().taken()) {
+        taken.receive(gate, trail, text.len() as u64)?;
+    }
     Ok(text)
 }
 

@@ -258,6 +258,10 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::DatabaseStatement | Code::DatabaseTable | Code::DatabaseFunction | Code::DatabaseForm => {
             Some(("tools.database-refused", Severity::Medium, &["T1213.006", "T1190"]))
         }
+        Code::BudgetLoop => Some(("access.loop", Severity::Medium, &["T1499.003", "AML.T0034"])),
+        Code::BudgetMutations | Code::BudgetBytes | Code::BudgetCost | Code::BudgetDepth => {
+            Some(("access.budget", Severity::Low, &["AML.T0034"]))
+        }
         Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
         _ => None,
     }

@@ -81,6 +81,24 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
     }
 }
 
+/// All arguments, those with a guard in its normal form; none where none differs from what was sent.
+fn normal(arguments: &Map<String, Value>, found: &[Found]) -> Option<Box<Map<String, Value>>> {
+    let mut normal: Option<Box<Map<String, Value>>> = None;
+    for found in found {
+        let sent = arguments.get(&found.argument)?;
+        let form = match (sent, found.judged.as_slice()) {
+            (Value::String(_), [one]) => Value::String(one.normal.clone()),
+            (Value::Array(_), many) => many.iter().map(|one| Value::String(one.normal.clone())).collect(),
+            // A text that is several, such as a command line, is compared as it was sent.
+            _ => continue,
+        };
+        if form != *sent {
+            normal.get_or_insert_with(|| Box::new(arguments.clone())).insert(found.argument.clone(), form);
+        }
+    }
+    normal
+}
+
 /// Notes which kind of operation the call is, and which of its texts nothing bounds.
 fn told(trail: &mut Trail, resolved: &Resolved, item: &Item, arguments: &Map<String, Value>, found: &[Found]) -> Guarded {
     match item.kinds.of(arguments, found) {
@@ -98,24 +116,6 @@ fn told(trail: &mut Trail, resolved: &Resolved, item: &Item, arguments: &Map<Str
         }
         Unbounded::Refused => Guarded::Open(open.to_owned()),
     }
-}
-
-/// All arguments, those with a guard in its normal form; none where none differs from what was sent.
-fn normal(arguments: &Map<String, Value>, found: &[Found]) -> Option<Box<Map<String, Value>>> {
-    let mut normal: Option<Box<Map<String, Value>>> = None;
-    for found in found {
-        let sent = arguments.get(&found.argument)?;
-        let form = match (sent, found.judged.as_slice()) {
-            (Value::String(_), [one]) => Value::String(one.normal.clone()),
-            (Value::Array(_), many) => many.iter().map(|one| Value::String(one.normal.clone())).collect(),
-            // A text that is several, such as a command line, is compared as it was sent.
-            _ => continue,
-        };
-        if form != *sent {
-            normal.get_or_insert_with(|| Box::new(arguments.clone())).insert(found.argument.clone(), form);
-        }
-    }
-    normal
 }
 
 /// The arguments with what bounds them in the place of what was sent; none where nothing does.
