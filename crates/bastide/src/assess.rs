@@ -5,11 +5,13 @@
 
 mod access;
 mod agent;
+mod arguments;
 mod canaries;
 mod confinement;
 mod fuzzing;
 mod ground;
 mod identity;
+mod limits;
 mod log;
 mod network;
 mod outward;

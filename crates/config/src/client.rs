@@ -5,7 +5,7 @@ use crate::decode::{Decode, Reader};
 use crate::file::{Entry, File, Limits, Member, Role, Server};
 use crate::problem::{Fault, Place, Problem};
 use crate::tree::{Member as Field, Node, Value};
-use crate::unit::{Rate, Unit};
+use crate::unit::{Rate, Several, Unit};
 use std::collections::BTreeMap;
 use terms::{Label, Name, ServerName};
 
@@ -66,7 +66,7 @@ fn owner(user: &Name, file: &File) -> Role {
         allow: file.servers.keys().map(|server| (server.clone(), vec![Entry::Everything])).collect(),
         ask: BTreeMap::new(),
         grant: BTreeMap::new(),
-        limits: Limits { calls: Some(Rate { count: 120, per: Unit::Minute }), ..Limits::default() },
+        limits: Limits { calls: Several(vec![Rate { count: 120, per: Unit::Minute }]), ..Limits::default() },
         hours: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::file::{Entry, Role};
 use crate::load::Loaded;
-use policy::{CedarSource, Limits, Place, Rate, RoleSource, ServerEntries, Sources, Unit};
+use policy::{CedarSource, Place, RoleSource, ServerEntries, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use terms::{Name, ServerName};
@@ -36,19 +36,7 @@ fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSou
     source.grant = entries(name, "grant", &role.grant, place);
     let asked: BTreeMap<ServerName, Vec<Entry>> = role.ask.iter().map(|(server, ask)| (server.clone(), ask.tools.clone())).collect();
     source.ask = entries(name, "ask", &asked, place);
-    source.limits = Limits {
-        calls: role.limits.calls.and_then(|rate| {
-            let unit = match rate.per {
-                crate::unit::Unit::Second => Unit::Second,
-                crate::unit::Unit::Minute => Unit::Minute,
-                crate::unit::Unit::Hour => Unit::Hour,
-                crate::unit::Unit::Day => Unit::Day,
-                crate::unit::Unit::Session => return None,
-            };
-            Some(Rate { most: u32::try_from(rate.count).unwrap_or(u32::MAX), unit })
-        }),
-        ..Limits::default()
-    };
+    source.limits = crate::quota::role(&role.limits);
     source
 }
 

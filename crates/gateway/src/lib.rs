@@ -30,3 +30,4 @@ pub mod snapshot;
 mod standing;
 mod strangers;
 mod trail;
+pub mod withheld;

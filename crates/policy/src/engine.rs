@@ -29,6 +29,7 @@ const KEPT: usize = 512;
 
 /// Compiled policy. Immutable: a reload makes a new one, so a kept verdict never outlives the rules that it came from.
 pub struct Engine {
+    limited: bool,
     pub(crate) model: Model,
     pub(crate) roles: Vec<Role>,
     pub(crate) rules: Vec<Compiled>,
@@ -162,6 +163,7 @@ impl Engine {
             }
         }
         Ok(Self {
+            limited: roles.iter().any(|role| !role.source.limits.is_none()),
             model,
             by_name: roles.iter().enumerate().map(|(at, role)| (role.source.name.clone(), at)).collect(),
             by_id: rules.iter().enumerate().map(|(at, compiled)| (compiled.rule.id.clone(), at)).collect(),
@@ -252,6 +254,11 @@ impl Engine {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Whether any role limits anything.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limited
     }
 
     /// Decides. Listing, calling and explaining all come here.

@@ -3,8 +3,8 @@
 //! Roles (from YAML) and raw Cedar files compile to one Cedar policy set. [`Engine::decide`] is the only judge: listing, calling and
 //! explaining go through it. Deny by default; a forbid wins; an evaluation that errs refuses.
 //!
-//! Stands in `decide`; [`Meters`] stands in `admit`. Controls: `access.deny-by-default`, `access.filtered-discovery`,
-//! `access.rate-limits`, `data.labels`.
+//! Stands in `decide`; [`Meters`] stands in `admit` and `enforce`. Controls: `access.deny-by-default`, `access.filtered-discovery`,
+//! `access.rate-limits`, `access.budgets`, `data.labels`.
 
 mod check;
 mod compile;
@@ -44,7 +44,7 @@ pub use explain::{Explanation, Miss, Near};
 pub use facts::{Action, Facts, Method, Question, Subject};
 pub use glob::{Glob, GlobError};
 pub use hours::{HoursError, Schedule};
-pub use limit::{Charge, MemoryMeters, MeterKey, Meters, Rate, RateError, Unit};
+pub use limit::{Bound, Charge, Claim, Holder, LimitRule, Measure, MemoryMeters, MeterKey, Meters, Per, Quota, Quotas, Unit};
 pub use member::{Environment, EnvironmentError, Member, MemberError, Network, NetworkError};
 pub use pattern::{Pattern, PatternError};
 pub use place::{Excerpt, Place, Problem};
@@ -55,5 +55,5 @@ pub use source::{
     CedarSource, Entry, Hours, Limits, Parameter, ParameterKind, Presence, RoleSource, ServerEntries, Sources, Strict, Tools,
 };
 pub use space::{Space, Spoken, TooMany};
-pub use suggest::{Globs, Suggested, Suggestion, Unused, Usage};
+pub use suggest::{Done, Globs, Suggested, Suggestion, Unused, Usage};
 pub use verdict::{Judgement, Obligation, Reason, Release, Verdict, Wait, release};

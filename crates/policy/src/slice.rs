@@ -33,16 +33,21 @@ struct Shelf {
 impl Shelf {
     fn put(&mut self, at: usize, pattern: &Pattern) {
         match pattern {
-            Pattern::Tool(glob) | Pattern::Prompt(glob) if glob.is_exact() => {
+            Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob) if glob.is_exact() => {
                 self.exact.entry(glob.as_str().to_owned()).or_default().push(at);
             }
-            Pattern::Tool(glob) | Pattern::Prompt(glob) if !glob.prefix().is_empty() => {
+            Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob) if !glob.prefix().is_empty() => {
                 if !self.lengths.contains(&glob.prefix().len()) {
                     self.lengths.push(glob.prefix().len());
                 }
                 self.starts.entry(glob.prefix().to_owned()).or_default().push(at);
             }
-            Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => {
+            Pattern::Everything
+            | Pattern::Tool(_)
+            | Pattern::Kind(..)
+            | Pattern::Prompt(_)
+            | Pattern::Resource(_)
+            | Pattern::Question(_) => {
                 self.any.push(at);
             }
         }
@@ -167,7 +172,9 @@ impl Index {
         of_roles.flat_map(|shelf| shelf.take(facts.subject.name())).filter_map(|at| rules.get(at)).filter(|compiled| {
             match &compiled.rule.origin {
                 Origin::Entry { pattern, when, .. } => {
-                    pattern.matches(facts.subject, facts.action) && (when.is_empty() || when.holds(facts) != Holds::No)
+                    pattern.matches(facts.subject, facts.action)
+                        && pattern.takes(facts.operation)
+                        && (when.is_empty() || when.holds(facts) != Holds::No)
                 }
                 Origin::Cedar => false,
             }

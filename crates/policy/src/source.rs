@@ -1,6 +1,6 @@
 //! What the configuration hands in, with the place of every entry.
 
-use crate::{Place, Rate, When};
+use crate::{Place, Quota, When};
 use std::collections::BTreeMap;
 use terms::{Label, Name, ServerName};
 
@@ -36,21 +36,26 @@ pub struct ServerEntries {
     pub server: ServerName,
     /// Where its name stands.
     pub place: Place,
-    /// Globs on tool names, `prompt:GLOB`, `resource:GLOB`, `question:sampling|elicitation|roots`, or `*` for everything.
+    /// Globs on tool names, `read:GLOB`, `write:GLOB`, `delete:GLOB`, `prompt:GLOB`, `resource:GLOB`, `question:sampling|elicitation|roots`, or `*` for everything.
     pub entries: Vec<Entry>,
 }
 
-/// What a role may use up. `None` is no limit.
+/// What a role may use up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// Calls in a unit of time, for each principal in the role.
-    pub calls: Option<Rate>,
-    /// Mutating calls of one session. Not enforced by this crate yet.
-    pub mutations: Option<u64>,
-    /// Bytes received in one session. Not enforced by this crate yet.
-    pub bytes: Option<u64>,
-    /// Calls of one session without a person in between. Not enforced by this crate yet.
-    pub depth: Option<u32>,
+    /// Quotas of each principal in the role.
+    pub each: Vec<Quota>,
+    /// Quotas of all its principals together.
+    pub together: Vec<Quota>,
+    /// How many calls of one session that hardly differ are too many; none where the role has no limits.
+    pub repeats: Option<u32>,
+}
+
+impl Limits {
+    /// Whether nothing is limited.
+    pub fn is_none(&self) -> bool {
+        self.each.is_empty() && self.together.is_empty() && self.repeats.is_none()
+    }
 }
 
 /// What happens outside a role's hours.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use policy::{
-    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Method, Miss, Obligation, Place, Question, Reason, RoleSource,
-    ServerEntries, Sources, Subject, Wait, Why,
+    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Measure, Method, Miss, Obligation, Place, Question, Quota, Reason,
+    RoleSource, ServerEntries, Sources, Subject, Unit, Wait, Why,
 };
 use proptest::prelude::*;
 use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, Workload};
@@ -289,13 +289,13 @@ fn odd_lines_are_noticed() {
 #[test]
 fn the_rules_print_as_sentences_and_as_cedar() {
     let mut coder = coder();
-    coder.limits.calls = "120/min".parse().ok();
+    coder.limits.each = vec![Quota::window(Measure::Calls, 120, Unit::Minute)];
     let engine = engine(vec![coder], r#"@description("nobody touches it") forbid (principal, action, resource in Server::"ledger");"#);
     assert_eq!(
         engine.as_text(),
         "coder (agent:claude-code, user:ana and group:engineering) may use read_* and list on files, the prompts fix_*, the resources repo://* and roots \
          questions on github; asks a person for write_file and read_secret* on files; finds query on ledger closed until granted; nothing else. It receives \
-         what is internal at most. It makes at most 120 calls in a minute.\nextra.cedar#1 (extra.cedar:1) forbids, whatever a role says: nobody touches it.\n"
+         what is internal at most. It has at most 120 calls in a minute.\nextra.cedar#1 (extra.cedar:1) forbids, whatever a role says: nobody touches it.\n"
     );
     let cedar = engine.as_cedar();
     assert!(cedar.starts_with(

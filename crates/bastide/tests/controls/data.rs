@@ -1,3 +1,4 @@
 //! What is in the data.
 
+mod errors;
 mod secrets;

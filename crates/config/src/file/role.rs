@@ -1,13 +1,13 @@
 //! Roles: who may do what.
 
+use super::limit::Limits;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::{Node, Value};
-use crate::unit::{Amount, Rate};
 use policy::{Member, When};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use terms::{Label, ServerName};
+use terms::{Label, Operation, ServerName};
 
 section! {
     /// A named set of permissions.
@@ -32,20 +32,6 @@ section! {
 }
 
 section! {
-    /// What the members of a role may use up; an absent one is no limit.
-    defaulted Limits {
-        /// Calls.
-        calls, "calls": Option<Rate> = None;
-        /// Calls that change something.
-        mutations, "mutations": Option<Rate> = None;
-        /// Bytes received.
-        bytes, "bytes": Option<Amount> = None;
-        /// Calls of one session without a person in between.
-        depth, "depth": Option<u32> = None;
-    }
-}
-
-section! {
     /// When the members of a role work.
     Hours {
         /// Days, times and zone, such as Mon-Fri 07:00-20:00 Europe/Berlin.
@@ -62,6 +48,8 @@ pub enum Entry {
     Everything,
     /// A glob on bare tool names.
     Tool(String),
+    /// `read:GLOB`, `write:GLOB`, `delete:GLOB`: calls of one kind.
+    Kind(Operation, String),
     /// `prompt:GLOB`
     Prompt(String),
     /// `resource:GLOB`
@@ -89,6 +77,7 @@ impl fmt::Display for Entry {
         match self {
             Self::Everything => out.write_str("*"),
             Self::Tool(glob) => out.write_str(glob),
+            Self::Kind(kind, glob) => write!(out, "{}:{glob}", kind.as_str()),
             Self::Prompt(glob) => write!(out, "prompt:{glob}"),
             Self::Resource(glob) => write!(out, "resource:{glob}"),
             Self::Question(question) => write!(out, "question:{}", question.as_str()),
@@ -111,6 +100,9 @@ impl FromStr for Entry {
             return Ok(Self::Everything);
         }
         match text.split_once(':') {
+            Some(("read", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Read, glob)),
+            Some(("write", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Write, glob)),
+            Some(("delete", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Delete, glob)),
             Some(("prompt", rest)) => glob(rest).map(Self::Prompt),
             Some(("resource", rest)) => glob(rest).map(Self::Resource),
             Some(("question", rest)) => {
@@ -136,7 +128,11 @@ impl Decode for Entry {
 }
 
 fn plain(node: &Node, reader: &mut Reader) -> Option<Entry> {
-    parsed(node, reader, "a glob on tool names, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"")
+    parsed(
+        node,
+        reader,
+        "a glob on tool names, read:GLOB, write:GLOB or delete:GLOB, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"",
+    )
 }
 
 /// An entry without a condition.

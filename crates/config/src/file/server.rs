@@ -1,5 +1,6 @@
 //! A server behind the gateway.
 
+use super::limit::Served;
 use super::listen::Revision;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::Node;
@@ -49,6 +50,8 @@ section! {
         clearance, "clearance": Option<Label> = None;
         /// The label of what it returns; absent: public.
         label, "label": Option<Label> = None;
+        /// How much may be asked of it, and so of what is behind it.
+        limits, "limits": Served = Served::default();
     }
 }
 

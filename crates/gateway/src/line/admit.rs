@@ -2,6 +2,7 @@
 //!
 //! Afterwards the session is bound, the epoch of the kill switch is carried, the id is the only one of its kind in flight, and limits were charged.
 
+use super::limits;
 use super::parse::{Intake, Parsed, SESSION};
 use crate::arrival::Source;
 use crate::calls::Entry;
@@ -11,7 +12,7 @@ use crate::moment::Moment;
 use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Request, Revision};
-use policy::{Charge, Transport};
+use policy::{Claim, Transport};
 use response::{CallScope, Carried};
 use std::sync::Arc;
 use terms::{Code, Hole};
@@ -25,6 +26,7 @@ pub struct Admitted {
     abilities: Abilities,
     level: Option<u8>,
     moment: Arc<Moment>,
+    attempt: Vec<Claim>,
 }
 
 /// Its place among the calls in flight, given back when dropped.
@@ -78,6 +80,11 @@ impl Admitted {
 
     pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// What was taken from the limits of its sender.
+    pub(super) fn attempt(&self) -> &[Claim] {
+        &self.attempt
     }
 
     pub(super) fn epoch(&self) -> Carried {
@@ -141,6 +148,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         // Here and not later: the next line of a local client may be read before the task of this one runs.
         session.ready();
     }
+    let mut attempt = Vec::new();
     if let Intake::Message(Message::Request(request)) = parsed.intake() {
         // Requests that stand alone are told apart by the connection that each came on, not by their ids.
         if !matches!(session.streams, Streams::Own) {
@@ -149,9 +157,10 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
                 Flight::Doubled => return Err(trail.fault(Fault::of_row(22, parsed.revision(), Some(request.id.clone())))),
             }
         }
-        for _ in 0..cost(request) {
-            session.count_call();
-            charge(gate, trail, &parsed, &session)?;
+        let calls = cost(request);
+        if calls > 0 {
+            session.count_calls(calls);
+            attempt = limits::attempt(gate, trail, &parsed, &session, calls)?;
         }
     }
     trail.passed(gate, Stage::Admit);
@@ -160,7 +169,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let moment = moment(gate, &parsed, &session);
     session.moment.put(&moment);
     trail.moment = Some(Arc::clone(&moment));
-    Ok(Admitted { parsed, place, session, epoch, abilities, level, moment })
+    Ok(Admitted { parsed, place, session, epoch, abilities, level, moment, attempt })
 }
 
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.
@@ -202,10 +211,10 @@ fn opening(parsed: &Parsed) -> Option<(Id, Node<'_>)> {
 
 /// How many calls `limits.calls` counts a request as: one where it costs a server something, as many as it has resources where it subscribes to
 /// them together.
-fn cost(request: &Request) -> usize {
+fn cost(request: &Request) -> u64 {
     match request.method {
         Method::CallTool | Method::ReadResource | Method::ListResources | Method::GetPrompt | Method::Complete | Method::Subscribe => 1,
-        Method::Listen => request.params().map_or(0, |params| mcp::view::filter(params).updates.len().min(super::resolve::WATCHED)),
+        Method::Listen => request.params().map_or(0, |params| mcp::view::filter(params).updates.len().min(super::resolve::WATCHED) as u64),
         _ => 0,
     }
 }
@@ -320,21 +329,5 @@ fn order(trail: &mut Trail, parsed: &Parsed, session: &Session) -> Result<(), Ha
             Err(trail.fault(Fault::of_row(46, parsed.revision(), Some(request.id.clone()))))
         }
         _ => Ok(()),
-    }
-}
-
-fn charge(gate: &Gate, trail: &mut Trail, parsed: &Parsed, session: &Session) -> Result<(), Halt> {
-    let policy = &parsed.identified().framed().snapshot().policy;
-    match policy.charge(&session.principal, &*gate.meters, gate.clock.instant()) {
-        Ok(Charge::Within) => Ok(()),
-        Ok(Charge::Over { limit, retry_after }) => {
-            let mut halt = trail.refuse_with(Code::RateCalls, Hole::Most(u64::from(limit.most)));
-            halt.refusal.retry_after = Some(retry_after);
-            Err(halt)
-        }
-        Err(cause) => {
-            trail.cause(&cause);
-            Err(trail.refuse(Code::RateFault))
-        }
     }
 }

@@ -185,6 +185,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.roots = Arc::clone(&server.roots);
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
@@ -364,6 +365,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
+    trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)

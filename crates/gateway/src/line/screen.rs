@@ -167,7 +167,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             let modern = !forwarded.session().revision.is_legacy() && !forwarded.spoken().is_legacy();
             let missing = data.filter(|data| modern && code == mcp::CAPABILITY_MISSING && mcp::check_missing(*data).is_ok());
             let (code, data) = match pages.or(missing) {
-                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
+                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Question)?)),
                 None => passed_on(forwarded, code, data),
             };
             returned(trail, "error", text.as_bytes());
@@ -367,6 +367,9 @@ fn clean(
     if text.len() > snapshot.bounds.result {
         return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
     }
+    if let (Channel::Result, Some(taken)) = (channel, forwarded.recorded().authorized().taken()) {
+        taken.receive(gate, trail, text.len() as u64)?;
+    }
     Ok(text)
 }
 
@@ -433,6 +436,6 @@ pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, para
     let mut edits = Edits::new();
     disown(&mut edits, params);
     forwarded.legs().question(method, params, &trail.id.to_string(), &mut edits).ok()?;
-    let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
+    let clean = clean(gate, trail, forwarded, params, edits, Channel::Question);
     clean.map_err(|_| trail.code = None).ok()
 }

@@ -135,6 +135,9 @@ impl Trail {
         if let Some(endpoint) = &self.endpoint {
             object.text("endpoint", &endpoint.path());
         }
+        if let Some(inner) = &self.inner {
+            object.text("inner", inner);
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }
@@ -155,6 +158,9 @@ impl Trail {
         }
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
+        }
+        if let Some(open) = &self.open {
+            object.text("open_text", open);
         }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
@@ -251,6 +257,10 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::HttpAddress => Some(("tools.http-refused", Severity::High, &["T1552.005", "T1046"])),
         Code::DatabaseStatement | Code::DatabaseTable | Code::DatabaseFunction | Code::DatabaseForm => {
             Some(("tools.database-refused", Severity::Medium, &["T1213.006", "T1190"]))
+        }
+        Code::BudgetLoop => Some(("access.loop", Severity::Medium, &["T1499.003", "AML.T0034"])),
+        Code::BudgetMutations | Code::BudgetBytes | Code::BudgetCost | Code::BudgetDepth => {
+            Some(("access.budget", Severity::Low, &["AML.T0034"]))
         }
         Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
         _ => None,

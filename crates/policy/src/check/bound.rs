@@ -53,7 +53,7 @@ fn labels(server: &ServerName, pattern: &Pattern, inventory: &Inventory, known: 
     };
     let of_server = || known(server, &Spoken::Resource(String::new())).label.into_iter();
     match pattern {
-        Pattern::Tool(glob) => fitting(&|tool| glob.matches(tool)),
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) => fitting(&|tool| glob.matches(tool)),
         Pattern::Everything => fitting(&|_| true).into_iter().chain(of_server()).collect(),
         Pattern::Prompt(_) | Pattern::Resource(_) => of_server().collect(),
         Pattern::Question(_) => Vec::new(),
@@ -66,12 +66,12 @@ pub(super) fn never(rule: &Rule, server: &ServerName, pattern: &Pattern, when: &
     let cannot = |test: &Test| match test {
         Test::Server(globs) => !globs.iter().any(|glob| glob.matches(server.as_str())),
         Test::Tool(globs) => match pattern {
-            Pattern::Tool(own) if own.is_exact() => !globs.iter().any(|glob| glob.matches(own.as_str())),
-            Pattern::Tool(_) | Pattern::Everything => false,
+            Pattern::Tool(own) | Pattern::Kind(_, own) if own.is_exact() => !globs.iter().any(|glob| glob.matches(own.as_str())),
+            Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Everything => false,
             Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => true,
         },
-        Test::Prompt(_) => matches!(pattern, Pattern::Tool(_) | Pattern::Resource(_) | Pattern::Question(_)),
-        Test::Resource(_) => matches!(pattern, Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Question(_)),
+        Test::Prompt(_) => matches!(pattern, Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Resource(_) | Pattern::Question(_)),
+        Test::Resource(_) => matches!(pattern, Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Prompt(_) | Pattern::Question(_)),
         Test::Depth(range) | Test::Argument(_, Compare::Within(range)) => empty(range),
         Test::Method(_)
         | Test::Operation(_)

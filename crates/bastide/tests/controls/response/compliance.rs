@@ -77,7 +77,7 @@ fn every_probe_of_a_sound_gateway_runs_to_its_end() {
         part.push("runtime.identities");
     }
     let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
-    assert_eq!(probed.len(), 31, "{answer:#}");
+    assert_eq!(probed.len(), 36, "{answer:#}");
     for control in probed {
         let wanted = if part.contains(&control["id"].as_str().unwrap()) { "part" } else { "pass" };
         assert_eq!(control["outcome"], wanted, "{control:#}");
@@ -161,12 +161,15 @@ fn with(more: &str) -> World {
         "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"probe.invalid:443\", \"localhost:443\"] }}\n{more}",
         program.display()
     );
-    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change] }";
+    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change, \"write:write_note\", \"read:fail\"] }";
+    let limits = "limits: { calls: 100/min, mutations: 1000/h }";
+    let tools = "probed__write_note: { operation: write, arguments: { title: { not: { enum: [bastide] } } } }";
     World::with()
-        .allow("[echo]")
+        .role("tester", &format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ canary: [echo] }}\n{limits}"))
         .server("probed", &entry)
         .role("prober", role)
-        .role("visitor", "members: [\"agent:visitor\"]\nallow: { probed: [reach] }")
+        .section("tools", tools)
+        .role("visitor", &format!("members: [\"agent:visitor\"]\nallow: {{ probed: [reach] }}\n{limits}"))
         .secret("probed/secret", "first-credential-of-the-canary")
         .start()
 }
