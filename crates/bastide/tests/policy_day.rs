@@ -1,6 +1,6 @@
 //! A recorded day: roles learnt from it allow that day and refuse what lies outside of it, both replayed from the log.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

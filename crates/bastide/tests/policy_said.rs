@@ -1,6 +1,6 @@
 //! What the policy verbs and `explain` print, word for word (`tests/said`; `BASTIDE_SAY=1` writes it anew), and that the next step that each names works as it stands.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
 
 use serde_json::{Value, json};
 use std::fs;

@@ -322,7 +322,7 @@ impl Not {
         let Some(readings) = text::readings(text).filter(|_| text::hidden(text).is_none()) else { return false };
         readings.iter().all(|reading| {
             let alike = same_to_eyes(reading);
-            let named = self.values.iter().any(|value| *value == alike);
+            let named = self.values.contains(&alike);
             !named && self.pattern.as_ref().is_none_or(|pattern| !pattern.is_match(reading.as_ref()) && !pattern.is_match(alike.as_str()))
         })
     }

@@ -56,5 +56,5 @@ pub use source::{
     CedarSource, Entry, Hours, Limits, Parameter, ParameterKind, Presence, RoleSource, ServerEntries, Sources, Strict, Tools,
 };
 pub use space::{Space, Spoken, TooMany};
-pub use suggest::{Globs, Suggested, Suggestion, Unused, Usage};
+pub use suggest::{Done, Globs, Suggested, Suggestion, Unused, Usage};
 pub use verdict::{Judgement, Obligation, Reason, Release, Verdict, Wait, release};

@@ -6,7 +6,7 @@
 use crate::rule::Origin;
 use crate::{Action, Effect, Engine, Inventory, Pattern, Place, Spoken};
 use std::collections::{BTreeMap, BTreeSet};
-use terms::{Label, Name, ServerName};
+use terms::{Label, Name, Operation, ServerName};
 
 /// The most names that are kept of one role.
 const NAMES: usize = 50_000;
@@ -24,10 +24,13 @@ pub enum Globs {
     Never,
 }
 
+/// What was done with something, and of which kind that was, where it is known.
+pub type Done = (Action, Option<Operation>);
+
 /// What was used: of one role or of one principal. Bounded; what is beyond is counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    uses: BTreeMap<(ServerName, Spoken), BTreeMap<Action, u64>>,
+    uses: BTreeMap<(ServerName, Spoken), BTreeMap<Done, u64>>,
     callers: BTreeMap<String, u64>,
     highest: Label,
     calls: u64,
@@ -35,8 +38,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Counts one use by `caller`; `label` is that of what it received.
-    pub fn count(&mut self, caller: &str, server: &ServerName, subject: &Spoken, action: Action, label: Option<Label>) {
+    /// Counts one use of `subject` at `server` by `caller`, of the kind `operation`; `label` is that of what it received.
+    pub fn count(&mut self, caller: &str, (server, subject): (&ServerName, &Spoken), done: Done, label: Option<Label>) {
         self.calls += 1;
         self.highest = self.highest.max(label.unwrap_or_default());
         if let Some(count) = self.callers.get_mut(caller) {
@@ -46,7 +49,7 @@ impl Usage {
         }
         let key = (server.clone(), subject.clone());
         if self.uses.len() < NAMES || self.uses.contains_key(&key) {
-            *self.uses.entry(key).or_default().entry(action).or_default() += 1;
+            *self.uses.entry(key).or_default().entry(done).or_default() += 1;
         } else {
             self.beyond += 1;
         }
@@ -119,8 +122,9 @@ impl Engine {
         let mut unnamed: Vec<(&ServerName, &Spoken, Action, &str)> = Vec::new();
         let mut needed: BTreeSet<(&ServerName, &str)> = BTreeSet::new();
         for ((server, subject), actions) in &usage.uses {
-            for (action, count) in actions {
-                let fits = |entry: &&Entry<'_>| entry.server == server && entry.pattern.matches(subject.subject(), *action);
+            for ((action, operation), count) in actions {
+                let speaks = |pattern: &Pattern| pattern.matches(subject.subject(), *action) && pattern.takes(*operation);
+                let fits = |entry: &&Entry<'_>| entry.server == server && speaks(entry.pattern);
                 let allowing: Vec<&Entry<'_>> = today.iter().filter(fits).collect();
                 needed.extend(allowing.iter().map(|entry| (entry.server, entry.text)));
                 // What is allowed only under conditions stays so, under the first of them.
@@ -129,7 +133,9 @@ impl Engine {
                     condition.push((entry.text.to_owned(), *count));
                     continue;
                 }
-                match written(subject, *action) {
+                let kinds = !allowing.is_empty() && allowing.iter().all(|entry| matches!(entry.pattern, Pattern::Kind(..)));
+                let kind = if kinds { Some(operation.unwrap_or(Operation::Delete)) } else { None };
+                match written(subject, *action, kind) {
                     Some((sort, name)) => *plain.entry((server, sort)).or_default().entry(name).or_default() += count,
                     None => {
                         let narrowest = allowing
@@ -209,6 +215,9 @@ enum Under {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Sort {
     Tool,
+    Read,
+    Write,
+    Delete,
     Prompt,
     Resource,
     Question,
@@ -218,6 +227,9 @@ impl Sort {
     const fn prefix(self) -> &'static str {
         match self {
             Self::Tool => "",
+            Self::Read => "read:",
+            Self::Write => "write:",
+            Self::Delete => "delete:",
             Self::Prompt => "prompt:",
             Self::Resource => "resource:",
             Self::Question => "question:",
@@ -225,17 +237,26 @@ impl Sort {
     }
 }
 
-/// The entry that names `subject` alone; none where only a wider one can.
-fn written(subject: &Spoken, action: Action) -> Option<(Sort, String)> {
+/// The entry that names `subject` alone, calls of one kind where `kind` says so; none where only a wider one can.
+fn written(subject: &Spoken, action: Action, kind: Option<Operation>) -> Option<(Sort, String)> {
     let (sort, name) = match (subject, action) {
-        (Spoken::Tool(name), Action::Call) => (Sort::Tool, name.as_str()),
+        (Spoken::Tool(name), Action::Call) => {
+            let sort = match kind {
+                None => Sort::Tool,
+                Some(Operation::Read) => Sort::Read,
+                Some(Operation::Write) => Sort::Write,
+                Some(Operation::Delete) => Sort::Delete,
+            };
+            (sort, name.as_str())
+        }
         (Spoken::Prompt(name), Action::Get) => (Sort::Prompt, name.as_str()),
         (Spoken::Resource(uri), Action::Read) => (Sort::Resource, uri.as_str()),
         (Spoken::Question(question), Action::Question) => (Sort::Question, question.as_str()),
         (Spoken::Tool(_) | Spoken::Prompt(_) | Spoken::Resource(_) | Spoken::Method(_) | Spoken::Question(_), _) => return None,
     };
     let text = format!("{}{name}", sort.prefix());
-    let alone = !name.contains('*') && !name.contains(char::is_whitespace) && !(sort == Sort::Tool && name.contains(':'));
+    let is_mistaken = matches!(subject, Spoken::Tool(_)) && name.contains(':');
+    let alone = !(is_mistaken || name.contains('*') || name.contains(char::is_whitespace));
     let exact = Pattern::new(&text).is_ok_and(|pattern| pattern.matches(subject.subject(), action));
     (alone && exact).then(|| (sort, name.to_owned()))
 }
@@ -300,7 +321,7 @@ mod tests {
     fn suggested(allow: &[&str], offered: &[&str], used: &[Spoken], globs: Globs) -> Suggestion {
         let mut usage = Usage::default();
         for one in used {
-            usage.count("agent:a", &server(), one, one.subject().action(), Some(Label::Internal));
+            usage.count("agent:a", (&server(), one), (one.subject().action(), Some(Operation::Read)), Some(Label::Internal));
         }
         let inventory = Inventory::from([(server(), offered.iter().map(|name| (*name).to_owned()).collect())]);
         engine(allow).suggest(&[Name::new("coder").unwrap()], &usage, &inventory, globs)
@@ -335,6 +356,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_allowed_by_its_kind_alone_stays_so() {
+        let found = suggested(&["read:*", "list"], &OFFERED, &tools(&["read_a", "list"]), Globs::Tight);
+        assert_eq!(texts(&found), ["list", "read:read_a"]);
+    }
+
+    #[test]
     fn what_no_narrow_entry_can_name_keeps_its_own() {
         let used = [Spoken::Tool("a b".to_owned()), Spoken::Method(Method::LoggingSetLevel), Spoken::Resource("repo://x?y={z}".to_owned())];
         let found = suggested(&["*", "a*"], &["a b"], &used, Globs::Tight);
@@ -346,7 +373,7 @@ mod tests {
     fn counts_are_bounded() {
         let mut usage = Usage::default();
         for at in 0..NAMES + 10 {
-            usage.count("agent:a", &server(), &Spoken::Tool(format!("t{at}")), Action::Call, None);
+            usage.count("agent:a", (&server(), &Spoken::Tool(format!("t{at}"))), (Action::Call, None), None);
         }
         assert_eq!((usage.names(), usage.beyond(), usage.calls()), (NAMES, 10, NAMES as u64 + 10));
     }

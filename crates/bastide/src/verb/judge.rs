@@ -1,6 +1,6 @@
 //! What a configuration makes of a call: its rules, and its bounds of arguments, asked as the line asks them.
 
-use super::explain::supposed::{Fault, fault, item};
+use super::explain::supposed::{Fault, fault, item, operation};
 use super::recorded::{Given, Recorded};
 use config::File;
 use gateway::snapshot::{Item, Snapshot, Unpinned};
@@ -56,6 +56,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         return Judged { verdict: snapshot.policy.decide(facts), fault, decided: Decided::Wholly };
     };
     let mut facts = *facts;
+    let recorded = facts.operation;
     let known = super::policy::known(file, facts.server, &spoken);
     (facts.operation, facts.label) = (known.operation, known.label);
     let closed = match &server.pinned {
@@ -69,8 +70,9 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
     };
     let mut normal = None;
     if let Some(Ok(item)) = &tool {
-        let told = arguments.and_then(|arguments| item.operation_of(arguments).ok());
-        (facts.operation, facts.label) = (told.unwrap_or(item.operation), Some(item.label));
+        // A call that has no arguments on record is of the kind that stands there, where the configuration does not say one.
+        let known = if arguments.is_some() { operation(item, arguments) } else { item.operation.or(recorded) };
+        (facts.operation, facts.label) = (known, Some(item.label));
         normal = arguments.and_then(|arguments| normalised(item, arguments));
     }
     if let Some(normal) = &normal {
@@ -129,7 +131,8 @@ pub(super) fn again(call: &Recorded, snapshot: &Snapshot, file: &File) -> (Optio
             Given::Unkept(_) => None,
         };
         let arguments = whole.map_or(unknown, Arguments::Are);
-        let facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action).situation(situation).arguments(arguments);
+        let mut facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action).situation(situation).arguments(arguments);
+        facts.operation = call.operation;
         judge(&facts, whole, snapshot, file)
     };
     let judged = ask(server, Situation::Is(circumstances), Arguments::Absent);

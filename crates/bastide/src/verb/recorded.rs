@@ -179,6 +179,10 @@ const fn is_decision(code: Code) -> bool {
             | Code::Clearance
             | Code::Hours
             | Code::Arguments
+            | Code::OpenText
+            | Code::OperationOther
+            | Code::OperationUntold
+            | Code::OperationDenied
             | Code::NotApproved
             | Code::PinChanged
             | Code::LockUnverified

@@ -3,7 +3,7 @@
 
 use super::super::judge::judge;
 use super::super::{policy as rules, proposal};
-use super::supposed::Fault;
+use super::supposed::{Fault, operation};
 use crate::host::SystemClock;
 use crate::outcome::Failure;
 use crate::screen::plain;
@@ -133,7 +133,7 @@ fn opened(call: &Refused<'_>, old: (&Snapshot, &Configured), new: (&Snapshot, &C
 
 fn candidates(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) -> Vec<Candidate> {
     match call.fault.code {
-        Code::Denied | Code::Hours | Code::Arguments => denied(call, snapshot, configured),
+        Code::Denied | Code::Hours | Code::Arguments | Code::OperationDenied => denied(call, snapshot, configured),
         Code::Clearance => cleared(call, snapshot, configured),
         _ => match (call.facts.subject, call.arguments) {
             (Subject::Tool(name), Some(arguments)) => {
@@ -146,8 +146,12 @@ fn candidates(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) 
 }
 
 /// The entry that names what was asked for, and nothing else.
-fn entry(subject: Subject<'_>) -> Option<String> {
-    let text = match subject {
+fn entry(call: &Refused<'_>, snapshot: &Snapshot) -> Option<String> {
+    let text = match call.facts.subject {
+        Subject::Tool(name) if call.fault.code == Code::OperationDenied => {
+            let item = snapshot.servers.get(call.facts.server)?.pinned.as_ref().ok()?.tools.own(name)?;
+            format!("{}:{name}", operation(item, call.arguments)?.as_str())
+        }
         Subject::Tool(name) => name.to_owned(),
         Subject::Prompt(name) => format!("prompt:{name}"),
         Subject::Resource(uri) => format!("resource:{uri}"),
@@ -162,7 +166,7 @@ fn denied(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) -> V
     if call.verdict.reason == Reason::Forbidden {
         return Vec::new();
     }
-    let Some(entry) = entry(call.facts.subject) else { return Vec::new() };
+    let Some(entry) = entry(call, snapshot) else { return Vec::new() };
     let principal = call.facts.principal;
     let server = call.facts.server.as_str();
     let mut all = Vec::new();
@@ -170,7 +174,7 @@ fn denied(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) -> V
         let what = format!("the role {role} allows it");
         all.push(Candidate::new(what, &["roles", role.as_str(), "allow", server], Put::Entry(config::scalar(&entry))));
     }
-    all.extend(own(call, configured, label(call, snapshot)));
+    all.extend(own(call, snapshot, configured, label(call, snapshot)));
     let members = std::iter::once(format!("agent:{}", principal.agent)).chain(principal.user.iter().map(|user| format!("user:{user}")));
     for member in members {
         for role in configured.loaded.file.roles.keys() {
@@ -192,13 +196,13 @@ fn label(call: &Refused<'_>, snapshot: &Snapshot) -> Label {
 }
 
 /// A role of the principal's own for this one thing.
-fn own(call: &Refused<'_>, configured: &Configured, clearance: Label) -> Option<Candidate> {
+fn own(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured, clearance: Label) -> Option<Candidate> {
     let principal = call.facts.principal;
     let roles = &configured.loaded.file.roles;
     let stem = principal.agent.as_str();
     let names = [stem.to_owned(), format!("{stem}-more")].into_iter().chain((2..100).map(|at| format!("{stem}-more-{at}")));
     let name = names.filter_map(|name| Name::new(&name).ok()).find(|name| !roles.contains_key(name))?;
-    let entry = entry(call.facts.subject)?;
+    let entry = entry(call, snapshot)?;
     let value = format!(
         "{{ members: [{}], clearance: {}, allow: {{ {}: [{}] }} }}",
         config::scalar(&format!("agent:{stem}")),
@@ -211,7 +215,7 @@ fn own(call: &Refused<'_>, configured: &Configured, clearance: Label) -> Option<
 
 fn cleared(call: &Refused<'_>, snapshot: &Snapshot, configured: &Configured) -> Vec<Candidate> {
     let Reason::Clearance { label, clearance } = call.verdict.reason else { return Vec::new() };
-    let mut all: Vec<Candidate> = own(call, configured, label).into_iter().collect();
+    let mut all: Vec<Candidate> = own(call, snapshot, configured, label).into_iter().collect();
     if let Subject::Tool(name) = call.facts.subject {
         let key = ToolKey { server: call.facts.server.clone(), tool: name.to_owned() }.to_string();
         let what = format!("what {key} returns is labelled {}", clearance.as_str());

@@ -81,7 +81,7 @@ pub(super) fn run(
 }
 
 /// Which kind of operation the call is, as far as its arguments tell.
-fn operation(item: &Item, arguments: Option<&Map<String, Value>>) -> Option<Operation> {
+pub(in crate::verb) fn operation(item: &Item, arguments: Option<&Map<String, Value>>) -> Option<Operation> {
     arguments.and_then(|arguments| item.operation_of(arguments).ok()).unwrap_or(item.operation)
 }
 

@@ -86,7 +86,7 @@ impl Day {
         if self.callers.len() < CALLERS {
             self.callers.insert(caller.clone());
         }
-        self.one.count(&caller, server, spoken, call.action, call.label);
+        self.one.count(&caller, (server, spoken), (call.action, call.operation), call.label);
         let mut facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action);
         facts.operation = call.operation;
         let verdict = engine.decide(&facts.arguments(Arguments::Any).situation(Situation::Any));
@@ -96,7 +96,7 @@ impl Day {
             (true, true) => self.cedar += 1,
             (true, false) => {
                 for role in roles {
-                    self.roles.entry(role.clone()).or_default().count(&caller, server, spoken, call.action, call.label);
+                    self.roles.entry(role.clone()).or_default().count(&caller, (server, spoken), (call.action, call.operation), call.label);
                 }
             }
         }
