@@ -299,9 +299,9 @@ fn sqlite_does_nothing_else() {
     let policies = [(guard(&["orders", "customers"]), false), (guard(&["orders(id, total)", "customers"]), true)];
     let (grammar, mut chance, mut tally) = (grammar(), Chance::new(0x73_716c_6974), Tally::default());
     let mut ran = 0;
-    while tally.cases < cases() / 2 {
+    while tally.cases < cases() {
         let mut allowed = Vec::new();
-        while allowed.len() < 300 && tally.cases < cases() / 2 {
+        while allowed.len() < 300 && tally.cases < cases() {
             let (text, (guard, columns)) = (grammar.statement(&mut chance), &policies[tally.cases % 2]);
             tally.cases += 1;
             if let Ok(judged) = guard.judge_text(&text, &Lexical) {
