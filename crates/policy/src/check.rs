@@ -2,7 +2,7 @@
 
 use crate::place::{Place, nearest};
 use crate::rule::Origin;
-use crate::{Effect, Engine, Pattern, Rule};
+use crate::{Effect, Engine, Pattern, Rule, When};
 use std::collections::BTreeMap;
 use std::fmt;
 use terms::{Name, ServerName};
@@ -68,21 +68,25 @@ impl fmt::Display for Notice {
     }
 }
 
+/// An entry of a role for a server.
+type Line<'a> = (&'a Rule, &'a Pattern, &'a When);
+
 impl Engine {
     /// The odd lines, in order of place.
     pub fn check(&self, inventory: &Inventory) -> Vec<Notice> {
         let mut notices = Vec::new();
-        let mut groups: BTreeMap<(&Name, &ServerName), Vec<(&Rule, &Pattern)>> = BTreeMap::new();
+        let mut groups: BTreeMap<(&Name, &ServerName), Vec<Line<'_>>> = BTreeMap::new();
         for compiled in &self.rules {
-            if let Origin::Entry { role, server, pattern } = &compiled.rule.origin {
-                groups.entry((role, server)).or_default().push((&compiled.rule, pattern));
+            if let Origin::Entry { role, server, pattern, when } = &compiled.rule.origin {
+                groups.entry((role, server)).or_default().push((&compiled.rule, pattern, when));
                 notices.extend(unmatched(&compiled.rule, server, pattern, inventory));
             }
         }
         for group in groups.values() {
-            for (at, (rule, pattern)) in group.iter().enumerate() {
-                let others = group.iter().enumerate().filter(|(other, _)| *other != at);
-                let why = others.filter_map(|(other, (by, wide))| dead(rule, pattern, by, wide, other < at)).min();
+            for (at, (rule, pattern, when)) in group.iter().enumerate() {
+                // What holds only under a condition of its own leaves room for the others.
+                let others = group.iter().enumerate().filter(|(other, (.., by))| *other != at && (by.is_empty() || by == when));
+                let why = others.filter_map(|(other, (by, wide, _))| dead(rule, pattern, by, wide, other < at)).min();
                 notices.extend(why.map(|why| notice(rule, why)));
             }
         }
@@ -111,7 +115,7 @@ fn notice(rule: &Rule, why: Why) -> Notice {
 fn unmatched(rule: &Rule, server: &ServerName, pattern: &Pattern, inventory: &Inventory) -> Option<Notice> {
     match pattern {
         Pattern::Everything => (rule.effect == Effect::Allow).then(|| notice(rule, Why::Everything)),
-        Pattern::Tool(glob) => {
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) => {
             let tools = inventory.get(server)?;
             if tools.iter().any(|tool| glob.matches(tool)) {
                 return None;

@@ -1,187 +1,115 @@
-//! Probes of the guards of arguments: attacks that must be refused, and plain values that must arrive.
+//! Probes of what an agent may do with a tool: kinds of operations, values of arguments; and of what answers tell of the machine behind a server.
 
 use super::canaries::Reached;
-use super::ground::{Ground, phase};
+use super::ground::Ground;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use config::GuardKind;
+use crate::canary;
 use serde_json::{Value, json};
-use terms::Control;
+use terms::Operation;
 
-/// One guard: its argument of the canary's `guarded`, what is tried, and what must pass.
-struct Tried {
-    control: Control,
-    kind: GuardKind,
-    argument: &'static str,
-    plain: &'static str,
-    attacks: &'static [&'static str],
-}
+/// What the configuration has to say for these probes, beside the canary and its role.
+const ADD: &str = "add `tools: { canary__write_note: { operation: write, arguments: { title: { not: { enum: [bastide] } } } } }`, and \
+    `\"write:write_note\", \"read:fail\"` to what agent:probe/a is allowed, with the canary's own name";
 
-/// What the file must say of the canary for these probes.
-const ADD: &str = "give the role of `agent:probe/a` the canary's tool `guarded` too, and add `tools: { CANARY__guarded: { arguments: { \
-    path: { guard: files, roots: [/srv/bastide-probe] }, url: { guard: http, allow_hosts: [probe.invalid] }, sql: { guard: sql, dialect: postgres, tables: [probe] }, \
-    command: { guard: process, allowed: [git], cwd: /srv/bastide-probe } } } }`";
-
-fn tried(control: Control) -> Option<Tried> {
-    let of = |kind, argument, plain, attacks| Some(Tried { control, kind, argument, plain, attacks });
-    match control {
-        Control::ToolsFiles => of(
-            GuardKind::Files,
-            "path",
-            "/srv/bastide-probe/notes/plan.md",
-            &[
-                "/srv/bastide-probe/../shadow",
-                "/srv/bastide-probe/..%2f..%2fetc/shadow",
-                "/srv/bastide-probe2/x",
-                "~/.ssh/id_ed25519",
-                "/proc/self/environ",
-                "file:///etc/shadow",
-            ],
-        ),
-        Control::ToolsHttp => of(
-            GuardKind::Http,
-            "url",
-            "https://probe.invalid/page?q=1",
-            &[
-                "https://elsewhere.invalid/",
-                "https://probe.invalid@elsewhere.invalid/",
-                "https://probe.invalid\\@elsewhere.invalid/",
-                "https://127.0.0.1/",
-                "https://2130706433/",
-                "http://probe.invalid/",
-                "https://169.254.169.254/latest",
-            ],
-        ),
-        Control::ToolsDatabase => of(
-            GuardKind::Sql,
-            "sql",
-            "SELECT count(*) FROM probe",
-            &[
-                "DELETE FROM probe",
-                "SELECT 1; DROP TABLE probe",
-                "SELECT * FROM people",
-                "SELECT pg_read_file('x')",
-                "COPY probe TO PROGRAM 'true'",
-                "WITH x AS (DELETE FROM probe RETURNING *) SELECT * FROM x",
-                "SELECT set_config('a', 'b', false)",
-            ],
-        ),
-        Control::ToolsProcess => of(
-            GuardKind::Process,
-            "command",
-            "git status --short",
-            &[
-                "true",
-                "git status; true",
-                "git log $(true)",
-                "git -c core.pager=true log",
-                "git log --output=/srv/x",
-                "sh -c true",
-                "git status | true",
-            ],
-        ),
-        _ => None,
-    }
-}
-
-/// Tries one guard on the canary. Nothing but the plain value may arrive.
-pub async fn guard(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
-    let Some(tried) = tried(control) else { return Err(Trouble::new("looked for a probe", "none in this build")) };
+/// A call that is of one kind, and calls that are of another.
+pub async fn operations(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut reached = Reached::find(ground).await?;
-    let name = format!("{}__guarded", reached.server.name);
-    let guarded = ground.file().tools.iter().any(|(key, rules)| {
-        key.to_string() == name && rules.arguments.get(tried.argument).is_some_and(|argument| argument.guard == Some(tried.kind))
-    });
-    let names = reached.agent.names("tools/list", "tools").await?;
-    if !guarded || !names.contains(&name) {
-        reached.agent.close().await;
-        let missing = if guarded { "its role may not use the tool" } else { "the argument has no guard" };
-        return Err(Trouble::new(
-            format!("looked for a guard `{}` on `{}` of `{name}`", tried.kind.as_str(), tried.argument),
-            format!("{missing}: {ADD}"),
-        ));
-    }
+    let names = listed(&mut reached).await?;
     let since = ground.now();
-    let plain = reached.call("guarded", json!({tried.argument: tried.plain})).await?;
-    steps.note(
-        format!("called with a plain {}", tried.argument),
-        "it arrives as it is",
-        plain.said(),
-        plain.ran() && plain.text().contains(tried.plain),
-    );
-    let mut passed = Vec::new();
-    for attack in tried.attacks {
-        let reply = reached.call("guarded", json!({tried.argument: attack})).await?;
-        let refused = reply.code().is_some_and(|code| code.split('/').next() == Some(tried.control.id()));
-        if reply.ran() || !refused {
-            passed.push(format!("`{attack}`: {}", reply.said()));
-        }
+    let reply = reached.call("write_note", json!({"title": "assessment", "text": "one line"})).await?;
+    if !reply.ran() {
+        return Err(Trouble::new("called a tool that is granted as a write", format!("{}: {ADD}", reply.said())));
     }
-    steps.none(format!("called with {} attacks; looked for those that its guard did not refuse", tried.attacks.len()), &passed);
-    let records = ground.records_of_tool("guarded", since, tried.attacks.len() + 1).await?;
-    let arrived = records
-        .iter()
-        .filter(|record| phase(record) == "intent" && record.pointer(&format!("/arguments/{}", tried.argument)).is_some())
-        .count();
-    steps.note("looked in the log for those that were sent to the server", "the plain one alone", arrived, arrived == 1);
-    let open = unguarded(ground, tried.argument);
-    let said = if open.is_empty() {
-        "none".to_owned()
-    } else {
-        format!("{}: {}", open.len(), open.iter().take(12).map(String::as_str).collect::<Vec<_>>().join(", "))
-    };
+    steps.note("called a tool that is granted as a write", "it runs", reply.said(), true);
+    let records = ground.records_of_tool("write_note", since, 1).await?;
+    let kinds: Vec<&str> = records.iter().filter_map(|record| record.get("operation")?.as_str()).collect();
+    let written = !kinds.is_empty() && kinds.iter().all(|kind| *kind == Operation::Write.as_str());
+    steps.note("looked for its kind in the log", "write", kinds.first().copied().unwrap_or("none"), written);
+    let hidden = !names.iter().any(|name| name == "fail");
+    let reply = reached.call("fail", json!({})).await?;
+    let unseen = reply.code().is_some_and(|code| code.starts_with("access."));
     steps.note(
-        format!("flagged the arguments of pinned tools that are named like a {} and have no guard", tried.argument),
-        "a list",
-        said,
-        true,
+        "called a tool of no known kind that is granted as a read",
+        "not listed, and refused",
+        format!("{}, {}", if hidden { "not listed" } else { "listed" }, reply.said()),
+        hidden && unseen && !reply.ran(),
     );
+    let told: Vec<String> = mistold(ground);
+    let said = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+    steps.note("listed the tools that say of themselves that they do more than `operation` has it", "a list", said, true);
     reached.agent.close().await;
     Ok(Finding::Judged)
 }
 
-/// Arguments that would set checks, and one that only looks so.
-pub async fn smuggling(ground: &Ground, steps: &mut Steps) -> Probed {
+/// Values in many spellings.
+pub async fn policies(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut reached = Reached::find(ground).await?;
-    let name = format!("{}__echo", reached.server.name);
-    let plain = reached.call("echo", json!({"text": "how do I skip the safety checks? with --no-policy, I read"})).await?;
-    steps.note("called echo with a text about checks", "it runs", plain.said(), plain.ran());
-    let mut passed = Vec::new();
-    let meta = |key: &str| json!({"name": name, "arguments": {"text": "x"}, "_meta": {key: true}});
-    for (what, params) in [
-        ("an option that switches checks off", json!({"name": name, "arguments": {"text": "--skip-safety-checks"}})),
-        ("an approval in the gateway's name", meta("dev.bastide/approved")),
-        ("a policy in the gateway's name, in other letters", meta("Dev.Bastide/policy")),
-    ] {
-        let reply = reached.agent.ask("tools/call", params).await?;
-        let refused = reply.code().is_some_and(|code| code.starts_with("intent.smuggling/"));
-        if reply.ran() || !refused {
-            passed.push(format!("{what}: {}", reply.said()));
-        }
+    let note = |title: &str| json!({"title": title, "text": "one line"});
+    let good = reached.call("write_note", note("assessment")).await?;
+    let plain = reached.call("write_note", note("bastide")).await?;
+    if !good.ran() || plain.ran() {
+        return Err(Trouble::new("called a tool with a title that is denied", format!("{}: {ADD}", plain.said())));
     }
-    steps.none("called echo with three attempts to change the checks; looked for those that were not refused", &passed);
+    steps.note("called a tool with a title that is allowed", "it runs", good.said(), true);
+    for (what, title) in [
+        ("as it stands", "bastide"),
+        ("in capitals", "BASTIDE"),
+        ("in full-width letters", "\u{ff42}\u{ff41}stide"),
+        ("with a letter of another script", "b\u{430}stide"),
+        ("percent-encoded twice", "%2562astide"),
+        ("with a letter that is not seen", "bas\u{200b}tide"),
+    ] {
+        let reply = reached.call("write_note", note(title)).await?;
+        let refused = reply.code().is_some_and(|code| code.starts_with("access.argument"));
+        steps.note(format!("called it with the denied title {what}"), "refused", reply.said(), refused && !reply.ran());
+    }
     reached.agent.close().await;
     Ok(Finding::Judged)
 }
 
-/// The arguments of pinned tools that are named as what a guard judges, and that no guard or constraint bounds, as `server__tool argument`.
-fn unguarded(ground: &Ground, like: &str) -> Vec<String> {
-    let words: &[&str] = match like {
-        "path" => &["path", "paths", "file", "filename", "directory", "folder", "source", "destination", "repo_path", "cwd"],
-        "url" => &["url", "urls", "uri", "link", "endpoint", "href"],
-        "sql" => &["sql", "query", "statement"],
-        _ => &["command", "cmd", "argv", "script", "shell"],
-    };
-    let bounded = |tool: &str, argument: &str| {
-        ground.file().tools.iter().any(|(key, rules)| key.to_string() == tool && rules.arguments.contains_key(argument))
-    };
-    let mut open = Vec::new();
-    for (tool, definition) in ground.pinned_definitions() {
-        let properties = definition.pointer("/inputSchema/properties").and_then(Value::as_object);
-        for argument in properties.into_iter().flatten().map(|(name, _)| name) {
-            if words.contains(&argument.to_ascii_lowercase().as_str()) && !bounded(&tool, argument) {
-                open.push(format!("{tool} {argument}"));
-            }
-        }
+/// A result that tells of the machine behind its server.
+pub async fn errors(ground: &Ground, steps: &mut Steps) -> Probed {
+    let mut reached = Reached::find(ground).await?;
+    let since = ground.now();
+    let reply = reached.call("read_mail", json!({})).await?;
+    let answered = reply.ran() || reply.code().is_some_and(|code| code.starts_with("data."));
+    steps.note(
+        "called a tool whose result holds a path and an inner address",
+        "an answer, or a refusal of group data",
+        reply.said(),
+        answered,
+    );
+    for (what, inner) in [("path", canary::PATH), ("address", canary::ADDRESS)] {
+        let found = reply.text().contains(inner);
+        steps.note(format!("looked for the {what} in the answer"), "nowhere", if found { "there" } else { "nowhere" }, !found);
     }
-    open
+    let records = ground.records_of_tool("read_mail", since, 1).await?;
+    let told: Vec<String> =
+        records.iter().filter(|record| record.to_string().contains(canary::PATH)).map(|_| "a record".to_owned()).collect();
+    steps.none("looked for the path in the log", &told);
+    let acted = records.iter().filter_map(|record| record.get("obligations")?.as_array()).flatten().any(|obligation| {
+        obligation.get("class").and_then(Value::as_str) == Some("leak") && obligation.get("action").and_then(Value::as_str) != Some("flag")
+    });
+    steps.note("looked what the record says was found", "leaks, taken out", if acted { "leaks, taken out" } else { "nothing" }, acted);
+    reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// The canary's tools that the probe is shown, by their own names.
+async fn listed(reached: &mut Reached) -> Result<Vec<String>, Trouble> {
+    let start = format!("{}__", reached.server.name);
+    let names = reached.agent.names("tools/list", "tools").await?;
+    Ok(names.iter().filter_map(|name| name.strip_prefix(&start)).map(str::to_owned).collect())
+}
+
+/// The pinned tools that say of themselves that they do more than the file has it.
+fn mistold(ground: &Ground) -> Vec<String> {
+    let definitions = ground.pinned_definitions();
+    let odd = definitions.iter().filter_map(|(name, definition)| {
+        let (server, tool) = name.split_once("__")?;
+        let word = ground.file().operation_of(&terms::ServerName::new(server).ok()?, tool)?;
+        let graver = guards::operation::hint(definition.as_object()?)?;
+        (word < graver).then(|| format!("{name} ({} by your word, {} by its own)", word.as_str(), graver.as_str()))
+    });
+    odd.take(12).collect()
 }

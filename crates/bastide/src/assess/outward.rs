@@ -136,7 +136,7 @@ pub async fn inner_addresses(ground: &Ground, steps: &mut Steps) -> Probed {
     );
     recorded(ground, &reached, since, ("inner-address", "tools.http"), steps).await?;
     reached.agent.close().await;
-    super::arguments::guard(ground, terms::Control::ToolsHttp, steps).await
+    super::guarded::guard(ground, terms::Control::ToolsHttp, steps).await
 }
 
 /// What a server tries is counted.

@@ -1,9 +1,11 @@
 //! `policy`: the rules, as sentences and as Cedar, what is odd about them, what a change of them changes, and whether they decide as expected.
 
 mod diff;
+mod replay;
+mod suggest;
 mod test;
 
-pub(super) use diff::known;
+pub(super) use diff::{known, named, word};
 
 use super::configured;
 use crate::outcome::{Common, Failure};
@@ -29,6 +31,14 @@ pub enum Verb {
         - { as: agent:coder, call: files__read_file, expect: allow }\n  \
         - { as: agent:coder, user: ana, call: db__run, arguments: { sql: DROP TABLE t }, expect: refuse }")]
     Test(test::Args),
+    /// Print the least that roles need, learnt from what they used: YAML to paste, with counts and what was never used
+    #[command(after_help = "Examples:\n  bastide policy suggest --since 7d --role coder\n  \
+        bastide policy suggest --since 7d --propose suggested.yaml && bastide policy replay --since 7d --against suggested.yaml --no-change")]
+    Suggest(suggest::Args),
+    /// Decide recorded calls again under another configuration, from the facts in their records, and say what changes
+    #[command(after_help = "Examples:\n  bastide policy replay --since 7d --against proposed.yaml --no-wider\n  \
+        bastide policy replay --since 24h --no-change --json")]
+    Replay(replay::Args),
 }
 
 /// In which form.
@@ -51,6 +61,8 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         Verb::Check(args) => args,
         Verb::Diff(args) => return diff::run(args, common),
         Verb::Test(args) => return test::run(args, common),
+        Verb::Suggest(args) => return suggest::run(args, common),
+        Verb::Replay(args) => return replay::run(args, common),
     };
     let configured = configured(common)?;
     let engine = sources::policy(&configured)?;

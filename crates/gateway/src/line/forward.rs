@@ -3,6 +3,7 @@
 //! The last look at the kill switch is here, as close to the wire as can be; a kill after it stops the call from the other side.
 
 use super::allowance::Allowance;
+use super::decide::Viewer;
 use super::lists;
 use super::parse::Intake;
 use super::record::Recorded;
@@ -213,20 +214,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     let snapshot = Arc::clone(resolved.snapshot());
     let mut deadline = Instant::now() + Duration::from_secs(30);
     let way = match resolved.target() {
-        Target::Initialize => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::initialize(&snapshot, &session, scope)))
-        }
-        Target::Discover => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::discover(&snapshot, &session, scope)))
-        }
+        Target::Initialize => Way::Own(Some(lists::initialize(Viewer::of(resolved.admitted())))),
+        Target::Discover => Way::Own(Some(lists::discover(Viewer::of(resolved.admitted())))),
         Target::Listen(..) => Box::pin(listen(gate, trail, &recorded, &session, &snapshot)).await?,
         Target::Ping => Way::Own(Some(b"{}".to_vec())),
-        Target::List(listing, position) => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::page(gate, &snapshot, &session, scope, *listing, *position)))
-        }
+        Target::List(listing, position) => Way::Own(Some(lists::page(gate, Viewer::of(resolved.admitted()), *listing, *position))),
         Target::NoResources => Way::Own(Some(br#"{"resources":[]}"#.to_vec())),
         Target::Level(level) => {
             session.set_level(*level);
@@ -544,7 +536,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     }
     let method = match resolved.target() {
         Target::Tool(_, item, _) => {
-            object.raw("arguments", canonical).text("name", &item.name);
+            object.raw("arguments", canonical).text("name", item.upstream());
             Method::CallTool
         }
         Target::Prompt(_, item) => {
@@ -586,7 +578,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     let fields = match resolved.target() {
         _ if revision.is_legacy() => Vec::new(),
         Target::Tool(_, item, _) => {
-            let mut fields = era::fields(revision, method, Some(&item.name));
+            let mut fields = era::fields(revision, method, Some(item.upstream()));
             let arguments = params.and_then(|params| params.get("arguments"));
             fields.extend(era::repeated(&item.headers, arguments));
             fields

@@ -3,6 +3,8 @@
 //! A name that meets nothing goes on as [`Target::Absent`], so that it is refused where a forbidden one is, with the same bytes.
 
 use super::admit::Admitted;
+use super::cut::{PAGE, Page};
+use super::decide::Viewer;
 use super::parse::Intake;
 use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
@@ -14,7 +16,6 @@ use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
 use guards::Mismatch;
-use identity::token::Scope;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -116,6 +117,7 @@ pub struct Resolved {
     admitted: Admitted,
     target: Target,
     round: Option<Round>,
+    page: Option<Page>,
 }
 
 impl Resolved {
@@ -125,6 +127,11 @@ impl Resolved {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Where of a resource the client goes on, where it has read its beginning before.
+    pub(super) fn page(&self) -> Option<&Page> {
+        self.page.as_ref()
     }
 
     /// What the client comes back for, where it was asked something before.
@@ -172,18 +179,26 @@ impl Resolved {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<Resolved, Halt> {
     let session = Arc::clone(admitted.session());
     let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
+    let mut page = None;
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
         Intake::Message(Message::Request(request)) => {
             let identified = admitted.parsed().identified();
-            asked(gate, trail, &snapshot, &session, identified.scope(), &identified.framed().arrival().source, request)?
+            match turned(gate, trail, &snapshot, &session, request)? {
+                Some((target, begins)) => {
+                    page = Some(begins);
+                    target
+                }
+                None => asked(gate, trail, Viewer::of(&admitted), &identified.framed().arrival().source, request)?,
+            }
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
         Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.roots = Arc::clone(&server.roots);
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
@@ -192,7 +207,27 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, round })
+    Ok(Resolved { admitted, target, round, page })
+}
+
+/// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
+fn turned(
+    gate: &Gate,
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    session: &Session,
+    request: &Request,
+) -> Result<Option<(Target, Page)>, Halt> {
+    let uri = request.params().filter(|_| request.method == Method::ReadResource).and_then(|params| params.get("uri")).and_then(Node::text);
+    let Some(sealed) = uri.as_deref().and_then(|uri| uri.strip_prefix(PAGE)) else { return Ok(None) };
+    let opened = gate.cursors.open(sealed, session.id, &snapshot.digest, gate.clock.utc());
+    let Some(Cursor::Page { server, uri, from, digest }) = opened else { return Err(fault(trail, 62, session, request)) };
+    trail.subject = Some(uri.clone());
+    let target = match snapshot.servers.get(&server) {
+        Some(server) if server.pinned.is_ok() => Target::Resource(Arc::clone(server), uri),
+        server => missing(snapshot, server.map(|server| server.name.clone())),
+    };
+    Ok(Some((target, Page { from, digest })))
 }
 
 /// What a request comes back for. One that brings answers and no state is a first one (MCP 2026-07-28, "Multi Round-Trip Requests").
@@ -259,15 +294,8 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
     }
 }
 
-fn asked(
-    gate: &Gate,
-    trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    source: &Source,
-    request: &Request,
-) -> Result<Target, Halt> {
+fn asked(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, source: &Source, request: &Request) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let params = request.params();
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
     Ok(match request.method {
@@ -310,7 +338,7 @@ fn asked(
                 (None, _) => missing(snapshot, located(&session.endpoint, &uri)),
             }
         }
-        Method::ListResources => resources(gate, trail, snapshot, session, scope, request, text("cursor"))?,
+        Method::ListResources => resources(gate, trail, viewer, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, session, request)),
     })
@@ -370,6 +398,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
+    trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)
@@ -480,15 +509,8 @@ fn listen(trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &R
 }
 
 /// Lists of resources are data: one server is asked for one page at a time, in the order of names.
-fn resources(
-    gate: &Gate,
-    trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    request: &Request,
-    cursor: Option<String>,
-) -> Result<Target, Halt> {
+fn resources(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, request: &Request, cursor: Option<String>) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let (from, own) = match cursor {
         None => (None, None),
         Some(cursor) => match gate.cursors.open(&cursor, session.id, &snapshot.digest, gate.clock.utc()) {
@@ -496,7 +518,7 @@ fn resources(
             _ => return Err(fault(trail, 62, session, request)),
         },
     };
-    let mut servers = super::decide::resource_servers(snapshot, session, scope);
+    let mut servers = super::decide::resource_servers(viewer);
     let server = match from {
         None => servers.next(),
         Some(name) => servers.find(|server| server.name == name),
