@@ -6,8 +6,8 @@ use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unbounded,
-    Unpinned,
+    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking,
+    Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};

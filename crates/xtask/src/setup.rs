@@ -10,7 +10,9 @@ pub fn install(root: &Path) -> anyhow::Result<()> {
     let peers = target(root).join("peers");
     std::fs::create_dir_all(&peers)?;
     let mut missing = Vec::new();
-    for (name, install) in [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python), ("sqlite", sqlite), ("postgres", postgres)] {
+    for (name, install) in
+        [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python), ("sqlite", sqlite), ("postgres", postgres)]
+    {
         if let Err(fault) = install(root, &peers).with_context(|| format!("{name} peers")) {
             println!("setup: skipped: {fault:#}");
             missing.push(name);
