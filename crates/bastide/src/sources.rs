@@ -18,7 +18,11 @@ const LOCK_KEY: &str = "keys/lock.pem";
 /// # Errors
 /// [`Failure`] with every problem.
 pub fn policy(configured: &Configured) -> Result<Engine, Failure> {
-    let sources = config::sources(&configured.loaded, &configured.name(), configured.cedar()?);
+    let tools = match lock(configured) {
+        Ok(Lock::Read(lock)) => config::parameters(&lock),
+        Ok(Lock::Absent | Lock::Broken(_)) | Err(_) => policy::Tools::new(),
+    };
+    let sources = policy::Sources { tools, ..config::sources(&configured.loaded, &configured.name(), configured.cedar()?) };
     Engine::compile(sources).map_err(|problems| Failure::usage(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 

@@ -72,7 +72,8 @@ pub enum Locked {
 /// [`Unfit`].
 pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
     let file = &loaded.file;
-    let policy = policy::Engine::compile(crate::sources::sources(loaded, name, cedar)).map_err(Unfit::Policy)?;
+    let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
+    let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
     let rules = detect::Rules::built_in()?;
     Ok(Snapshot {
@@ -87,12 +88,24 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     })
 }
 
-/// What is in force, with the pins of another lock: nothing else of it changes.
+/// What is in force, with the pins of another lock: nothing else of it changes, but that policies are checked against the arguments that tools have now.
 ///
 /// # Errors
 /// [`Unfit`].
 pub fn repinned(loaded: &Loaded, in_force: &Snapshot, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
-    Ok(Snapshot { servers: servers(loaded, locked, now)?, ..in_force.clone() })
+    let policy = match in_force.policy.with_tools(tools(locked)).map_err(Unfit::Policy)? {
+        None => Arc::clone(&in_force.policy),
+        Some(policy) => Arc::new(policy),
+    };
+    Ok(Snapshot { servers: servers(loaded, locked, now)?, policy, ..in_force.clone() })
+}
+
+/// What policies may say of the arguments of tools.
+fn tools(locked: &Locked) -> policy::Tools {
+    match locked {
+        Locked::Read(lock) => crate::parameters::parameters(lock),
+        Locked::Unverified => policy::Tools::new(),
+    }
 }
 
 fn servers(loaded: &Loaded, locked: &Locked, now: Utc) -> Result<BTreeMap<ServerName, Arc<Server>>, Unfit> {

@@ -2,6 +2,7 @@
 
 use crate::compile::{self, Compiled, Parts};
 use crate::digest::digest;
+use crate::kept::Kept;
 use crate::model::{ANYTHING, ARGUMENTS, Model, Reads};
 use crate::place::Problem;
 use crate::role::{Kind, Role};
@@ -9,7 +10,7 @@ use crate::slice::Index;
 use crate::unknown::without;
 use crate::{
     Action, Arguments, Circumstances, Effect, Facts, Judgement, Obligation, Question, Reason, Rule, Situation, Sources, Strict, Subject,
-    Transport, Verdict, Wait,
+    Tools, Transport, Verdict, Wait,
 };
 use cedar_policy::{Authorizer, PolicySet};
 use std::collections::{BTreeSet, HashMap};
@@ -19,9 +20,9 @@ use std::sync::{Arc, OnceLock};
 use terms::{Label, Name, Operation, Principal, ServerName, Workload};
 
 /// The most answers of Cedar that are kept.
-const HEARD: u64 = 16_384;
+const HEARD: usize = 16_384;
 /// The most policy sets that are kept, one for each set of policies that can apply together.
-const SLICES: u64 = 4_096;
+const SLICES: usize = 4_096;
 /// The longest name or URI that is judged, in bytes; longer ones are refused.
 const LONGEST: usize = 4_096;
 /// The longest that an answer is kept for, in bytes: names that a peer makes up do not fill the memory.
@@ -42,11 +43,13 @@ pub struct Engine {
     by_id: HashMap<Arc<str>, usize>,
     index: Index,
     authorizer: Authorizer,
-    heard: moka::sync::Cache<Key, Heard>,
-    slices: moka::sync::Cache<Vec<usize>, Arc<Slice>>,
+    heard: Kept<Key, Heard>,
+    slices: Kept<Vec<usize>, Arc<Slice>>,
     /// The obligations of an allow that has no others, by clearance.
     plain: [Arc<[Obligation]>; LABELS.len()],
     digest: [u8; 32],
+    /// What it was compiled of, where that depends on the approved tools.
+    sources: Option<Box<Sources>>,
 }
 
 /// The labels, from the lowest.
@@ -146,6 +149,7 @@ impl Engine {
     pub fn compile(sources: Sources) -> Result<Self, Vec<Problem>> {
         let digest = digest(&sources);
         let servers = sources.servers.clone();
+        let kept = (!sources.cedar.is_empty()).then(|| Box::new(sources.clone()));
         let Parts { model, roles, rules } = compile::compile(sources)?;
         let (mut by_agent, mut by_user): (HashMap<String, Vec<usize>>, HashMap<String, Vec<usize>>) = Default::default();
         let mut by_rest = Vec::new();
@@ -175,11 +179,23 @@ impl Engine {
             by_user,
             by_rest,
             authorizer: Authorizer::new(),
-            heard: moka::sync::Cache::new(HEARD),
-            slices: moka::sync::Cache::new(SLICES),
+            heard: Kept::new(HEARD),
+            slices: Kept::new(SLICES),
             plain: LABELS.map(|label| Arc::from([Obligation::Clearance(label)])),
             digest,
+            sources: kept,
         })
+    }
+
+    /// The same rules where the approved tools are `tools`; none where that makes no difference.
+    ///
+    /// # Errors
+    /// As [`Engine::compile`]: a policy may not fit what a tool has become.
+    pub fn with_tools(&self, tools: Tools) -> Result<Option<Self>, Vec<Problem>> {
+        match &self.sources {
+            Some(sources) if sources.tools != tools => Self::compile(Sources { tools, ..(**sources).clone() }).map(Some),
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// SHA-256 of the sources: two engines of one digest decide alike.
@@ -334,7 +350,7 @@ impl Engine {
         let slice = self.slice(policies)?;
         let heard = self.ask(facts, held, &slice)?;
         if let Some(key) = key.filter(|_| !slice.reads.changes()) {
-            self.heard.insert(key, heard.clone());
+            self.heard.put(key, heard.clone());
         }
         Some(heard)
     }
@@ -360,7 +376,7 @@ impl Engine {
         let reads = Reads::of(&found)?;
         let slice =
             Arc::new(Slice { set: PolicySet::from_policies(found).ok()?, reads, early: OnceLock::new(), earliest: OnceLock::new() });
-        self.slices.insert(policies, slice.clone());
+        self.slices.put(policies, slice.clone());
         Some(slice)
     }
 

@@ -17,6 +17,7 @@ mod explain;
 mod facts;
 mod glob;
 mod hours;
+mod kept;
 mod limit;
 mod member;
 mod model;

@@ -164,6 +164,11 @@ impl Reads {
         self.whole || self.names.contains(name)
     }
 
+    /// Whether an attribute is read whose name begins with one of these.
+    pub(crate) fn begins(&self, starts: &[String]) -> bool {
+        self.names.iter().any(|name| starts.iter().any(|start| name.starts_with(start)))
+    }
+
     /// Whether arguments are read.
     pub(crate) fn arguments(&self) -> bool {
         self.has("arguments")

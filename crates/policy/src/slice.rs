@@ -5,8 +5,9 @@
 use crate::compile::Compiled;
 use crate::role::Role;
 use crate::rule::Origin;
-use crate::{Action, Effect, Facts, Holds, Pattern, Subject};
+use crate::{Action, Effect, Facts, Glob, Holds, Pattern, Subject};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use terms::{Name, Principal};
 
@@ -18,7 +19,7 @@ enum Who {
     User(String),
 }
 
-/// The entries of one role for one server, by what must hold of the subject's name.
+/// Rules of one scope, by what must hold of the subject's name.
 #[derive(Debug, Default)]
 struct Shelf {
     /// Nothing.
@@ -31,26 +32,23 @@ struct Shelf {
 }
 
 impl Shelf {
-    fn put(&mut self, at: usize, pattern: &Pattern) {
-        match pattern {
-            Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob) if glob.is_exact() => {
+    fn put(&mut self, at: usize, name: Option<&Glob>) {
+        match name {
+            Some(glob) if glob.is_exact() => {
                 self.exact.entry(glob.as_str().to_owned()).or_default().push(at);
             }
-            Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob) if !glob.prefix().is_empty() => {
+            Some(glob) if !glob.prefix().is_empty() => {
                 if !self.lengths.contains(&glob.prefix().len()) {
                     self.lengths.push(glob.prefix().len());
                 }
                 self.starts.entry(glob.prefix().to_owned()).or_default().push(at);
             }
-            Pattern::Everything
-            | Pattern::Tool(_)
-            | Pattern::Kind(..)
-            | Pattern::Prompt(_)
-            | Pattern::Resource(_)
-            | Pattern::Question(_) => {
-                self.any.push(at);
-            }
+            Some(_) | None => self.any.push(at),
         }
+    }
+
+    fn all(&self) -> impl Iterator<Item = usize> + '_ {
+        self.any.iter().chain(self.exact.values().flatten()).chain(self.starts.values().flatten()).copied()
     }
 
     fn take<'a>(&'a self, name: &'a str) -> impl Iterator<Item = usize> + 'a {
@@ -62,38 +60,40 @@ impl Shelf {
 /// The Cedar policies for one server, or for all, by whom their scope is for.
 #[derive(Debug, Default)]
 struct Scope {
-    anyone: Vec<usize>,
-    roles: HashMap<String, Vec<usize>>,
-    agents: HashMap<String, Vec<usize>>,
-    users: HashMap<String, Vec<usize>>,
+    anyone: Shelf,
+    roles: HashMap<String, Shelf>,
+    agents: HashMap<String, Shelf>,
+    users: HashMap<String, Shelf>,
 }
 
 impl Scope {
-    fn put(&mut self, at: usize, who: Who) {
+    fn put(&mut self, at: usize, who: Who, name: Option<&Glob>) {
         match who {
             Who::Anyone => &mut self.anyone,
             Who::Role(name) => self.roles.entry(name).or_default(),
             Who::Agent(name) => self.agents.entry(name).or_default(),
             Who::User(name) => self.users.entry(name).or_default(),
         }
-        .push(at);
+        .put(at, name);
     }
 
-    fn take<'a>(&'a self, principal: &'a Principal, roles: impl Iterator<Item = &'a str> + 'a) -> impl Iterator<Item = usize> + 'a {
+    fn shelves<'a>(&'a self, principal: &Principal, roles: impl Iterator<Item = &'a str> + 'a) -> impl Iterator<Item = &'a Shelf> + 'a {
         let user = principal.user.as_ref().and_then(|user| self.users.get(user.as_str()));
         let roles = roles.filter_map(|role| self.roles.get(role));
-        let named = [self.agents.get(principal.agent.as_str()), user].into_iter().flatten().chain(roles).flatten();
-        self.anyone.iter().chain(named).copied()
+        [Some(&self.anyone), self.agents.get(principal.agent.as_str()), user].into_iter().flatten().chain(roles)
     }
 }
 
-/// What the scope of a policy demands beside the principal and the server.
+/// What a policy demands beside the principal and the server, in its scope and at the very beginning of its condition: where that does not hold,
+/// nothing else of it is looked at, by Cedar neither.
 #[derive(Debug)]
 struct Demand {
     /// One of these actions; `None` for any.
     actions: Option<Vec<String>>,
     /// This subject.
     subject: Option<(String, String)>,
+    /// A subject of such a name.
+    name: Option<Glob>,
 }
 
 impl Demand {
@@ -108,7 +108,7 @@ impl Demand {
             ResourceConstraint::Eq(uid) => Some((uid.type_name().basename().to_owned(), id(uid))),
             ResourceConstraint::Any | ResourceConstraint::In(_) | ResourceConstraint::Is(_) | ResourceConstraint::IsIn(_, _) => None,
         };
-        Self { actions, subject }
+        Self { actions, subject, name: policy.to_json().ok().and_then(|json| first(&json)) }
     }
 
     fn met(&self, action: Action, server: &str, subject: Subject<'_>) -> bool {
@@ -118,7 +118,33 @@ impl Demand {
         };
         self.actions.as_ref().is_none_or(|actions| actions.iter().any(|one| one == action.as_str()))
             && self.subject.as_ref().is_none_or(named)
+            && self.name.as_ref().is_none_or(|glob| glob.matches(subject.name()))
     }
+}
+
+/// The glob that a name must fit, where a policy begins with `when { resource.name like "…" && …`, or with `==`.
+fn first(policy: &Value) -> Option<Glob> {
+    let condition = policy.get("conditions")?.get(0).filter(|condition| condition.get("kind").and_then(Value::as_str) == Some("when"))?;
+    let mut test = condition.get("body")?;
+    while let Some(both) = test.get("&&") {
+        test = both.get("left")?;
+    }
+    let is_name = |expression: &Value| {
+        let access = expression.get(".");
+        let of = |key: &str| access.and_then(|access| access.get(key));
+        of("attr").and_then(Value::as_str) == Some("name") && of("left") == Some(&json!({ "Var": "resource" }))
+    };
+    if let Some(like) = test.get("like") {
+        let letters = like.get("pattern")?.as_array()?.iter().map(|letter| match letter {
+            Value::String(wildcard) if wildcard == "Wildcard" => Some("*"),
+            // A star that is meant as one has no place in a glob.
+            literal => literal.get("Literal").and_then(Value::as_str).filter(|text| !text.contains('*')),
+        });
+        return like.get("left").filter(|left| is_name(left)).and_then(|_| Glob::new(&letters.collect::<Option<String>>()?).ok());
+    }
+    let equal = test.get("==")?;
+    let name = equal.get("right")?.get("Value")?.as_str().filter(|text| !text.contains('*'))?;
+    equal.get("left").filter(|left| is_name(left)).and_then(|_| Glob::new(name).ok())
 }
 
 /// The index of an engine's rules.
@@ -143,7 +169,7 @@ impl Index {
                     let shelves = index.entries.entry(server.as_str().to_owned()).or_default();
                     shelves.resize_with(roles.len(), || None);
                     if let Some(shelf) = positions.get(role).and_then(|role| shelves.get_mut(*role)) {
-                        shelf.get_or_insert_default().put(at, pattern);
+                        shelf.get_or_insert_default().put(at, name(pattern));
                     }
                 }
                 (Origin::Cedar, Some(policy)) => {
@@ -151,8 +177,9 @@ impl Index {
                         Some(server) => index.here.entry(server).or_default(),
                         None => &mut index.anywhere,
                     };
-                    scope.put(at, who(&policy.principal_constraint()));
-                    index.demands.insert(at, Demand::of(policy));
+                    let demand = Demand::of(policy);
+                    scope.put(at, who(&policy.principal_constraint()), demand.name.as_ref());
+                    index.demands.insert(at, demand);
                 }
                 (Origin::Cedar, None) => {}
             }
@@ -184,7 +211,8 @@ impl Index {
     /// The Cedar policies that can apply to `facts` of a principal in `roles`, in order of position.
     pub(crate) fn policies<'a>(&'a self, facts: &'a Facts<'_>, roles: impl Iterator<Item = &'a str> + Clone + 'a) -> Vec<usize> {
         let scopes = self.here.get(facts.server.as_str()).into_iter().chain([&self.anywhere]);
-        let found = scopes.flat_map(|scope| scope.take(facts.principal, roles.clone()));
+        let shelves = scopes.flat_map(|scope| scope.shelves(facts.principal, roles.clone()));
+        let found = shelves.flat_map(|shelf| shelf.take(facts.subject.name()));
         let mut found: Vec<usize> = found
             .filter(|at| self.demands.get(at).is_none_or(|demand| demand.met(facts.action, facts.server.as_str(), facts.subject)))
             .collect();
@@ -199,7 +227,15 @@ impl Index {
         let listed = |role: &usize| shelves.get(*role).is_some_and(Option::is_some);
         let permits = |at: usize| rules.get(at).is_some_and(|compiled| compiled.rule.effect != Effect::Forbid);
         let mut scopes = self.here.get(server).into_iter().chain([&self.anywhere]);
-        held.iter().any(listed) || scopes.any(|scope| scope.take(principal, roles.iter().copied()).any(permits))
+        held.iter().any(listed) || scopes.any(|scope| scope.shelves(principal, roles.iter().copied()).any(|shelf| shelf.all().any(permits)))
+    }
+}
+
+/// What must hold of a name for an entry.
+const fn name(pattern: &Pattern) -> Option<&Glob> {
+    match pattern {
+        Pattern::Tool(glob) | Pattern::Prompt(glob) => Some(glob),
+        Pattern::Everything | Pattern::Resource(_) | Pattern::Question(_) => None,
     }
 }
 
@@ -227,5 +263,33 @@ fn server(scope: &ResourceConstraint) -> Option<String> {
         "Server" => Some(id.to_owned()),
         "Tool" | "Prompt" | "Resource" | "Method" | "Question" => id.split_once('/').map(|(server, _)| server.to_owned()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_first_test_of_a_policy_is_looked_at_beforehand() {
+        let glob = |condition: &str| {
+            let policy: Policy = format!("forbid (principal, action, resource) {condition};").parse().unwrap();
+            first(&policy.to_json().unwrap()).map(|glob| glob.to_string())
+        };
+        assert_eq!(glob(r#"when { resource.name like "*secret*" }"#).as_deref(), Some("*secret*"));
+        assert_eq!(glob(r#"when { resource.name == "a" && context has user && context.user == "b" } when { true }"#).as_deref(), Some("a"));
+        for other in [
+            r#"when { context.user == "b" && resource.name like "a" }"#,
+            r#"when { resource.name like "a" || context.user == "b" }"#,
+            r#"unless { resource.name like "a" }"#,
+            r#"when { true } when { resource.name like "a" }"#,
+            r#"when { resource.server like "a" }"#,
+            r#"when { resource.name like "a\*" }"#,
+            r#"when { resource.name == "*" }"#,
+            r#"when { !(resource.name like "a") }"#,
+            "",
+        ] {
+            assert_eq!(glob(other), None, "{other}");
+        }
     }
 }

@@ -50,6 +50,9 @@ pub struct Check {
     /// Print the compiled Cedar policies, each with the line that it comes from
     #[arg(long, conflicts_with = "as_text")]
     as_cedar: bool,
+    /// Print the Cedar schema that policies are checked against: the approved tools and what their arguments are
+    #[arg(long, conflicts_with_all = ["as_text", "as_cedar"])]
+    schema: bool,
 }
 
 /// Does it. The answer is no when the rules do not compile; what is odd is a warning.
@@ -67,10 +70,11 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
     let configured = configured(common)?;
     let engine = sources::policy(&configured)?;
     let notices = engine.check(&sources::inventory(&configured));
-    let print = match (args.as_text, args.as_cedar) {
-        (true, _) => Some(("text", engine.as_text())),
-        (_, true) => Some(("cedar", engine.as_cedar())),
-        (false, false) => None,
+    let print = match (args.as_text, args.as_cedar, args.schema) {
+        (true, ..) => Some(("text", engine.as_text())),
+        (_, true, _) => Some(("cedar", engine.as_cedar())),
+        (.., true) => Some(("schema", engine.schema().to_owned())),
+        (false, false, false) => None,
     };
     let list: Vec<_> = notices
         .iter()
