@@ -624,11 +624,14 @@ fn case(chance: &mut Chance, allowed: &[&'static str]) -> Case {
 /// What is wrong with one run.
 fn fault(run: &Value, allowed: &[&str], only: Option<&str>) -> Option<String> {
     // A compressor that an option of tar stands for is started through a shell, by tar's own words.
+    // So is the other side of a repository by git's.
     let own = |record: &&Value| {
         let word = |at: usize| record["words"][at].as_str().unwrap_or_default();
         let packs =
             ["gzip", "bzip2", "xz", "lzip", "lzma", "lzop", "zstd", "compress"].contains(&word(2).split(' ').next().unwrap_or_default());
-        allowed.contains(&"tar") && matches!(word(0), "sh" | "/bin/sh") && word(1) == "-c" && packs
+        let fetches = word(2).starts_with("git-upload-pack '") || word(2).starts_with("git-receive-pack '");
+        allowed.contains(&"git") && matches!(word(0), "sh" | "/bin/sh") && word(1) == "-c" && fetches
+            || allowed.contains(&"tar") && matches!(word(0), "sh" | "/bin/sh") && word(1) == "-c" && packs
             || allowed.contains(&"tar") && word(0) == "gzip" && word(2).is_empty()
     };
     let records: Vec<&Value> = run["records"].as_array().into_iter().flatten().filter(|record| !own(record)).collect();

@@ -260,7 +260,8 @@ fn fault(said: &Value, columns: bool) -> Option<String> {
         let fits = match text(0) {
             "SQLITE_SELECT" | "SQLITE_RECURSIVE" => true,
             "SQLITE_READ" => {
-                let made = matches!(lower.as_str(), "json_each" | "json_tree");
+                // What a query itself names has no database.
+                let made = matches!(lower.as_str(), "json_each" | "json_tree") || (one[3].is_null() && text(2).is_empty());
                 let listed = made
                     || matches!(lower.as_str(), "orders" | "customers")
                     || (lower.is_empty() && text(2).is_empty())
@@ -299,9 +300,9 @@ fn sqlite_does_nothing_else() {
     let policies = [(guard(&["orders", "customers"]), false), (guard(&["orders(id, total)", "customers"]), true)];
     let (grammar, mut chance, mut tally) = (grammar(), Chance::new(0x73_716c_6974), Tally::default());
     let mut ran = 0;
-    while tally.cases < cases() / 2 {
+    while tally.cases < cases() {
         let mut allowed = Vec::new();
-        while allowed.len() < 300 && tally.cases < cases() / 2 {
+        while allowed.len() < 300 && tally.cases < cases() {
             let (text, (guard, columns)) = (grammar.statement(&mut chance), &policies[tally.cases % 2]);
             tally.cases += 1;
             if let Ok(judged) = guard.judge_text(&text, &Lexical) {

@@ -13,10 +13,10 @@ pub(super) fn check(path: &str) -> Result<(), Reason> {
     refuse([first, second].iter().all(|letter| letter.is_some_and(|letter| separators.contains(&letter))), Reason::PathShare)?;
     refuse(first.is_some_and(|letter| letter.is_ascii_alphabetic()) && second == Some(':'), Reason::PathDrive)?;
     refuse(is_address(path), Reason::PathAddress)?;
+    refuse(path.contains(":$"), Reason::PathStream)?;
     refuse(has_variable(path), Reason::PathVariable)?;
     for name in path.split(separators) {
         refuse(is_device(name), Reason::PathDevice)?;
-        refuse(name.contains(":$"), Reason::PathStream)?;
     }
     refuse(path.contains('{') && path.contains(',') && path.contains(".."), Reason::PathVariable)
 }
