@@ -5,15 +5,18 @@
 
 mod access;
 mod agent;
+mod arguments;
 mod canaries;
 mod confinement;
 mod fuzzing;
+mod guarded;
 mod ground;
 mod identity;
 mod limits;
 mod log;
 mod network;
 mod outward;
+mod pages;
 mod probe;
 mod progress;
 mod runtime;

@@ -11,6 +11,7 @@ use gateway::doors::{Contents, Credentials};
 use gateway::forensics::Forensics;
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
+use gateway::withheld::Withheld;
 use identity::token::{Issuer, SigningKey, Verifier};
 use identity::{Revocations, Tokens};
 use policy::CedarSource;
@@ -31,6 +32,8 @@ pub const LOCK: &str = "bastide.lock";
 const MOST_BYTES: u64 = 64 << 20;
 /// The folder of installed packages, in the state folder.
 pub const PACKAGES: &str = "packages";
+/// The folder of the state in which what was taken out of answers is kept.
+pub const WITHHELD: &str = "withheld";
 
 /// The file and where it is.
 #[derive(Clone)]
@@ -335,6 +338,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::clone(&contents),
         forensics: Forensics::at(store.folder().path().join("forensics")),
+        withheld: Withheld::at(store.folder().path().join(WITHHELD)),
         resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);

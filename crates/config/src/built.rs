@@ -59,15 +59,14 @@ rows! {
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
     "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
-    "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
-    "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
     "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
     "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";
     "inspect.pii.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { pii: { action: tokenise } }";
     "inspect.pii.custom" Filled, "leave `custom` empty", "inspect: { pii: { custom: [{ name: employee-id, pattern: 'E-\\d{6}' }] } }";
     "inspect.injection.action" Not(&["flag"]), "write `action: flag`", "inspect: { injection: { action: fence } }";
-    "inspect.errors.action" Not(&["flag"]), "write `action: flag`", "inspect: { errors: { action: redact } }";
+    "inspect.errors.action" Not(&["flag", "redact", "block"]), "use flag, redact or block", "inspect: { errors: { action: mask } }";
+    "inspect.open_text.action" Not(&["flag", "block"]), "use flag or block", "inspect: { open_text: { action: redact } }";
     "inspect.media.images" Not(&["label"]), "write `images: label`", "inspect: { media: { images: refuse } }";
     "inspect.media.audio" Not(&["label"]), "write `audio: label`", "inspect: { media: { audio: refuse } }";
     "audit.siem" Filled, "leave `siem` empty and use `bastide audit export`", "audit: { siem: [{ syslog: \"tls://siem.internal:6514\" }] }";

@@ -2,6 +2,7 @@
 
 mod limit;
 mod server;
+mod split;
 
 pub(crate) use server::sounds_secret;
 
@@ -66,11 +67,17 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     for (name, server) in &file.servers {
         server::check(&mut checks, name, server, path);
         limit::served(&mut checks, ["servers", name.as_str()], &server.limits);
+        let pages = &server.resources;
+        limit::page(&mut checks, &["servers", name.as_str(), "resources"], Some(pages.max), Some(pages.lines));
     }
     roles(&mut checks);
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
         limit::served(&mut checks, ["tools", &key.to_string()], &tool.limits);
+        split::check(&mut checks, key, tool);
+        if let Some(result) = &tool.result {
+            limit::page(&mut checks, &["tools", &key.to_string(), "result"], result.max, result.lines);
+        }
     }
 }
 

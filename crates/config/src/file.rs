@@ -14,9 +14,9 @@ pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use policy::{Member, When};
 pub use role::{Ask, Entry, Hours, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+    Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };
-pub use tool::{Argument, FreeText, GuardKind, JsonType, ResultRule, Tool, ToolKey};
+pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 
 use crate::decode::{Decode, Reader, choice, section};
 use crate::tree::{Node, Value};

@@ -56,6 +56,11 @@ impl Size {
         Self(count.saturating_mul(1 << 20))
     }
 
+    /// `count` times 1,024 bytes.
+    pub const fn kibibytes(count: u64) -> Self {
+        Self(count.saturating_mul(1 << 10))
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0

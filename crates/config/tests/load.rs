@@ -54,8 +54,6 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
         "vault.unlock",
         "roles.coder.ask",
         "roles.coder.grant",
-        "tools.ledger__query.result.max",
-        "tools.ledger__query.result.lines",
         "inspect.pii.custom",
         "inspect.injection.action",
         "inspect.errors.action",

@@ -292,7 +292,7 @@ impl Servers {
     /// Whether what a call is about was put aside because the server changed it.
     pub(crate) fn sets_aside(&self, server: &ServerName, target: &Target) -> bool {
         match target {
-            Target::Tool(_, item, _) => self.is_aside(server, Sort::Tool, &item.name),
+            Target::Tool(_, item, _) => self.is_aside(server, Sort::Tool, item.upstream()),
             Target::Prompt(_, item) => self.is_aside(server, Sort::Prompt, &item.name),
             Target::Completion(_, Reference::Prompt(name)) => self.is_aside(server, Sort::Prompt, name),
             Target::Completion(_, Reference::Template(uri)) => self.is_aside(server, Sort::Template, uri),

@@ -4,6 +4,7 @@ mod accept;
 mod action;
 mod admit;
 mod allowance;
+mod cut;
 mod decide;
 mod enforce;
 mod forward;

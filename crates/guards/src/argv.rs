@@ -412,7 +412,7 @@ impl<'a> Scan<'_, 'a> {
     fn long(&mut self, long: &'a str, next: Option<&'a str>) -> Result<usize, Reason> {
         let (option, value) = long.split_once('=').map_or((long, None), |(option, value)| (option, Some(value)));
         self.refuse_long(option)?;
-        if let (Operands::Script(Language::Sed), "expression") = (self.known.operands, option) {
+        if let (Operands::Script(Language::Sed), true) = (self.known.operands, !option.is_empty() && "expression".starts_with(option)) {
             self.script(value.or(next).unwrap_or_default())?;
             return Ok(usize::from(value.is_none()));
         }
@@ -435,7 +435,7 @@ impl<'a> Scan<'_, 'a> {
     /// An option by its name or by the beginning of it, as GNU programs take it.
     fn refuse_long(&self, option: &str) -> Result<(), Reason> {
         let among = |list: &[&str]| {
-            list.iter().any(|known| known.len() > 1 && (*known == option || (option.len() > 2 && known.starts_with(option))))
+            list.iter().any(|known| known.len() > 1 && (*known == option || (!option.is_empty() && known.starts_with(option))))
         };
         if among(self.known.code) {
             self.policy.may_hold_code()?;

@@ -314,6 +314,11 @@ impl Guards {
         self.guards.get(argument).map(Guard::kind)
     }
 
+    /// Whether one of them tells which kind of operation a call is.
+    pub fn tell(&self) -> bool {
+        self.guards.values().any(|guard| guard.kind().tells())
+    }
+
     /// Whether one of them asks a file system.
     pub fn asks(&self) -> bool {
         self.guards.values().any(|guard| guard.kind() == GuardKind::Files)

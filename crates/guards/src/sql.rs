@@ -5,6 +5,7 @@
 //!
 //! Control: `tools.database`.
 
+mod column;
 mod function;
 mod token;
 mod walk;

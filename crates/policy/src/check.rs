@@ -115,7 +115,7 @@ fn notice(rule: &Rule, why: Why) -> Notice {
 fn unmatched(rule: &Rule, server: &ServerName, pattern: &Pattern, inventory: &Inventory) -> Option<Notice> {
     match pattern {
         Pattern::Everything => (rule.effect == Effect::Allow).then(|| notice(rule, Why::Everything)),
-        Pattern::Tool(glob) => {
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) => {
             let tools = inventory.get(server)?;
             if tools.iter().any(|tool| glob.matches(tool)) {
                 return None;

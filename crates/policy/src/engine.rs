@@ -244,6 +244,11 @@ impl Engine {
         self.servers_in(principal, &Situation::Any)
     }
 
+    /// Whether any role limits anything.
+    pub(crate) const fn is_limited(&self) -> bool {
+        self.limited
+    }
+
     /// The servers at which `principal` might be allowed something when it comes in so.
     pub fn servers_in(&self, principal: &Principal, situation: &Situation<'_>) -> BTreeSet<ServerName> {
         let held = self.positions(principal, situation);
@@ -270,11 +275,6 @@ impl Engine {
         found.sort_unstable();
         found.dedup();
         found
-    }
-
-    /// Whether any role limits anything.
-    pub(crate) const fn is_limited(&self) -> bool {
-        self.limited
     }
 
     /// Decides. Listing, calling and explaining all come here.

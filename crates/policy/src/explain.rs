@@ -72,7 +72,8 @@ fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
     }
     let applies = pattern.matches(facts.subject, facts.action);
     match (roles.contains(role), applies) {
-        (true, true) if when.holds(facts) == Holds::No => Some(Miss::Condition),
+        (true, true) if !pattern.takes(facts.operation) || when.holds(facts) == Holds::No => Some(Miss::Condition),
+        (false, true) if !pattern.takes(facts.operation) => None,
         (true, true) => Some(Miss::Outweighed),
         (false, true) => Some(Miss::Role(role.clone())),
         (true, false) => Some(distance(pattern, facts.subject).map_or(Miss::Kind, |edits| Miss::Name { edits })),
@@ -84,7 +85,7 @@ fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
 fn distance(pattern: &crate::Pattern, subject: Subject<'_>) -> Option<usize> {
     use crate::Pattern;
     match (pattern, subject) {
-        (Pattern::Tool(glob), Subject::Tool(name))
+        (Pattern::Tool(glob) | Pattern::Kind(_, glob), Subject::Tool(name))
         | (Pattern::Prompt(glob), Subject::Prompt(name))
         | (Pattern::Resource(glob), Subject::Resource(name)) => {
             let literal = glob.as_str().replace('*', "");
@@ -92,7 +93,10 @@ fn distance(pattern: &crate::Pattern, subject: Subject<'_>) -> Option<usize> {
             let start: String = name.chars().take(length.min(256)).collect();
             Some(strsim::osa_distance(&literal, &start))
         }
-        (Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_), _) => None,
+        (
+            Pattern::Everything | Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_),
+            _,
+        ) => None,
     }
 }
 

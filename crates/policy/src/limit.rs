@@ -178,7 +178,7 @@ pub trait Meters: Send + Sync {
 }
 
 impl Engine {
-    /// The roles of `principal` that limit something, each with its limits. All must hold.
+    /// The roles of `principal`, from wherever it comes, that limit something, each with its limits. All must hold.
     pub fn limits_of(&self, principal: &Principal) -> impl Iterator<Item = (&Name, &crate::Limits)> {
         let held = self.is_limited().then(|| self.held(principal, &Situation::Any)).into_iter().flatten();
         held.map(|role| (&role.source.name, &role.source.limits)).filter(|(_, limits)| !limits.is_none())

@@ -87,12 +87,22 @@ fn listed(lists: &[ServerEntries]) -> String {
 fn thing(entry: &str) -> String {
     match Pattern::new(entry) {
         Ok(Pattern::Everything) => "everything".to_owned(),
+        Ok(Pattern::Kind(kind, glob)) if glob.as_str() == "*" => format!("all that {}", verb(kind)),
+        Ok(Pattern::Kind(kind, glob)) => format!("{glob} as far as it {}", verb(kind)),
         Ok(Pattern::Prompt(glob)) if glob.as_str() == "*" => "all prompts".to_owned(),
         Ok(Pattern::Prompt(glob)) => format!("the prompts {glob}"),
         Ok(Pattern::Resource(glob)) if glob.as_str() == "*" => "all resources".to_owned(),
         Ok(Pattern::Resource(glob)) => format!("the resources {glob}"),
         Ok(Pattern::Question(question)) => format!("{} questions", question.as_str()),
         Ok(Pattern::Tool(_)) | Err(_) => entry.to_owned(),
+    }
+}
+
+const fn verb(kind: terms::Operation) -> &'static str {
+    match kind {
+        terms::Operation::Read => "reads",
+        terms::Operation::Write => "writes",
+        terms::Operation::Delete => "deletes",
     }
 }
 

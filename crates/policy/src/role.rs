@@ -8,7 +8,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use terms::{Name, Principal, ServerName};
+use terms::{Name, Operation, Principal, ServerName};
 
 /// The most roles, the most members of one, the most entries of one.
 const MOST: usize = 10_000;
@@ -143,7 +143,7 @@ fn entries(role: &RoleSource, effect: Effect, list: &ServerEntries, rules: &mut 
                 continue;
             }
         };
-        let named = matches!(&pattern, Pattern::Tool(glob) if glob.is_exact());
+        let named = matches!(&pattern, Pattern::Tool(glob) | Pattern::Kind(_, glob) if glob.is_exact());
         if entry.when.reads_arguments() && !named {
             problems.push(Problem::new(&entry.place, "a condition on arguments is for tools that are named in full, without *"));
             continue;
@@ -167,6 +167,12 @@ pub(crate) fn permit(id: &str, role: &Name, server: &ServerName, pattern: &Patte
     let (action, condition) = match pattern {
         Pattern::Everything => ("action", None),
         Pattern::Tool(glob) => ("action == Action::\"call\"", Some(like(glob))),
+        Pattern::Kind(kind, glob) => {
+            // What no kind is known of counts as the gravest.
+            let otherwise = *kind == Operation::Delete;
+            let is = format!("(if context has operation then context.operation == {} else {otherwise})", quote(kind.as_str()));
+            ("action == Action::\"call\"", Some(format!("{} && {is}", like(glob))))
+        }
         Pattern::Prompt(glob) => ("action == Action::\"get\"", Some(like(glob))),
         Pattern::Resource(glob) => {
             let named = format!("(action == Action::\"list\" || {})", like(glob));
@@ -175,8 +181,10 @@ pub(crate) fn permit(id: &str, role: &Name, server: &ServerName, pattern: &Patte
         Pattern::Question(question) => ("action == Action::\"question\"", Some(format!("resource.name == {}", quote(question.as_str())))),
     };
     let tool = match pattern {
-        Pattern::Tool(glob) if glob.is_exact() => Some(shown(server, glob.as_str())),
-        Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => None,
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) if glob.is_exact() => Some(shown(server, glob.as_str())),
+        Pattern::Everything | Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => {
+            None
+        }
     };
     let all: Vec<String> = condition.into_iter().chain(when.as_cedar(tool.as_deref())).collect();
     let when = if all.is_empty() { String::new() } else { format!("\nwhen {{ {} }}", all.join(" && ")) };

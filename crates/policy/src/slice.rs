@@ -199,7 +199,9 @@ impl Index {
         of_roles.flat_map(|shelf| shelf.take(facts.subject.name())).filter_map(|at| rules.get(at)).filter(|compiled| {
             match &compiled.rule.origin {
                 Origin::Entry { pattern, when, .. } => {
-                    pattern.matches(facts.subject, facts.action) && (when.is_empty() || when.holds(facts) != Holds::No)
+                    pattern.matches(facts.subject, facts.action)
+                        && pattern.takes(facts.operation)
+                        && (when.is_empty() || when.holds(facts) != Holds::No)
                 }
                 Origin::Cedar => false,
             }

@@ -36,7 +36,7 @@ pub struct ServerEntries {
     pub server: ServerName,
     /// Where its name stands.
     pub place: Place,
-    /// Globs on tool names, `prompt:GLOB`, `resource:GLOB`, `question:sampling|elicitation|roots`, or `*` for everything.
+    /// Globs on tool names, `read:GLOB`, `write:GLOB`, `delete:GLOB`, `prompt:GLOB`, `resource:GLOB`, `question:sampling|elicitation|roots`, or `*` for everything.
     pub entries: Vec<Entry>,
 }
 

@@ -128,7 +128,11 @@ codes! {
     ArgumentMismatch: AccessArgumentSchemas / "mismatch", Peer, "The argument {} does not fit what the tool accepts.", "Correct it as the tool's schema says.";
     ArgumentConstraint: AccessArgumentSchemas / "constraint", Policy, "The argument {} is outside what is allowed here.", "Do not try other values. Tell the user the reference.";
     SchemaFault: AccessArgumentSchemas / "fault", Unavailable, "The arguments could not be checked.", ASK;
+    OpenText: AccessArgumentPolicies / "open-text", Policy, "The argument {} may hold any text, and the tool can change something.", "Leave it out, or tell the user the reference: the argument has to be bounded or marked as free text.";
     GuardUnfit: AccessArgumentPolicies / "unfit", Policy, "The argument {} is not of a kind that its guard can judge.", "Correct it as the tool's schema says.";
+    OperationOther: AccessOperations / "other", Policy, "The call would do another kind of operation than this tool is for.", "Use the tool for that kind, if one is listed.";
+    OperationUntold: AccessOperations / "untold", Policy, "Which kind of operation the call is cannot be told.", "Give the argument that says it, as the tool's schema has it.";
+    OperationDenied: AccessOperations / "denied", Policy, "This kind of operation is not allowed for this caller with this tool.", "Do not retry unless the user says that it was allowed. Tell the user the reference.";
     Smuggled: IntentSmuggling / "flag", Policy, "The argument {} would change how calls are checked or approved.", "Leave it out. Do not try other spellings.";
     ProcessProgram: ToolsProcess / "program", Policy, "The command in {} starts a program that is not open to this tool.", "Use one of the programs that the tool was given.";
     ProcessShell: ToolsProcess / "shell", Policy, "The command in {} holds what a shell would act on.", "Give one plain command, or its words as a list: no operators, variables, patterns or redirections.";
@@ -161,7 +165,10 @@ codes! {
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
+    ResourceLarge: DataResources / "large", Policy, "It is larger than {} bytes, and no part of it can stand for the whole.", "Ask for less at once.";
+    ResourceChanged: DataResources / "changed", Unavailable, "The resource changed while it was read.", "Read it from its beginning.";
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
+    ErrorsBlocked: DataErrors / "blocked", Policy, "It holds what tells of the machine behind the server.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
     Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
     ServerClearance: DataLabels / "server", Policy, "The data is above what this server may be sent.", ASK;

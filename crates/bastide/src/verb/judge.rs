@@ -68,7 +68,8 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         _ => None,
     };
     if let Some(Ok(item)) = &tool {
-        (facts.operation, facts.label) = (item.operation, Some(item.label));
+        let told = arguments.and_then(|arguments| item.operation_of(arguments).ok());
+        (facts.operation, facts.label) = (told.unwrap_or(item.operation), Some(item.label));
     }
     let verdict = snapshot.policy.decide(&facts);
     let refused = |verdict: &Verdict| verdict.code().map(|code| Fault { code, detail: None });

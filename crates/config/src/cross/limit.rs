@@ -2,7 +2,7 @@
 
 use super::Checks;
 use crate::file::{Limits, Served};
-use crate::unit::{Amount, Rate, Several, Unit};
+use crate::unit::{Amount, Rate, Several, Size, Unit};
 use std::collections::BTreeSet;
 
 /// The limits of the role `name`.
@@ -38,6 +38,17 @@ pub(super) fn served(checks: &mut Checks<'_>, owner: [&str; 2], limits: &Served)
     some(checks, &path, "inflight", limits.each.inflight);
 }
 
+/// The least bytes of a page: a character has up to four.
+const LEAST_PAGE: u64 = 1 << 10;
+
+/// How much is given at once of what stands at `path`.
+pub(super) fn page(checks: &mut Checks<'_>, path: &[&str], max: Option<Size>, lines: Option<u32>) {
+    if max.is_some_and(|max| max.bytes() < LEAST_PAGE) {
+        checks.misfit(&[path, &["max"]].concat(), format!("{}.max is at least 1KiB", path.join(".")));
+    }
+    some(checks, path, "lines", lines);
+}
+
 fn rates(checks: &mut Checks<'_>, path: &[&str], key: &str, rates: &Several<Rate>) {
     nothing(checks, path, key, rates.0.iter().any(|rate| rate.count == 0));
     once(checks, path, key, rates.0.iter().map(|rate| rate.per));
@@ -54,7 +65,7 @@ fn some(checks: &mut Checks<'_>, path: &[&str], key: &str, count: Option<u32>) {
 
 fn nothing(checks: &mut Checks<'_>, path: &[&str], key: &str, is_nothing: bool) {
     if is_nothing {
-        let message = format!("{}.{key} must be more than nothing; remove the role's `allow` to allow none", path.join("."));
+        let message = format!("{}.{key} must be more than nothing; what is to be closed stands in no `allow`", path.join("."));
         checks.misfit(&[path, &[key]].concat(), message);
     }
 }

@@ -7,7 +7,7 @@ use policy::{Member, When};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use terms::{Label, ServerName};
+use terms::{Label, Operation, ServerName};
 
 section! {
     /// A named set of permissions.
@@ -48,6 +48,8 @@ pub enum Entry {
     Everything,
     /// A glob on bare tool names.
     Tool(String),
+    /// `read:GLOB`, `write:GLOB`, `delete:GLOB`: calls of one kind.
+    Kind(Operation, String),
     /// `prompt:GLOB`
     Prompt(String),
     /// `resource:GLOB`
@@ -75,6 +77,7 @@ impl fmt::Display for Entry {
         match self {
             Self::Everything => out.write_str("*"),
             Self::Tool(glob) => out.write_str(glob),
+            Self::Kind(kind, glob) => write!(out, "{}:{glob}", kind.as_str()),
             Self::Prompt(glob) => write!(out, "prompt:{glob}"),
             Self::Resource(glob) => write!(out, "resource:{glob}"),
             Self::Question(question) => write!(out, "question:{}", question.as_str()),
@@ -97,6 +100,9 @@ impl FromStr for Entry {
             return Ok(Self::Everything);
         }
         match text.split_once(':') {
+            Some(("read", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Read, glob)),
+            Some(("write", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Write, glob)),
+            Some(("delete", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Delete, glob)),
             Some(("prompt", rest)) => glob(rest).map(Self::Prompt),
             Some(("resource", rest)) => glob(rest).map(Self::Resource),
             Some(("question", rest)) => {
@@ -122,7 +128,11 @@ impl Decode for Entry {
 }
 
 fn plain(node: &Node, reader: &mut Reader) -> Option<Entry> {
-    parsed(node, reader, "a glob on tool names, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"")
+    parsed(
+        node,
+        reader,
+        "a glob on tool names, read:GLOB, write:GLOB or delete:GLOB, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"",
+    )
 }
 
 /// An entry without a condition.

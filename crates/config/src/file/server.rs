@@ -52,6 +52,8 @@ section! {
         label, "label": Option<Label> = None;
         /// How much may be asked of it, and so of what is behind it.
         limits, "limits": Served = Served::default();
+        /// How much of a resource it gives at once.
+        resources, "resources": Pages = Pages::default();
     }
 }
 
@@ -224,6 +226,16 @@ impl Decode for Reference {
     }
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "string", "pattern": "^vault:[a-z0-9-]{1,32}/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$"})
+    }
+}
+
+section! {
+    /// How much of a resource is given at once: the rest is further pages.
+    defaulted Pages {
+        /// The most bytes.
+        max, "max": Size = Size::kibibytes(256);
+        /// The most lines.
+        lines, "lines": u32 = 10_000;
     }
 }
 

@@ -92,7 +92,8 @@ pub(super) fn blocked(class: Class) -> Code {
         Class::Echo => Code::IsolationEcho,
         Class::Financial => Code::FinancialBlocked,
         Class::Pii => Code::PiiBlocked,
-        Class::Injection | Class::Leak => Code::OutputWithheld,
+        Class::Leak => Code::ErrorsBlocked,
+        Class::Injection => Code::OutputWithheld,
         Class::Unseen => Code::InspectFault,
     }
 }
@@ -107,7 +108,6 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         if let Some(action) = action {
             facts = facts.doing(action);
         }
-        facts.operation = trail.operation;
         facts.label = trail.label;
         facts.arguments = arguments;
         facts.situation = resolved.admitted().moment().situation();
@@ -133,7 +133,7 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         }
         Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
         Target::Tool(server, item, fit) => {
-            let clearance = ask(trail, server, Subject::Tool(&item.name), None)?;
+            let clearance = called(trail, inspected, server, item, fit)?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
@@ -166,6 +166,37 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
             Some(question) => ask(trail, server, Subject::Question(question), None),
             None => Err(trail.refuse(Code::Denied)),
         },
+    }
+}
+
+/// Asks about a call of a tool, as the kind of operation that it is. What is listed for the sake of another kind is no secret: it is refused as that.
+fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item, fit: &Fit) -> Result<terms::Label, Halt> {
+    let resolved = inspected.resolved();
+    let session = resolved.admitted().session();
+    let policy = &resolved.snapshot().policy;
+    let reach = resolved.admitted().parsed().identified().scope();
+    let subject = Subject::Tool(&item.name);
+    // Arguments that do not fit are refused below, by who may use the tool at all.
+    let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
+    let facts =
+        Facts::new(&session.principal, &server.name, subject).arguments(arguments).situation(resolved.admitted().moment().situation());
+    let label = trail.label;
+    let decide = |operation| policy.decide(&Facts { operation, label, ..facts });
+    let possible = item.kinds.possible();
+    let told = matches!(fit, Fit::Fits(_)) && matches!(inspected.guarded(), Guarded::Fit);
+    // Of what is refused for its arguments the kind may not be known: whether it is told so is decided as in a list.
+    let operation = match possible {
+        [_] => trail.operation,
+        _ if told => trail.operation,
+        _ => possible.iter().copied().find(|kind| decide(*kind).shows()).flatten(),
+    };
+    let weighed = weigh(trail, &decide(operation), named(reach, server, subject));
+    match weighed {
+        Err(_) if told && trail.code == Some(Code::Denied) && named(reach, server, subject) => {
+            let listed = possible.iter().any(|kind| decide(*kind).shows());
+            weighed.map_err(|halt| if listed { trail.refuse(Code::OperationDenied) } else { halt })
+        }
+        weighed => weighed,
     }
 }
 
@@ -236,6 +267,11 @@ fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
             trail.cause(&format!("{refused} in `{argument}`"));
             Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
         }
+        Guarded::Open(argument) => {
+            let place = if argument == "?" { String::new() } else { format!("/{argument}") };
+            Err(trail.refuse_with(Code::OpenText, Hole::Argument(Argument::new(&place))))
+        }
+        Guarded::Mistold(why) => Err(trail.refuse(crate::snapshot::mistold(*why))),
         Guarded::Smuggled(smuggled) => {
             trail.cause(&format!("{}: {} at {}", smuggled.reason.as_str(), smuggled.reason.sentence(), smuggled.pointer));
             Err(trail.refuse_with(smuggled.reason.code(), Hole::Argument(smuggled.argument())))
@@ -282,15 +318,17 @@ impl<'a> Viewer<'a> {
         Self { snapshot, session: admitted.session(), moment: admitted.moment(), scope: identified.scope() }
     }
 
-    /// Whether it is shown something in a list: the decision that a call would meet, with some arguments.
+    /// Whether it is shown something in a list: the decision that a call would meet, with some arguments and as one of the kinds that it may be.
     pub(super) fn sees(&self, server: &Server, subject: Subject<'_>, item: Option<&Item>) -> bool {
         let mut facts =
             Facts::new(&self.session.principal, &server.name, subject).situation(self.moment.situation()).arguments(Arguments::Any);
+        let mut kinds: &[Option<Operation>] = &[None];
         if let (Some(item), Subject::Tool(_)) = (item, subject) {
-            facts.operation = item.operation;
+            kinds = item.kinds.possible();
             facts.label = Some(item.label);
         }
-        self.snapshot.policy.decide(&facts).shows() && named(self.scope, server, subject)
+        let shown = |operation: &Option<Operation>| self.snapshot.policy.decide(&Facts { operation: *operation, ..facts }).shows();
+        named(self.scope, server, subject) && kinds.iter().any(shown)
     }
 }
 
@@ -301,9 +339,15 @@ pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, 
         supply::Kind::Prompt => Subject::Prompt(name),
         supply::Kind::Template => Subject::Resource(name),
     };
-    let item = server.pinned.as_ref().ok().and_then(|pinned| pinned.tools.own(name));
+    let pins = server.pinned.as_ref().ok();
     let moment = session.moment.get();
-    Viewer { snapshot, session, moment: &moment, scope: None }.sees(server, subject, item.map(AsRef::as_ref))
+    let viewer = Viewer { snapshot, session, moment: &moment, scope: None };
+    let tools = pins.filter(|_| kind == supply::Kind::Tool).map(|pinned| &pinned.tools);
+    let mut known = tools.into_iter().flat_map(|tools| tools.iter()).filter(|item| item.upstream() == name).peekable();
+    if known.peek().is_none() {
+        return viewer.sees(server, subject, None);
+    }
+    known.any(|item| viewer.sees(server, Subject::Tool(&item.name), Some(item)))
 }
 
 /// The servers of the session's endpoint whose resources its principal may list.

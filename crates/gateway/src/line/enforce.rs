@@ -67,7 +67,7 @@ impl Authorized {
 
     pub(super) fn effect(&self) -> Effect {
         match self.decided.inspected().resolved().target() {
-            Target::Tool(_, item, _) => match item.operation {
+            Target::Tool(..) => match self.decided.inspected().operation() {
                 Some(Operation::Read) => Effect::Reads,
                 Some(Operation::Write | Operation::Delete) | None => Effect::Changes,
             },

@@ -536,7 +536,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     }
     let method = match resolved.target() {
         Target::Tool(_, item, _) => {
-            object.raw("arguments", canonical).text("name", &item.name);
+            object.raw("arguments", canonical).text("name", item.upstream());
             Method::CallTool
         }
         Target::Prompt(_, item) => {
@@ -578,7 +578,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     let fields = match resolved.target() {
         _ if revision.is_legacy() => Vec::new(),
         Target::Tool(_, item, _) => {
-            let mut fields = era::fields(revision, method, Some(&item.name));
+            let mut fields = era::fields(revision, method, Some(item.upstream()));
             let arguments = params.and_then(|params| params.get("arguments"));
             fields.extend(era::repeated(&item.headers, arguments));
             fields

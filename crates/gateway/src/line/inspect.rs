@@ -15,13 +15,14 @@ use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
 use std::pin::Pin;
 use std::sync::Arc;
-use terms::{Action, Class};
+use terms::{Action, Class, Operation};
 
 /// What arrived, with the facts about it.
 pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
     guarded: Guarded,
+    operation: Option<Operation>,
     /// Arguments in the normal form that guards gave them, where it differs from what was sent.
     normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     canonical: Vec<u8>,
@@ -48,6 +49,11 @@ impl Inspected {
     /// What the guards of the arguments found.
     pub(super) fn guarded(&self) -> &Guarded {
         &self.guarded
+    }
+
+    /// Which kind of operation a call of a tool is, where that is known.
+    pub(super) fn operation(&self) -> Option<Operation> {
+        self.operation
     }
 
     /// The canonical text of the arguments: what is decided on, recorded and sent.
@@ -145,7 +151,7 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
         trail.canonical = Some(whole.finalize().into());
     }
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, guarded: guarded.verdict, normal: guarded.normal, canonical }
+    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical }
 }
 
 /// Whether a secret was found that is only flagged.

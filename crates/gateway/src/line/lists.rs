@@ -88,7 +88,7 @@ pub(super) fn page(gate: &Gate, viewer: Viewer<'_>, listing: Listing, position: 
     for (server, pinned) in visible(viewer) {
         for item in table(pinned, listing).iter() {
             let (subject, sort) = subject(item, listing);
-            let put_aside = gate.servers.is_aside(&server.name, sort, &item.name);
+            let put_aside = gate.servers.is_aside(&server.name, sort, item.upstream());
             if put_aside || item.needs_task() || !viewer.sees(server, subject, Some(item)) {
                 continue;
             }

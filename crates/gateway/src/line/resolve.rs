@@ -3,6 +3,7 @@
 //! A name that meets nothing goes on as [`Target::Absent`], so that it is refused where a forbidden one is, with the same bytes.
 
 use super::admit::Admitted;
+use super::cut::{PAGE, Page};
 use super::decide::Viewer;
 use super::parse::Intake;
 use crate::arrival::{Endpoint, Source};
@@ -116,6 +117,7 @@ pub struct Resolved {
     admitted: Admitted,
     target: Target,
     round: Option<Round>,
+    page: Option<Page>,
 }
 
 impl Resolved {
@@ -125,6 +127,11 @@ impl Resolved {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Where of a resource the client goes on, where it has read its beginning before.
+    pub(super) fn page(&self) -> Option<&Page> {
+        self.page.as_ref()
     }
 
     /// What the client comes back for, where it was asked something before.
@@ -172,19 +179,26 @@ impl Resolved {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<Resolved, Halt> {
     let session = Arc::clone(admitted.session());
     let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
+    let mut page = None;
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
         Intake::Message(Message::Request(request)) => {
             let identified = admitted.parsed().identified();
-            let viewer = Viewer::of(&admitted);
-            asked(gate, trail, viewer, &identified.framed().arrival().source, request)?
+            match turned(gate, trail, &snapshot, &session, request)? {
+                Some((target, begins)) => {
+                    page = Some(begins);
+                    target
+                }
+                None => asked(gate, trail, Viewer::of(&admitted), &identified.framed().arrival().source, request)?,
+            }
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
         Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.roots = Arc::clone(&server.roots);
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
@@ -193,7 +207,27 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, round })
+    Ok(Resolved { admitted, target, round, page })
+}
+
+/// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
+fn turned(
+    gate: &Gate,
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    session: &Session,
+    request: &Request,
+) -> Result<Option<(Target, Page)>, Halt> {
+    let uri = request.params().filter(|_| request.method == Method::ReadResource).and_then(|params| params.get("uri")).and_then(Node::text);
+    let Some(sealed) = uri.as_deref().and_then(|uri| uri.strip_prefix(PAGE)) else { return Ok(None) };
+    let opened = gate.cursors.open(sealed, session.id, &snapshot.digest, gate.clock.utc());
+    let Some(Cursor::Page { server, uri, from, digest }) = opened else { return Err(fault(trail, 62, session, request)) };
+    trail.subject = Some(uri.clone());
+    let target = match snapshot.servers.get(&server) {
+        Some(server) if server.pinned.is_ok() => Target::Resource(Arc::clone(server), uri),
+        server => missing(snapshot, server.map(|server| server.name.clone())),
+    };
+    Ok(Some((target, Page { from, digest })))
 }
 
 /// What a request comes back for. One that brings answers and no state is a first one (MCP 2026-07-28, "Multi Round-Trip Requests").
@@ -364,6 +398,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
+    trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)

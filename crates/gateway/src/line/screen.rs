@@ -4,7 +4,7 @@ use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
 use super::questions::{Asked, Gathered};
 use super::resolve::Target;
-use super::{decide, questions};
+use super::{cut, decide, questions};
 use crate::arrival::Endpoint;
 use crate::content;
 use crate::cursor::Cursor;
@@ -151,7 +151,9 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                 });
             }
             let edits = rewrite(gate, forwarded, result);
-            let text = clean(gate, trail, forwarded, result, edits, Channel::Result)?;
+            let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
+            let text = cut::run(gate, trail, forwarded, text)?;
+            received(gate, trail, forwarded, &text)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
             returned(trail, if failed { "error" } else { "ok" }, &text);
             Ok(Release::Result(text))
@@ -167,7 +169,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             let modern = !forwarded.session().revision.is_legacy() && !forwarded.spoken().is_legacy();
             let missing = data.filter(|data| modern && code == mcp::CAPABILITY_MISSING && mcp::check_missing(*data).is_ok());
             let (code, data) = match pages.or(missing) {
-                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
+                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Question)?)),
                 None => passed_on(forwarded, code, data),
             };
             returned(trail, "error", text.as_bytes());
@@ -342,8 +344,25 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
     }
 }
 
-/// Screens a node and prints what is left of it.
-fn clean(
+/// Screens a node and prints what is left of it, which is about to be received.
+fn clean(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, node: Node<'_>, edits: Edits, channel: Channel) -> Result<Vec<u8>, Halt> {
+    let text = whole(gate, trail, forwarded, node, edits, channel)?;
+    if channel == Channel::Result {
+        received(gate, trail, forwarded, &text)?;
+    }
+    Ok(text)
+}
+
+/// Takes what a client receives from what it may.
+fn received(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &[u8]) -> Result<(), Halt> {
+    match forwarded.recorded().authorized().taken() {
+        Some(taken) => taken.receive(gate, trail, text.len() as u64),
+        None => Ok(()),
+    }
+}
+
+/// Screens a node and prints what is left of it, all of it.
+fn whole(
     gate: &Gate,
     trail: &mut Trail,
     forwarded: &Forwarded,
@@ -366,9 +385,6 @@ fn clean(
     node.print(&edits, &mut text);
     if text.len() > snapshot.bounds.result {
         return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
-    }
-    if let (Channel::Result, Some(taken)) = (channel, forwarded.recorded().authorized().taken()) {
-        taken.receive(gate, trail, text.len() as u64)?;
     }
     Ok(text)
 }
@@ -436,6 +452,6 @@ pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, para
     let mut edits = Edits::new();
     disown(&mut edits, params);
     forwarded.legs().question(method, params, &trail.id.to_string(), &mut edits).ok()?;
-    let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
+    let clean = clean(gate, trail, forwarded, params, edits, Channel::Question);
     clean.map_err(|_| trail.code = None).ok()
 }

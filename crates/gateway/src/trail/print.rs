@@ -135,6 +135,9 @@ impl Trail {
         if let Some(endpoint) = &self.endpoint {
             object.text("endpoint", &endpoint.path());
         }
+        if let Some(inner) = &self.inner {
+            object.text("inner", inner);
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }
@@ -155,6 +158,9 @@ impl Trail {
         }
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
+        }
+        if let Some(open) = &self.open {
+            object.text("open_text", open);
         }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
@@ -181,7 +187,8 @@ impl Trail {
     }
 
     fn detail(&self, left_out: Option<usize>, answers: Option<&[u8]>) -> Option<Vec<u8>> {
-        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 && left_out.is_none() && answers.is_none() {
+        let plain = self.cause.is_none() && self.notes == 0 && self.unheard == 0 && self.shown.is_none();
+        if plain && left_out.is_none() && answers.is_none() {
             return None;
         }
         let mut out = Vec::with_capacity(128);
@@ -200,6 +207,11 @@ impl Trail {
         }
         if self.unheard > 0 {
             object.int("notes_dropped", i64::from(self.unheard));
+        }
+        if let Some(shown) = self.shown {
+            for (name, count) in [("shown_from", shown.from), ("shown_to", shown.to), ("shown_of", shown.whole)] {
+                object.int(name, i64::try_from(count).unwrap_or(i64::MAX));
+            }
         }
         object.close();
         Some(out)

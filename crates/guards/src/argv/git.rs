@@ -136,7 +136,7 @@ pub(super) fn judge<'a>(words: &[&'a str]) -> Result<Vec<&'a str>, Reason> {
             behind = true;
         } else if let Some(long) = word.strip_prefix("--") {
             let name = long.split('=').next().unwrap_or_default();
-            if OPTIONS.iter().any(|option| name.len() > 1 && option.starts_with(name) && !abbreviated(name)) {
+            if OPTIONS.iter().any(|option| !name.is_empty() && option.starts_with(name) && !abbreviated(name)) {
                 return Err(Reason::ArgvExec);
             }
             if !TEXTS.contains(&name) {

@@ -46,7 +46,15 @@ fn has_variable(path: &str) -> bool {
     };
     let shouted = |name: &str| word(name) && !name.chars().any(|letter| letter.is_ascii_lowercase());
     path.split(['/', '\\']).enumerate().any(|(at, name)| {
-        let dollar = name.strip_prefix('$').is_some_and(|rest| shouted(rest) || (at == 0 && word(rest)));
+        let whole = name.strip_prefix('$').is_some_and(|rest| shouted(rest) || (at == 0 && word(rest)));
+        // Programs that expand variables do so anywhere in a name; `A$B.class` is a name.
+        let inner = name.match_indices('$').any(|(place, _)| {
+            let rest = name.get(place + 1..).unwrap_or_default();
+            let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
+            let named = rest.get(..end).unwrap_or_default();
+            shouted(named) && (place == 0 || named.len() > 1)
+        });
+        let dollar = whole || inner;
         let mut parts = name.split('%');
         // What could be read as an encoded letter is one, unless it is all in capitals.
         let named =

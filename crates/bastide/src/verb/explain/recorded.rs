@@ -10,15 +10,16 @@ use crate::verb::audit::{FOLDER, missing, reference};
 use crate::verb::judge::judge;
 use crate::verb::member;
 use crate::verb::recorded::{self, Given, Read, Was};
-use crate::wire::Configured;
+use crate::wire::{Configured, WITHHELD};
 use audit::read::{self, Query};
 use audit::show;
+use gateway::withheld::Withheld;
 use policy::{Arguments, Explanation, Facts, Situation, Subject};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use store::journal::LogFolder;
-use terms::{Authenticated, Clock as _, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
+use terms::{Authenticated, CallId, Clock as _, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
 
 /// The order of the line, as records have it.
 const STAGES: [&str; 13] =
@@ -125,12 +126,23 @@ fn answer(call: &Value, configured: &Configured) -> Value {
         "policies": call.pointer("/decision/policies"),
         "obligations": call.get("obligations"),
         "status": at(call, "/result/status"),
+        "originals": originals(call, configured),
         "passed": passed,
         "sent": sent(call),
         "now": again.as_ref().map(|again| json!({ "decided": lines(again), "near": near(again), "roles": again.roles })),
         "next": code.map(|code| next(*code, call)),
         "records": call.get("records"),
     })
+}
+
+/// What was taken out of the answer because it tells of the machine behind the server, as it was; nothing where nothing was, or is kept no more.
+fn originals(call: &Value, configured: &Configured) -> Value {
+    let Ok(reference) = member(call, "request").parse::<CallId>() else { return Value::Null };
+    match Withheld::at(configured.loaded.file.state.join(WITHHELD)).originals(reference) {
+        Ok(originals) if originals.is_empty() => Value::Null,
+        Ok(originals) => json!(originals),
+        Err(cause) => json!([format!("(it cannot be read: {cause})")]),
+    }
 }
 
 /// Whether anything left for the server: an intent stands in the log.
@@ -236,6 +248,11 @@ fn said(answer: &Value) -> String {
             |one: &Value| format!("{} {} {}:{}", member(one, "action"), one["count"], member(one, "class"), plain(member(one, "kind"), 40));
         let list = answer["obligations"].as_array().map(Vec::as_slice).unwrap_or_default();
         line("changed", &list.iter().map(did).collect::<Vec<_>>().join(", "));
+    }
+    for original in answer["originals"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        for (at, row) in original.as_str().unwrap_or_default().lines().take(40).enumerate() {
+            line(if at == 0 { "original" } else { "" }, &plain(row, 200));
+        }
     }
     let recorded = answer["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
     for rule in rules(answer, recorded) {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use terms::{Authenticated, Clock as _, Code, Name, Principal, ServerName, TokenId, Workload};
+use terms::{Authenticated, Clock as _, Code, Name, Operation, Principal, ServerName, TokenId, Workload};
 
 /// What cannot be told without the call.
 const UNCHECKED: [&str; 4] =
@@ -42,7 +42,7 @@ pub(super) fn run(
     let item = item(server, name);
     let mut facts = Facts::new(&principal, &server.name, Subject::Tool(name));
     if let Ok(item) = &item {
-        facts.operation = item.operation;
+        facts.operation = operation(item, arguments.as_ref());
         facts.label = Some(item.label);
     }
     let explanation = snapshot.policy.explain(&facts);
@@ -65,6 +65,11 @@ pub(super) fn run(
     }
     common.answer(&answer, said)?;
     Ok(if fault.is_none() || proposal.file.is_some() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+}
+
+/// Which kind of operation the call is, as far as its arguments tell.
+fn operation(item: &Item, arguments: Option<&Map<String, Value>>) -> Option<Operation> {
+    arguments.and_then(|arguments| item.operation_of(arguments).ok()).unwrap_or(item.operation)
 }
 
 /// The server and its own name of the tool.
@@ -117,12 +122,12 @@ impl Supposed {
             return Self { explanation: snapshot.policy.explain(&facts), fault, rules_alone: false };
         };
         let item = item(server, tool);
+        let arguments = case.arguments.as_ref().map(|members| members.clone().into_iter().collect::<Map<_, _>>());
         if let Ok(item) = &item {
-            (facts.operation, facts.label) = (item.operation, Some(item.label));
+            (facts.operation, facts.label) = (operation(item, arguments.as_ref()), Some(item.label));
         }
         let explanation = snapshot.policy.explain(&facts);
         let rules_alone = matches!(&server.pinned, Err(Unpinned::Unapproved | Unpinned::Unverified));
-        let arguments = case.arguments.as_ref().map(|members| members.clone().into_iter().collect::<Map<_, _>>());
         let fault = if rules_alone {
             explanation.verdict.code().map(|code| Fault { code, detail: None })
         } else {
@@ -192,7 +197,9 @@ pub(in crate::verb) fn fault(
             detail: Some(format!("{} at `{}`", smuggled.reason.sentence(), smuggled.pointer)),
         });
     }
-    let refused = item.guards.judge(arguments, &guards::path::Lexical).err()?;
+    let Err(refused) = item.guards.judge(arguments, &guards::path::Lexical) else {
+        return item.operation_of(arguments).err().map(|code| Fault { code, detail: None });
+    };
     Some(Fault { code: refused.1.reason.code(), detail: Some(format!("{} in `{}`", refused.1, refused.0)) })
 }
 

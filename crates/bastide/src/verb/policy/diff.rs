@@ -75,7 +75,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 fn inventory(old: &Configured, new: &Configured) -> Inventory {
     let mut all = Inventory::new();
     for configured in [old, new] {
-        let spoken = configured.loaded.file.tools.keys().map(|key| (key.server.clone(), vec![key.tool.clone()]));
+        let spoken =
+            configured.loaded.file.tools.keys().map(|key| (key.server.clone(), configured.loaded.file.names_of(&key.server, &key.tool)));
         for (server, tools) in sources::inventory(configured).into_iter().chain(spoken) {
             all.entry(server).or_default().extend(tools);
         }
@@ -94,7 +95,7 @@ pub(in crate::verb) fn known(file: &File, server: &ServerName, subject: &Spoken)
         Spoken::Tool(name) => {
             let tool = file.tools.get(&ToolKey { server: server.clone(), tool: name.clone() });
             let own = tool.and_then(|tool| tool.result.as_ref()?.label);
-            Known { operation: tool.and_then(|tool| tool.operation), label: own.or(label) }
+            Known { operation: file.operation_of(server, name), label: own.or(label) }
         }
         Spoken::Prompt(_) | Spoken::Resource(_) => Known { operation: None, label },
         Spoken::Method(_) | Spoken::Question(_) => Known::default(),

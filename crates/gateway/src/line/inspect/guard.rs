@@ -5,9 +5,10 @@ use super::quoted;
 use crate::content;
 use crate::gate::Gate;
 use crate::links::FileSystem;
-use crate::snapshot::{Carrier, Inspect, Item, Server};
+use crate::snapshot::{Carrier, Inspect, Item, Server, Unbounded};
 use crate::trail::{GuardFact, Trail};
 use detect::Channel;
+use guards::operation::Mistold;
 use guards::path::Lexical;
 use guards::smuggling::Smuggled;
 use guards::{Found, Reason, Refused};
@@ -15,7 +16,7 @@ use mcp::{Bounds, Document, Edits, Node};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Action, Class};
+use terms::{Action, Class, Operation};
 
 /// How long a file system may take to tell where paths lead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +29,10 @@ pub enum Guarded {
     Refused(Box<(String, Refused)>),
     /// An argument that would change the checks.
     Smuggled(Box<Smuggled>),
+    /// An argument that may hold any text, on its way to a tool that changes something.
+    Open(String),
+    /// A kind of operation that the tool is not for, or none that can be told.
+    Mistold(Mistold),
 }
 
 /// What the guards found, and what is to be sent in place of what.
@@ -52,19 +57,20 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
         return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
     }
     if item.guards.is_empty() {
-        return Judgement::of(Guarded::Fit);
+        return Judgement::of(told(trail, resolved, item, arguments, &[]));
     }
     let judged =
         if item.guards.asks() && is_here(server) { Box::pin(asked(item, arguments)).await } else { item.guards.judge(arguments, &Lexical) };
     match judged {
         Ok(found) => {
+            let verdict = told(trail, resolved, item, arguments, &found);
             trail.guarded = found.iter().map(|found| fact(gate, trail, resolved, arguments, found)).collect();
             let normal = normal(arguments, &found);
             let replaced = found.into_iter().filter_map(|found| {
                 let text = found.judged.into_iter().next().and_then(|judged| judged.replace)?;
                 Some((found.argument, text))
             });
-            Judgement { verdict: Guarded::Fit, replaced: replaced.collect(), normal }
+            Judgement { verdict, replaced: replaced.collect(), normal }
         }
         Err((argument, refused)) => {
             let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
@@ -72,6 +78,25 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
             trail.guarded.push(GuardFact { argument: argument.clone(), guard, operation: None, normal: None, reason });
             Judgement::of(Guarded::Refused(Box::new((argument, refused))))
         }
+    }
+}
+
+/// Notes which kind of operation the call is, and which of its texts nothing bounds.
+fn told(trail: &mut Trail, resolved: &Resolved, item: &Item, arguments: &Map<String, Value>, found: &[Found]) -> Guarded {
+    match item.kinds.of(arguments, found) {
+        Ok(operation) => trail.operation = operation,
+        Err(why) => return Guarded::Mistold(why),
+    }
+    if trail.operation == Some(Operation::Read) {
+        return Guarded::Fit;
+    }
+    let Some(open) = item.open.first(arguments) else { return Guarded::Fit };
+    match resolved.snapshot().unbounded {
+        Unbounded::Flagged => {
+            trail.open = Some(open.to_owned());
+            Guarded::Fit
+        }
+        Unbounded::Refused => Guarded::Open(open.to_owned()),
     }
 }
 
