@@ -1,5 +1,6 @@
 //! Sources to one checked Cedar policy set.
 
+use crate::misnamed::misnamed;
 use crate::model::{Model, Reads};
 use crate::place::{Place, Problem};
 use crate::raw::{self, Raw};
@@ -76,6 +77,12 @@ fn validate(model: &Model, rules: &[Compiled], files: &[crate::CedarSource], uns
             && let Err(cause) = set.add(policy)
         {
             problems.push(Problem::new(&rule.place, cause.to_string()));
+        }
+    }
+    for (rule, policy) in rules.iter().filter_map(|compiled| Some((&compiled.rule, compiled.policy.as_ref()?))) {
+        if let Ok(json) = policy.to_json() {
+            let source = files.iter().find(|file| *file.file == *rule.place.file);
+            problems.extend(misnamed(&json, model.tools(), unseen, rule, source));
         }
     }
     let outcome = Validator::new(model.schema().clone()).validate(&set, ValidationMode::Strict);

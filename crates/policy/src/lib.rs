@@ -20,6 +20,7 @@ mod hours;
 mod kept;
 mod limit;
 mod member;
+mod misnamed;
 mod model;
 mod pattern;
 mod place;

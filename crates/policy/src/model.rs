@@ -2,6 +2,7 @@
 
 use crate::condition::whole;
 use crate::glob::quote;
+use crate::misnamed::names;
 use crate::role::shown;
 use crate::{Action, Arguments, Circumstances, Facts, Parameter, ParameterKind, Presence, Situation, Subject, Tools, Transport};
 use cedar_policy::{Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, Request, RestrictedExpression, Schema};
@@ -138,12 +139,11 @@ impl Reads {
                 }
                 for (key, value) in members {
                     match (key.as_str(), value) {
-                        ("." | "has", Value::Object(access)) => {
-                            match access.get("attr").and_then(Value::as_str) {
-                                Some(name) => drop(self.names.insert(name.to_owned())),
-                                None => self.whole = true,
-                            }
-                            match access.get("left") {
+                        ("." | "has", Value::Object(_)) => {
+                            let attributes = names(value);
+                            self.whole |= attributes.is_empty();
+                            self.names.extend(attributes.into_iter().map(str::to_owned));
+                            match value.get("left") {
                                 Some(left) if left.get("Var").is_some() => {}
                                 Some(left) => self.look(left),
                                 None => self.whole = true,
@@ -245,6 +245,11 @@ impl Model {
 
     pub(crate) const fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// The approved tools, by their name in `context.arguments`.
+    pub(crate) const fn tools(&self) -> &BTreeMap<String, Vec<Parameter>> {
+        &self.tools
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -3,14 +3,15 @@
 //! A test that reads what is unknown is replaced by what it may come to: in a permit by what lets through, in a forbid by what does not forbid. So a
 //! permit holds wherever the policy could, a forbid only where it must, and what is shown is what could be allowed.
 
+use crate::misnamed;
 use cedar_policy::{Effect, Policy};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Whether what stands in `expression` (Cedar's JSON form) reads one of `names` of the context, or the context as a whole.
 pub(crate) fn reads(expression: &Value, names: &[&str]) -> bool {
     match expression {
         Value::Object(members) => members.iter().any(|(key, value)| match (key.as_str(), value) {
-            ("." | "has", Value::Object(access)) => access_reads(access, names),
+            ("." | "has", Value::Object(_)) => access_reads(value, names),
             ("Var", Value::String(name)) => name == "context",
             _ => reads(value, names),
         }),
@@ -19,9 +20,10 @@ pub(crate) fn reads(expression: &Value, names: &[&str]) -> bool {
     }
 }
 
-fn access_reads(access: &Map<String, Value>, names: &[&str]) -> bool {
-    let (Some(left), Some(attribute)) = (access.get("left"), access.get("attr").and_then(Value::as_str)) else { return true };
-    names.contains(&attribute) || (left.get("Var").is_none() && reads(left, names))
+fn access_reads(access: &Value, names: &[&str]) -> bool {
+    let attributes = misnamed::names(access);
+    let Some(left) = access.get("left").filter(|_| !attributes.is_empty()) else { return true };
+    attributes.iter().any(|one| names.contains(one)) || (left.get("Var").is_none() && reads(left, names))
 }
 
 /// `policy` for facts of which `names` are unknown; none where it has no such form.

@@ -247,6 +247,8 @@ fn policies_are_checked_against_the_tools_that_are_approved() {
         ("context has arguments.files__write_a.path && context.arguments.files__write_a.path > 4", "extra.cedar:1:"),
         ("context.arguments.files__write_a.pth == \"x\"", "pth"),
         ("context has arguments && context.arguments.files__wrote_a.path == \"x\"", "files__wrote_a"),
+        ("context has arguments.files__write_a.pth", "did you mean \"path\"?"),
+        ("context has arguments.files__wrote_a.path", "did you mean \"files__write_a\"?"),
         ("context.purpose == \"x\"", "purpose"),
     ] {
         let problems =
