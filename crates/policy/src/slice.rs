@@ -234,7 +234,7 @@ impl Index {
 /// What must hold of a name for an entry.
 const fn name(pattern: &Pattern) -> Option<&Glob> {
     match pattern {
-        Pattern::Tool(glob) | Pattern::Prompt(glob) => Some(glob),
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) | Pattern::Prompt(glob) => Some(glob),
         Pattern::Everything | Pattern::Resource(_) | Pattern::Question(_) => None,
     }
 }
