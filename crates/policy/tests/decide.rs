@@ -283,7 +283,7 @@ fn odd_lines_are_noticed() {
     assert!(has("coder.allow.files[1]", |why| matches!(why, Why::Covered { .. })));
     assert!(has("coder.allow.files[4]", |why| matches!(why, Why::Outweighed { .. } | Why::Covered { .. })));
     assert!(has("coder.allow.files[5]", |why| *why == Why::Everything));
-    assert!(has("empty", |why| *why == Why::Memberless) && has("empty", |why| *why == Why::Empty));
+    assert!(has("the role empty", |why| *why == Why::Memberless) && has("the role empty", |why| *why == Why::Empty));
 }
 
 #[test]
