@@ -252,7 +252,6 @@ fn tools(offer: Offer) -> Value {
     };
     json!([
         tool("echo", "Gives a text back.", json!({"text": word}), json!(true)),
-        guarded,
         tool("add", add, json!({"a": number, "b": number}), json!(true)),
         tool("write_note", "Keeps a note until the server ends.", json!({"title": title, "text": word}), json!(false)),
         tool("read_mail", "Reads the newest mail, which is made up.", json!({}), json!(true)),
@@ -267,6 +266,7 @@ fn tools(offer: Offer) -> Value {
         tool("fail", "Fails.", json!({}), json!(true)),
         tool("stop", "Ends the server without an answer.", json!({}), json!(false)),
         tool("change", "Changes the definition of add.", json!({}), json!(false)),
+        guarded,
     ])
 }
 
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(answers[1]["id"], "x");
         let names: Vec<&str> =
             answers[1]["result"]["tools"].as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["echo", "add", "write_note", "read_mail", "leak", "meta", "reach", "fail", "stop", "change"]);
+        assert_eq!(names, ["echo", "add", "write_note", "read_mail", "leak", "meta", "reach", "fail", "stop", "change", "guarded"]);
         let said: Vec<&str> = answers[2..].iter().map(|answer| answer["result"]["content"][0]["text"].as_str().unwrap()).collect();
         assert_eq!(said, ["hi", "42", "note 1 is kept: t, 4 bytes"]);
     }

@@ -295,6 +295,11 @@ impl Engine {
         verdict
     }
 
+    /// What [`decide`](Self::decide) says, for explaining, learning and replaying: nothing is done on it.
+    pub fn suppose(&self, facts: &Facts<'_>) -> Verdict {
+        self.decide(facts)
+    }
+
     /// The subjects that `principal` may know of, in their order: those whose natural use is allowed or waits for a person.
     pub fn visible<'a>(
         &self,

@@ -53,7 +53,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
     };
     let Some(server) = snapshot.servers.get(facts.server) else {
         let fault = Some(Fault { code: Code::Unknown, detail: Some(format!("there is no server {}", facts.server)) });
-        return Judged { verdict: snapshot.policy.decide(facts), fault, decided: Decided::Wholly };
+        return Judged { verdict: snapshot.policy.suppose(facts), fault, decided: Decided::Wholly };
     };
     let mut facts = *facts;
     let recorded = facts.operation;
@@ -78,7 +78,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
     if let Some(normal) = &normal {
         facts.arguments = Arguments::Are(normal);
     }
-    let verdict = snapshot.policy.decide(&facts);
+    let verdict = snapshot.policy.suppose(&facts);
     let refused = |verdict: &Verdict| verdict.code().map(|code| Fault { code, detail: None });
     let gone = match (&spoken, &server.pinned) {
         (Spoken::Prompt(name), Ok(pinned)) => pinned.prompts.own(name).is_none(),

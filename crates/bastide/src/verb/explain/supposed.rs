@@ -53,7 +53,7 @@ pub(super) fn run(
     let now = Circumstances { at: Some(SystemClock::new().utc()), transport: Some(Transport::Http), ..Circumstances::UNKNOWN };
     facts.situation = Situation::Is(now);
     let explanation = snapshot.policy.explain(&facts);
-    let depends = snapshot.policy.decide(&facts.situation(Situation::Any)).judgement != explanation.verdict.judgement;
+    let depends = snapshot.policy.suppose(&facts.situation(Situation::Any)).judgement != explanation.verdict.judgement;
     let fault = fault(item, &explanation, arguments.as_ref());
     let changes = match &fault {
         None => Vec::new(),

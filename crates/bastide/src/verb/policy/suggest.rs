@@ -89,7 +89,7 @@ impl Day {
         self.one.count(&caller, (server, spoken), (call.action, call.operation), call.label);
         let mut facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action);
         facts.operation = call.operation;
-        let verdict = engine.decide(&facts.arguments(Arguments::Any).situation(Situation::Any));
+        let verdict = engine.suppose(&facts.arguments(Arguments::Any).situation(Situation::Any));
         let roles: BTreeSet<&Name> = verdict.rules.iter().filter_map(|rule| rule.role()).collect();
         match (verdict.shows(), roles.is_empty()) {
             (false, _) => self.gone += 1,

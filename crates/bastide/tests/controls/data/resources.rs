@@ -31,7 +31,7 @@ fn read(agent: &mut Http, uri: &str) -> Answer {
 
 /// What a page holds of the resource, and the address of the next one.
 fn page(answer: &Answer) -> (String, Option<String>) {
-    let contents = answer.result()["contents"].as_array().expect("a page");
+    let contents = answer.result()["contents"].as_array().unwrap();
     let own = contents.iter().filter(|item| !item["uri"].as_str().unwrap().starts_with("bastide-page:"));
     let text = own.map(|item| item.get("text").or_else(|| item.get("blob")).and_then(Value::as_str).unwrap()).collect();
     (text, answer.result()["_meta"]["dev.bastide/next"].as_str().map(str::to_owned))
