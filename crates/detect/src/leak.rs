@@ -302,7 +302,7 @@ mod tests {
             (r"share \\files01\finance\x", r"\\files01\finance\x"),
             ("(/app/index.js:10:5)", "/app/index.js"),
             ("PATH=/opt/x/bin:", "/opt/x/bin"),
-            ("error:/root/.ssh/id_rsa", "/root/.ssh/id_rsa"),
+            ("error:/home/jane/.ssh/id_rsa", "/home/jane/.ssh/id_rsa"),
             ("thread panicked at /rustc/abc/library/core/src/x.rs:3:5", "/rustc/abc/library/core/src/x.rs"),
         ] {
             assert_eq!(told(text), [("path", path)], "{text}");
