@@ -175,6 +175,8 @@ pub struct Trail {
     pub(crate) subject: Option<String>,
     /// The server's own name of the tool, where the subject is a part of it.
     pub(crate) inner: Option<String>,
+    /// The tool of our own that the subject was called through.
+    pub(crate) through: Option<&'static str>,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
     /// From where, as what and when it came, once that was looked at.
@@ -264,6 +266,7 @@ impl Trail {
             method: None,
             subject: None,
             inner: None,
+            through: None,
             operation: None,
             label: None,
             moment: None,

@@ -6,6 +6,7 @@ use super::admit::Admitted;
 use super::cut::{PAGE, Page};
 use super::decide::Viewer;
 use super::parse::Intake;
+use super::search::{self, Own, Sought};
 use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
 use crate::gate::Gate;
@@ -39,6 +40,10 @@ pub enum Target {
     Level(u8),
     /// A tool.
     Tool(Arc<Server>, Arc<Item>, Fit),
+    /// A search among the tools that its sender would be listed.
+    Search(Sought),
+    /// A tool of our own, with arguments that do not fit it.
+    Misused(Mismatch),
     /// A prompt.
     Prompt(Arc<Server>, Arc<Item>),
     /// A resource, by the server's own address of it.
@@ -112,10 +117,37 @@ pub enum Listing {
     Templates,
 }
 
+/// How a request names what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wrapping {
+    /// By itself.
+    Bare,
+    /// As a tool that is called through [`search::CALL`].
+    Wrapped,
+}
+
+impl Wrapping {
+    fn of(request: &Request, viewer: Viewer<'_>) -> Self {
+        let calls = request.method == Method::CallTool
+            && request.params().and_then(|params| params.get("name")?.text()).as_deref() == Some(search::CALL);
+        if calls && viewer.searches() { Self::Wrapped } else { Self::Bare }
+    }
+
+    /// The arguments of what is named.
+    fn arguments(self, params: Option<Node<'_>>) -> Option<Node<'_>> {
+        let given = params?.get("arguments");
+        match self {
+            Self::Bare => given,
+            Self::Wrapped => given?.get("arguments"),
+        }
+    }
+}
+
 /// What arrived, its names resolved.
 pub struct Resolved {
     admitted: Admitted,
     target: Target,
+    wrapping: Wrapping,
     round: Option<Round>,
     page: Option<Page>,
 }
@@ -148,7 +180,12 @@ impl Resolved {
 
     /// Digest of the request, by which the answers to a question of its server belong to it.
     pub(super) fn about(&self) -> [u8; 32] {
-        about(&self.target, self.params())
+        about(&self.target, self.arguments())
+    }
+
+    /// The arguments of what is asked for: of a tool that is called through another, its own.
+    pub(super) fn arguments(&self) -> Option<Node<'_>> {
+        self.wrapping.arguments(self.params())
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -180,6 +217,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     let session = Arc::clone(admitted.session());
     let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
     let mut page = None;
+    let mut wrapping = Wrapping::Bare;
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
@@ -190,7 +228,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
                     page = Some(begins);
                     target
                 }
-                None => asked(gate, trail, Viewer::of(&admitted), &identified.framed().arrival().source, request)?,
+                None => {
+                    let viewer = Viewer::of(&admitted);
+                    wrapping = Wrapping::of(request, viewer);
+                    asked(gate, trail, viewer, &identified.framed().arrival().source, request, wrapping)?
+                }
             }
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
@@ -203,11 +245,11 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         admitted.call().goes_to(&server.name);
     }
     let round = match admitted.parsed().intake() {
-        Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target)?,
+        Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target, wrapping)?,
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, round, page })
+    Ok(Resolved { admitted, target, wrapping, round, page })
 }
 
 /// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
@@ -231,11 +273,18 @@ fn turned(
 }
 
 /// What a request comes back for. One that brings answers and no state is a first one (MCP 2026-07-28, "Multi Round-Trip Requests").
-fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, target: &Target) -> Result<Option<Round>, Halt> {
+fn round(
+    gate: &Gate,
+    trail: &mut Trail,
+    session: &Session,
+    request: &Request,
+    target: &Target,
+    wrapping: Wrapping,
+) -> Result<Option<Round>, Halt> {
     let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
-    match gate.rounds.states.open(&state, session.id, &session.rounds, &about(target, Some(params)), gate.clock.utc()) {
+    match gate.rounds.states.open(&state, session.id, &session.rounds, &about(target, wrapping.arguments(Some(params))), gate.clock.utc()) {
         Some(round) => {
             let fits = |asked: &Asked| {
                 let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));
@@ -247,7 +296,7 @@ fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, t
     }
 }
 
-fn about(target: &Target, params: Option<Node<'_>>) -> [u8; 32] {
+fn about(target: &Target, given: Option<Node<'_>>) -> [u8; 32] {
     let (kind, server, name) = match target {
         Target::Tool(server, item, _) => ("tool", server, item.name.as_str()),
         Target::Prompt(server, item) => ("prompt", server, item.name.as_str()),
@@ -260,7 +309,7 @@ fn about(target: &Target, params: Option<Node<'_>>) -> [u8; 32] {
         digest.update(part);
     }
     let mut arguments = Vec::new();
-    if let Some(given) = params.and_then(|params| params.get("arguments")) {
+    if let Some(given) = given {
         given.canonical(&mut arguments);
     }
     digest.update(&arguments);
@@ -290,11 +339,20 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
         | Target::Dropped
         | Target::Stream(_)
         | Target::End
+        | Target::Search(_)
+        | Target::Misused(_)
         | Target::Absent => None,
     }
 }
 
-fn asked(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, source: &Source, request: &Request) -> Result<Target, Halt> {
+fn asked(
+    gate: &Gate,
+    trail: &mut Trail,
+    viewer: Viewer<'_>,
+    source: &Source,
+    request: &Request,
+    wrapping: Wrapping,
+) -> Result<Target, Halt> {
     let Viewer { snapshot, session, .. } = viewer;
     let params = request.params();
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
@@ -310,10 +368,20 @@ fn asked(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, source: &Source, re
         Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
         Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,
         Method::CallTool => {
+            let name = text("name").unwrap_or_default();
             let arguments = params.and_then(|params| params.get("arguments"));
-            let target = tool(trail, snapshot, session, &text("name").unwrap_or_default(), arguments);
-            repeated(trail, session, request, source, &target, arguments)?;
-            target
+            match (wrapping, Own::named(&name)) {
+                (Wrapping::Wrapped, _) => wrapped(trail, snapshot, session, arguments),
+                (Wrapping::Bare, Some(Own::Search)) if viewer.searches() => {
+                    trail.subject = Some(name);
+                    Sought::read(arguments).map_or_else(Target::Misused, Target::Search)
+                }
+                (Wrapping::Bare, _) => {
+                    let target = tool(trail, snapshot, session, &name, arguments);
+                    repeated(trail, session, request, source, &target, arguments)?;
+                    target
+                }
+            }
         }
         Method::GetPrompt => {
             let name = text("name").unwrap_or_default();
@@ -402,6 +470,24 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)
+}
+
+/// The tool that is called through another. A tool of our own is none that can be.
+fn wrapped(trail: &mut Trail, snapshot: &Snapshot, session: &Session, arguments: Option<Node<'_>>) -> Target {
+    match search::unwrap(arguments) {
+        Ok((name, arguments)) => {
+            trail.through = Some(search::CALL);
+            if Own::named(&name).is_some() {
+                trail.subject = Some(name.into_owned());
+                return Target::Absent;
+            }
+            tool(trail, snapshot, session, &name, arguments)
+        }
+        Err(mismatch) => {
+            trail.subject = Some(search::CALL.to_owned());
+            Target::Misused(mismatch)
+        }
+    }
 }
 
 fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {

@@ -138,6 +138,9 @@ impl Trail {
         if let Some(inner) = &self.inner {
             object.text("inner", inner);
         }
+        if let Some(through) = self.through {
+            object.text("through", through);
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }
