@@ -56,7 +56,6 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
         "roles.coder.grant",
         "inspect.pii.custom",
         "inspect.injection.action",
-        "inspect.errors.action",
         "audit.siem",
         "approvals.notify",
         "approvals.expire",

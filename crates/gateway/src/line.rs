@@ -23,6 +23,7 @@ mod search;
 mod settle;
 
 pub use action::{Action, Turn};
+pub(crate) use cut::Page;
 pub use decide::explain;
 pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
@@ -233,6 +234,7 @@ mod tests {
     fn what_is_made_and_moved_for_each_call_stays_small() {
         // What a call needs once in a long while (opening a way, a question, a resumed stream) is boxed where it is awaited.
         assert!(size(|| super::request(any(), any(), any())) <= 2 << 10);
-        assert!(size(|| super::action(any(), any(), any(), any())) <= 7 << 10);
+        let action = size(|| super::action(any(), any(), any(), any()));
+        assert!(action <= 7 << 10, "{action}");
     }
 }

@@ -7,9 +7,11 @@ pub(crate) use print::trouble_of;
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
+use crate::line::Page;
 use crate::moment::Moment;
 use crate::session::Session;
 use mcp::{Fate, Id, Message, Revision};
+use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
@@ -207,8 +209,12 @@ pub struct Trail {
     /// The first argument that may hold any text, on its way to a tool that changes something.
     pub(crate) open: Option<String>,
     pub(crate) returned: Option<Returned>,
+    /// What was taken from the limits of its sender when it was admitted.
+    pub(crate) attempt: Box<[Claim]>,
+    /// Where of a resource its client goes on, where it has read the beginning before.
+    pub(crate) page: Option<Box<Page>>,
     /// What of an answer was handed over, where that was not the whole.
-    pub(crate) shown: Option<Shown>,
+    pub(crate) shown: Option<Box<Shown>>,
     pub(crate) notes: u32,
     /// Notes that were more than a call may have.
     pub(crate) unheard: u32,
@@ -288,6 +294,8 @@ impl Trail {
             guarded: Vec::new(),
             open: None,
             returned: None,
+            attempt: Box::default(),
+            page: None,
             shown: None,
             notes: 0,
             unheard: 0,

@@ -12,7 +12,7 @@ use crate::moment::Moment;
 use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Request, Revision};
-use policy::{Claim, Transport};
+use policy::Transport;
 use response::{CallScope, Carried};
 use std::sync::Arc;
 use terms::{Code, Hole};
@@ -26,7 +26,6 @@ pub struct Admitted {
     abilities: Abilities,
     level: Option<u8>,
     moment: Arc<Moment>,
-    attempt: Vec<Claim>,
 }
 
 /// Its place among the calls in flight, given back when dropped.
@@ -80,11 +79,6 @@ impl Admitted {
 
     pub(super) fn session(&self) -> &Arc<Session> {
         &self.session
-    }
-
-    /// What was taken from the limits of its sender.
-    pub(super) fn attempt(&self) -> &[Claim] {
-        &self.attempt
     }
 
     pub(super) fn epoch(&self) -> Carried {
@@ -148,7 +142,6 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         // Here and not later: the next line of a local client may be read before the task of this one runs.
         session.ready();
     }
-    let mut attempt = Vec::new();
     if let Intake::Message(Message::Request(request)) = parsed.intake() {
         // Requests that stand alone are told apart by the connection that each came on, not by their ids.
         if !matches!(session.streams, Streams::Own) {
@@ -160,7 +153,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
         let calls = cost(request);
         if calls > 0 {
             session.count_calls(calls);
-            attempt = limits::attempt(gate, trail, &parsed, &session, calls)?;
+            trail.attempt = limits::attempt(gate, trail, &parsed, &session, calls)?;
         }
     }
     trail.passed(gate, Stage::Admit);
@@ -169,7 +162,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let moment = moment(gate, &parsed, &session);
     session.moment.put(&moment);
     trail.moment = Some(Arc::clone(&moment));
-    Ok(Admitted { parsed, place, session, epoch, abilities, level, moment, attempt })
+    Ok(Admitted { parsed, place, session, epoch, abilities, level, moment })
 }
 
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.

@@ -24,11 +24,11 @@ pub(super) const PAGE: &str = "bastide-page:";
 
 /// Where a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
+pub(crate) struct Page {
     /// After how many bytes.
-    pub(super) from: usize,
+    pub(crate) from: usize,
     /// Of what, by [`digest`].
-    pub(super) digest: String,
+    pub(crate) digest: String,
 }
 
 /// A part of a result that has a length.
@@ -60,7 +60,7 @@ enum Split {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: Vec<u8>) -> Result<Vec<u8>, Halt> {
     match forwarded.target() {
         Target::Resource(server, uri) => {
-            let page = forwarded.recorded().authorized().decided().inspected().resolved().page();
+            let page = trail.page.take();
             if page.is_none() && fits(&text, server.resources) {
                 return Ok(text);
             }
@@ -70,7 +70,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: V
                 let sealed = gate.cursors.seal(&*gate.entropy, &cursor, forwarded.session().id, configuration, gate.clock.utc());
                 sealed.map(|sealed| format!("{PAGE}{sealed}"))
             };
-            resource(trail, text, server.resources, page, next)
+            resource(trail, text, server.resources, page.as_deref(), next)
         }
         Target::Tool(_, item, _) => match item.bound {
             Some(bound) if !fits(&text, bound) => tool(trail, text, bound, item.output.is_some()),
@@ -107,7 +107,7 @@ fn resource(
     if from == 0 && to == whole {
         return Ok(root.raw().to_vec());
     }
-    trail.shown = Some(Shown { from, to, whole });
+    trail.shown = Some(Box::new(Shown { from, to, whole }));
     let mut list = shown(contents, &pieces, from, to);
     let mut edits = Edits::new();
     if to < whole {
@@ -160,7 +160,7 @@ fn tool(trail: &mut Trail, text: Vec<u8>, bound: Bound, schema: bool) -> Result<
         // Whoever reads it by its schema would take what is left for the whole.
         return Err(trail.refuse_with(Code::ResourceLarge, Hole::Most(bound.bytes as u64)));
     }
-    trail.shown = Some(Shown { from: 0, to, whole });
+    trail.shown = Some(Box::new(Shown { from: 0, to, whole }));
     let mut edits = Edits::new();
     if let Some(content) = structured {
         edits.remove(content.index());
@@ -236,20 +236,22 @@ fn text_end(text: &str, bytes: usize, lines: usize) -> usize {
     ends.map(|(at, _)| at + 1).nth(lines - 1).unwrap_or(within)
 }
 
-/// The items of which something lies in `from..to`, each with that alone; those without a length go on the first page.
+/// The items of which something lies in `from..to`, each with that alone; those without a length with what follows them.
 fn shown(list: Node<'_>, pieces: &[Piece<'_>], from: usize, to: usize) -> Vec<Vec<u8>> {
+    let whole: usize = pieces.iter().map(|piece| piece.text.len()).sum();
     let mut printed_items = Vec::new();
     let mut begins = 0;
+    let within = |at: usize| at >= from && (at < to || to == whole);
     for item in list.items() {
         let Some(piece) = pieces.iter().find(|piece| piece.item.index() == item.index()) else {
-            if from == 0 {
+            if within(begins) {
                 printed_items.push(printed(item, &Edits::new()));
             }
             continue;
         };
         let length = piece.text.len();
         let (first, last) = (from.saturating_sub(begins).min(length), to.saturating_sub(begins).min(length));
-        let empty = length == 0 && from == 0;
+        let empty = length == 0 && within(begins);
         if first < last || empty {
             let mut edits = Edits::new();
             if (first, last) != (0, length) {

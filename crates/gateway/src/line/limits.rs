@@ -131,20 +131,20 @@ fn code(measure: Measure, payer: Payer<'_>) -> Code {
 }
 
 /// Counts a request against the calls of its sender. What was taken is returned.
-pub(super) fn attempt(gate: &Gate, trail: &mut Trail, parsed: &Parsed, session: &Arc<Session>, calls: u64) -> Result<Vec<Claim>, Halt> {
+pub(super) fn attempt(gate: &Gate, trail: &mut Trail, parsed: &Parsed, session: &Arc<Session>, calls: u64) -> Result<Box<[Claim]>, Halt> {
     let roles: Vec<_> = parsed.identified().framed().snapshot().policy.limits_of(&session.principal).collect();
     let mut bill = Bill::default();
     bill.roles(&roles, session, |measure| (measure == Measure::Calls).then_some(calls));
     begin(gate, session, &bill);
     bill.pay(gate, trail)?;
-    Ok(bill.claims)
+    Ok(bill.claims.into_boxed_slice())
 }
 
 /// Takes what an allowed call uses up. Where that is more than there is, nothing is taken, and the count of the attempt is given back.
 pub(super) fn take(gate: &Gate, trail: &mut Trail, decided: &Decided) -> Result<Option<Box<Taken>>, Halt> {
     let taken = taken(gate, trail, decided);
-    let attempt = decided.inspected().resolved().admitted().attempt();
-    if taken.is_err() && !attempt.is_empty() && gate.meters.refund(attempt).is_err() {
+    let attempt = std::mem::take(&mut trail.attempt);
+    if taken.is_err() && !attempt.is_empty() && gate.meters.refund(&attempt).is_err() {
         tracing::error!("an attempt could not be given back to its counters: it counts on");
     }
     taken

@@ -149,7 +149,6 @@ pub struct Resolved {
     target: Target,
     wrapping: Wrapping,
     round: Option<Round>,
-    page: Option<Page>,
 }
 
 impl Resolved {
@@ -159,11 +158,6 @@ impl Resolved {
 
     pub(super) fn target(&self) -> &Target {
         &self.target
-    }
-
-    /// Where of a resource the client goes on, where it has read its beginning before.
-    pub(super) fn page(&self) -> Option<&Page> {
-        self.page.as_ref()
     }
 
     /// What the client comes back for, where it was asked something before.
@@ -216,7 +210,6 @@ impl Resolved {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<Resolved, Halt> {
     let session = Arc::clone(admitted.session());
     let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
-    let mut page = None;
     let mut wrapping = Wrapping::Bare;
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
@@ -225,7 +218,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
             let identified = admitted.parsed().identified();
             match turned(gate, trail, &snapshot, &session, request)? {
                 Some((target, begins)) => {
-                    page = Some(begins);
+                    trail.page = Some(Box::new(begins));
                     target
                 }
                 None => {
@@ -249,7 +242,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, wrapping, round, page })
+    Ok(Resolved { admitted, target, wrapping, round })
 }
 
 /// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.

@@ -211,7 +211,7 @@ impl Trail {
         if self.unheard > 0 {
             object.int("notes_dropped", i64::from(self.unheard));
         }
-        if let Some(shown) = self.shown {
+        if let Some(shown) = &self.shown {
             for (name, count) in [("shown_from", shown.from), ("shown_to", shown.to), ("shown_of", shown.whole)] {
                 object.int(name, i64::try_from(count).unwrap_or(i64::MAX));
             }

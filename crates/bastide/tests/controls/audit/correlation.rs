@@ -43,7 +43,7 @@ fn a_client_cannot_choose_the_id_nor_carry_more_to_the_server() {
         }
         let answer = agent.ask("tools/call", json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": meta}));
         if own {
-            assert_eq!(answer.code(), "intent.smuggling/flag");
+            assert_eq!(answer.refused(), "intent.smuggling/flag");
         } else {
             assert_eq!(answer.text(), "hi");
         }
