@@ -325,8 +325,11 @@ impl<'a> Viewer<'a> {
         Self { snapshot, session: admitted.session(), moment: admitted.moment(), scope: identified.scope() }
     }
 
-    /// Whether it searches for tools, instead of being shown all of them.
+    /// Whether it searches for tools, instead of being shown all of them. Probes of the assessor compare lists, and are shown them.
     pub(super) fn searches(&self) -> bool {
+        if self.session.principal.is_probe() {
+            return false;
+        }
         match self.snapshot.policy.discovery_in(&self.session.principal, &self.moment.situation()) {
             Discovery::List => false,
             Discovery::Search => true,

@@ -465,15 +465,11 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     Target::Tool(server, item, fit)
 }
 
-/// The tool that is called through another. A tool of our own is none that can be.
+/// The tool that is called through another. It is unwrapped once: a tool of our own is at no server, so that none is found inside.
 fn wrapped(trail: &mut Trail, snapshot: &Snapshot, session: &Session, arguments: Option<Node<'_>>) -> Target {
     match search::unwrap(arguments) {
         Ok((name, arguments)) => {
             trail.through = Some(search::CALL);
-            if Own::named(&name).is_some() {
-                trail.subject = Some(name.into_owned());
-                return Target::Absent;
-            }
             tool(trail, snapshot, session, &name, arguments)
         }
         Err(mismatch) => {

@@ -118,7 +118,7 @@ fn a_call_through_the_pair_is_the_call_itself() {
 #[test]
 fn no_check_sees_the_wrapper_in_place_of_the_call() {
     let world = world(
-        "canary__write_note: { arguments: { name: { pattern: \"[a-z]+\" }, text: { text: free } } }\ncanary__read_note: { arguments: { name: { guard: files, roots: [/srv/notes] } } }",
+        "canary__write_note: { arguments: { name: { pattern: \"^[a-z]+$\" }, text: { text: free } } }\ncanary__read_note: { arguments: { name: { guard: files, roots: [/srv/notes] } } }",
     );
     let mut agent = world.agent();
     for (tool, arguments, code) in [
@@ -160,8 +160,8 @@ fn limits_count_the_tool_and_each_call_once() {
     let mut agent = world.agent();
     assert_eq!(through(&mut agent, "canary__echo", json!({"text": "1"})).text(), "1");
     assert_eq!(agent.call("canary__echo", json!({"text": "2"})).text(), "2");
-    assert_eq!(through(&mut agent, "canary__echo", json!({"text": "3"})).refused(), "access.rate-limits/tool");
-    assert_eq!(agent.call("canary__echo", json!({"text": "4"})).refused(), "access.rate-limits/tool");
+    assert_eq!(through(&mut agent, "canary__echo", json!({"text": "3"})).refused(), "access.rate-limits/interface");
+    assert_eq!(agent.call("canary__echo", json!({"text": "4"})).refused(), "access.rate-limits/interface");
     assert_eq!(world.reached().len(), 2);
 
     let limited = role("tester", "listing: search\nlimits: { calls: 3/min }");
