@@ -24,7 +24,7 @@ fn of(world: &World, principal: &str, path: &str) -> Http {
 }
 
 fn found(answer: &Answer) -> Vec<String> {
-    let tools = answer.result()["structuredContent"]["tools"].as_array().unwrap_or_else(|| panic!("{}", answer.0));
+    let tools = answer.result()["structuredContent"]["tools"].as_array().expect("a search that was answered");
     tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
