@@ -32,6 +32,7 @@ pub use limits::PROBES;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
+pub(crate) use search::CALL;
 pub use search::{Sought, is_own};
 
 use crate::arrival::{Arrival, HttpArrival, Source};

@@ -15,7 +15,7 @@ use crate::names;
 use crate::rounds::{Asked, Round};
 use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
-use crate::trail::{Stage, Trail};
+use crate::trail::{Stage, Trail, Wrapping};
 use guards::Mismatch;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
@@ -41,9 +41,9 @@ pub enum Target {
     /// A tool.
     Tool(Arc<Server>, Arc<Item>, Fit),
     /// A search among the tools that its sender would be listed.
-    Search(Sought),
+    Search(Box<Sought>),
     /// A tool of our own, with arguments that do not fit it.
-    Misused(Mismatch),
+    Misused(Box<Mismatch>),
     /// A prompt.
     Prompt(Arc<Server>, Arc<Item>),
     /// A resource, by the server's own address of it.
@@ -117,15 +117,6 @@ pub enum Listing {
     Templates,
 }
 
-/// How a request names what it is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wrapping {
-    /// By itself.
-    Bare,
-    /// As a tool that is called through [`search::CALL`].
-    Wrapped,
-}
-
 impl Wrapping {
     fn of(request: &Request, viewer: Viewer<'_>) -> Self {
         let calls = request.method == Method::CallTool
@@ -148,7 +139,7 @@ pub struct Resolved {
     admitted: Admitted,
     target: Target,
     wrapping: Wrapping,
-    round: Option<Round>,
+    round: Option<Box<Round>>,
 }
 
 impl Resolved {
@@ -162,7 +153,7 @@ impl Resolved {
 
     /// What the client comes back for, where it was asked something before.
     pub(super) fn round(&self) -> Option<&Round> {
-        self.round.as_ref()
+        self.round.as_deref()
     }
 
     /// What it answers, where it was asked something before. A server that wants nothing back may have asked without our knowing.
@@ -273,7 +264,7 @@ fn round(
     request: &Request,
     target: &Target,
     wrapping: Wrapping,
-) -> Result<Option<Round>, Halt> {
+) -> Result<Option<Box<Round>>, Halt> {
     let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
@@ -283,7 +274,7 @@ fn round(
                 let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));
                 answer.is_none_or(|answer| asked.method().is_some_and(|method| mcp::check_result(method, answer, session.revision).is_ok()))
             };
-            if round.state.asked.iter().all(fits) { Ok(Some(round)) } else { Err(fault(trail, 29, session, request)) }
+            if round.state.asked.iter().all(fits) { Ok(Some(Box::new(round))) } else { Err(fault(trail, 29, session, request)) }
         }
         None => Err(fault(trail, 63, session, request)),
     }
@@ -367,7 +358,10 @@ fn asked(
                 (Wrapping::Wrapped, _) => wrapped(trail, snapshot, session, arguments),
                 (Wrapping::Bare, Some(Own::Search)) if viewer.searches() => {
                     trail.subject = Some(name);
-                    Sought::read(arguments).map_or_else(Target::Misused, Target::Search)
+                    match Sought::read(arguments) {
+                        Ok(sought) => Target::Search(Box::new(sought)),
+                        Err(mismatch) => Target::Misused(Box::new(mismatch)),
+                    }
                 }
                 (Wrapping::Bare, _) => {
                     let target = tool(trail, snapshot, session, &name, arguments);
@@ -469,12 +463,12 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
 fn wrapped(trail: &mut Trail, snapshot: &Snapshot, session: &Session, arguments: Option<Node<'_>>) -> Target {
     match search::unwrap(arguments) {
         Ok((name, arguments)) => {
-            trail.through = Some(search::CALL);
+            trail.wrapping = Wrapping::Wrapped;
             tool(trail, snapshot, session, &name, arguments)
         }
         Err(mismatch) => {
             trail.subject = Some(search::CALL.to_owned());
-            Target::Misused(mismatch)
+            Target::Misused(Box::new(mismatch))
         }
     }
 }

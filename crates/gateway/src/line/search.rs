@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 /// The tool that searches. No server has this name on `/mcp`: the configuration refuses one that is called `bastide`.
 pub(super) const SEARCH: &str = "bastide__search_tools";
 /// The tool that calls another.
-pub(super) const CALL: &str = "bastide__call_tool";
+pub(crate) const CALL: &str = "bastide__call_tool";
 
 /// Letters of a query.
 const QUERY: usize = 256;

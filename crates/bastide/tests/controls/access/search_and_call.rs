@@ -24,7 +24,7 @@ fn of(world: &World, principal: &str, path: &str) -> Http {
 }
 
 fn found(answer: &Answer) -> Vec<String> {
-    let tools = answer.result()["structuredContent"]["tools"].as_array().expect("a search that was answered");
+    let tools = answer.result()["structuredContent"]["tools"].as_array().unwrap();
     tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
 }
 
