@@ -2,7 +2,7 @@
 
 use crate::cross::sounds_secret;
 use crate::decode::{Decode, Reader};
-use crate::file::{Entry, File, Limits, Member, Role, Server};
+use crate::file::{Entry, File, Limits, Listing, Member, Role, Server};
 use crate::problem::{Fault, Place, Problem};
 use crate::tree::{Member as Field, Node, Value};
 use crate::unit::{Rate, Several, Unit};
@@ -68,6 +68,7 @@ fn owner(user: &Name, file: &File) -> Role {
         grant: BTreeMap::new(),
         limits: Limits { calls: Several(vec![Rate { count: 120, per: Unit::Minute }]), ..Limits::default() },
         hours: None,
+        listing: Listing::All,
     }
 }
 

@@ -12,7 +12,7 @@ pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset
 pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use policy::{Member, When};
-pub use role::{Ask, Entry, Hours, Once, Question, Role};
+pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
 pub use server::{
     Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };

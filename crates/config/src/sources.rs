@@ -1,8 +1,8 @@
 //! Roles as the decision point takes them, each entry with its place.
 
-use crate::file::{Entry, Role};
+use crate::file::{Entry, Listing, Role};
 use crate::load::Loaded;
-use policy::{CedarSource, Place, RoleSource, ServerEntries, Sources};
+use policy::{CedarSource, Discovery, Place, RoleSource, ServerEntries, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use terms::{Name, ServerName};
@@ -37,6 +37,10 @@ fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSou
     let asked: BTreeMap<ServerName, Vec<Entry>> = role.ask.iter().map(|(server, ask)| (server.clone(), ask.tools.clone())).collect();
     source.ask = entries(name, "ask", &asked, place);
     source.limits = crate::quota::role(&role.limits);
+    source.discovery = match role.listing {
+        Listing::All => Discovery::List,
+        Listing::Search => Discovery::Search,
+    };
     source
 }
 

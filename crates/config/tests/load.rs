@@ -142,6 +142,7 @@ fn all_problems_come_at_once() {
 fn values_that_do_not_fit_together_are_refused() {
     let cases = [
         ("servers: { a: {} }", "servers.a needs \"run\", \"image\" or \"url\""),
+        ("servers: { bastide: { run: [a] } }", "the name bastide is the gateway's own"),
         ("servers: { a: { run: [a], url: \"https://x.example\" } }", "has both \"run\" and \"url\""),
         ("servers: { a: { url: \"http://x.example\" } }", "http: is for loopback addresses only"),
         ("servers: { a: { url: \"http://127.0.0.1.example.com\" } }", "http: is for loopback addresses only"),

@@ -19,6 +19,7 @@ mod record;
 mod reply;
 mod resolve;
 mod screen;
+mod search;
 mod settle;
 
 pub use action::{Action, Turn};
@@ -31,6 +32,8 @@ pub use limits::PROBES;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
+pub(crate) use search::CALL;
+pub use search::{Sought, is_own};
 
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::calls::{Call, Stop};

@@ -114,6 +114,15 @@ pub(crate) struct GuardFact {
     pub(crate) reason: Option<&'static str>,
 }
 
+/// How a request names what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrapping {
+    /// By itself.
+    Bare,
+    /// As a tool that is called through one of our own.
+    Wrapped,
+}
+
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -177,6 +186,8 @@ pub struct Trail {
     pub(crate) subject: Option<String>,
     /// The server's own name of the tool, where the subject is a part of it.
     pub(crate) inner: Option<String>,
+    /// How the subject was named.
+    pub(crate) wrapping: Wrapping,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
     /// From where, as what and when it came, once that was looked at.
@@ -270,6 +281,7 @@ impl Trail {
             method: None,
             subject: None,
             inner: None,
+            wrapping: Wrapping::Bare,
             operation: None,
             label: None,
             moment: None,

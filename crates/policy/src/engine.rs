@@ -9,8 +9,8 @@ use crate::role::{Kind, Role};
 use crate::slice::Index;
 use crate::unknown::without;
 use crate::{
-    Action, Arguments, Circumstances, Effect, Facts, Judgement, Obligation, Question, Reason, Rule, Situation, Sources, Strict, Subject,
-    Tools, Transport, Verdict, Wait,
+    Action, Arguments, Circumstances, Discovery, Effect, Facts, Judgement, Obligation, Question, Reason, Rule, Situation, Sources, Strict,
+    Subject, Tools, Transport, Verdict, Wait,
 };
 use cedar_policy::{Authorizer, PolicySet};
 use std::collections::{BTreeSet, HashMap};
@@ -236,6 +236,13 @@ impl Engine {
     /// The roles that `principal` is in when it comes in so, in the order of the sources.
     pub fn roles_in(&self, principal: &Principal, situation: &Situation<'_>) -> Vec<&Name> {
         self.held(principal, situation).into_iter().map(|role| &role.source.name).collect()
+    }
+
+    /// How `principal` finds tools when it comes in so: by searching where it has a role and all that it has say so. It decides nothing.
+    pub fn discovery_in(&self, principal: &Principal, situation: &Situation<'_>) -> Discovery {
+        let held = self.held(principal, situation);
+        let search = !held.is_empty() && held.iter().all(|role| role.source.discovery == Discovery::Search);
+        if search { Discovery::Search } else { Discovery::List }
     }
 
     /// The servers at which `principal` might be allowed something from somewhere: those that an entry of its roles names, and all of them where a

@@ -54,7 +54,7 @@ pub use replay::{Alike, Decided, Ending, Many, Partly, Past, Replay};
 pub use rule::{Effect, Rule};
 pub use situation::{Arguments, Circumstances, Holds, Situation, Transport};
 pub use source::{
-    CedarSource, Entry, Hours, Limits, Parameter, ParameterKind, Presence, RoleSource, ServerEntries, Sources, Strict, Tools,
+    CedarSource, Discovery, Entry, Hours, Limits, Parameter, ParameterKind, Presence, RoleSource, ServerEntries, Sources, Strict, Tools,
 };
 pub use space::{Space, Spoken, TooMany};
 pub use suggest::{Done, Globs, Suggested, Suggestion, Unused, Usage};

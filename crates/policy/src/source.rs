@@ -67,6 +67,16 @@ pub enum Strict {
     Refuse,
 }
 
+/// How the members of a role find the tools that they may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Discovery {
+    /// All of them are listed.
+    #[default]
+    List,
+    /// They are searched for: two tools are listed, of which one searches and one calls.
+    Search,
+}
+
 /// When a role is at work.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hours {
@@ -99,6 +109,8 @@ pub struct RoleSource {
     pub limits: Limits,
     /// When.
     pub hours: Option<Hours>,
+    /// How its members find what they may use. It permits nothing.
+    pub discovery: Discovery,
 }
 
 impl RoleSource {
@@ -115,6 +127,7 @@ impl RoleSource {
             grant: Vec::new(),
             limits: Limits::default(),
             hours: None,
+            discovery: Discovery::List,
         }
     }
 }

@@ -116,6 +116,10 @@ pub fn read(body: &[u8]) -> Read {
         return if text(&["principal", "agent"]).is_none() { Read::Other } else { lacking("who made it") };
     };
     let Some(name) = text(&["tool"]).or_else(|| (kind_of == About::Server).then(String::new)) else { return lacking("what it was about") };
+    if kind_of == About::Tool && text(&["server"]).is_none() && gateway::line::is_own(&name) {
+        // No server was asked: a search among tools, or a call through another whose wrapping did not fit.
+        return Read::Other;
+    }
     let code = text(&["decision", "code"]);
     let known = code.as_ref().map(|code| Code::ALL.iter().copied().find(|one| one.to_string() == *code));
     let was = match known {

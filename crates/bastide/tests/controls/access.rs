@@ -7,3 +7,4 @@ mod deny_by_default;
 mod filtered_discovery;
 mod operations;
 mod rate_limits;
+mod search_and_call;

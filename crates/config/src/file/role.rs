@@ -28,6 +28,18 @@ section! {
         limits, "limits": Limits = Limits::default();
         /// When they work.
         hours, "hours": Option<Hours> = None;
+        /// How they find the tools that they may use: all listed, or by a search.
+        listing, "listing": Listing = Listing::All;
+    }
+}
+
+choice! {
+    /// How the members of a role find tools.
+    Listing {
+        /// All are listed.
+        All = "all",
+        /// Two tools are listed instead: one searches them, one calls them.
+        Search = "search",
     }
 }
 

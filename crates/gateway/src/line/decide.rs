@@ -10,9 +10,10 @@ use crate::names;
 use crate::session::{Abilities, Ability, Session, Wants};
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
+use guards::Mismatch;
 use identity::token::Scope;
 use mcp::Method;
-use policy::{Action, Arguments, Facts, Question, Subject, Verdict};
+use policy::{Action, Arguments, Discovery, Facts, Question, Subject, Verdict};
 use std::sync::Arc;
 use terms::{Argument, Class, Code, Hole, Operation, Principal};
 
@@ -127,6 +128,8 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         | Target::Dropped
         | Target::Stream(_)
         | Target::End => Ok(terms::Label::Restricted),
+        Target::Search(_) => guarded(trail, inspected.guarded()).map(|()| terms::Label::Restricted),
+        Target::Misused(mismatch) => Err(unfit(trail, Code::ArgumentMismatch, mismatch)),
         Target::Absent => {
             trail.reason = Some("unknown".to_owned());
             Err(trail.refuse(Code::Unknown))
@@ -254,8 +257,12 @@ fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
         Fit::Schema(mismatch) => (Code::ArgumentMismatch, mismatch),
         Fit::Constraint(mismatch) => (Code::ArgumentConstraint, mismatch),
     };
+    Err(unfit(trail, code, mismatch))
+}
+
+fn unfit(trail: &mut Trail, code: Code, mismatch: &Mismatch) -> Halt {
     trail.cause(&format!("`{}` at {}", mismatch.keyword, mismatch.pointer));
-    Err(trail.refuse_with(code, Hole::Argument(mismatch.argument())))
+    trail.refuse_with(code, Hole::Argument(mismatch.argument()))
 }
 
 /// Makes of what the guards found what the line does.
@@ -316,6 +323,17 @@ impl<'a> Viewer<'a> {
         let identified = admitted.parsed().identified();
         let snapshot = identified.framed().snapshot();
         Self { snapshot, session: admitted.session(), moment: admitted.moment(), scope: identified.scope() }
+    }
+
+    /// Whether it searches for tools, instead of being shown all of them. Probes of the assessor compare lists, and are shown them.
+    pub(super) fn searches(&self) -> bool {
+        if self.session.principal.is_probe() {
+            return false;
+        }
+        match self.snapshot.policy.discovery_in(&self.session.principal, &self.moment.situation()) {
+            Discovery::List => false,
+            Discovery::Search => true,
+        }
     }
 
     /// Whether it is shown something in a list: the decision that a call would meet, with some arguments and as one of the kinds that it may be.

@@ -86,6 +86,8 @@ impl Authorized {
             | Target::Dropped
             | Target::Stream(_)
             | Target::End
+            | Target::Search(_)
+            | Target::Misused(_)
             | Target::Closed(..)
             | Target::Absent => Effect::Own,
         }
@@ -127,6 +129,8 @@ fn calls_a_real_server(target: &Target) -> bool {
         | Target::Dropped
         | Target::Stream(_)
         | Target::End
+        | Target::Search(_)
+        | Target::Misused(_)
         | Target::Closed(..)
         | Target::Absent => false,
     }

@@ -8,6 +8,7 @@ use super::lists;
 use super::parse::Intake;
 use super::record::Recorded;
 use super::resolve::{Listing, Reference, Resolved, Target};
+use super::search;
 use crate::calls::{Call, Stop};
 use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
@@ -255,7 +256,8 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Box::pin(watched(trail, recorded.call(), deadline, gate.servers.reply(&recorded, &session))).await?;
             Way::Accepted
         }
-        Target::Absent | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
+        Target::Search(sought) => Way::Own(Some(search::answer(gate, Viewer::of(resolved.admitted()), sought))),
+        Target::Absent | Target::Misused(_) | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
         Target::Tool(server, ..)
         | Target::Prompt(server, _)
         | Target::Resource(server, _)
@@ -579,8 +581,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
         _ if revision.is_legacy() => Vec::new(),
         Target::Tool(_, item, _) => {
             let mut fields = era::fields(revision, method, Some(item.upstream()));
-            let arguments = params.and_then(|params| params.get("arguments"));
-            fields.extend(era::repeated(&item.headers, arguments));
+            fields.extend(era::repeated(&item.headers, resolved.arguments()));
             fields
         }
         Target::Prompt(_, item) => era::fields(revision, method, Some(&item.name)),

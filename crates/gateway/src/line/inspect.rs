@@ -65,7 +65,9 @@ impl Inspected {
 /// The member of the params that holds what a server is given.
 fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     match resolved.target() {
-        Target::Tool(..) | Target::Prompt(..) => resolved.params()?.get("arguments"),
+        Target::Tool(..) | Target::Prompt(..) => resolved.arguments(),
+        // What is kept of it goes on record as that of a server's tool.
+        Target::Search(_) | Target::Misused(_) => resolved.params()?.get("arguments"),
         Target::Completion(..) => resolved.params()?.get("argument"),
         Target::Reply(..) => resolved.reply(),
         // The addresses in it go to their servers.

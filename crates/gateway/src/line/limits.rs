@@ -236,6 +236,8 @@ impl<'a> Asked<'a> {
             | Target::Dropped
             | Target::Stream(_)
             | Target::End
+            | Target::Search(_)
+            | Target::Misused(_)
             | Target::Closed(..)
             | Target::Absent => return None,
         };

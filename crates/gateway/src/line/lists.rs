@@ -4,6 +4,7 @@ use super::decide::Viewer;
 use super::forward::method;
 use super::resolve::Listing;
 use super::screen::own_bounds;
+use super::search;
 use crate::arrival::Endpoint;
 use crate::cursor::Cursor;
 use crate::doors::Sort;
@@ -47,6 +48,10 @@ fn offer(viewer: Viewer<'_>) -> (Map<String, Value>, String) {
         "Calls pass through Bastide, which may refuse them or take things out of answers. A refusal names a reference: tell the user."
             .to_owned(),
     ];
+    if viewer.searches() {
+        let (search, call) = (search::SEARCH, search::CALL);
+        instructions.push(format!("Its tools are not listed: {search} finds them, and {call} calls them."));
+    }
     for (server, pinned) in visible(viewer) {
         for name in ["tools", "prompts", "resources", "completions", "logging"] {
             let Some(stated) = pinned.capabilities.get(name) else { continue };
@@ -79,27 +84,31 @@ fn visible<'a>(viewer: Viewer<'a>) -> impl Iterator<Item = (&'a Server, &'a Pinn
         .filter_map(|server| server.pinned.as_ref().ok().map(|pinned| (&**server, pinned)))
 }
 
-/// One page of a list, from `position` on.
+/// What the principal is shown in a list.
+pub(super) fn seen<'a>(gate: &'a Gate, viewer: Viewer<'a>, listing: Listing) -> impl Iterator<Item = (&'a Server, &'a Item)> {
+    let items = visible(viewer).flat_map(move |(server, pinned)| table(pinned, listing).iter().map(move |item| (server, &**item)));
+    items.filter(move |(server, item)| {
+        let (subject, sort) = subject(item, listing);
+        !gate.servers.is_aside(&server.name, sort, item.upstream()) && !item.needs_task() && viewer.sees(server, subject, Some(item))
+    })
+}
+
+/// One page of a list, from `position` on. Who searches for its tools is shown what it searches and calls them with.
 pub(super) fn page(gate: &Gate, viewer: Viewer<'_>, listing: Listing, position: usize) -> Vec<u8> {
     let Viewer { snapshot, session, .. } = viewer;
     let mut shown = Vec::new();
-    let mut passed = 0_usize;
     let mut more = false;
-    for (server, pinned) in visible(viewer) {
-        for item in table(pinned, listing).iter() {
-            let (subject, sort) = subject(item, listing);
-            let put_aside = gate.servers.is_aside(&server.name, sort, item.upstream());
-            if put_aside || item.needs_task() || !viewer.sees(server, subject, Some(item)) {
-                continue;
-            }
-            if passed >= position + PAGE {
+    if listing == Listing::Tools && viewer.searches() {
+        let legs = mcp::Legs { client: session.revision, server: mcp::Revision::NEWEST_LEGACY };
+        let own = search::definitions();
+        shown.extend(own.iter().filter_map(|own| fitted(own, legs, listing)).map(Value::Object));
+    } else {
+        for (passed, (server, item)) in seen(gate, viewer, listing).skip(position).enumerate() {
+            if passed >= PAGE {
                 more = true;
                 break;
             }
-            if passed >= position {
-                shown.extend(definition(item, server, session, listing).map(Value::Object));
-            }
-            passed += 1;
+            shown.extend(definition(item, server, session, listing).map(Value::Object));
         }
     }
     let mut answer = Map::new();
@@ -136,7 +145,7 @@ fn subject(item: &Item, listing: Listing) -> (Subject<'_>, Sort) {
 
 /// The definition as this session sees it: under its shown name on `/mcp`, with the server named in `_meta`. `None` when there is no way to say it in
 /// the session's revision: it is not listed then.
-fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Option<Map<String, Value>> {
+pub(super) fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Option<Map<String, Value>> {
     let mut definition = item.definition.clone();
     if session.endpoint == Endpoint::All {
         let key = match listing {

@@ -1,7 +1,8 @@
 //! A trail as the record of the log.
 
-use super::{Occasion, Stage, Trail, Verdict};
+use super::{Occasion, Stage, Trail, Verdict, Wrapping};
 use crate::gate::Gate;
+use crate::line::CALL;
 use audit::Record;
 use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
 use mcp::json;
@@ -137,6 +138,10 @@ impl Trail {
         }
         if let Some(inner) = &self.inner {
             object.text("inner", inner);
+        }
+        match self.wrapping {
+            Wrapping::Bare => {}
+            Wrapping::Wrapped => drop(object.text("through", CALL)),
         }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());

@@ -295,6 +295,7 @@ fn stays(role: &config::Role) -> Vec<&'static str> {
         ("when", role.when != policy::When::default()),
         ("limits", role.limits != config::Limits::default()),
         ("hours", role.hours.is_some()),
+        ("listing", role.listing != config::Listing::All),
     ];
     all.into_iter().filter(|(_, is_there)| *is_there).map(|(key, _)| key).collect()
 }

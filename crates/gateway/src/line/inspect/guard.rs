@@ -52,6 +52,9 @@ impl Judgement {
 
 /// Runs the guards of a tool on arguments that fit its schema.
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Judgement {
+    if let (Target::Search(_), Some(smuggled)) = (resolved.target(), own(resolved)) {
+        return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
+    }
     let Target::Tool(server, item, Fit::Fits(arguments)) = resolved.target() else { return Judgement::of(Guarded::Fit) };
     if let Some(smuggled) = own(resolved).or_else(|| item.declared.check(arguments).err()) {
         return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
