@@ -157,7 +157,10 @@ fn token_of(text: &str, at: usize, token: &str, quote: Option<u8>, found: &mut V
     let end = at + token.len();
     if let Some((scheme, rest)) = token.split_once("://") {
         if scheme.eq_ignore_ascii_case("file") {
-            found.push(finding("path", at, at + trimmed(token).len()));
+            // `file:///tmp` tells no more than `/tmp`.
+            if !rest.starts_with('/') || trimmed(rest).split('/').filter(|name| !name.is_empty()).count() > 1 {
+                found.push(finding("path", at, at + trimmed(token).len()));
+            }
         } else {
             let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
             let host = authority.rsplit('@').next().unwrap_or_default();
@@ -348,7 +351,7 @@ mod tests {
             "threading.local() and this.internals; import com.foo.internal.Bar; std.locale",
             "meet at 10:30 (in the office); we looked\n  at the house (again)",
             "::1 and 2001:4860:4860::8888, and 12:30:45",
-            "either/or, and/or, 3/4, /home, /etc",
+            "either/or, and/or, 3/4, /home, /etc, file:///tmp",
         ] {
             assert_eq!(told(text), [], "{text}");
         }

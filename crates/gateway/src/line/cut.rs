@@ -57,7 +57,7 @@ enum Split {
 }
 
 /// Bounds `text`, a result that is clean and about to go out.
-pub(super) fn run(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: Vec<u8>) -> Result<Vec<u8>, Halt> {
+pub(super) fn bounded(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: Vec<u8>) -> Result<Vec<u8>, Halt> {
     match forwarded.target() {
         Target::Resource(server, uri) => {
             let page = trail.page.take();

@@ -152,7 +152,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             }
             let edits = rewrite(gate, forwarded, result);
             let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
-            let text = cut::run(gate, trail, forwarded, text)?;
+            let text = cut::bounded(gate, trail, forwarded, text)?;
             received(gate, trail, forwarded, &text)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
             returned(trail, if failed { "error" } else { "ok" }, &text);
