@@ -379,12 +379,12 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         None => (Constraints::default(), Guards::default()),
         Some(rule) => (constraints(&key, &rule.arguments)?, guarded(&key, &rule.arguments)?),
     };
-    let guards_tell = guards.tell();
     let bounded = || rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
     let declared = Declared::new(definition.get("inputSchema"), bounded());
     let bounding = rule.into_iter().flat_map(|rule| &rule.arguments).filter(|(_, argument)| argument.bounds_text());
     let open = OpenText::new(definition.get("inputSchema"), bounding.map(|(name, _)| name.as_str()));
     let operation = rule.and_then(|rule| rule.operation);
+    let kinds = Kinds::new(operation, &definition, &guards, bounded());
     Ok(Item {
         name: pin.name.clone(),
         shown: pin.shown_as.clone(),
@@ -397,7 +397,7 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         declared,
         open,
         operation,
-        kinds: Kinds::new(operation, &definition, guards_tell),
+        kinds,
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
         bound: rule
             .and_then(|rule| rule.result.as_ref())

@@ -6,6 +6,7 @@
 //!
 //! Control: `tools.process`.
 
+mod effect;
 mod git;
 mod program;
 mod words;
@@ -110,7 +111,7 @@ impl Policy {
         Ok(Self { allowed, ways, cwd: cwd.map(|cwd| absolute(cwd, "/")) })
     }
 
-    /// Judges a command that is one string. Its normal form quotes every word that needs it.
+    /// Judges a command that is one string. Its normal form quotes every word that needs it; its operation is none where it cannot be told.
     ///
     /// # Errors
     /// [`Refused`].
@@ -133,8 +134,10 @@ impl Policy {
         }
         let rest = words.split_off(set);
         self.command(&rest)?;
+        // A variable may name a program to start, and what a shell makes of the words is not in them.
+        let operation = if set > 0 || shell == Shell::Anything { None } else { effect::of(&rest) };
         words.extend(rest);
-        Ok(Judged { normal: quoted(&words), operation: None, replace: None })
+        Ok(Judged { normal: quoted(&words), operation, replace: None })
     }
 
     /// Judges a command that is a list of words.
@@ -146,7 +149,7 @@ impl Policy {
             return Err(Refused::whole(Reason::TooLong));
         }
         self.command(words)?;
-        Ok(Judged { normal: quoted(words), operation: None, replace: None })
+        Ok(Judged { normal: quoted(words), operation: effect::of(words), replace: None })
     }
 
     fn command(&self, words: &[String]) -> Result<(), Refused> {

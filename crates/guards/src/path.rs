@@ -167,7 +167,8 @@ impl Policy {
         name::check(value).map_err(Refused::whole)?;
         let bare = unquoted(value);
         let mut opened = vec![from(value, cwd)];
-        for form in [bare, normal.as_str()] {
+        let forms = if bare == normal { [Some(bare), None] } else { [Some(bare), Some(normal.as_str())] };
+        for form in forms.into_iter().flatten() {
             for reading in text::readings(form).ok_or(Refused::whole(Reason::PathEncoded))? {
                 self.reading(&reading, cwd)?;
                 opened.extend(spellings(&reading).into_iter().map(|spelling| from(&spelling, cwd)));

@@ -32,7 +32,7 @@ pub(super) fn check(checks: &mut Checks<'_>, key: &ToolKey, tool: &Tool) {
         match &portion.values {
             None if !tells => misfit(
                 if split.parts.is_empty() { &["by"] } else { &own },
-                format!("no guard tells what `{}` does: give it `guard: sql`, or the parts their `values`", split.by),
+                format!("no guard tells what `{}` does: give it `guard: sql` or `guard: process`, or the parts their `values`", split.by),
             ),
             None if !kinds.insert(portion.operation) => misfit(&own, format!("another part is for {} already", portion.operation.as_str())),
             None => {}

@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 use testkit::{Http, World};
 
-/// A tool that takes SQL, one that takes an action, and two that do one thing.
+/// Tools that take SQL, an action, a command, a URL with a method, and two that do one thing.
 const SCRIPT: &str = r#"{"tools": [
     {"name": "execute", "title": "SQL", "description": "Runs SQL.", "annotations": {"readOnlyHint": true},
      "inputSchema": {"type": "object", "properties": {"sql": {"type": "string"}, "limit": {"type": "integer"}}}},
     {"name": "manage", "inputSchema": {"type": "object", "properties": {"action": {"type": "string"}, "id": {"type": "string"}}, "required": ["id"]}},
     {"name": "look", "annotations": {"readOnlyHint": true}, "inputSchema": {"type": "object"}},
-    {"name": "change", "inputSchema": {"type": "object"}}
+    {"name": "change", "inputSchema": {"type": "object"}},
+    {"name": "run", "inputSchema": {"type": "object", "properties": {"command": {"type": "string"}}}},
+    {"name": "fetch", "inputSchema": {"type": "object", "properties": {"url": {"type": "string"}, "method": {"type": "string"}}}}
 ]}"#;
 
 const SQL: &str = "arguments: { sql: { guard: sql, dialect: postgres, mode: read-write } }";
@@ -77,6 +79,38 @@ fn a_statement_tells_what_a_call_is() {
     let records = world.audit();
     let run = records.iter().find(|record| record["tool"] == "execute" && record["decision"]["verdict"] == "allowed").unwrap();
     assert_eq!(run["operation"], "read", "the kind is that of the call");
+}
+
+#[test]
+fn commands_and_methods_tell_what_a_call_is() {
+    const RUN: &str = "arguments: { command: { guard: process, allowed: [git, rm, make] } }";
+    const URL: &str = "url: { guard: http, allow_hosts: [api.shop.test] }";
+    let command = |text: &str| json!({"command": text});
+    let request = |method: &str| json!({"url": "https://api.shop.test/a", "method": method});
+
+    let tools = format!("db__run: {{ {RUN} }}\ndb__fetch: {{ arguments: {{ {URL}, method: {{ enum: [GET, POST, DELETE] }} }} }}");
+    let world = world(&tools, "[\"read:run\", \"write:fetch\"]");
+    let mut agent = world.agent();
+    assert_eq!(names(&mut agent), ["db__run", "db__fetch"]);
+    assert!(agent.call("db__run", command("git log -n 3")).refusal().is_none());
+    assert!(agent.call("db__fetch", request("POST")).refusal().is_none());
+    for text in ["git log --output=a", "git push origin main", "rm a", "make a"] {
+        assert_eq!(agent.call("db__run", command(text)).refused(), "access.operations/denied", "{text}");
+    }
+    for arguments in [request("GET"), request("DELETE"), json!({"url": "https://api.shop.test/a"})] {
+        assert_eq!(agent.call("db__fetch", arguments.clone()).refused(), "access.operations/denied", "{arguments}");
+    }
+    assert_eq!(reached(&world).iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["run", "fetch"]);
+
+    let tools = format!("db__run: {{ operation: read, {RUN} }}\ndb__fetch: {{ operation: write, arguments: {{ {URL} }} }}");
+    let world = self::world(&tools, "[\"*\"]");
+    let mut agent = world.agent();
+    assert!(agent.call("db__run", command("git status")).refusal().is_none());
+    assert!(agent.call("db__fetch", request("GET")).refusal().is_none());
+    for (tool, arguments) in [("db__run", command("git commit -m a")), ("db__run", command("rm a")), ("db__fetch", request("DELETE"))] {
+        assert_eq!(agent.call(tool, arguments.clone()).refused(), "access.operations/other", "{arguments}");
+    }
+    assert_eq!(reached(&world).len(), 2);
 }
 
 #[test]
