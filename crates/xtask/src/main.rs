@@ -97,6 +97,7 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
             done(cargo(&root).args(test).env("BASTIDE_CRASHES", count.to_string()))?;
         }
         Verb::Oracles { count } => {
+            setup::install(&root)?;
             let test = ["test", "--package", "bastide-e2e", "--test", "oracles", "--", "--nocapture"];
             done(cargo(&root).args(test).env("BASTIDE_CASES", count.to_string()).env("BASTIDE_REQUIRE_EXTERNAL", "1"))?;
         }
