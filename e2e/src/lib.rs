@@ -7,11 +7,13 @@
 mod agent;
 pub mod conformance;
 mod double;
+mod postgres;
 mod servers;
 mod wire;
 
 pub use agent::{Agent, Held};
 pub use double::{Double, Says};
+pub use postgres::Postgres;
 pub use servers::{outcomes, until};
 pub use wire::{Arrived, Wire};
 
@@ -118,7 +120,7 @@ impl Peers {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = target.join("peers");
-        let there = ["node/stamp", "python/stamp", "sqlite/stamp"].iter().all(|stamp| folder.join(stamp).exists());
+        let there = ["node/stamp", "python/stamp", "sqlite/stamp", "postgres/stamp"].iter().all(|stamp| folder.join(stamp).exists());
         if there {
             return Some(Self { folder: folder.canonicalize().expect("a folder that exists") });
         }
@@ -140,6 +142,11 @@ impl Peers {
     /// A program of the environment of the SQLite server.
     pub fn sqlite(&self, name: &str) -> String {
         self.folder.join("sqlite/bin").join(name).display().to_string()
+    }
+
+    /// The package folder of the PostgreSQL server, with the driver beside it.
+    pub fn postgres(&self) -> PathBuf {
+        self.folder.join("postgres/node_modules")
     }
 
     /// The conformance suite's Python client.

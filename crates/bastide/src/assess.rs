@@ -5,14 +5,18 @@
 
 mod access;
 mod agent;
+mod arguments;
 mod canaries;
 mod confinement;
 mod fuzzing;
 mod ground;
+mod guarded;
 mod identity;
+mod limits;
 mod log;
 mod network;
 mod outward;
+mod pages;
 mod probe;
 mod progress;
 mod runtime;

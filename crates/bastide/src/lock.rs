@@ -61,6 +61,9 @@ struct Answer {
     declined: Vec<ServerName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed: Vec<Failed>,
+    /// What could be said of tools; never applied.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    proposals: Vec<Value>,
 }
 
 /// Looks, shows, asks, signs.
@@ -90,6 +93,7 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
     let seek = if args.update.is_some() { Seek::Newest } else { Seek::Approved };
     let mut answer = Answer::default();
     let mut behind = false;
+    let mut fresh = Vec::new();
     for name in locked.servers.keys().filter(|name| args.only().is_none() && !servers.contains_key(*name)) {
         if !args.check {
             desk.perform(Act::ServerForget { server: name.clone() }).await?;
@@ -104,6 +108,9 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
                 continue;
             }
         };
+        if look.open {
+            fresh.push(name);
+        }
         if look.open && !common.json {
             say(&look.text)?;
         }
@@ -134,9 +141,24 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
             hang_up(configured)
         ));
     }
+    answer.proposals = proposals(configured, &fresh)?;
     common.answer(&answer, summary)?;
     let open = !answer.failed.is_empty() || !answer.declined.is_empty() || (args.check && !answer.differs.is_empty());
     Ok(if open { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+}
+
+/// What could be said of the tools of servers that were approved just now, as far as the file does not say it.
+fn proposals(configured: &Configured, fresh: &[&ServerName]) -> Result<Vec<Value>, Failure> {
+    let sources::Lock::Read(lock) = sources::lock(configured)? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for (name, pin) in fresh.iter().filter_map(|name| Some((*name, lock.servers.get(*name)?))) {
+        let pins = pin.of(supply::Kind::Tool).iter().filter(|pin| pin.aside.is_none());
+        let tools: Vec<(&str, serde_json::Map<String, Value>)> =
+            pins.filter_map(|pin| Some((pin.name.as_str(), serde_json::from_str(pin.definition.as_str()).ok()?))).collect();
+        let proposed = config::propose(&configured.loaded.file, name, tools.iter().map(|(name, definition)| (*name, definition)));
+        all.extend(proposed.into_iter().map(|one| serde_json::json!({ "tool": one.tool, "says": one.says })));
+    }
+    Ok(all)
 }
 
 impl Answer {
@@ -187,5 +209,12 @@ fn summary(answer: &Answer) -> String {
     }
     let Differs { added, changed, removed } = &answer.differs;
     text.push_str(&format!("{} added, {} changed, {} removed\n", added.len(), changed.len(), removed.len()));
+    if !answer.proposals.is_empty() {
+        text.push_str("\nWhat could stand under `tools:`, with your own folders, hosts and programs; none of it is applied:\n");
+        for one in &answer.proposals {
+            let part = |key: &str| supply::visible(one.get(key).and_then(Value::as_str).unwrap_or_default());
+            text.push_str(&format!("  {}: {}\n", part("tool"), part("says")));
+        }
+    }
     text
 }

@@ -45,7 +45,11 @@ pub async fn keep(wired: Arc<Wired>) {
         }
         looked = now;
         let gate = Arc::clone(&wired.gate);
-        let _ = tokio::task::spawn_blocking(move || gate.forensics.sweep()).await;
+        let sweep = move || {
+            gate.forensics.sweep();
+            gate.withheld.sweep();
+        };
+        let _ = tokio::task::spawn_blocking(sweep).await;
         let cause = match all(&wired, retain).await {
             Ok(()) => String::new(),
             Err(cause) => sentence(&cause),

@@ -18,7 +18,11 @@ const LOCK_KEY: &str = "keys/lock.pem";
 /// # Errors
 /// [`Failure`] with every problem.
 pub fn policy(configured: &Configured) -> Result<Engine, Failure> {
-    let sources = config::sources(&configured.loaded, &configured.name(), configured.cedar()?);
+    let tools = match lock(configured) {
+        Ok(Lock::Read(lock)) => config::parameters(&lock),
+        Ok(Lock::Absent | Lock::Broken(_)) | Err(_) => policy::Tools::new(),
+    };
+    let sources = policy::Sources { tools, ..config::sources(&configured.loaded, &configured.name(), configured.cedar()?) };
     Engine::compile(sources).map_err(|problems| Failure::usage(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))
 }
 
@@ -91,9 +95,11 @@ pub fn inventory(configured: &Configured) -> Inventory {
     let body = text.trim_end().rsplit_once('\n').map_or("", |(body, _)| body);
     let lock: Value = serde_json::from_str(body).unwrap_or_default();
     let servers = lock.get("servers").and_then(Value::as_object);
-    let tools = |server: &Value| {
+    let tools = |server: &Value| -> Vec<String> {
         let pins = server.get("tools").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         pins.iter().filter_map(|pin| pin.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
     };
-    servers.into_iter().flatten().filter_map(|(name, server)| Some((ServerName::new(name).ok()?, tools(server)))).collect()
+    let named = |name: &ServerName, tools: Vec<String>| tools.iter().flat_map(|tool| configured.loaded.file.names_of(name, tool)).collect();
+    let servers = servers.into_iter().flatten().filter_map(|(name, server)| Some((ServerName::new(name).ok()?, tools(server))));
+    servers.map(|(name, tools)| (name.clone(), named(&name, tools))).collect()
 }

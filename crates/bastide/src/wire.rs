@@ -11,6 +11,7 @@ use gateway::doors::{Contents, Credentials};
 use gateway::forensics::Forensics;
 use gateway::gate::{Gate, Parts};
 use gateway::snapshot::Snapshot;
+use gateway::withheld::Withheld;
 use identity::token::{Issuer, SigningKey, Verifier};
 use identity::{Revocations, Tokens};
 use policy::CedarSource;
@@ -31,6 +32,8 @@ pub const LOCK: &str = "bastide.lock";
 const MOST_BYTES: u64 = 64 << 20;
 /// The folder of installed packages, in the state folder.
 pub const PACKAGES: &str = "packages";
+/// The folder of the state in which what was taken out of answers is kept.
+pub const WITHHELD: &str = "withheld";
 
 /// The file and where it is.
 #[derive(Clone)]
@@ -61,17 +64,16 @@ impl Configured {
         })?;
         let unknown = || Failure::usage(format!("who may change {} cannot be told", path.display())).next("keep it in a plain file");
         let facts = facts(&path).ok_or_else(unknown)?;
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        let source = config::Source {
-            path: &path,
-            bytes: &bytes,
-            home: home.as_deref(),
-            user: user_name(rustix::process::getuid().as_raw()),
-            now: clock.utc(),
-            facts: Some(facts),
-        };
-        let loaded = config::load(&source)?;
+        let loaded = loaded(&path, &bytes, Some(facts), clock)?;
         Ok(Self { path, loaded })
+    }
+
+    /// The configuration as it would be with `bytes` in its file.
+    ///
+    /// # Errors
+    /// [`Failure`]: all problems at once.
+    pub fn amended(&self, bytes: &[u8], clock: &dyn Clock) -> Result<Self, Failure> {
+        Ok(Self { path: self.path.clone(), loaded: loaded(&self.path, bytes, facts(&self.path), clock)? })
     }
 
     /// The name that places are shown with.
@@ -154,6 +156,13 @@ impl Configured {
     pub fn latest(&self) -> PathBuf {
         self.loaded.file.state.join("lock.digest")
     }
+}
+
+fn loaded(path: &Path, bytes: &[u8], facts: Option<Facts>, clock: &dyn Clock) -> Result<Loaded, Failure> {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let source =
+        config::Source { path, bytes, home: home.as_deref(), user: user_name(rustix::process::getuid().as_raw()), now: clock.utc(), facts };
+    Ok(config::load(&source)?)
 }
 
 /// The user's configuration folder, which the product's own is in.
@@ -329,6 +338,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         vault: vault.clone().map_or(Credentials::Locked, Credentials::Open),
         contents: Arc::clone(&contents),
         forensics: Forensics::at(store.folder().path().join("forensics")),
+        withheld: Withheld::at(store.folder().path().join(WITHHELD)),
         resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);

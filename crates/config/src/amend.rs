@@ -129,7 +129,7 @@ fn within(text: &str, server: &Member, lines: &[String]) -> Option<String> {
 }
 
 /// The line after the last one of what begins at `start`, whose key is indented by `indent`; what comes next begins at `next`.
-fn extent(all: &[&str], start: usize, next: Option<usize>, indent: usize) -> usize {
+pub(crate) fn extent(all: &[&str], start: usize, next: Option<usize>, indent: usize) -> usize {
     let is_outside = |line: &&str| !is_empty(line) && line.len() - line.trim_start_matches(' ').len() < indent;
     let rest = all.iter().skip(start + 1);
     let end = next.unwrap_or_else(|| start + 1 + rest.take_while(|line| !is_outside(line)).count());
@@ -174,7 +174,7 @@ fn strip(root: &mut Node, server: &ServerName) {
     }
 }
 
-fn same(one: &Node, other: &Node) -> bool {
+pub(crate) fn same(one: &Node, other: &Node) -> bool {
     match (&one.value, &other.value) {
         (Value::Null, Value::Null) => true,
         (Value::Text { text, plain }, Value::Text { text: other, plain: as_plain }) => text == other && plain == as_plain,
@@ -189,7 +189,7 @@ fn same(one: &Node, other: &Node) -> bool {
     }
 }
 
-fn printed(node: &Node) -> String {
+pub(crate) fn printed(node: &Node) -> String {
     match &node.value {
         Value::Null => "null".to_owned(),
         Value::Text { text, .. } => scalar(text),
@@ -206,7 +206,7 @@ fn listed(items: impl Iterator<Item = String>) -> String {
 }
 
 /// A scalar: as it is where nothing in it means anything, else in double quotes, which are those of JSON.
-fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+@".contains(&byte);
     let begins = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'/' || byte == b'.');
     if begins && text.bytes().all(plain) { text.to_owned() } else { serde_json::Value::from(text).to_string() }

@@ -50,19 +50,23 @@ rows! {
         "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
-    "roles.*.limits.mutations" Present, "limit `calls`", "roles: { r: { limits: { mutations: 20/session } } }";
-    "roles.*.limits.bytes" Present, "limit `calls`", "roles: { r: { limits: { bytes: 50MiB/session } } }";
-    "roles.*.limits.depth" Present, "limit `calls`", "roles: { r: { limits: { depth: 40 } } }";
-    "roles.*.hours" Present, "leave `hours` out", "roles: { r: { hours: { in: \"Mon-Fri 07:00-20:00 Europe/Berlin\" } } }";
-    "tools.*.result.max" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { max: 200KiB } } }";
-    "tools.*.result.lines" Present, "lower `bounds.result`", "servers: { a: { run: [a] } }\ntools: { a__q: { result: { lines: 9 } } }";
+    "roles.*.when.purpose" Present, "leave `purpose` out", "roles: { r: { when: { purpose: build } } }";
+    "roles.*.when.taint" Present, "leave `taint` out", "roles: { r: { when: { taint: external } } }";
+    "roles.*.when.anomaly" Present, "leave `anomaly` out", "roles: { r: { when: { anomaly: 3 } } }";
+    "roles.*.allow.*.*.when.purpose" Present, "leave `purpose` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { purpose: build } }] } } }";
+    "roles.*.allow.*.*.when.taint" Present, "leave `taint` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
+    "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
+        "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
     "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
     "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
     "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";
     "inspect.pii.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { pii: { action: tokenise } }";
     "inspect.pii.custom" Filled, "leave `custom` empty", "inspect: { pii: { custom: [{ name: employee-id, pattern: 'E-\\d{6}' }] } }";
     "inspect.injection.action" Not(&["flag"]), "write `action: flag`", "inspect: { injection: { action: fence } }";
-    "inspect.errors.action" Not(&["flag"]), "write `action: flag`", "inspect: { errors: { action: redact } }";
+    "inspect.errors.action" Not(&["flag", "redact", "block"]), "use flag, redact or block", "inspect: { errors: { action: mask } }";
+    "inspect.open_text.action" Not(&["flag", "block"]), "use flag or block", "inspect: { open_text: { action: redact } }";
     "inspect.media.images" Not(&["label"]), "write `images: label`", "inspect: { media: { images: refuse } }";
     "inspect.media.audio" Not(&["label"]), "write `audio: label`", "inspect: { media: { audio: refuse } }";
     "audit.siem" Filled, "leave `siem` empty and use `bastide audit export`", "audit: { siem: [{ syslog: \"tls://siem.internal:6514\" }] }";

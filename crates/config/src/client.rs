@@ -2,10 +2,10 @@
 
 use crate::cross::sounds_secret;
 use crate::decode::{Decode, Reader};
-use crate::file::{Entry, File, Limits, Member, Role, Server};
+use crate::file::{Entry, File, Limits, Listing, Member, Role, Server};
 use crate::problem::{Fault, Place, Problem};
 use crate::tree::{Member as Field, Node, Value};
-use crate::unit::{Rate, Unit};
+use crate::unit::{Rate, Several, Unit};
 use std::collections::BTreeMap;
 use terms::{Label, Name, ServerName};
 
@@ -60,13 +60,15 @@ pub(crate) fn read(root: &Node, user: Option<&Name>, problems: &mut Vec<Problem>
 
 fn owner(user: &Name, file: &File) -> Role {
     Role {
-        members: vec![Member::User(user.clone())],
+        members: policy::Glob::new(user.as_str()).map(Member::User).into_iter().collect(),
         clearance: Label::Public,
+        when: policy::When::default(),
         allow: file.servers.keys().map(|server| (server.clone(), vec![Entry::Everything])).collect(),
         ask: BTreeMap::new(),
         grant: BTreeMap::new(),
-        limits: Limits { calls: Some(Rate { count: 120, per: Unit::Minute }), ..Limits::default() },
+        limits: Limits { calls: Several(vec![Rate { count: 120, per: Unit::Minute }]), ..Limits::default() },
         hours: None,
+        listing: Listing::All,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What must fit together.
 
+mod limit;
 mod server;
+mod split;
 
 pub(crate) use server::sounds_secret;
 
@@ -64,10 +66,18 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     audit(&mut checks);
     for (name, server) in &file.servers {
         server::check(&mut checks, name, server, path);
+        limit::served(&mut checks, ["servers", name.as_str()], &server.limits);
+        let pages = &server.resources;
+        limit::page(&mut checks, &["servers", name.as_str(), "resources"], Some(pages.max), Some(pages.lines));
     }
     roles(&mut checks);
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
+        limit::served(&mut checks, ["tools", &key.to_string()], &tool.limits);
+        split::check(&mut checks, key, tool);
+        if let Some(result) = &tool.result {
+            limit::page(&mut checks, &["tools", &key.to_string(), "result"], result.max, result.lines);
+        }
     }
 }
 
@@ -198,14 +208,7 @@ fn roles(checks: &mut Checks<'_>) {
                 checks.warn(&["roles", name, "allow", server.as_str()], message);
             }
         }
-        if role.limits.calls.is_some_and(|rate| rate.per.span().is_none()) {
-            let message = "calls per session are known but not counted in this release; write a rate per s, min, h or d";
-            let problem = checks.problem(&["roles", name, "limits", "calls"], Fault::NotBuilt, message, None);
-            checks.problems.push(problem);
-        }
-        if role.limits.calls.is_some_and(|rate| rate.count == 0) {
-            checks.misfit(&["roles", name, "limits", "calls"], "a limit of 0 calls allows none; remove the role's `allow` instead");
-        }
+        limit::role(checks, name, &role.limits);
     }
 }
 

@@ -230,8 +230,8 @@ macro_rules! by_text {
 by_text! {
     crate::unit::Span, "a span of time such as 30s, 10m or 400d", {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$"};
     crate::unit::Size, "a size such as 200KiB or 4MiB", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$"};
-    crate::unit::Rate, "a rate such as 120/min or 20/session", {"type": "string", "pattern": "^[0-9]+/(s|min|h|d|session)$"};
-    crate::unit::Amount, "an amount such as 50MiB/session", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)/(s|min|h|d|session)$"};
+    crate::unit::Rate, "a rate such as 120/min or 20/session", {"type": "string", "pattern": "^[0-9]+/(s|min|h|d|day|session)$"};
+    crate::unit::Amount, "an amount such as 50MiB/session", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)/(s|min|h|d|day|session)$"};
     std::net::SocketAddr, "an address with a port such as 127.0.0.1:8420", {"type": "string"};
     url::Url, "a URL", {"type": "string", "format": "uri"};
     terms::Name, "a name of letters, digits and -_.@+/", {"type": "string", "pattern": "^[A-Za-z0-9_.@+/-]{1,128}$"};
@@ -255,6 +255,22 @@ macro_rules! by_word {
 by_word! {
     terms::Label { Public, Internal, Confidential, Restricted }
     terms::Operation { Read, Write, Delete }
+}
+
+/// The most rates of one sort.
+const RATES: usize = 4;
+
+impl<T: Decode> Decode for crate::unit::Several<T> {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        match &node.value {
+            Value::List(items) if items.is_empty() || items.len() > RATES => reader.wrong(node, "one value, or a list of up to four"),
+            Value::List(_) => Vec::decode(node, reader).map(Self),
+            Value::Text { .. } | Value::Map(_) | Value::Null => T::decode(node, reader).map(|one| Self(vec![one])),
+        }
+    }
+    fn schema() -> Json {
+        json!({"anyOf": [T::schema(), {"type": "array", "items": T::schema(), "minItems": 1, "maxItems": RATES}]})
+    }
 }
 
 impl Decode for terms::Trust {

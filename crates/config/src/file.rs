@@ -1,18 +1,22 @@
 //! The file as types: every key of the skeleton, its meaning and its default.
 
 mod inspect;
+mod limit;
 mod listen;
 mod role;
 mod server;
 mod tool;
+mod when;
 
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
+pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
-pub use role::{Ask, Entry, Hours, Limits, Member, Once, Question, Role};
+pub use policy::{Member, When};
+pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Oauth, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+    Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };
-pub use tool::{Argument, FreeText, GuardKind, JsonType, ResultRule, Tool, ToolKey};
+pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 
 use crate::decode::{Decode, Reader, choice, section};
 use crate::tree::{Node, Value};

@@ -68,7 +68,7 @@ pub fn init_text(profile: Profile, user: &Name, servers: &[Starter]) -> String {
     for server in servers {
         let _ = writeln!(out, "      {}: [\"read_*\", \"get_*\", \"list_*\", \"search_*\"]", server.name);
     }
-    out.push_str("    limits: { calls: 120/min }\n\n");
+    out.push_str("    limits: { calls: 120/min, repeats: 300 }\n\n");
     out.push_str(
         "# What happens to what the screens find, in both directions.\n\
          inspect:\n  \

@@ -6,7 +6,7 @@ use crate::locate::Facts;
 use crate::problem::{Fault, Place, Problem, Problems};
 use crate::risk::Risk;
 use crate::tree::{self, Node};
-use crate::{built, client, cross, risk};
+use crate::{amend, built, client, cross, risk};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use terms::{Name, Utc};
@@ -49,6 +49,11 @@ impl Loaded {
     /// Where the value of `path` stands: keys, and numbers for entries of lists. Falls back to what is above it.
     pub fn place(&self, path: &[&str]) -> Place {
         self.root.place_of(path)
+    }
+
+    /// The value of `path` as YAML on one line, comments left out.
+    pub fn printed(&self, path: &[&str]) -> Option<String> {
+        self.root.at(path).map(amend::printed)
     }
 
     /// The warnings, one line each, as problems are shown.

@@ -112,6 +112,17 @@ impl fmt::Display for Problems {
     }
 }
 
+/// `headline` with the line of `text` that it is about, and a caret under what begins at `column`. Both count from 1; column 0 means the whole line.
+pub fn pointed(headline: &str, line: u32, column: u32, text: &str) -> String {
+    let at = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
+    let source = text.lines().nth(at).unwrap_or_default();
+    let from = usize::try_from(column.saturating_sub(1)).unwrap_or_default();
+    let rest: String = source.chars().skip(from).collect();
+    let word = rest.get(..crate::edit::token(&rest)).unwrap_or(&rest).trim_end_matches(':');
+    let length = u32::try_from(word.chars().count()).unwrap_or(1).max(1);
+    caret(headline, Place { line, column: column.max(1), length }, text)
+}
+
 fn caret(headline: &str, place: Place, text: &str) -> String {
     const WIDE: usize = 160;
     let at = usize::try_from(place.line.saturating_sub(1)).unwrap_or(usize::MAX);

@@ -1,13 +1,18 @@
 //! The file, the lock and the policies as one immutable snapshot for the gateway.
 
-use crate::file::{self, Action as Chosen, Argument, File};
+mod parts;
+
+use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
+use crate::unit::Size;
 use gateway::snapshot::{
-    Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking, Unpinned,
+    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking,
+    Unbounded, Unpinned,
 };
+use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
 use guards::smuggling::Declared;
-use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, Text};
+use guards::{Constraint, Constraints, Format, Guards, Kind as JsonKind, OpenText, Text};
 use sandbox::podman::Reference;
 use sandbox::{Access, Folder};
 use serde_json::{Map, Value};
@@ -67,7 +72,8 @@ pub enum Locked {
 /// [`Unfit`].
 pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
     let file = &loaded.file;
-    let policy = policy::Engine::compile(crate::sources::sources(loaded, name, cedar)).map_err(Unfit::Policy)?;
+    let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
+    let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
     let rules = detect::Rules::built_in()?;
     Ok(Snapshot {
@@ -77,16 +83,29 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         policy: Arc::new(policy),
         servers,
         inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
     })
 }
 
-/// What is in force, with the pins of another lock: nothing else of it changes.
+/// What is in force, with the pins of another lock: nothing else of it changes, but that policies are checked against the arguments that tools have now.
 ///
 /// # Errors
 /// [`Unfit`].
 pub fn repinned(loaded: &Loaded, in_force: &Snapshot, locked: &Locked, now: Utc) -> Result<Snapshot, Unfit> {
-    Ok(Snapshot { servers: servers(loaded, locked, now)?, ..in_force.clone() })
+    let policy = match in_force.policy.with_tools(tools(locked)).map_err(Unfit::Policy)? {
+        None => Arc::clone(&in_force.policy),
+        Some(policy) => Arc::new(policy),
+    };
+    Ok(Snapshot { servers: servers(loaded, locked, now)?, policy, ..in_force.clone() })
+}
+
+/// What policies may say of the arguments of tools.
+fn tools(locked: &Locked) -> policy::Tools {
+    match locked {
+        Locked::Read(lock) => crate::parameters::parameters(lock),
+        Locked::Unverified => policy::Tools::new(),
+    }
 }
 
 fn servers(loaded: &Loaded, locked: &Locked, now: Utc) -> Result<BTreeMap<ServerName, Arc<Server>>, Unfit> {
@@ -148,6 +167,14 @@ fn actions(inspect: &file::Inspect) -> detect::Actions {
         .with(Class::Pii, action(inspect.pii.action))
         .with(Class::Injection, action(inspect.injection.action))
         .with(Class::Leak, action(inspect.errors.action))
+}
+
+/// What becomes of text that nothing bounds, on its way to a tool that changes something: in production it goes no further.
+fn unbounded(file: &File) -> Unbounded {
+    match (&file.inspect.open_text, file.profile) {
+        (Some(Screen { action: Chosen::Block }), _) | (_, Profile::Production) => Unbounded::Refused,
+        (Some(_) | None, Profile::Local) => Unbounded::Flagged,
+    }
 }
 
 fn action(chosen: Chosen) -> Action {
@@ -212,6 +239,9 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        quotas: crate::quota::served(&entry.limits),
+        roots: roots(file, name, entry),
+        resources: bound(Some(entry.resources.max), Some(entry.resources.lines)),
         taking: None,
         approved: None,
         digest: supply::Digest::of(format!("{entry:?}").as_bytes()).to_string(),
@@ -227,6 +257,17 @@ fn revision(revision: file::Revision) -> mcp::Revision {
         file::Revision::R20251125 => mcp::Revision::R2025_11_25,
         file::Revision::R20260728 => mcp::Revision::R2026_07_28,
     }
+}
+
+/// The folders that a server and the paths of its tools were given, but for the root of the file system.
+fn roots(file: &File, name: &ServerName, entry: &file::Server) -> Arc<[String]> {
+    let given = entry.sandbox.read.iter().chain(&entry.sandbox.write).map(|path| path.to_string_lossy().into_owned());
+    let tools = file.tools.iter().filter(|(key, _)| key.server == *name).flat_map(|(_, tool)| tool.arguments.values());
+    let named = tools.flat_map(|argument| argument.roots.iter().flatten().chain(&argument.cwd).cloned());
+    let mut all: Vec<String> = given.chain(named).map(|root| root.trim_end_matches('/').to_owned()).filter(|root| root.len() > 1).collect();
+    all.sort();
+    all.dedup();
+    all.into()
 }
 
 fn folders(entry: &file::Sandbox) -> Vec<Folder> {
@@ -274,16 +315,17 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
     let mut tools = Vec::new();
     let modern = mcp::Revision::parse(&pin.revision).is_some_and(|revision| !revision.is_legacy());
     for one in usable(pin, Kind::Tool) {
-        let mut tool = tool(file, name, entry, one)?;
-        if modern {
-            match tool.definition.get("inputSchema").map(mcp::header::declared) {
-                Some(Ok(headers)) => tool.headers = headers,
-                // It could not be called over HTTP, so nobody has it there (MCP 2026-07-28, `x-mcp-header`).
-                Some(Err(_)) if entry.url.is_some() => continue,
-                Some(Err(_)) | None => {}
+        for mut tool in parts::of(file, name, pin, one, || tool(file, name, entry, one))? {
+            if modern {
+                match tool.definition.get("inputSchema").map(mcp::header::declared) {
+                    Some(Ok(headers)) => tool.headers = headers,
+                    // It could not be called over HTTP, so nobody has it there (MCP 2026-07-28, `x-mcp-header`).
+                    Some(Err(_)) if entry.url.is_some() => continue,
+                    Some(Err(_)) | None => {}
+                }
             }
+            tools.push(tool);
         }
-        tools.push(tool);
     }
     let plain = |one: &Pin| Item {
         name: one.name.clone(),
@@ -296,8 +338,13 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         constraints: Constraints::default(),
         guards: Guards::default(),
         declared: Declared::default(),
+        open: OpenText::default(),
         operation: None,
+        kinds: Kinds::UNKNOWN,
         label: entry.label(),
+        bound: None,
+        cost: 1,
+        quotas: policy::Quotas::default(),
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
     Ok(Pinned {
@@ -332,8 +379,12 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         None => (Constraints::default(), Guards::default()),
         Some(rule) => (constraints(&key, &rule.arguments)?, guarded(&key, &rule.arguments)?),
     };
-    let bounded = rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
-    let declared = Declared::new(definition.get("inputSchema"), bounded);
+    let bounded = || rule.into_iter().flat_map(|rule| rule.arguments.keys().map(String::as_str));
+    let declared = Declared::new(definition.get("inputSchema"), bounded());
+    let bounding = rule.into_iter().flat_map(|rule| &rule.arguments).filter(|(_, argument)| argument.bounds_text());
+    let open = OpenText::new(definition.get("inputSchema"), bounding.map(|(name, _)| name.as_str()));
+    let operation = rule.and_then(|rule| rule.operation);
+    let kinds = Kinds::new(operation, &definition, &guards, bounded());
     Ok(Item {
         name: pin.name.clone(),
         shown: pin.shown_as.clone(),
@@ -344,10 +395,23 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         constraints,
         guards,
         declared,
-        operation: rule.and_then(|rule| rule.operation),
+        open,
+        operation,
+        kinds,
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        bound: rule
+            .and_then(|rule| rule.result.as_ref())
+            .filter(|result| result.max.is_some() || result.lines.is_some())
+            .map(|result| bound(result.max, result.lines)),
+        cost: rule.and_then(|rule| rule.cost).unwrap_or(1).into(),
+        quotas: rule.map(|rule| crate::quota::served(&rule.limits)).unwrap_or_default(),
         definition,
     })
+}
+
+fn bound(max: Option<Size>, lines: Option<u32>) -> Bound {
+    let whole = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    Bound { bytes: max.map_or(usize::MAX, |max| whole(max.bytes())), lines: lines.map_or(usize::MAX, |lines| whole(lines.into())) }
 }
 
 fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> Result<Constraints, Unfit> {
@@ -358,13 +422,20 @@ fn constraints(key: &file::ToolKey, arguments: &BTreeMap<String, Argument>) -> R
             None => None,
             Some(format) => {
                 let known = Format::named(format);
-                Some(known.ok_or_else(|| unfit(name, format!("`{format}` is no format; date, email, hostname, ipv4, ipv6 and uuid are")))?)
+                let formats = || Format::ALL.map(Format::as_str).join(", ");
+                Some(known.ok_or_else(|| unfit(name, format!("`{format}` is no format; these are: {}", formats())))?)
             }
         };
         let constraint = Constraint {
             kind: argument.kind.map(kind),
             minimum: argument.minimum.clone(),
             maximum: argument.maximum.clone(),
+            above: argument.above.clone(),
+            below: argument.below.clone(),
+            multiple_of: argument.multiple_of,
+            min_items: argument.min_items,
+            max_items: argument.max_items,
+            not: argument.not.as_ref().map(|not| guards::Denied { one_of: not.one_of.clone(), pattern: not.pattern.clone() }),
             one_of: argument.one_of.clone(),
             min_length: argument.min_length,
             max_length: argument.max_length,
@@ -399,5 +470,31 @@ fn kind(kind: file::JsonType) -> JsonKind {
         file::JsonType::Boolean => JsonKind::Boolean,
         file::JsonType::Array => JsonKind::Array,
         file::JsonType::Object => JsonKind::Object,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_nothing_bounds_goes_no_further_in_production() {
+        let source = crate::load::Source {
+            path: std::path::Path::new("/home/ana/bastide.yaml"),
+            bytes: b"profile: local\n",
+            home: Some(std::path::Path::new("/home/ana")),
+            user: None,
+            now: Utc::parse("2026-11-21T10:00:00Z").unwrap(),
+            facts: None,
+        };
+        let mut file = crate::load::load(&source).map(|loaded| loaded.file).ok().unwrap();
+        assert_eq!(unbounded(&file), Unbounded::Flagged);
+        file.inspect.open_text = Some(Screen { action: Chosen::Block });
+        assert_eq!(unbounded(&file), Unbounded::Refused);
+        file.inspect.open_text = None;
+        file.profile = Profile::Production;
+        assert_eq!(unbounded(&file), Unbounded::Refused);
+        file.inspect.open_text = Some(Screen { action: Chosen::Flag });
+        assert_eq!(unbounded(&file), Unbounded::Refused, "a switch does not take it away there");
     }
 }

@@ -1,8 +1,8 @@
 //! Roles as the decision point takes them, each entry with its place.
 
-use crate::file::{Entry, Role};
+use crate::file::{Entry, Listing, Role};
 use crate::load::Loaded;
-use policy::{CedarSource, Limits, Place, Rate, RoleSource, ServerEntries, Sources, Unit};
+use policy::{CedarSource, Discovery, Place, RoleSource, ServerEntries, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use terms::{Name, ServerName};
@@ -15,7 +15,7 @@ pub fn sources(loaded: &Loaded, file: &str, cedar: Vec<CedarSource>) -> Sources 
         Place::new(Arc::clone(&file), found.line, found.column)
     };
     let roles = loaded.file.roles.iter().map(|(name, role)| source(name, role, &place)).collect();
-    Sources { servers: loaded.file.servers.keys().cloned().collect(), roles, cedar }
+    Sources { servers: loaded.file.servers.keys().cloned().collect(), roles, cedar, ..Sources::default() }
 }
 
 fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSource {
@@ -27,22 +27,19 @@ fn source(name: &Name, role: &Role, place: &dyn Fn(&[&str]) -> Place) -> RoleSou
         .enumerate()
         .map(|(at, member)| policy::Entry::new(member.to_string(), place(&["roles", name.as_str(), "members", &at.to_string()])))
         .collect();
+    source.when.clone_from(&role.when);
+    source.hours = role.hours.as_ref().map(|hours| policy::Hours {
+        within: policy::Entry::new(hours.within.as_str(), place(&["roles", name.as_str(), "hours", "in"])),
+        strict: if hours.strict { policy::Strict::Refuse } else { policy::Strict::Alert },
+    });
     source.allow = entries(name, "allow", &role.allow, place);
     source.grant = entries(name, "grant", &role.grant, place);
     let asked: BTreeMap<ServerName, Vec<Entry>> = role.ask.iter().map(|(server, ask)| (server.clone(), ask.tools.clone())).collect();
     source.ask = entries(name, "ask", &asked, place);
-    source.limits = Limits {
-        calls: role.limits.calls.and_then(|rate| {
-            let unit = match rate.per {
-                crate::unit::Unit::Second => Unit::Second,
-                crate::unit::Unit::Minute => Unit::Minute,
-                crate::unit::Unit::Hour => Unit::Hour,
-                crate::unit::Unit::Day => Unit::Day,
-                crate::unit::Unit::Session => return None,
-            };
-            Some(Rate { most: u32::try_from(rate.count).unwrap_or(u32::MAX), unit })
-        }),
-        ..Limits::default()
+    source.limits = crate::quota::role(&role.limits);
+    source.discovery = match role.listing {
+        Listing::All => Discovery::List,
+        Listing::Search => Discovery::Search,
     };
     source
 }
@@ -52,12 +49,20 @@ fn entries(role: &Name, key: &str, by_server: &BTreeMap<ServerName, Vec<Entry>>,
         None => place(&["roles", role.as_str(), key, server.as_str()]),
         Some(at) => place(&["roles", role.as_str(), key, server.as_str(), &at.to_string()]),
     };
+    let listed = |entry: &Entry, at: usize, server: &ServerName| match entry {
+        Entry::Under(entries, when) => {
+            let place = |inner: usize| place(&["roles", role.as_str(), key, server.as_str(), &at.to_string(), "tools", &inner.to_string()]);
+            let one = |(inner, entry): (usize, &Entry)| policy::Entry::new(entry.to_string(), place(inner)).when(when.clone());
+            entries.iter().enumerate().map(one).collect()
+        }
+        plain => vec![policy::Entry::new(plain.to_string(), path(server, Some(at)))],
+    };
     by_server
         .iter()
         .map(|(server, list)| ServerEntries {
             server: server.clone(),
             place: path(server, None),
-            entries: list.iter().enumerate().map(|(at, entry)| policy::Entry::new(entry.to_string(), path(server, Some(at)))).collect(),
+            entries: list.iter().enumerate().flat_map(|(at, entry)| listed(entry, at, server)).collect(),
         })
         .collect()
 }

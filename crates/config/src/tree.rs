@@ -76,6 +76,16 @@ impl Node {
         }
     }
 
+    /// The node that `path` leads to, list entries by their number.
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Self> {
+        let Some((step, rest)) = path.split_first() else { return Some(self) };
+        match &self.value {
+            Value::Map(_) => self.member(step)?.node.at(rest),
+            Value::List(items) => items.get(step.parse::<usize>().ok()?)?.at(rest),
+            Value::Null | Value::Text { .. } => None,
+        }
+    }
+
     /// The node that `path` leads to, list entries by their number, or the place of the nearest one above it.
     pub(crate) fn place_of(&self, path: &[&str]) -> Place {
         let Some((step, rest)) = path.split_first() else { return self.place };

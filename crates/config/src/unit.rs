@@ -56,6 +56,11 @@ impl Size {
         Self(count.saturating_mul(1 << 20))
     }
 
+    /// `count` times 1,024 bytes.
+    pub const fn kibibytes(count: u64) -> Self {
+        Self(count.saturating_mul(1 << 10))
+    }
+
     /// The number of bytes.
     pub const fn bytes(self) -> u64 {
         self.0
@@ -145,6 +150,28 @@ pub struct Amount {
     pub per: Unit,
 }
 
+/// One of something, or several that must all hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Several<T>(pub Vec<T>);
+
+impl<T> Default for Several<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Several<T> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [] => out.write_str("none"),
+            [first, rest @ ..] => {
+                write!(out, "{first}")?;
+                rest.iter().try_for_each(|one| write!(out, " and {one}"))
+            }
+        }
+    }
+}
+
 impl FromStr for Rate {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -175,6 +202,7 @@ impl fmt::Display for Amount {
 
 fn per(text: &str) -> Result<(&str, Unit), ()> {
     let (amount, unit) = text.split_once('/').ok_or(())?;
+    let unit = if unit == "day" { "d" } else { unit };
     Unit::ALL.iter().find(|(_, word)| *word == unit).map(|(per, _)| (amount, *per)).ok_or(())
 }
 

@@ -70,6 +70,15 @@ impl Actions {
 /// whole text into `[withheld: CLASS]`. Findings that overlap become one mark, of the strongest action. The same input gives the
 /// same output; nothing to do borrows.
 pub fn redact<'a>(text: &'a str, findings: &[Finding], actions: &Actions) -> Cow<'a, str> {
+    marked(text, findings, actions, None)
+}
+
+/// As [`redact`]; the mark of what tells of a machine ([`Class::Leak`]) names `reference`, under which the original is found.
+pub fn redact_for<'a>(text: &'a str, findings: &[Finding], actions: &Actions, reference: &str) -> Cow<'a, str> {
+    marked(text, findings, actions, Some(reference))
+}
+
+fn marked<'a>(text: &'a str, findings: &[Finding], actions: &Actions, reference: Option<&str>) -> Cow<'a, str> {
     if let Some(blocked) = findings.iter().find(|finding| actions.of(finding.class) == Action::Block) {
         return Cow::Owned(format!("[withheld: {}]", blocked.class.as_str()));
     }
@@ -96,14 +105,14 @@ pub fn redact<'a>(text: &'a str, findings: &[Finding], actions: &Actions) -> Cow
             }
         }
         out.push_str(text.get(done..start).unwrap_or_default());
-        mark(text.get(start..end).unwrap_or_default(), action, finding, &mut out);
+        mark(text.get(start..end).unwrap_or_default(), action, finding, reference, &mut out);
         done = end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
     Cow::Owned(out)
 }
 
-fn mark(value: &str, action: Action, finding: &Finding, out: &mut String) {
+fn mark(value: &str, action: Action, finding: &Finding, reference: Option<&str>, out: &mut String) {
     if action == Action::Mask && finding.class == Class::Financial {
         let digits = value.bytes().rev().filter(u8::is_ascii_digit).take(4).count();
         let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'.'));
@@ -122,5 +131,9 @@ fn mark(value: &str, action: Action, finding: &Finding, out: &mut String) {
     };
     out.push_str("[redacted: ");
     out.push_str(kind);
+    if let Some(reference) = reference.filter(|_| finding.class == Class::Leak) {
+        out.push_str(", ");
+        out.push_str(reference);
+    }
     out.push(']');
 }

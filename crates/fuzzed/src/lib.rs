@@ -12,6 +12,7 @@
 mod definition;
 mod framing;
 pub mod grammar;
+mod guard;
 mod header;
 mod input;
 mod json;
@@ -87,6 +88,8 @@ targets! {
     State = "state", sealed::state;
     /// What is found lies in the text, twice the same; a secret is found through every coding.
     Ladder = "ladder", ladder::climbed;
+    /// What a guard of arguments lets through is within its policy, twice the same, in its normal form too, and under every wider policy.
+    Guards = "guards", guard::judged;
 }
 
 impl Target {

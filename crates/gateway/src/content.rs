@@ -6,11 +6,15 @@ use detect::{Budget, Channel, Echo, Scratch};
 use mcp::{Edits, Kind, Node};
 use std::borrow::Cow;
 use std::cell::RefCell;
-use terms::{Action, Class};
+use terms::{Action, Class, Finding};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
 }
+
+/// Bytes of arguments in which what came back is sought, and how often for one call; beyond, nothing counts as sent.
+const SOUGHT_IN: usize = 64 << 10;
+const SOUGHT: u32 = 2_000;
 
 /// Digits from which on an integer may be a credential, a card or an account.
 const DIGITS: usize = 8;
@@ -28,14 +32,21 @@ pub(crate) fn screen(
     trail: &mut Trail,
     edits: &mut Edits,
 ) -> Option<Class> {
-    let nodes = looked_at(node);
+    let parts = looked_at(node);
+    let nodes: Vec<Node<'_>> = parts.iter().map(|(_, node)| *node).collect();
     let texts: Vec<Cow<'_, str>> =
         nodes.iter().map(|node| node.text().or_else(|| node.number().map(Cow::Borrowed)).unwrap_or_default()).collect();
+    let addressed = parts.into_iter().map(|(role, _)| role);
     let parts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     let mut reports = SCRATCH.with_borrow_mut(|scratch| inspect.engine.inspect_parts(&parts, channel, &Budget::default(), scratch));
     if let Some(echo) = echo.filter(|echo| !echo.is_empty()) {
         for (report, found) in reports.iter_mut().zip(echo.find_joined(&parts)) {
             report.findings.extend(found);
+        }
+    }
+    for (((role, node), text), report) in addressed.zip(&nodes).zip(&parts).zip(&mut reports) {
+        if leaks_are_sought(role, *node, channel) {
+            report.findings.extend(leaks(text, trail));
         }
     }
     let mut blocked = None;
@@ -53,7 +64,13 @@ pub(crate) fn screen(
             strongest = strongest.max(action);
         }
         if strongest != Action::Flag {
-            edits.set_text(node.index(), detect::redact(text, &report.findings, &inspect.actions).into_owned());
+            let leaked = report.findings.iter().any(|finding| finding.class == Class::Leak);
+            if leaked && inspect.actions.of(Class::Leak) != Action::Flag {
+                // Nothing but what tells of the machine is kept.
+                let others = inspect.actions.with(Class::Leak, Action::Flag);
+                trail.withhold(&detect::redact(text, &report.findings, &others));
+            }
+            edits.set_text(node.index(), detect::redact_for(text, &report.findings, &inspect.actions, &trail.id.to_string()).into_owned());
         }
     }
     blocked
@@ -61,13 +78,18 @@ pub(crate) fn screen(
 
 /// What of a message is looked at, in the order in which one part is read on into the next: what stands in members `text` comes last and together, as a
 /// text in several blocks is read.
-fn looked_at(node: Node<'_>) -> Vec<Node<'_>> {
+fn looked_at(node: Node<'_>) -> Vec<(Role, Node<'_>)> {
     let mut parts = Vec::new();
-    let mut told = false;
+    let (mut told, mut role) = (false, Role::Told);
     for node in node.all() {
         let place = match node.kind() {
             Kind::Key => {
                 told = node.is_text("text");
+                role = match () {
+                    () if node.is_text("uri") || node.is_text("uriTemplate") => Role::Resource,
+                    () if node.is_text("url") => Role::Page,
+                    () => Role::Told,
+                };
                 Place::Around
             }
             Kind::Text if told => Place::Told,
@@ -75,10 +97,65 @@ fn looked_at(node: Node<'_>) -> Vec<Node<'_>> {
             Kind::Number if is_long(node) => Place::Before,
             Kind::Number | Kind::Object | Kind::Array | Kind::Bool | Kind::Null => continue,
         };
-        parts.push((place, node));
+        let role = if node.kind() == Kind::Text { role } else { Role::Told };
+        parts.push((place, role, node));
     }
-    parts.sort_by_key(|(place, _)| *place);
-    parts.into_iter().map(|(_, node)| node).collect()
+    parts.sort_by_key(|(place, ..)| *place);
+    parts.into_iter().map(|(_, role, node)| (role, node)).collect()
+}
+
+/// What a text is there for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// To be read.
+    Told,
+    /// The address of a resource, by which it is asked for.
+    Resource,
+    /// The address of a page.
+    Page,
+}
+
+/// Whether a part is looked through for what tells of the machine behind a server: not what the client sends, nor what was approved, nor what it needs
+/// to ask for a resource or to visit a page that it is asked to.
+fn leaks_are_sought(role: Role, node: Node<'_>, channel: Channel) -> bool {
+    let comes_back = match channel {
+        Channel::Argument | Channel::Definition => false,
+        Channel::Result | Channel::Resource | Channel::Prompt | Channel::Question | Channel::Fault | Channel::Note => true,
+    };
+    let needed = role == Role::Resource || role == Role::Page && channel == Channel::Question;
+    comes_back && !needed && node.kind() != Kind::Number
+}
+
+/// What tells of the machine behind a server, without what the client knows: what it sent, and what lies under the folders that were opened to it.
+fn leaks(text: &str, trail: &mut Trail) -> Vec<Finding> {
+    let mut found = detect::leaks(text);
+    found.retain(|finding| {
+        let told = text.get(finding.span.start..finding.span.end).unwrap_or_default();
+        !is_open(told, trail) && !was_sent(told, trail)
+    });
+    found
+}
+
+/// Whether a path lies under a folder that was opened.
+fn is_open(path: &str, trail: &Trail) -> bool {
+    let path = path.strip_prefix("file://").unwrap_or(path);
+    let plain = !path.split(['/', '\\']).any(|name| name == "..") && !path.contains('%');
+    plain && trail.roots.iter().any(|root| path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Whether the client wrote it itself.
+fn was_sent(told: &str, trail: &mut Trail) -> bool {
+    if trail.subject.as_deref().is_some_and(|subject| subject.contains(told)) {
+        return true;
+    }
+    let Some(arguments) = trail.arguments.as_ref().filter(|arguments| arguments.len() <= SOUGHT_IN && trail.sought < SOUGHT) else {
+        return false;
+    };
+    trail.sought += 1;
+    let mut quoted = Vec::with_capacity(told.len() + 2);
+    mcp::json::write_str(&mut quoted, told);
+    let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    !inner.is_empty() && memchr::memmem::find(arguments, inner).is_some()
 }
 
 fn is_long(node: Node<'_>) -> bool {

@@ -26,6 +26,17 @@ pub enum Cursor {
         /// Its cursor; its first page when absent.
         own: Option<String>,
     },
+    /// In a resource that is handed out in pages.
+    Page {
+        /// Which server's.
+        server: ServerName,
+        /// The server's own address of it.
+        uri: String,
+        /// How many bytes of it were shown.
+        from: usize,
+        /// Of what, as long as it does not change.
+        digest: String,
+    },
 }
 
 /// Seals and opens cursors under a key of this process.

@@ -292,7 +292,7 @@ impl Servers {
     /// Whether what a call is about was put aside because the server changed it.
     pub(crate) fn sets_aside(&self, server: &ServerName, target: &Target) -> bool {
         match target {
-            Target::Tool(_, item, _) => self.is_aside(server, Sort::Tool, &item.name),
+            Target::Tool(_, item, _) => self.is_aside(server, Sort::Tool, item.upstream()),
             Target::Prompt(_, item) => self.is_aside(server, Sort::Prompt, &item.name),
             Target::Completion(_, Reference::Prompt(name)) => self.is_aside(server, Sort::Prompt, name),
             Target::Completion(_, Reference::Template(uri)) => self.is_aside(server, Sort::Template, uri),
@@ -776,7 +776,9 @@ pub(crate) fn limits(snapshot: &Snapshot) -> mcp::Bounds {
 /// What a server may ask: what the client can and policy lets it. Where each request says for itself what its client can, that is looked at then.
 fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abilities {
     let Some(session) = session else { return Abilities::default() };
-    let asks = |question| if line::may_ask(snapshot, &session.principal, server, question) { Ability::Declared } else { Ability::Absent };
+    let moment = session.moment.get();
+    let asks =
+        |question| if line::may_ask(snapshot, &session.principal, &moment, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = asks(Question::Elicitation);
     let allowed = Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
     session.abilities.and(allowed)

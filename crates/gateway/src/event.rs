@@ -2,6 +2,7 @@
 
 use crate::doors::Link;
 use crate::gate::Gate;
+use crate::session::Session;
 use crate::trail::Occasion;
 use audit::Record;
 use audit::record::{Decision, Kind, Object, Severity, Verdict};
@@ -85,6 +86,25 @@ pub(crate) fn downgraded(gate: &Gate, link: &Link, server: &ServerName, approved
     let refused = Some(Control::TransportProtocolPin);
     let happened = Happened { event: "protocol.revision", severity: Severity::High, mitre: &["T1562.010"], refused };
     tell(gate, link, server, &happened, &detail);
+}
+
+/// A session makes the same call over and over.
+pub(crate) fn repeated(gate: &Gate, session: &Session, server: &ServerName, subject: &str, call: CallId) {
+    let mut detail = Vec::with_capacity(96);
+    let mut object = mcp::json::Object::open(&mut detail);
+    object.text("request", &call.to_string()).text("cause", "the same call, over and over");
+    object.close();
+    let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());
+    record.principal = Some(&session.principal);
+    record.session = Some(audit::record::Session { id: session.id, binding: None });
+    record.server = Some(server.as_str());
+    record.tool = Some(subject);
+    record.event = Some("access.loop");
+    record.severity = Some(Severity::Low);
+    record.mitre = &["AML.T0034"];
+    record.detail = Object::new(&detail).ok();
+    tracing::warn!(%server, session = %session.id, "a session makes the same call over and over");
+    drop(gate.journal.append(record.encode()));
 }
 
 /// A local server, or a process that came from it, asked for a system call that only attacks need, and all of it was ended for that.

@@ -9,6 +9,7 @@ use crate::rounds::Rounds;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
 use crate::strangers::Strangers;
+use crate::withheld::Withheld;
 use arc_swap::ArcSwap;
 use audit::{Journal, Ticket, Unavailable};
 use identity::token::Verifier;
@@ -41,6 +42,8 @@ pub struct Gate {
     pub servers: Servers,
     /// Where what killed servers leave behind is kept.
     pub forensics: Forensics,
+    /// Where what was taken out of answers is kept.
+    pub withheld: Arc<Withheld>,
     /// Positions in lists.
     pub(crate) cursors: Cursors,
     /// Questions that clients answer by asking anew.
@@ -75,6 +78,8 @@ pub struct Parts {
     pub contents: Arc<dyn crate::doors::Contents>,
     /// See [`Gate::forensics`].
     pub forensics: Forensics,
+    /// See [`Gate::withheld`].
+    pub withheld: Withheld,
     /// Who knows the addresses of names.
     pub resolver: Arc<dyn egress::Resolver>,
 }
@@ -96,6 +101,7 @@ impl Gate {
             calls: Arc::new(Calls::default()),
             servers: Servers::new(parts.vault, parts.contents, parts.resolver),
             forensics: parts.forensics,
+            withheld: Arc::new(parts.withheld),
             cursors,
             rounds,
             metrics: Metrics::default(),

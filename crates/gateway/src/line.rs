@@ -4,11 +4,13 @@ mod accept;
 mod action;
 mod admit;
 mod allowance;
+mod cut;
 mod decide;
 mod enforce;
 mod forward;
 mod identify;
 mod inspect;
+mod limits;
 mod lists;
 mod pair;
 mod parse;
@@ -17,16 +19,21 @@ mod record;
 mod reply;
 mod resolve;
 mod screen;
+mod search;
 mod settle;
 
 pub use action::{Action, Turn};
+pub(crate) use cut::Page;
 pub use decide::explain;
 pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
 pub(crate) use forward::{Extra, print};
+pub use limits::PROBES;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
+pub(crate) use search::CALL;
+pub use search::{Sought, is_own};
 
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::calls::{Call, Stop};
@@ -228,6 +235,7 @@ mod tests {
     fn what_is_made_and_moved_for_each_call_stays_small() {
         // What a call needs once in a long while (opening a way, a question, a resumed stream) is boxed where it is awaited.
         assert!(size(|| super::request(any(), any(), any())) <= 2 << 10);
-        assert!(size(|| super::action(any(), any(), any(), any())) <= 7 << 10);
+        let action = size(|| super::action(any(), any(), any(), any()));
+        assert!(action <= 7 << 10, "{action}");
     }
 }

@@ -18,7 +18,7 @@ const NAMES: usize = 8_192;
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct FileSystem;
+pub struct FileSystem;
 
 impl Links for FileSystem {
     fn real(&self, path: &str) -> Result<Real, Unresolved> {

@@ -4,23 +4,27 @@
 
 mod listen;
 mod question;
+pub(crate) mod repeats;
 mod stream;
 
 pub(crate) use listen::event;
 pub use listen::{Form, Listeners, News, Place, Wants};
 pub(crate) use question::Asker;
 pub use question::{Question, Questions};
+pub(crate) use repeats::{Repeated, Repeats, likeness};
 pub use stream::{StreamId, Streams, Subscriber};
 
 use crate::arrival::Endpoint;
 use crate::calls::Call;
 use crate::doors::Link;
+use crate::moment::Newest;
 use crate::rounds::Used;
 use mcp::{Id, Revision};
 use parking_lot::Mutex;
+use policy::Meters;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use terms::{Entropy, Instant, Principal, ServerName, SessionId, Utc};
 use tokio_util::sync::CancellationToken;
@@ -140,8 +144,14 @@ pub struct Session {
     pub questions: Questions,
     /// The states of rounds that its client has brought back.
     pub rounds: Used,
+    /// Its calls that hardly differ.
+    pub(crate) repeats: Repeats,
+    /// What it has used up, where that is counted.
+    pub(crate) used_up: OnceLock<UsedUp>,
     /// Ends when the session does.
     pub ended: CancellationToken,
+    /// From where, as what and when its newest message came.
+    pub moment: Newest,
     phase: AtomicU8,
     level: AtomicU8,
     calls: AtomicU64,
@@ -171,7 +181,10 @@ impl Session {
             listeners: Listeners::default(),
             questions: Questions::default(),
             rounds: Used::default(),
+            repeats: Repeats::default(),
+            used_up: OnceLock::new(),
             ended: CancellationToken::new(),
+            moment: Newest::default(),
             phase: AtomicU8::new(u8::from(!revision.is_legacy())),
             level: AtomicU8::new(0),
             calls: AtomicU64::new(0),
@@ -249,9 +262,9 @@ impl Session {
         Instant::from_nanos(self.used.load(Ordering::Relaxed))
     }
 
-    /// Counts a call; says how many there were before.
-    pub fn count_call(&self) -> u64 {
-        self.calls.fetch_add(1, Ordering::Relaxed)
+    /// Counts calls.
+    pub fn count_calls(&self, calls: u64) {
+        self.calls.fetch_add(calls, Ordering::Relaxed);
     }
 
     /// How many calls it made.
@@ -319,6 +332,20 @@ impl Session {
     /// The session's links to servers.
     pub(crate) fn links(&self) -> &tokio::sync::Mutex<HashMap<ServerName, Arc<Link>>> {
         &self.links
+    }
+}
+
+/// The counters of a session: forgotten with it.
+pub(crate) struct UsedUp {
+    /// Where they are.
+    pub(crate) meters: Arc<dyn Meters>,
+    /// Whose they are.
+    pub(crate) session: SessionId,
+}
+
+impl Drop for UsedUp {
+    fn drop(&mut self) {
+        self.meters.forget(self.session);
     }
 }
 

@@ -1,14 +1,15 @@
 //! The configuration of one moment, ready to decide with. Immutable: a reload makes another one.
 
 use crate::arrival::Endpoint;
+use guards::operation::{Kinds, Mistold};
 use guards::schema::Compiled;
 use guards::smuggling::Declared;
-use guards::{Constraints, Guards};
+use guards::{Constraints, Guards, OpenText};
 use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Label, Operation, ServerName, Trust, Utc};
+use terms::{Code, Label, Operation, ServerName, Trust, Utc};
 
 /// The configuration of one moment.
 #[derive(Clone)]
@@ -25,8 +26,19 @@ pub struct Snapshot {
     pub servers: BTreeMap<ServerName, Arc<Server>>,
     /// The screens.
     pub inspect: Inspect,
+    /// What becomes of text that nothing bounds, on its way to a tool that changes something.
+    pub unbounded: Unbounded,
     /// How long records stay in the log before they are archived.
     pub retain: Duration,
+}
+
+/// What becomes of text that nothing bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbounded {
+    /// It is recorded.
+    Flagged,
+    /// It goes no further.
+    Refused,
 }
 
 /// The bounds of `bounds:`.
@@ -52,6 +64,15 @@ pub struct Bounds {
     pub idle: Duration,
     /// Until a write has gone out.
     pub write: Duration,
+}
+
+/// How much is given at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Bytes of text, or of what stands in Base64.
+    pub bytes: usize,
+    /// Lines of text.
+    pub lines: usize,
 }
 
 /// What the data listener answers to.
@@ -120,6 +141,12 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
+    /// Folders that it and its tools were given: paths under them are no secret of its machine.
+    pub roots: Arc<[String]>,
+    /// How much of a resource it gives at once.
+    pub resources: Bound,
     /// Digest of its configuration entry: a change ends its links.
     pub digest: String,
     /// Whether the operator takes new and changed definitions at once, as an accepted risk.
@@ -169,6 +196,9 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            quotas: self.quotas.clone(),
+            roots: Arc::clone(&self.roots),
+            resources: self.resources,
             digest: self.digest.clone(),
             taking: self.taking.clone(),
             pinned: Ok(pinned),
@@ -352,16 +382,51 @@ pub struct Item {
     pub guards: Guards,
     /// What its schema declares and the operator bounds: the rest may not bear the name of a check.
     pub declared: Declared,
+    /// Its arguments that may hold any text.
+    pub open: OpenText,
     /// What it does, by the operator's word.
     pub operation: Option<Operation>,
+    /// Which kinds its calls may turn out to be, and what tells.
+    pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
+    /// How much it gives at once; none where only [`Bounds::result`] holds.
+    pub bound: Option<Bound>,
+    /// Units of cost of one call.
+    pub cost: u64,
+    /// How much may be asked of it.
+    pub quotas: policy::Quotas,
 }
 
 impl Item {
+    /// The name by which its server knows it: of a part of a tool, that of the tool.
+    pub fn upstream(&self) -> &str {
+        self.kinds.part().map_or(&self.name, |part| &part.tool)
+    }
+
+    /// Which kind of operation a call with these arguments is, and nothing where that is not known. Paths are taken as they are written.
+    ///
+    /// # Errors
+    /// The code under which it is refused.
+    pub fn operation_of(&self, arguments: &serde_json::Map<String, serde_json::Value>) -> Result<Option<Operation>, Code> {
+        let found = match self.guards.judge(arguments, &guards::path::Lexical) {
+            Ok(found) => found,
+            Err((_, refused)) => return Err(refused.reason.code()),
+        };
+        self.kinds.of(arguments, &found).map_err(mistold)
+    }
+
     /// Whether a tool runs only as a task (MCP 2025-11-25, Tasks), which the gateway does not offer: it is as good as not there.
     pub(crate) fn needs_task(&self) -> bool {
         let execution = self.definition.get("execution");
         execution.and_then(|execution| execution.get("taskSupport")).and_then(serde_json::Value::as_str) == Some("required")
+    }
+}
+
+/// The code under which a call is refused whose kind is not the one that its tool is for.
+pub(crate) const fn mistold(why: Mistold) -> Code {
+    match why {
+        Mistold::Other => Code::OperationOther,
+        Mistold::Untold => Code::OperationUntold,
     }
 }

@@ -7,11 +7,14 @@ pub(crate) use print::trouble_of;
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
+use crate::line::Page;
+use crate::moment::Moment;
 use crate::session::Session;
 use mcp::{Fate, Id, Message, Revision};
+use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Operation, Principal, Refusal, ServerName, SessionId};
+use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 
 /// The stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +114,15 @@ pub(crate) struct GuardFact {
     pub(crate) reason: Option<&'static str>,
 }
 
+/// How a request names what it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wrapping {
+    /// By itself.
+    Bare,
+    /// As a tool that is called through one of our own.
+    Wrapped,
+}
+
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -144,6 +156,17 @@ pub struct Returned {
     pub digest: [u8; 32],
 }
 
+/// A part of an answer, in bytes of its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    /// Where it begins.
+    pub(crate) from: usize,
+    /// Where it ends.
+    pub(crate) to: usize,
+    /// How long the whole is.
+    pub(crate) whole: usize,
+}
+
 /// The record of one message in the making.
 pub struct Trail {
     /// The request id: one from client through server, and the reference of a refusal.
@@ -161,8 +184,22 @@ pub struct Trail {
     pub(crate) server: Option<ServerName>,
     pub(crate) method: Option<&'static str>,
     pub(crate) subject: Option<String>,
+    /// The server's own name of the tool, where the subject is a part of it.
+    pub(crate) inner: Option<String>,
+    /// How the subject was named.
+    pub(crate) wrapping: Wrapping,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
+    /// From where, as what and when it came, once that was looked at.
+    pub(crate) moment: Option<Arc<Moment>>,
+    /// The role outside of whose hours it is allowed.
+    pub(crate) late: Option<Name>,
+    /// Folders whose paths the client may see: those that the server and its tools were given.
+    pub(crate) roots: Arc<[String]>,
+    /// Texts of the answer as they were before what tells of the machine was taken out.
+    pub(crate) withheld: Vec<String>,
+    /// How often something that came back was sought in what was sent.
+    pub(crate) sought: u32,
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
@@ -178,13 +215,24 @@ pub struct Trail {
     pub(crate) tally: Vec<Tally>,
     /// What the guards found of arguments, without values but for screened normal forms.
     pub(crate) guarded: Vec<GuardFact>,
+    /// The first argument that may hold any text, on its way to a tool that changes something.
+    pub(crate) open: Option<String>,
     pub(crate) returned: Option<Returned>,
+    /// What was taken from the limits of its sender when it was admitted.
+    pub(crate) attempt: Box<[Claim]>,
+    /// Where of a resource its client goes on, where it has read the beginning before.
+    pub(crate) page: Option<Box<Page>>,
+    /// What of an answer was handed over, where that was not the whole.
+    pub(crate) shown: Option<Box<Shown>>,
     pub(crate) notes: u32,
     /// Notes that were more than a call may have.
     pub(crate) unheard: u32,
     pub(crate) intended: Intended,
     pub(crate) occasion: Occasion,
 }
+
+/// Bytes of the originals of one call that are kept.
+const WITHHELD: usize = 256 << 10;
 
 /// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
 pub(crate) fn is_traceparent(text: &str) -> bool {
@@ -232,8 +280,15 @@ impl Trail {
             server: None,
             method: None,
             subject: None,
+            inner: None,
+            wrapping: Wrapping::Bare,
             operation: None,
             label: None,
+            moment: None,
+            late: None,
+            roots: Arc::default(),
+            withheld: Vec::new(),
+            sought: 0,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,
@@ -246,7 +301,11 @@ impl Trail {
             cause: None,
             tally: Vec::new(),
             guarded: Vec::new(),
+            open: None,
             returned: None,
+            attempt: Box::default(),
+            page: None,
+            shown: None,
             notes: 0,
             unheard: 0,
             intended: Intended::No,
@@ -297,6 +356,15 @@ impl Trail {
     pub(crate) fn cause(&mut self, cause: &dyn std::fmt::Display) {
         let text: String = cause.to_string().chars().take(512).collect();
         self.cause = Some(text);
+    }
+
+    /// Keeps a text as it was; what is more than may be kept of a call is cut off.
+    pub(crate) fn withhold(&mut self, text: &str) {
+        let room = WITHHELD.saturating_sub(self.withheld.iter().map(String::len).sum());
+        let kept = text.get(..text.floor_char_boundary(room)).unwrap_or_default();
+        if !kept.is_empty() {
+            self.withheld.push(kept.to_owned());
+        }
     }
 
     /// Adds findings of one kind.

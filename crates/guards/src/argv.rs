@@ -6,6 +6,7 @@
 //!
 //! Control: `tools.process`.
 
+mod effect;
 mod git;
 mod program;
 mod words;
@@ -110,7 +111,7 @@ impl Policy {
         Ok(Self { allowed, ways, cwd: cwd.map(|cwd| absolute(cwd, "/")) })
     }
 
-    /// Judges a command that is one string. Its normal form quotes every word that needs it.
+    /// Judges a command that is one string. Its normal form quotes every word that needs it; its operation is none where it cannot be told.
     ///
     /// # Errors
     /// [`Refused`].
@@ -133,8 +134,10 @@ impl Policy {
         }
         let rest = words.split_off(set);
         self.command(&rest)?;
+        // A variable may name a program to start, and what a shell makes of the words is not in them.
+        let operation = if set > 0 || shell == Shell::Anything { None } else { effect::of(&rest) };
         words.extend(rest);
-        Ok(Judged { normal: quoted(&words), operation: None, replace: None })
+        Ok(Judged { normal: quoted(&words), operation, replace: None })
     }
 
     /// Judges a command that is a list of words.
@@ -146,7 +149,7 @@ impl Policy {
             return Err(Refused::whole(Reason::TooLong));
         }
         self.command(words)?;
-        Ok(Judged { normal: quoted(words), operation: None, replace: None })
+        Ok(Judged { normal: quoted(words), operation: effect::of(words), replace: None })
     }
 
     fn command(&self, words: &[String]) -> Result<(), Refused> {
@@ -412,7 +415,7 @@ impl<'a> Scan<'_, 'a> {
     fn long(&mut self, long: &'a str, next: Option<&'a str>) -> Result<usize, Reason> {
         let (option, value) = long.split_once('=').map_or((long, None), |(option, value)| (option, Some(value)));
         self.refuse_long(option)?;
-        if let (Operands::Script(Language::Sed), "expression") = (self.known.operands, option) {
+        if let (Operands::Script(Language::Sed), true) = (self.known.operands, !option.is_empty() && "expression".starts_with(option)) {
             self.script(value.or(next).unwrap_or_default())?;
             return Ok(usize::from(value.is_none()));
         }
@@ -435,7 +438,7 @@ impl<'a> Scan<'_, 'a> {
     /// An option by its name or by the beginning of it, as GNU programs take it.
     fn refuse_long(&self, option: &str) -> Result<(), Reason> {
         let among = |list: &[&str]| {
-            list.iter().any(|known| known.len() > 1 && (*known == option || (option.len() > 2 && known.starts_with(option))))
+            list.iter().any(|known| known.len() > 1 && (*known == option || (!option.is_empty() && known.starts_with(option))))
         };
         if among(self.known.code) {
             self.policy.may_hold_code()?;

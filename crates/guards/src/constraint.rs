@@ -1,6 +1,6 @@
 //! The operator's own bounds on arguments: `tools.NAME.arguments`.
 
-use crate::{Error, Format, Mismatch};
+use crate::{Error, Format, Mismatch, text};
 use regex_automata::meta::Regex;
 use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;
@@ -70,7 +70,20 @@ pub enum Text {
     Free,
 }
 
-/// The bounds on one argument, as written. A keyword on a value of another type does not fit, unlike in JSON Schema.
+/// What a text must not be, in whatever spelling.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Denied {
+    /// `enum`: none of these.
+    pub one_of: Vec<String>,
+    /// `pattern`: found nowhere in it.
+    pub pattern: Option<String>,
+}
+
+/// The bounds on one argument, as written. A keyword on a value of another type does not fit, unlike in JSON Schema; of a list (`type: array`) each
+/// item must fit.
+///
+/// A text is compared with a pattern in every reading that a program may make of it: as it stands, percent-decoded, and with the compatible forms
+/// of its letters (NFKC). All of them must fit. An enumeration is compared as it stands.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Constraint {
     /// `type`
@@ -79,6 +92,18 @@ pub struct Constraint {
     pub minimum: Option<Bound>,
     /// `maximum`
     pub maximum: Option<Bound>,
+    /// `exclusiveMinimum`
+    pub above: Option<Bound>,
+    /// `exclusiveMaximum`
+    pub below: Option<Bound>,
+    /// `multipleOf`, of whole numbers.
+    pub multiple_of: Option<u64>,
+    /// `minItems`, of a list.
+    pub min_items: Option<u64>,
+    /// `maxItems`, of a list.
+    pub max_items: Option<u64>,
+    /// `not`: upper and lower case, look-alike letters and encodings are the same here.
+    pub not: Option<Denied>,
     /// `enum`: the only values.
     pub one_of: Option<Vec<Value>>,
     /// `minLength`, in Unicode characters.
@@ -112,6 +137,14 @@ pub struct Constraints {
 struct Check {
     constraint: Constraint,
     pattern: Option<Regex>,
+    not: Option<Not>,
+}
+
+/// What a text must not be, compiled.
+#[derive(Debug)]
+struct Not {
+    values: Vec<String>,
+    pattern: Option<Regex>,
 }
 
 impl Constraints {
@@ -139,8 +172,8 @@ impl Constraints {
         let mut normals = Vec::new();
         for (argument, check) in &self.checks {
             let Some(value) = arguments.get(argument) else { continue };
-            let normal = check.judge(value).map_err(|keyword| Mismatch::new(pointer(argument), keyword))?;
-            normals.extend(normal.map(|form| Normal { argument: argument.clone(), form }));
+            let forms = check.judge_all(value).map_err(|keyword| Mismatch::new(pointer(argument), keyword))?;
+            normals.extend(forms.into_iter().map(|form| Normal { argument: argument.clone(), form }));
         }
         Ok(normals)
     }
@@ -164,32 +197,72 @@ impl Check {
         {
             return refuse("minimum is above maximum");
         }
+        if let (Some(above), Some(below)) = (&constraint.above, &constraint.below)
+            && !matches!(compare(above, below), Some(Ordering::Less))
+        {
+            return refuse("exclusiveMinimum is not below exclusiveMaximum");
+        }
+        if constraint.min_items > constraint.max_items && constraint.max_items.is_some() {
+            return refuse("minItems is above maxItems");
+        }
+        if constraint.multiple_of == Some(0) {
+            return refuse("multipleOf is more than nothing");
+        }
+        let listed = constraint.min_items.is_some() || constraint.max_items.is_some();
+        if listed && constraint.kind != Some(Kind::Array) {
+            return refuse("it has bounds of a list; write `type: array`");
+        }
         if constraint.min_length > constraint.max_length && constraint.max_length.is_some() {
             return refuse("minLength is above maxLength");
         }
-        let numeric = constraint.minimum.is_some() || constraint.maximum.is_some();
+        let numeric = constraint.minimum.is_some()
+            || constraint.maximum.is_some()
+            || constraint.above.is_some()
+            || constraint.below.is_some()
+            || constraint.multiple_of.is_some();
         let textual = constraint.min_length.is_some()
             || constraint.max_length.is_some()
             || constraint.pattern.is_some()
-            || constraint.format.is_some();
-        if numeric && (textual || !matches!(constraint.kind, None | Some(Kind::Integer | Kind::Number))) {
+            || constraint.format.is_some()
+            || constraint.not.is_some();
+        if numeric && (textual || !matches!(constraint.kind, None | Some(Kind::Integer | Kind::Number | Kind::Array))) {
             return refuse("it has bounds of a number and is none");
         }
-        if textual && !matches!(constraint.kind, None | Some(Kind::String)) {
+        if textual && !matches!(constraint.kind, None | Some(Kind::String | Kind::Array)) {
             return refuse("it has bounds of a text and is none");
         }
         if constraint.one_of.as_ref().is_some_and(Vec::is_empty) {
             return refuse("the enumeration is empty");
         }
         let pattern = constraint.pattern.as_deref().map(compile).transpose()?;
-        Ok(Self { constraint, pattern })
+        let not = constraint.not.as_ref().map(Not::new).transpose()?;
+        if not.as_ref().is_some_and(|not| not.values.is_empty() && not.pattern.is_none()) {
+            return refuse("`not` says nothing");
+        }
+        Ok(Self { constraint, pattern, not })
+    }
+
+    /// The normal form where it differs, or the keyword that failed; of a list those of its items.
+    fn judge_all(&self, value: &Value) -> Result<Vec<String>, &'static str> {
+        if self.constraint.kind != Some(Kind::Array) {
+            return self.judge(value).map(|normal| normal.into_iter().collect());
+        }
+        let items = value.as_array().ok_or("type")?;
+        let count = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let least = self.constraint.min_items.is_none_or(|least| count >= least);
+        let most = self.constraint.max_items.is_none_or(|most| count <= most);
+        match (least, most) {
+            (false, _) => Err("minItems"),
+            (true, false) => Err("maxItems"),
+            (true, true) => items.iter().filter_map(|item| self.judge(item).transpose()).collect(),
+        }
     }
 
     /// The normal form where it differs, or the keyword that failed.
     fn judge(&self, value: &Value) -> Result<Option<String>, &'static str> {
         let of = &self.constraint;
         let demand = |keyword, holds: bool| if holds { Ok(()) } else { Err(keyword) };
-        demand("type", of.kind.is_none_or(|kind| kind.has(value)))?;
+        demand("type", of.kind.is_none_or(|kind| kind == Kind::Array || kind.has(value)))?;
         let bound = |bound: &Option<Bound>, wrong: Ordering| {
             bound.as_ref().is_none_or(|bound| {
                 let order = value.as_number().and_then(|number| compare(number, bound));
@@ -198,6 +271,13 @@ impl Check {
         };
         demand("minimum", bound(&of.minimum, Ordering::Less))?;
         demand("maximum", bound(&of.maximum, Ordering::Greater))?;
+        let beyond = |bound: &Option<Bound>, right: Ordering| {
+            bound.as_ref().is_none_or(|bound| value.as_number().and_then(|number| compare(number, bound)) == Some(right))
+        };
+        demand("exclusiveMinimum", beyond(&of.above, Ordering::Greater))?;
+        demand("exclusiveMaximum", beyond(&of.below, Ordering::Less))?;
+        let whole = |one: u64| value.as_number().and_then(integer).is_some_and(|number| number % i128::from(one) == 0);
+        demand("multipleOf", of.multiple_of.is_none_or(whole))?;
         if of.min_length.is_some() || of.max_length.is_some() {
             let length = value.as_str().map(|text| u64::try_from(text.chars().count()).unwrap_or(u64::MAX)).ok_or("type")?;
             demand("minLength", of.min_length.is_none_or(|least| length >= least))?;
@@ -209,7 +289,14 @@ impl Check {
             None => text.map(std::borrow::Cow::Borrowed),
         };
         if let Some(pattern) = &self.pattern {
-            demand("pattern", normal.as_deref().is_some_and(|text| pattern.is_match(text)))?;
+            let fits = |text: &str| match of.format {
+                Some(_) => pattern.is_match(text),
+                None => text::readings(text).is_some_and(|all| all.iter().all(|reading| pattern.is_match(reading.as_ref()))),
+            };
+            demand("pattern", normal.as_deref().is_some_and(fits))?;
+        }
+        if let Some(not) = &self.not {
+            demand("not", text.is_some_and(|text| not.lets(text)))?;
         }
         if let Some(values) = &of.one_of {
             let known = |one: &Value| match (one.as_str(), normal.as_deref()) {
@@ -220,6 +307,30 @@ impl Check {
         }
         Ok(normal.filter(|normal| Some(normal.as_ref()) != text).map(std::borrow::Cow::into_owned))
     }
+}
+
+impl Not {
+    fn new(denied: &Denied) -> Result<Self, Error> {
+        let pattern = denied.pattern.as_deref().map(|pattern| compile(&format!("(?i:{pattern})"))).transpose()?;
+        // By itself it must be one: brackets of the pattern do not close ours.
+        denied.pattern.as_deref().map(compile).transpose()?;
+        Ok(Self { values: denied.one_of.iter().map(|value| same_to_eyes(value)).collect(), pattern })
+    }
+
+    /// Whether no reading of the text is one that must not be. A text that hides letters, or is encoded over and over, has such.
+    fn lets(&self, text: &str) -> bool {
+        let Some(readings) = text::readings(text).filter(|_| text::hidden(text).is_none()) else { return false };
+        readings.iter().all(|reading| {
+            let alike = same_to_eyes(reading);
+            let named = self.values.contains(&alike);
+            !named && self.pattern.as_ref().is_none_or(|pattern| !pattern.is_match(reading.as_ref()) && !pattern.is_match(alike.as_str()))
+        })
+    }
+}
+
+/// A text as people take it: compatible forms of letters, those of other scripts that look the same, one case, no spaces around.
+fn same_to_eyes(text: &str) -> String {
+    text::folded(text.trim()).chars().map(text::skeleton).flat_map(char::to_lowercase).map(text::skeleton).collect()
 }
 
 fn pointer(argument: &str) -> String {
@@ -317,6 +428,78 @@ mod tests {
             let shown = format!("{constraint:?} {value}");
             assert_eq!(fails(constraint, value).as_deref(), expected, "{shown}");
         }
+    }
+
+    #[test]
+    fn ranges_steps_and_lists_are_bounded() {
+        let open = || Constraint { above: Some(0.into()), below: Some(1.into()), ..Constraint::default() };
+        let step = || Constraint { multiple_of: Some(5), ..Constraint::default() };
+        let list = || Constraint {
+            kind: Some(Kind::Array),
+            min_items: Some(1),
+            max_items: Some(2),
+            pattern: Some("^[a-z]+$".to_owned()),
+            ..Constraint::default()
+        };
+        for (constraint, value, expected) in [
+            (open(), json!(0.5), None),
+            (open(), json!(0), Some("/x exclusiveMinimum")),
+            (open(), json!(1.0), Some("/x exclusiveMaximum")),
+            (open(), json!("0.5"), Some("/x exclusiveMinimum")),
+            (step(), json!(-10), None),
+            (step(), json!(7), Some("/x multipleOf")),
+            (step(), json!(5.5), Some("/x multipleOf")),
+            (list(), json!(["a", "b"]), None),
+            (list(), json!([]), Some("/x minItems")),
+            (list(), json!(["a", "b", "c"]), Some("/x maxItems")),
+            (list(), json!(["a", "B"]), Some("/x pattern")),
+            (list(), json!(["a", ["b"]]), Some("/x pattern")),
+            (list(), json!("a"), Some("/x type")),
+        ] {
+            let shown = format!("{constraint:?} {value}");
+            assert_eq!(fails(constraint, value).as_deref(), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_holds_in_every_reading() {
+        let plain = || Constraint { pattern: Some("^[^/.:]+$".to_owned()), ..Constraint::default() };
+        for fits in ["report", "日本", "100% sure", "été"] {
+            assert_eq!(fails(plain(), json!(fits)), None, "{fits}");
+        }
+        for odd in ["a／b", "a%2fb", "a%252fb", "a%25252525252fb", "．．", "a∕b", "%c0%af", "a%u2215b", "a：b"] {
+            assert_eq!(fails(plain(), json!(odd)).as_deref(), Some("/x pattern"), "{odd}");
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_is_known_in_every_spelling() {
+        let not = || Constraint {
+            not: Some(Denied { one_of: vec!["main".into(), "Release".into()], pattern: Some("^prod-".into()) }),
+            ..Constraint::default()
+        };
+        for fits in ["feature", "mainline", "a-prod-1", "re lease", "größe", "日本"] {
+            assert_eq!(fails(not(), json!(fits)), None, "{fits}");
+        }
+        for odd in [
+            "main",
+            "MAIN",
+            " main ",
+            "ｍａｉｎ",
+            "m\u{430}in",
+            "%6dain",
+            "%256dain",
+            "ma\u{200b}in",
+            "RELEASE",
+            "PROD-1",
+            "рrod-1",
+            "ｐrod-x",
+        ] {
+            assert_eq!(fails(not(), json!(odd)).as_deref(), Some("/x not"), "{odd}");
+        }
+        assert_eq!(fails(not(), json!(7)).as_deref(), Some("/x not"));
+        let broken = Constraint { not: Some(Denied { pattern: Some("a)|(b".into()), ..Denied::default() }), ..Constraint::default() };
+        assert!(Constraints::compile(BTreeMap::from([("x".to_owned(), broken)])).is_err());
     }
 
     #[test]

@@ -314,9 +314,19 @@ impl Guards {
         self.guards.get(argument).map(Guard::kind)
     }
 
+    /// Whether one of them tells which kind of operation a call is.
+    pub fn tell(&self) -> bool {
+        self.guards.values().any(|guard| guard.kind().tells())
+    }
+
+    /// Whether one of them is of this kind.
+    pub fn holds(&self, kind: GuardKind) -> bool {
+        self.guards.values().any(|guard| guard.kind() == kind)
+    }
+
     /// Whether one of them asks a file system.
     pub fn asks(&self) -> bool {
-        self.guards.values().any(|guard| guard.kind() == GuardKind::Files)
+        self.holds(GuardKind::Files)
     }
 
     /// Judges the arguments of a call. One that is not there is the schema's affair.

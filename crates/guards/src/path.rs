@@ -1,8 +1,8 @@
 //! Paths: under declared folders, in every reading that a program may give them.
 //!
 //! A path is judged as it stands, and as it reads when it is percent-decoded (several times over), folded to compatible characters, its backslashes
-//! taken as separators, and its names trimmed as Windows and servlet containers do. Each reading must stay under a folder. Nothing is asked of
-//! the file system but through [`Links`].
+//! taken as separators, and its names trimmed as Windows and servlet containers do. Each reading must stay under a folder, and so must what the links
+//! on it lead to. Nothing is asked of the file system but through [`Links`].
 //!
 //! Control: `tools.files`.
 
@@ -12,6 +12,7 @@ use crate::text;
 use crate::{Error, Judged, Reason, Refused};
 use std::borrow::Cow;
 use terms::{Operation, Span};
+use unicode_normalization::UnicodeNormalization as _;
 
 /// The longest path and name (Linux `PATH_MAX`, `NAME_MAX`), in bytes.
 const PATH: usize = 4_096;
@@ -54,8 +55,11 @@ struct Root {
 impl Root {
     fn new(path: String) -> Self {
         let readings = text::readings(&path).unwrap_or_default();
-        let slashed = readings.iter().map(|reading| absolute(&reading.replace('\\', "/"), "/"));
-        let read: Vec<String> = slashed.flat_map(|reading| [absolute(&name::trimmed(&reading), "/"), reading]).collect();
+        let forms = readings.iter().flat_map(|reading| {
+            let slashed = reading.replace('\\', "/");
+            [absolute(reading, "/"), absolute(&name::trimmed(&slashed), "/"), absolute(&slashed, "/")]
+        });
+        let read: Vec<String> = forms.collect();
         Self { read: read.into_iter().filter(|reading| *reading != path).collect(), path }
     }
 }
@@ -162,12 +166,19 @@ impl Policy {
         self.inside(&normal, value)?;
         name::check(value).map_err(Refused::whole)?;
         let bare = unquoted(value);
-        for form in [bare, normal.as_str()] {
+        let mut opened = vec![from(value, cwd)];
+        let forms = if bare == normal { [Some(bare), None] } else { [Some(bare), Some(normal.as_str())] };
+        for form in forms.into_iter().flatten() {
             for reading in text::readings(form).ok_or(Refused::whole(Reason::PathEncoded))? {
                 self.reading(&reading, cwd)?;
+                opened.extend(spellings(&reading).into_iter().map(|spelling| from(&spelling, cwd)));
             }
         }
-        self.linked(value, cwd, links)?;
+        opened.sort_unstable();
+        opened.dedup();
+        for path in &opened {
+            self.linked(path, links)?;
+        }
         let operation = match self.access {
             Access::Read => Operation::Read,
             Access::Write => Operation::Write,
@@ -207,16 +218,17 @@ impl Policy {
         }
     }
 
-    fn linked(&self, value: &str, cwd: &str, links: &dyn Links) -> Result<(), Refused> {
+    /// Where one reading leads once the links on it are followed.
+    fn linked(&self, path: &str, links: &dyn Links) -> Result<(), Refused> {
         let unresolved = |_| Refused::whole(Reason::PathUnresolved);
-        let path = if value.starts_with('/') { value.to_owned() } else { format!("{}/{value}", cwd.trim_end_matches('/')) };
-        let real = links.real(&path).map_err(unresolved)?;
+        let real = links.real(path).map_err(unresolved)?;
         match real.node {
             Node::Plain => {}
             Node::Device => return Err(Refused::whole(Reason::PathDevice)),
         }
         for root in &self.roots {
-            if under(&real.path, &root.path) || under(&real.path, &links.real(&root.path).map_err(unresolved)?.path) {
+            let known = under(&real.path, &root.path) || root.read.iter().any(|read| under(&real.path, read));
+            if known || under(&real.path, &links.real(&root.path).map_err(unresolved)?.path) {
                 return Ok(());
             }
         }
@@ -227,15 +239,27 @@ impl Policy {
     }
 }
 
+/// A reading as file systems store it that know one form of letters with marks, and with backslashes as separators.
+fn spellings(reading: &str) -> Vec<Cow<'_, str>> {
+    let mut all = vec![Cow::Borrowed(reading)];
+    if !reading.is_ascii() {
+        all.extend([Cow::Owned(reading.nfc().collect()), Cow::Owned(reading.nfd().collect())]);
+    }
+    if reading.contains('\\') {
+        let slashed: Vec<Cow<'_, str>> = all.iter().map(|one| Cow::Owned(one.replace('\\', "/"))).collect();
+        all.extend(slashed);
+    }
+    all
+}
+
+/// `path` from `cwd`, with all its segments.
+fn from(path: &str, cwd: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", cwd.trim_end_matches('/')) }
+}
+
 /// The value as programs read it that trim spaces and take quotation marks away.
 fn unquoted(value: &str) -> &str {
-    let mut bare = value.trim();
-    for mark in ['"', '\'', '`'] {
-        if let Some(inner) = bare.strip_prefix(mark).and_then(|rest| rest.strip_suffix(mark)) {
-            bare = inner.trim();
-        }
-    }
-    bare
+    value.trim_matches(|letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`'))
 }
 
 /// `path` from `cwd`, absolute, without empty, `.` and `..` segments.
@@ -305,6 +329,7 @@ mod tests {
             ("/srv/data/wait…what.txt", "/srv/data/wait…what.txt"),
             ("routes/$postId.tsx", "/srv/data/routes/$postId.tsx"),
             ("Outer$Inner.class", "/srv/data/Outer$Inner.class"),
+            ("A$B.class", "/srv/data/A$B.class"),
             ("console.log", "/srv/data/console.log"),
             ("~$report.docx", "/srv/data/~$report.docx"),
             ("/srv/data/~/x", "/srv/data/~/x"),
@@ -371,6 +396,8 @@ mod tests {
             ("~root/.ssh", Reason::PathHome),
             ("$HOME/.aws", Reason::PathVariable),
             ("${HOME}/.aws", Reason::PathVariable),
+            ("$HOME$x/.aws", Reason::PathVariable),
+            ("a$HOME/.aws", Reason::PathVariable),
             ("a/$(id)", Reason::PathVariable),
             ("a/`id`", Reason::PathVariable),
             ("%USERPROFILE%\\x", Reason::PathVariable),
@@ -432,7 +459,11 @@ mod tests {
                 "/srv/data/pipe" => Ok(Real { path: "/mnt/disk/data/pipe".into(), node: Node::Device }),
                 "/srv/data/out/../x" => Ok(Real { path: "/etc/x".into(), node: Node::Plain }),
                 "/srv/data/dark" => Err(Unresolved),
-                _ => Ok(Real { path: path.replace("/srv/data", "/mnt/disk/data"), node: Node::Plain }),
+                "/srv/data/leak" => Ok(Real { path: "/etc".into(), node: Node::Plain }),
+                _ => Ok(Real {
+                    path: absolute(path, "/").replace("/srv/data/leak", "/etc").replace("/srv/data", "/mnt/disk/data"),
+                    node: Node::Plain,
+                }),
             }
         }
     }
@@ -444,6 +475,9 @@ mod tests {
         assert_eq!(judge("out/../x"), Err(Reason::PathLink));
         assert_eq!(judge("pipe"), Err(Reason::PathDevice));
         assert_eq!(judge("dark"), Err(Reason::PathUnresolved));
+        for value in ["leak", "le%61k", "le%2561k", " leak", "'leak'", "ｌeak", "x\\..\\leak"] {
+            assert_eq!(judge(value), Err(Reason::PathLink), "{value}");
+        }
     }
 
     #[test]

@@ -47,7 +47,6 @@ pub struct Compiled {
     validator: Validator,
     cost: Cost,
     names: BTreeSet<String>,
-    open_text: Vec<String>,
     steps: u64,
 }
 
@@ -69,7 +68,7 @@ impl Compiled {
             .with_pattern_options(PatternOptions::regex().size_limit(size).dfa_size_limit(size))
             .build(schema)
             .map_err(|cause| refused(&cause))?;
-        Ok(Self { validator, cost, names: seen.names, open_text: scan::open_text(schema), steps: bounds.steps })
+        Ok(Self { validator, cost, names: seen.names, steps: bounds.steps })
     }
 
     /// Checks `value`.
@@ -118,11 +117,6 @@ impl Compiled {
             }
         }
         Ok(())
-    }
-
-    /// The top-level string properties that nothing bounds, sorted: no enumeration, constant, pattern, format or greatest length.
-    pub fn open_text(&self) -> &[String] {
-        &self.open_text
     }
 
     /// The pointer with every name that is not the schema's own replaced by `?`.

@@ -5,6 +5,7 @@
 //!
 //! Control: `tools.database`.
 
+mod column;
 mod function;
 mod token;
 mod walk;
@@ -257,7 +258,8 @@ impl Policy {
             _ => None,
         };
         let printed = print(&parsed.statements);
-        let normal = if self.is_fixed(&printed) { printed } else { value.trim().to_owned() };
+        // Printed as it was written, it was read already.
+        let normal = if printed != value.trim() && self.is_fixed(&printed) { printed } else { value.trim().to_owned() };
         Ok(Judged { normal, operation: Some(operation), replace })
     }
 

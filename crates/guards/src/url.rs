@@ -142,7 +142,9 @@ impl Policy {
         let known: Vec<&Pattern> = self.hosts.iter().filter(|pattern| pattern.holds(host)).collect();
         match (self.inner, host) {
             (Inner::Open, _) => {}
-            (Inner::Refused, Host::Address(address)) if reach(*address) != Reach::Public => return Err(Reason::UrlInner),
+            (Inner::Refused, Host::Address(address)) if reach(*address) != Reach::Public || host::is_compatible(*address) => {
+                return Err(Reason::UrlInner);
+            }
             (Inner::Refused, Host::Address(_)) => {}
             (Inner::Refused, Host::Name { name, .. }) => {
                 let spelled = known.iter().any(|pattern| pattern.spells(name));

@@ -231,13 +231,6 @@ fn a_deep_value_is_refused() {
     assert_eq!(compiled.check(&value).unwrap_err().keyword, "depth");
 }
 
-#[test]
-fn open_text_is_named() {
-    let schema = json!({ "properties": { "q": { "type": "string" }, "id": { "type": "string", "pattern": "^x" }, "n": { "type": "integer" },
-        "opt": { "type": ["string", "null"] } } });
-    assert_eq!(compile(&schema).unwrap().open_text(), ["opt", "q"]);
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let word = prop::sample::select(vec![
         "$ref",

@@ -1,7 +1,7 @@
 //! What a change of the rules lets in or shuts out: two engines are asked the same questions.
 
 use crate::space::TooMany;
-use crate::{Action, Engine, Facts, Judgement, Obligation, Space, Spoken, Verdict, Wait};
+use crate::{Action, Arguments, Engine, Facts, Judgement, Obligation, Situation, Space, Spoken, Verdict, Wait};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use terms::{Label, Name, Operation, Principal, ServerName};
@@ -72,6 +72,9 @@ pub struct Difference {
     pub decisions: usize,
 }
 
+/// The kinds that a call may turn out to be.
+const SUPPOSED: [Option<Operation>; 4] = [None, Some(Operation::Read), Some(Operation::Write), Some(Operation::Delete)];
+
 /// Compares the decisions of `old` and `new` about all of `space`. What a program and a user may each do alone is not told again of the two together.
 ///
 /// # Errors
@@ -95,13 +98,20 @@ pub fn diff(old: &Side<'_>, new: &Side<'_>, space: &Space) -> Result<Difference,
             for subject in subjects {
                 for action in subject.actions() {
                     decisions += 1;
-                    let ask = |side: &Side<'_>| {
+                    let ask = |side: &Side<'_>, supposed: Option<Operation>| {
                         let Known { operation, label } = (side.known)(server, subject);
-                        let facts = Facts { operation, label, ..Facts::new(first, server, subject.subject()).doing(action) };
+                        let operation = operation.or(supposed);
+                        let whole = Facts::new(first, server, subject.subject()).doing(action);
+                        let facts = Facts { operation, label, ..whole }.arguments(Arguments::Any).situation(Situation::Any);
                         side.engine.decide(&facts)
                     };
-                    let (before, after) = (ask(old), ask(new));
-                    let Some(direction) = direction(&before, &after) else { continue };
+                    // What is not known of a tool may turn out as any kind: the widest change is told.
+                    let supposed = if action == Action::Call { &SUPPOSED[..] } else { &SUPPOSED[..1] };
+                    let asked = supposed.iter().filter_map(|kind| {
+                        let (before, after) = (ask(old, *kind), ask(new, *kind));
+                        direction(&before, &after).map(|direction| (direction, before, after))
+                    });
+                    let Some((direction, before, after)) = asked.min_by_key(|(direction, ..)| *direction) else { continue };
                     let (server, subject) = (server.clone(), subject.clone());
                     found.push(Change { who: Vec::new(), server, subject, action, before, after, direction });
                 }
@@ -232,7 +242,7 @@ mod tests {
 
     fn engine(roles: Vec<RoleSource>, cedar: &str) -> Engine {
         let cedar = vec![CedarSource { file: "x.cedar".to_owned(), text: cedar.to_owned() }];
-        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar }).unwrap()
+        Engine::compile(Sources { servers: vec![ServerName::new("files").unwrap()], roles, cedar, ..Sources::default() }).unwrap()
     }
 
     fn compared(old: &Engine, new: &Engine) -> Vec<(String, String, Direction)> {

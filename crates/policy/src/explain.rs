@@ -2,7 +2,7 @@
 
 use crate::place::nearest;
 use crate::rule::Origin;
-use crate::{Effect, Engine, Facts, Rule, Subject, Verdict};
+use crate::{Effect, Engine, Facts, Holds, Rule, Subject, Verdict};
 use std::sync::Arc;
 use terms::Name;
 
@@ -51,7 +51,7 @@ impl Engine {
     /// Decides as [`Engine::decide`] does, and says why.
     pub fn explain(&self, facts: &Facts<'_>) -> Explanation {
         let verdict = self.decide(facts);
-        let roles: Vec<Name> = self.roles_of(facts.principal).into_iter().cloned().collect();
+        let roles: Vec<Name> = self.roles_in(facts.principal, &facts.situation).into_iter().cloned().collect();
         let mut near: Vec<Near> = self
             .rules
             .iter()
@@ -66,12 +66,14 @@ impl Engine {
 }
 
 fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
-    let Origin::Entry { role, server, pattern } = &rule.origin else { return Some(Miss::Condition) };
+    let Origin::Entry { role, server, pattern, when } = &rule.origin else { return Some(Miss::Condition) };
     if server != facts.server {
         return None;
     }
     let applies = pattern.matches(facts.subject, facts.action);
     match (roles.contains(role), applies) {
+        (true, true) if !pattern.takes(facts.operation) || when.holds(facts) == Holds::No => Some(Miss::Condition),
+        (false, true) if !pattern.takes(facts.operation) => None,
         (true, true) => Some(Miss::Outweighed),
         (false, true) => Some(Miss::Role(role.clone())),
         (true, false) => Some(distance(pattern, facts.subject).map_or(Miss::Kind, |edits| Miss::Name { edits })),
@@ -83,7 +85,7 @@ fn miss(rule: &Rule, facts: &Facts<'_>, roles: &[Name]) -> Option<Miss> {
 fn distance(pattern: &crate::Pattern, subject: Subject<'_>) -> Option<usize> {
     use crate::Pattern;
     match (pattern, subject) {
-        (Pattern::Tool(glob), Subject::Tool(name))
+        (Pattern::Tool(glob) | Pattern::Kind(_, glob), Subject::Tool(name))
         | (Pattern::Prompt(glob), Subject::Prompt(name))
         | (Pattern::Resource(glob), Subject::Resource(name)) => {
             let literal = glob.as_str().replace('*', "");
@@ -91,7 +93,10 @@ fn distance(pattern: &crate::Pattern, subject: Subject<'_>) -> Option<usize> {
             let start: String = name.chars().take(length.min(256)).collect();
             Some(strsim::osa_distance(&literal, &start))
         }
-        (Pattern::Everything | Pattern::Tool(_) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_), _) => None,
+        (
+            Pattern::Everything | Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_),
+            _,
+        ) => None,
     }
 }
 

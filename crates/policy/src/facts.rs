@@ -1,5 +1,6 @@
 //! What a decision reads.
 
+use crate::situation::{Arguments, Circumstances, Situation};
 use terms::{Label, Operation, Principal, ServerName};
 
 /// What a principal would do. Each is an action of the Cedar schema.
@@ -63,6 +64,15 @@ impl Question {
             Self::Sampling => "sampling",
             Self::Elicitation => "elicitation",
             Self::Roots => "roots",
+        }
+    }
+
+    /// The method of MCP that puts it.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Sampling => "sampling/createMessage",
+            Self::Elicitation => "elicitation/create",
+            Self::Roots => "roots/list",
         }
     }
 }
@@ -161,7 +171,7 @@ impl<'a> Subject<'a> {
 }
 
 /// Everything that a decision may read, and nothing else: the same facts give the same verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts<'a> {
     /// Who.
     pub principal: &'a Principal,
@@ -175,12 +185,44 @@ pub struct Facts<'a> {
     pub operation: Option<Operation>,
     /// How sensitive what comes back is, where that is known before; above the clearance it refuses.
     pub label: Option<Label>,
+    /// With which arguments.
+    pub arguments: Arguments<'a>,
+    /// From where, when, and after how much.
+    pub situation: Situation<'a>,
 }
 
 impl<'a> Facts<'a> {
-    /// The natural use of `subject`: see [`Subject::action`].
+    /// The natural use of `subject` ([`Subject::action`]) without arguments, of which nothing else is known: no condition on more than these holds.
     pub const fn new(principal: &'a Principal, server: &'a ServerName, subject: Subject<'a>) -> Self {
-        Self { principal, server, subject, action: subject.action(), operation: None, label: None }
+        let situation = Situation::Is(Circumstances::UNKNOWN);
+        Self { principal, server, subject, action: subject.action(), operation: None, label: None, arguments: Arguments::Absent, situation }
+    }
+
+    /// The same with arguments.
+    #[must_use]
+    pub const fn arguments(mut self, arguments: Arguments<'a>) -> Self {
+        self.arguments = arguments;
+        self
+    }
+
+    /// The same in a situation.
+    #[must_use]
+    pub const fn situation(mut self, situation: Situation<'a>) -> Self {
+        self.situation = situation;
+        self
+    }
+
+    /// The method of MCP that does it.
+    pub const fn method(&self) -> &'static str {
+        match (self.subject, self.action) {
+            (Subject::Method(method), _) => method.as_str(),
+            (Subject::Question(question), _) => question.method(),
+            (Subject::Prompt(_) | Subject::Resource(_), Action::Complete) => "completion/complete",
+            (Subject::Resource(_), Action::Subscribe) => "resources/subscribe",
+            (Subject::Tool(_), _) => "tools/call",
+            (Subject::Prompt(_), _) => "prompts/get",
+            (Subject::Resource(_), _) => "resources/read",
+        }
     }
 
     /// The same with another action.

@@ -2,6 +2,7 @@
 
 use crate::{Action, Glob, GlobError, Method, Question, Subject};
 use std::fmt;
+use terms::Operation;
 
 /// Why a text is not an entry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -13,7 +14,7 @@ pub enum PatternError {
     #[error("a question is sampling, elicitation or roots")]
     Question,
     /// A prefix that looks like one of ours and is none.
-    #[error("\"{0}:\" is not one of prompt:, resource:, question:")]
+    #[error("\"{0}:\" is not one of read:, write:, delete:, prompt:, resource:, question:")]
     Prefix(String),
     /// A character that other globs give a meaning.
     #[error("\"{0}\" has no meaning here: the only wildcard is *")]
@@ -27,6 +28,8 @@ pub enum Pattern {
     Everything,
     /// Tools of these names.
     Tool(Glob),
+    /// Calls of tools of these names that are of one kind. A call of which no kind is known counts as one that deletes.
+    Kind(Operation, Glob),
     /// Prompts of these names.
     Prompt(Glob),
     /// Resources of these URIs; listing resources comes with it.
@@ -35,7 +38,8 @@ pub enum Pattern {
     Question(Question),
 }
 
-const PREFIXES: [&str; 3] = ["prompt", "resource", "question"];
+const PREFIXES: [&str; 6] = ["prompt", "resource", "question", "read", "write", "delete"];
+const KINDS: [Operation; 3] = [Operation::Read, Operation::Write, Operation::Delete];
 
 impl Pattern {
     /// Reads `text`.
@@ -53,6 +57,9 @@ impl Pattern {
                 let question = Question::ALL.into_iter().find(|question| question.as_str() == rest);
                 question.map(Self::Question).ok_or(PatternError::Question)
             }
+            Some((prefix, rest)) if let Some(kind) = KINDS.into_iter().find(|kind| kind.as_str() == prefix) => {
+                name(rest).map(|glob| Self::Kind(kind, glob))
+            }
             Some((prefix, _)) if crate::place::nearest(&prefix.to_lowercase(), PREFIXES).is_some() => {
                 Err(PatternError::Prefix(prefix.chars().take(32).collect()))
             }
@@ -60,16 +67,24 @@ impl Pattern {
         }
     }
 
-    /// Whether it speaks of `subject` under `action`.
+    /// Whether it speaks of `subject` under `action`, as far as the kind of the call is left out of account: see [`Pattern::takes`].
     pub fn matches(&self, subject: Subject<'_>, action: Action) -> bool {
         match (self, subject) {
             (Self::Everything, _) => true,
-            (Self::Tool(glob), Subject::Tool(name)) => action == Action::Call && glob.matches(name),
+            (Self::Tool(glob) | Self::Kind(_, glob), Subject::Tool(name)) => action == Action::Call && glob.matches(name),
             (Self::Prompt(glob), Subject::Prompt(name)) => action == Action::Get && glob.matches(name),
             (Self::Resource(glob), Subject::Resource(uri)) => action == Action::Read && glob.matches(uri),
             (Self::Resource(_), Subject::Method(Method::ResourcesList | Method::TemplatesList)) => action == Action::List,
             (Self::Question(mine), Subject::Question(question)) => *mine == question,
-            (Self::Tool(_) | Self::Prompt(_) | Self::Resource(_) | Self::Question(_), _) => false,
+            (Self::Tool(_) | Self::Kind(..) | Self::Prompt(_) | Self::Resource(_) | Self::Question(_), _) => false,
+        }
+    }
+
+    /// Whether it speaks of calls of this kind.
+    pub fn takes(&self, operation: Option<Operation>) -> bool {
+        match self {
+            Self::Kind(kind, _) => *kind == operation.unwrap_or(Operation::Delete),
+            Self::Everything | Self::Tool(_) | Self::Prompt(_) | Self::Resource(_) | Self::Question(_) => true,
         }
     }
 
@@ -77,11 +92,12 @@ impl Pattern {
     pub(crate) fn covers(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Everything, _) => true,
-            (Self::Tool(wide), Self::Tool(narrow))
+            (Self::Kind(mine, wide), Self::Kind(other, narrow)) => mine == other && wide.covers(narrow),
+            (Self::Tool(wide), Self::Tool(narrow) | Self::Kind(_, narrow))
             | (Self::Prompt(wide), Self::Prompt(narrow))
             | (Self::Resource(wide), Self::Resource(narrow)) => wide.covers(narrow),
             (Self::Question(mine), Self::Question(other)) => mine == other,
-            (Self::Tool(_) | Self::Prompt(_) | Self::Resource(_) | Self::Question(_), _) => false,
+            (Self::Tool(_) | Self::Kind(..) | Self::Prompt(_) | Self::Resource(_) | Self::Question(_), _) => false,
         }
     }
 }
@@ -98,6 +114,7 @@ impl fmt::Display for Pattern {
         match self {
             Self::Everything => out.write_str("*"),
             Self::Tool(glob) => write!(out, "{glob}"),
+            Self::Kind(kind, glob) => write!(out, "{}:{glob}", kind.as_str()),
             Self::Prompt(glob) => write!(out, "prompt:{glob}"),
             Self::Resource(glob) => write!(out, "resource:{glob}"),
             Self::Question(question) => write!(out, "question:{}", question.as_str()),
@@ -111,7 +128,7 @@ mod tests {
 
     #[test]
     fn an_entry_prints_what_it_parses() {
-        for text in ["*", "read_*", "prompt:*", "resource:repo://*?x={y}", "question:roots", "ns:tool"] {
+        for text in ["*", "read_*", "prompt:*", "resource:repo://*?x={y}", "question:roots", "ns:tool", "read:*", "delete:drop_*"] {
             assert_eq!(Pattern::new(text).map(|pattern| pattern.to_string()).as_deref(), Ok(text));
         }
     }
@@ -121,6 +138,8 @@ mod tests {
         assert_eq!(Pattern::new(""), Err(PatternError::Glob(GlobError::Empty)));
         assert_eq!(Pattern::new("prompt:"), Err(PatternError::Glob(GlobError::Empty)));
         assert_eq!(Pattern::new("question:all"), Err(PatternError::Question));
+        assert_eq!(Pattern::new("reads:x"), Err(PatternError::Prefix("reads".to_owned())));
+        assert_eq!(Pattern::new("write:"), Err(PatternError::Glob(GlobError::Empty)));
         assert_eq!(Pattern::new("prompts:x"), Err(PatternError::Prefix("prompts".to_owned())));
         assert_eq!(Pattern::new("read_?"), Err(PatternError::Wildcard('?')));
     }

@@ -1,6 +1,5 @@
 //! The rules as sentences and as Cedar: two of the three forms of one rule.
 
-use crate::model::SCHEMA;
 use crate::role::Role;
 use crate::rule::Origin;
 use crate::{Effect, Engine, Pattern, ServerEntries};
@@ -17,7 +16,7 @@ impl Engine {
         for compiled in cedar {
             let rule = &compiled.rule;
             let verb = if rule.effect == Effect::Forbid { "forbids, whatever a role says" } else { "permits, beside the roles" };
-            let about = compiled.policy.annotation("description").unwrap_or("see the policy");
+            let about = compiled.policy.as_ref().and_then(|policy| policy.annotation("description")).unwrap_or("see the policy");
             let _ = writeln!(out, "{} ({}) {verb}: {about}.", rule.id, rule.place.short());
         }
         if out.is_empty() {
@@ -36,14 +35,14 @@ impl Engine {
                 Effect::Grant => "  closed until granted",
                 Effect::Allow | Effect::Forbid => "",
             };
-            let _ = writeln!(out, "// {}{waits}\n{}\n", rule.place.short(), compiled.cedar.trim());
+            let _ = writeln!(out, "// {}{waits}\n{}\n", rule.place.short(), compiled.cedar().trim());
         }
         out
     }
 
-    /// The Cedar schema that the policies are written against.
-    pub const fn schema() -> &'static str {
-        SCHEMA
+    /// The Cedar schema that the policies are written against: with the approved tools and what their arguments are.
+    pub fn schema(&self) -> &str {
+        self.model.text()
     }
 }
 
@@ -63,19 +62,17 @@ fn sentences(role: &Role) -> String {
     }
     let may = if clauses.is_empty() { "may use nothing".to_owned() } else { format!("{}; nothing else", clauses.join("; ")) };
     let mut text = format!("{} ({who}) {may}. It receives what is {} at most.", source.name, source.clearance.as_str());
-    if let Some(rate) = source.limits.calls {
-        let _ = write!(text, " It makes at most {} calls in a {}.", rate.most, unit(rate.unit));
+    for (whose, quotas) in [("", &source.limits.each), (" for all of them together", &source.limits.together)] {
+        if !quotas.is_empty() {
+            let said: Vec<String> = quotas.iter().map(ToString::to_string).collect();
+            let said: Vec<&str> = said.iter().map(String::as_str).collect();
+            let _ = write!(text, " It has at most {}{whose}.", list(&said, "and"));
+        }
+    }
+    if let Some(most) = source.limits.repeats {
+        let _ = write!(text, " Of calls that hardly differ, a session makes at most {most} within ten minutes.");
     }
     text
-}
-
-const fn unit(unit: crate::Unit) -> &'static str {
-    match unit {
-        crate::Unit::Second => "second",
-        crate::Unit::Minute => "minute",
-        crate::Unit::Hour => "hour",
-        crate::Unit::Day => "day",
-    }
 }
 
 fn listed(lists: &[ServerEntries]) -> String {
@@ -90,12 +87,22 @@ fn listed(lists: &[ServerEntries]) -> String {
 fn thing(entry: &str) -> String {
     match Pattern::new(entry) {
         Ok(Pattern::Everything) => "everything".to_owned(),
+        Ok(Pattern::Kind(kind, glob)) if glob.as_str() == "*" => format!("all that {}", verb(kind)),
+        Ok(Pattern::Kind(kind, glob)) => format!("{glob} as far as it {}", verb(kind)),
         Ok(Pattern::Prompt(glob)) if glob.as_str() == "*" => "all prompts".to_owned(),
         Ok(Pattern::Prompt(glob)) => format!("the prompts {glob}"),
         Ok(Pattern::Resource(glob)) if glob.as_str() == "*" => "all resources".to_owned(),
         Ok(Pattern::Resource(glob)) => format!("the resources {glob}"),
         Ok(Pattern::Question(question)) => format!("{} questions", question.as_str()),
         Ok(Pattern::Tool(_)) | Err(_) => entry.to_owned(),
+    }
+}
+
+const fn verb(kind: terms::Operation) -> &'static str {
+    match kind {
+        terms::Operation::Read => "reads",
+        terms::Operation::Write => "writes",
+        terms::Operation::Delete => "deletes",
     }
 }
 

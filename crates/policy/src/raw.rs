@@ -7,7 +7,7 @@ use cedar_policy::{Policy, PolicyId, PolicySet, PrincipalConstraint};
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
-use terms::Label;
+use terms::{Label, Name};
 
 /// The longest file.
 const LONGEST: usize = 1024 * 1024;
@@ -56,7 +56,8 @@ pub(crate) fn compile(source: &CedarSource, clearances: &HashMap<&str, Label>, p
             cedar_policy::Effect::Forbid => Effect::Forbid,
         };
         let text: Arc<str> = source.text.get(start..start + length).unwrap_or_default().into();
-        let rule = Rule { id: id.clone(), place, text, effect, clearance, obligations, origin: Origin::Cedar };
+        let scope = role(policy).and_then(|role| Name::new(&role).ok());
+        let rule = Rule { id: id.clone(), place, text, effect, clearance, obligations, scope, origin: Origin::Cedar };
         raws.push(Raw { rule, policy: policy.new_id(PolicyId::new(&id)) });
     }
     raws
@@ -102,15 +103,21 @@ fn meanings(policy: &Policy, clearances: &HashMap<&str, Label>, place: &Place, p
 
 /// The clearance of the role that a policy's scope names, else the lowest.
 fn scope(policy: &Policy, clearances: &HashMap<&str, Label>) -> Label {
-    let role = match policy.principal_constraint() {
-        PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) if uid.type_name().basename() == "Role" => uid,
+    role(policy).and_then(|role| clearances.get(role.as_str()).copied()).unwrap_or(Label::Public)
+}
+
+/// The role that a policy's scope names.
+fn role(policy: &Policy) -> Option<String> {
+    match policy.principal_constraint() {
+        PrincipalConstraint::In(uid) | PrincipalConstraint::IsIn(_, uid) if uid.type_name().basename() == "Role" => {
+            Some(uid.id().unescaped().to_owned())
+        }
         PrincipalConstraint::Any
         | PrincipalConstraint::In(_)
         | PrincipalConstraint::Eq(_)
         | PrincipalConstraint::Is(_)
-        | PrincipalConstraint::IsIn(_, _) => return Label::Public,
-    };
-    clearances.get(role.id().unescaped()).copied().unwrap_or(Label::Public)
+        | PrincipalConstraint::IsIn(_, _) => None,
+    }
 }
 
 fn label(text: &str) -> Option<Label> {

@@ -1,42 +1,30 @@
-//! Roles to Cedar: one permit for each entry.
+//! Roles to rules, one for each entry, and what each means in Cedar.
 
 use crate::glob::quote;
 use crate::place::{Problem, nearest};
 use crate::rule::Origin;
-use crate::{Effect, Entry, Glob, Pattern, Place, RoleSource, Rule, ServerEntries};
+use crate::{
+    Effect, Entry, Glob, Holds, Member, MemberError, Pattern, Place, RoleSource, Rule, Schedule, ServerEntries, Situation, Strict, When,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use terms::{Label, Name, Principal, ServerName};
+use terms::{Name, Operation, Principal, ServerName};
 
 /// The most roles, the most members of one, the most entries of one.
 const MOST: usize = 10_000;
-
-/// Who a line of `members` means.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Member {
-    /// Programs of these names.
-    Agent(Glob),
-    /// Anyone for whom users of these names are known.
-    User(Glob),
-    /// Nobody yet.
-    Group,
-}
 
 /// A role, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) source: RoleSource,
     members: Vec<Member>,
+    hours: Option<(Schedule, Strict)>,
 }
 
 impl Role {
-    /// Whether `principal` is in it.
-    pub(crate) fn has(&self, principal: &Principal) -> bool {
-        self.members.iter().any(|member| match member {
-            Member::Agent(glob) => glob.matches(principal.agent.as_str()),
-            Member::User(glob) => principal.user.as_ref().is_some_and(|user| glob.matches(user.as_str())),
-            Member::Group => false,
-        })
+    /// Whether `principal` is in it; a perhaps counts.
+    pub(crate) fn has(&self, principal: &Principal, situation: &Situation<'_>) -> bool {
+        self.members.iter().any(|member| member.holds(principal, situation) != Holds::No)
     }
 
     /// The names and patterns of its members that can be somebody.
@@ -44,7 +32,7 @@ impl Role {
         self.members.iter().filter_map(|member| match member {
             Member::Agent(glob) => Some((Kind::Agent, glob.as_str())),
             Member::User(glob) => Some((Kind::User, glob.as_str())),
-            Member::Group => None,
+            Member::Group(_) | Member::Certificate(_) | Member::Client(_) | Member::Network(_) | Member::Environment(_) => None,
         })
     }
 
@@ -56,11 +44,26 @@ impl Role {
             match member {
                 Member::Agent(glob) if glob.is_exact() => names.push((Kind::Agent, glob.as_str())),
                 Member::User(glob) if glob.is_exact() => names.push((Kind::User, glob.as_str())),
-                Member::Agent(_) | Member::User(_) => more = true,
-                Member::Group => {}
+                Member::Agent(_) | Member::User(_) | Member::Client(_) | Member::Network(_) | Member::Environment(_) => more = true,
+                Member::Group(_) | Member::Certificate(_) => {}
             }
         }
         (names, more)
+    }
+
+    /// What becomes of what it permits in `situation`: `None` within its hours, or where it has none.
+    pub(crate) fn outside(&self, situation: &Situation<'_>) -> Option<Strict> {
+        let (schedule, strict) = self.hours.as_ref()?;
+        let within = match situation {
+            Situation::Any => true,
+            Situation::Is(now) => now.at.is_some_and(|at| schedule.contains(at)),
+        };
+        (!within).then_some(*strict)
+    }
+
+    /// Whether it has hours.
+    pub(crate) const fn is_timed(&self) -> bool {
+        self.hours.is_some()
     }
 }
 
@@ -71,17 +74,11 @@ pub(crate) enum Kind {
     User,
 }
 
-/// A rule with its Cedar text.
-pub(crate) struct Draft {
-    pub(crate) rule: Rule,
-    pub(crate) cedar: String,
-}
-
 /// Compiles `sources`; every problem goes to `problems`.
-pub(crate) fn compile(sources: Vec<RoleSource>, servers: &[ServerName], problems: &mut Vec<Problem>) -> (Vec<Role>, Vec<Draft>) {
+pub(crate) fn compile(sources: Vec<RoleSource>, servers: &[ServerName], problems: &mut Vec<Problem>) -> (Vec<Role>, Vec<Rule>) {
     let mut seen: BTreeMap<Name, Place> = BTreeMap::new();
     let mut roles = Vec::new();
-    let mut drafts = Vec::new();
+    let mut rules = Vec::new();
     let known: BTreeSet<&str> = servers.iter().map(ServerName::as_str).collect();
     for source in sources {
         if roles.len() >= MOST || source.members.len() > MOST {
@@ -100,49 +97,40 @@ pub(crate) fn compile(sources: Vec<RoleSource>, servers: &[ServerName], problems
                     let message = format!("there is no server \"{}\"", list.server);
                     problems.push(Problem::new(&list.place, message).near(near));
                 }
-                draft(&source, effect, list, &mut drafts, problems);
+                entries(&source, effect, list, &mut rules, problems);
             }
         }
-        roles.push(Role { source, members });
+        let hours = source.hours.as_ref().and_then(|hours| match hours.within.text.parse::<Schedule>() {
+            Ok(schedule) => Some((schedule, hours.strict)),
+            Err(cause) => {
+                problems.push(Problem::new(&hours.within.place, cause.to_string()));
+                None
+            }
+        });
+        if source.when.reads_arguments() {
+            let message = "conditions on arguments belong to entries, which name their tools";
+            problems.push(Problem::new(&source.place, message));
+        }
+        roles.push(Role { source, members, hours });
     }
-    (roles, drafts)
+    (roles, rules)
 }
 
 fn member(entry: &Entry, problems: &mut Vec<Problem>) -> Option<Member> {
-    const KINDS: [&str; 3] = ["agent", "user", "group"];
-    let (kind, name) = match entry.text.split_once(':') {
-        Some(parts) => parts,
-        None => {
-            let near = format!("agent:{}", entry.text);
-            problems.push(Problem::new(&entry.place, "a member is agent:NAME, user:NAME or group:NAME").near(Some(&near)));
-            return None;
-        }
-    };
-    let found = match kind {
-        "agent" => Glob::new(name).map(Member::Agent),
-        "user" => Glob::new(name).map(Member::User),
-        "group" => Glob::new(name).map(|_| Member::Group),
-        _ => {
-            let near = nearest(kind, KINDS).map(|near| format!("{near}:{name}"));
-            problems.push(Problem::new(&entry.place, "a member is agent:NAME, user:NAME or group:NAME").near(near.as_deref()));
-            return None;
-        }
-    };
-    let spelled = Name::new(&name.replace('*', "x"));
-    match (found, spelled) {
-        (Ok(member), Ok(_)) => Some(member),
-        (Err(cause), _) => {
-            problems.push(Problem::new(&entry.place, cause.to_string()));
+    match entry.text.parse() {
+        Ok(member) => Some(member),
+        Err(MemberError::Sort(near)) => {
+            problems.push(Problem::new(&entry.place, MemberError::Sort(None).to_string()).near(near.as_deref()));
             None
         }
-        (_, Err(cause)) => {
+        Err(cause) => {
             problems.push(Problem::new(&entry.place, cause.to_string()));
             None
         }
     }
 }
 
-fn draft(role: &RoleSource, effect: Effect, list: &ServerEntries, drafts: &mut Vec<Draft>, problems: &mut Vec<Problem>) {
+fn entries(role: &RoleSource, effect: Effect, list: &ServerEntries, rules: &mut Vec<Rule>, problems: &mut Vec<Problem>) {
     if list.entries.len() > MOST {
         problems.push(Problem::new(&list.place, format!("more than {MOST} entries")));
         return;
@@ -155,36 +143,60 @@ fn draft(role: &RoleSource, effect: Effect, list: &ServerEntries, drafts: &mut V
                 continue;
             }
         };
+        let named = matches!(&pattern, Pattern::Tool(glob) | Pattern::Kind(_, glob) if glob.is_exact());
+        if entry.when.reads_arguments() && !named {
+            problems.push(Problem::new(&entry.place, "a condition on arguments is for tools that are named in full, without *"));
+            continue;
+        }
         let id = format!("{}.{}.{}[{at}]", role.name, effect.as_str(), list.server);
-        let cedar = permit(&id, role.name.as_str(), list.server.as_str(), &pattern);
-        let origin = Origin::Entry { role: role.name.clone(), server: list.server.clone(), pattern };
-        drafts.push(Draft { rule: rule(id, entry, effect, role.clearance, origin), cedar });
+        let when = When(role.when.0.iter().chain(&entry.when.0).cloned().collect());
+        let origin = Origin::Entry { role: role.name.clone(), server: list.server.clone(), pattern, when };
+        rules.push(rule(id, entry, effect, role, origin));
     }
 }
 
-fn rule(id: String, entry: &Entry, effect: Effect, clearance: Label, origin: Origin) -> Rule {
+fn rule(id: String, entry: &Entry, effect: Effect, role: &RoleSource, origin: Origin) -> Rule {
     let text: Arc<str> = entry.text.as_str().into();
-    Rule { id: id.into(), place: entry.place.clone(), text, effect, clearance, obligations: Arc::new([]), origin }
+    let scope = Some(role.name.clone());
+    let clearance = role.clearance;
+    Rule { id: id.into(), place: entry.place.clone(), text, effect, clearance, obligations: Arc::new([]), scope, origin }
 }
 
-/// The Cedar text of one entry. That it waits for a person is said by the rule, not by Cedar.
-fn permit(id: &str, role: &str, server: &str, pattern: &Pattern) -> String {
+/// What one entry means, in Cedar. That it waits for a person, and when its role is at work, is said by the rule and the role, not by Cedar.
+pub(crate) fn permit(id: &str, role: &Name, server: &ServerName, pattern: &Pattern, when: &When) -> String {
     let (action, condition) = match pattern {
-        Pattern::Everything => ("action", String::new()),
-        Pattern::Tool(glob) => ("action == Action::\"call\"", like(glob)),
-        Pattern::Prompt(glob) => ("action == Action::\"get\"", like(glob)),
-        Pattern::Resource(glob) => {
-            let named = glob.as_like();
-            let when = format!("\nwhen {{ action == Action::\"list\" || resource.name like {named} }}");
-            ("action in [Action::\"read\", Action::\"list\"]", when)
+        Pattern::Everything => ("action", None),
+        Pattern::Tool(glob) => ("action == Action::\"call\"", Some(like(glob))),
+        Pattern::Kind(kind, glob) => {
+            // What no kind is known of counts as the gravest.
+            let otherwise = *kind == Operation::Delete;
+            let is = format!("(if context has operation then context.operation == {} else {otherwise})", quote(kind.as_str()));
+            ("action == Action::\"call\"", Some(format!("{} && {is}", like(glob))))
         }
-        Pattern::Question(question) => {
-            ("action == Action::\"question\"", format!("\nwhen {{ resource.name == {} }}", quote(question.as_str())))
+        Pattern::Prompt(glob) => ("action == Action::\"get\"", Some(like(glob))),
+        Pattern::Resource(glob) => {
+            let named = format!("(action == Action::\"list\" || {})", like(glob));
+            ("action in [Action::\"read\", Action::\"list\"]", Some(named))
+        }
+        Pattern::Question(question) => ("action == Action::\"question\"", Some(format!("resource.name == {}", quote(question.as_str())))),
+    };
+    let tool = match pattern {
+        Pattern::Tool(glob) | Pattern::Kind(_, glob) if glob.is_exact() => Some(shown(server, glob.as_str())),
+        Pattern::Everything | Pattern::Tool(_) | Pattern::Kind(..) | Pattern::Prompt(_) | Pattern::Resource(_) | Pattern::Question(_) => {
+            None
         }
     };
-    format!("@id({})\npermit (principal in Role::{}, {action}, resource in Server::{}){condition};", quote(id), quote(role), quote(server))
+    let all: Vec<String> = condition.into_iter().chain(when.as_cedar(tool.as_deref())).collect();
+    let when = if all.is_empty() { String::new() } else { format!("\nwhen {{ {} }}", all.join(" && ")) };
+    let (role, server) = (quote(role.as_str()), quote(server.as_str()));
+    format!("@id({})\npermit (principal in Role::{role}, {action}, resource in Server::{server}){when};", quote(id))
 }
 
 fn like(glob: &Glob) -> String {
-    format!("\nwhen {{ resource.name like {} }}", glob.as_like())
+    format!("resource.name like {}", glob.as_like())
+}
+
+/// The key of a tool in `context.arguments`, as under `tools` in the configuration.
+pub(crate) fn shown(server: &ServerName, tool: &str) -> String {
+    format!("{server}__{tool}")
 }

@@ -1,6 +1,6 @@
 //! One line that decides.
 
-use crate::{Obligation, Pattern, Place};
+use crate::{Obligation, Pattern, Place, When};
 use std::sync::Arc;
 use terms::{Label, Name, ServerName};
 
@@ -40,6 +40,8 @@ pub(crate) enum Origin {
         server: ServerName,
         /// What it speaks of.
         pattern: Pattern,
+        /// What must hold beside.
+        when: When,
     },
     /// A Cedar file.
     Cedar,
@@ -60,6 +62,8 @@ pub struct Rule {
     pub clearance: Label,
     /// What must be done beside, without the clearance.
     pub obligations: Arc<[Obligation]>,
+    /// The role to whose members alone it applies.
+    pub(crate) scope: Option<Name>,
     pub(crate) origin: Origin,
 }
 

@@ -153,7 +153,7 @@ impl Engine {
                 Origin::Entry { server, pattern, .. } => {
                     let spoken = match pattern {
                         Pattern::Everything => [SAMPLE].map(|name| Spoken::Tool(name.to_owned())).into_iter().chain(others()).collect(),
-                        Pattern::Tool(glob) => vec![Spoken::Tool(sample(glob.as_str()))],
+                        Pattern::Tool(glob) | Pattern::Kind(_, glob) => vec![Spoken::Tool(sample(glob.as_str()))],
                         Pattern::Prompt(glob) => vec![Spoken::Prompt(sample(glob.as_str()))],
                         Pattern::Resource(glob) => vec![Spoken::Resource(sample(glob.as_str()))],
                         Pattern::Question(_) => Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::Rule;
 use std::sync::Arc;
-use terms::{Code, Label};
+use terms::{Code, Label, Name};
 
 /// What must be done for an allow to count. Closed: who meets one that it cannot discharge refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +57,10 @@ pub enum Reason {
         /// The highest of the rules that allow it.
         clearance: Label,
     },
+    /// It is outside the hours of every role that permits it.
+    Hours,
+    /// With these arguments it is not allowed, and with some others it is.
+    Arguments,
     /// The action does not fit the subject, its name is too long, or its URI is not in normal form.
     Malformed,
     /// The evaluation failed.
@@ -72,11 +76,13 @@ pub struct Verdict {
     pub reason: Reason,
     /// The rules that decided, by place; none when nothing spoke of it.
     pub rules: Arc<[Arc<Rule>]>,
+    /// A role outside of whose hours this is, where no rule within its hours permits it: an alert.
+    pub late: Option<Name>,
 }
 
 impl Verdict {
     pub(crate) fn refuse(reason: Reason, rules: Vec<Arc<Rule>>) -> Self {
-        Self { judgement: Judgement::Refuse, reason, rules: rules.into() }
+        Self { judgement: Judgement::Refuse, reason, rules: rules.into(), late: None }
     }
 
     /// Whether it may be done now.
@@ -87,11 +93,12 @@ impl Verdict {
         }
     }
 
-    /// Whether the principal may know that it is there: what may be done now or after a person's word.
+    /// Whether the principal may know that it is there: what may be done now, after a person's word, at another hour or with other arguments, and
+    /// what is refused for the label of its answer alone.
     pub const fn shows(&self) -> bool {
         match self.judgement {
             Judgement::Allow(_) | Judgement::Hold(_) => true,
-            Judgement::Refuse => false,
+            Judgement::Refuse => matches!(self.reason, Reason::Hours | Reason::Arguments | Reason::Clearance { .. }),
         }
     }
 
@@ -120,6 +127,8 @@ impl Verdict {
             Judgement::Refuse => Some(match self.reason {
                 Reason::Clearance { .. } => Code::Clearance,
                 Reason::Fault => Code::DecideFault,
+                Reason::Hours => Code::Hours,
+                Reason::Arguments => Code::Arguments,
                 Reason::Allowed
                 | Reason::Asks
                 | Reason::Closed

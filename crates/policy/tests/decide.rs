@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 use policy::{
-    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Method, Miss, Obligation, Place, Question, Reason, RoleSource,
-    ServerEntries, Sources, Subject, Wait, Why,
+    Action, CedarSource, Engine, Entry, Facts, Inventory, Judgement, Measure, Method, Miss, Obligation, Place, Question, Quota, Reason,
+    RoleSource, ServerEntries, Sources, Subject, Unit, Wait, Why,
 };
 use proptest::prelude::*;
 use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, Workload};
@@ -37,7 +37,7 @@ fn role(name: &str, line: u32, members: &[&str], clearance: Label) -> RoleSource
 
 fn sources(roles: Vec<RoleSource>, cedar: &str) -> Sources {
     let cedar = if cedar.is_empty() { vec![] } else { vec![CedarSource { file: "extra.cedar".to_owned(), text: cedar.to_owned() }] };
-    Sources { servers: ["files", "github", "ledger"].map(server).to_vec(), roles, cedar }
+    Sources { servers: ["files", "github", "ledger"].map(server).to_vec(), roles, cedar, ..Sources::default() }
 }
 
 fn coder() -> RoleSource {
@@ -240,7 +240,7 @@ fn all_problems_come_at_once_with_their_places() {
     let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
     let all = shown.join("\n");
     for expected in [
-        "bastide.yaml:1:5 a member is agent:NAME, user:NAME or group:NAME; did you mean \"agent:claude\"?",
+        "bastide.yaml:1:5 a member is agent:NAME, user:NAME, group:NAME, client:NAME, certificate:NAME, network:CIDR or environment:FACT=GLOB; did you mean \"agent:claude\"?",
         "did you mean \"agent:x\"?",
         "a name has only",
         "bastide.yaml:3:5 there is no server \"fiels\"; did you mean \"files\"?",
@@ -283,19 +283,19 @@ fn odd_lines_are_noticed() {
     assert!(has("coder.allow.files[1]", |why| matches!(why, Why::Covered { .. })));
     assert!(has("coder.allow.files[4]", |why| matches!(why, Why::Outweighed { .. } | Why::Covered { .. })));
     assert!(has("coder.allow.files[5]", |why| *why == Why::Everything));
-    assert!(has("empty", |why| *why == Why::Memberless) && has("empty", |why| *why == Why::Empty));
+    assert!(has("the role empty", |why| *why == Why::Memberless) && has("the role empty", |why| *why == Why::Empty));
 }
 
 #[test]
 fn the_rules_print_as_sentences_and_as_cedar() {
     let mut coder = coder();
-    coder.limits.calls = "120/min".parse().ok();
+    coder.limits.each = vec![Quota::window(Measure::Calls, 120, Unit::Minute)];
     let engine = engine(vec![coder], r#"@description("nobody touches it") forbid (principal, action, resource in Server::"ledger");"#);
     assert_eq!(
         engine.as_text(),
         "coder (agent:claude-code, user:ana and group:engineering) may use read_* and list on files, the prompts fix_*, the resources repo://* and roots \
          questions on github; asks a person for write_file and read_secret* on files; finds query on ledger closed until granted; nothing else. It receives \
-         what is internal at most. It makes at most 120 calls in a minute.\nextra.cedar#1 (extra.cedar:1) forbids, whatever a role says: nobody touches it.\n"
+         what is internal at most. It has at most 120 calls in a minute.\nextra.cedar#1 (extra.cedar:1) forbids, whatever a role says: nobody touches it.\n"
     );
     let cedar = engine.as_cedar();
     assert!(cedar.starts_with(

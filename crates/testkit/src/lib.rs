@@ -10,6 +10,7 @@ pub mod client;
 mod clock;
 mod entropy;
 pub mod layers;
+pub mod meters;
 mod names;
 mod process;
 mod registry;

@@ -43,6 +43,12 @@ enum Verb {
         #[arg(long, default_value_t = 200)]
         count: u32,
     },
+    /// Asks the system, URL libraries, databases and shells what they make of whatever the guards let through.
+    Oracles {
+        /// How many cases for each guard.
+        #[arg(long, default_value_t = 100_000)]
+        count: u32,
+    },
     /// Fuzzes every target, or those named, and keeps what was reached in `fuzz/corpus`, what was found in `fuzz/artifacts`.
     Fuzz {
         /// Such as `client`, `head`.
@@ -89,6 +95,11 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Faults { count } => {
             let test = ["test", "--package", "bastide", "--test", "crash", "--", "--nocapture"];
             done(cargo(&root).args(test).env("BASTIDE_CRASHES", count.to_string()))?;
+        }
+        Verb::Oracles { count } => {
+            setup::install(&root)?;
+            let test = ["test", "--package", "bastide-e2e", "--test", "oracles", "--", "--nocapture"];
+            done(cargo(&root).args(test).env("BASTIDE_CASES", count.to_string()).env("BASTIDE_REQUIRE_EXTERNAL", "1"))?;
         }
         Verb::Fuzz { record: Some(source), .. } => fuzz::extend(&root, &source)?,
         Verb::Fuzz { targets, minutes, jobs, record: None } => fuzz::run(&root, &targets, minutes, jobs)?,

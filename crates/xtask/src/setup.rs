@@ -10,7 +10,9 @@ pub fn install(root: &Path) -> anyhow::Result<()> {
     let peers = target(root).join("peers");
     std::fs::create_dir_all(&peers)?;
     let mut missing = Vec::new();
-    for (name, install) in [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python), ("sqlite", sqlite)] {
+    for (name, install) in
+        [("node", node as fn(&Path, &Path) -> anyhow::Result<()>), ("python", python), ("sqlite", sqlite), ("postgres", postgres)]
+    {
         if let Err(fault) = install(root, &peers).with_context(|| format!("{name} peers")) {
             println!("setup: skipped: {fault:#}");
             missing.push(name);
@@ -23,17 +25,26 @@ pub fn install(root: &Path) -> anyhow::Result<()> {
 }
 
 fn node(root: &Path, peers: &Path) -> anyhow::Result<()> {
-    let (from, to) = (root.join("e2e/peers/node"), peers.join("node"));
+    packages(&root.join("e2e/peers/node"), &peers.join("node"))
+}
+
+/// A server that needs the SDK before its second version, with the driver that its oracle uses too.
+fn postgres(root: &Path, peers: &Path) -> anyhow::Result<()> {
+    packages(&root.join("e2e/peers/postgres"), &peers.join("postgres"))
+}
+
+/// What `package-lock.json` of `from` pins, in `to`.
+fn packages(from: &Path, to: &Path) -> anyhow::Result<()> {
     let wanted = std::fs::read_to_string(from.join("package-lock.json"))?;
-    if fresh(&to, &wanted) {
+    if fresh(to, &wanted) {
         return Ok(());
     }
-    std::fs::create_dir_all(&to)?;
+    std::fs::create_dir_all(to)?;
     for name in ["package.json", "package-lock.json", ".npmrc"] {
         std::fs::copy(from.join(name), to.join(name))?;
     }
-    quiet(Command::new("npm").current_dir(&to).arg("ci"))?;
-    stamp(&to, &wanted)
+    quiet(Command::new("npm").current_dir(to).arg("ci"))?;
+    stamp(to, &wanted)
 }
 
 fn python(root: &Path, peers: &Path) -> anyhow::Result<()> {

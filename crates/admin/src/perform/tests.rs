@@ -141,7 +141,9 @@ pub(crate) async fn admin() -> (Arc<Admin>, Arc<Log>, Arc<Issued>) {
     role.members = vec![policy::Entry::new("agent:coder", place())];
     role.allow =
         vec![policy::ServerEntries { server: servers[0].clone(), place: place(), entries: vec![policy::Entry::new("read_*", place())] }];
-    let policy = policy::Engine::compile(policy::Sources { servers: servers.clone(), roles: vec![role], cedar: vec![] }).unwrap();
+    let policy =
+        policy::Engine::compile(policy::Sources { servers: servers.clone(), roles: vec![role], cedar: vec![], tools: Default::default() })
+            .unwrap();
     let admin = Admin {
         clock: Arc::new(SetClock::default()),
         entropy: Arc::new(SeededEntropy::new(7)),

@@ -72,6 +72,9 @@ pub async fn deny_by_default(ground: &Ground, steps: &mut Steps) -> Probed {
         })
         .collect();
     steps.none("looked for roles that may use everything of a server", &wild);
+    let claimed = |rules: &config::Role| rules.members.iter().any(|member| matches!(member, config::Member::Client(_)));
+    let claimed: Vec<String> = ground.file().roles.iter().filter(|(_, rules)| claimed(rules)).map(|(role, _)| role.to_string()).collect();
+    steps.none("looked for roles that are had for what a client calls itself", &claimed);
     agent.close().await;
     Ok(Finding::Judged)
 }

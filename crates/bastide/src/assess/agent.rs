@@ -62,6 +62,13 @@ impl Reply {
         refusal(&self.message()).map(|(_, reference)| reference)
     }
 
+    /// In how many seconds the refusal in it says that it may be tried again.
+    pub fn retry_after(&self) -> Option<u64> {
+        let message = self.message();
+        let refusal = message.pointer("/result/_meta/dev.bastide~1refusal").or_else(|| message.pointer("/error/data"));
+        refusal?.get("retry_after")?.as_u64()
+    }
+
     /// What a client sees that has nothing to do with this one request: status and body, without id and reference.
     pub fn face(&self) -> String {
         let text = self.text();

@@ -219,6 +219,18 @@ impl Ground {
         Ok(agent)
     }
 
+    /// As [`agent`](Self::agent), for the user `user`, in `sessions` sessions of one token.
+    pub async fn agents_for(&self, principal: &str, user: &str, sessions: usize) -> Result<Vec<Agent>, Trouble> {
+        let token = self.issue_to("probe", principal, Some(user), LIFE, None).await?;
+        let mut agents = Vec::new();
+        for _ in 0..sessions {
+            let mut agent = self.stranger().await?.with(Some(&token.text));
+            agent.open().await?;
+            agents.push(agent);
+        }
+        Ok(agents)
+    }
+
     /// A token for `principal`, on `servers` or on all that are configured. It is taken back at the end.
     pub async fn issue(&self, principal: &str, life: Duration, servers: Option<&[ServerName]>) -> Result<Token, Trouble> {
         self.issue_for("probe", principal, life, servers).await
@@ -232,9 +244,20 @@ impl Ground {
         life: Duration,
         servers: Option<&[ServerName]>,
     ) -> Result<Token, Trouble> {
+        self.issue_to(purpose, principal, None, life, servers).await
+    }
+
+    async fn issue_to(
+        &self,
+        purpose: &str,
+        principal: &str,
+        user: Option<&str>,
+        life: Duration,
+        servers: Option<&[ServerName]>,
+    ) -> Result<Token, Trouble> {
         let all = self.servers();
         let servers = servers.unwrap_or(&all);
-        let mut wish = json!({"agent": principal, "life_seconds": life.as_secs(), "purpose": purpose});
+        let mut wish = json!({"agent": principal, "user": user, "life_seconds": life.as_secs(), "purpose": purpose});
         if let (false, Some(wish)) = (servers.is_empty(), wish.as_object_mut()) {
             wish.insert("servers".into(), servers.iter().map(ServerName::as_str).collect());
         }

@@ -135,14 +135,8 @@ pub async fn inner_addresses(ground: &Ground, steps: &mut Steps) -> Probed {
         said.ends_with("closed without an answer"),
     );
     recorded(ground, &reached, since, ("inner-address", "tools.http"), steps).await?;
-    steps.note(
-        "looked for the guard of the tools' arguments",
-        "one",
-        "not probed: whether an address in an argument is judged before the call is said by the file (`guard: http`)",
-        false,
-    );
     reached.agent.close().await;
-    Ok(Finding::Judged)
+    super::guarded::guard(ground, terms::Control::ToolsHttp, steps).await
 }
 
 /// What a server tries is counted.

@@ -5,7 +5,10 @@
 use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
-use super::{access, canaries, confinement, fuzzing, identity, log, network, outward, runtime, secrets, stop, supply, transport};
+use super::{
+    access, arguments, canaries, confinement, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets, stop,
+    supply, transport,
+};
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
 use std::time::Duration;
@@ -46,8 +49,18 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
         Control::TransportStrictMessages
         | Control::AccessArgumentSchemas
+        | Control::AccessRateLimits
+        | Control::AccessBudgets
+        | Control::AccessArgumentPolicies
+        | Control::AccessOperations
+        | Control::DataErrors
         | Control::DataSecrets
+        | Control::DataResources
         | Control::SupplyFuzzing
+        | Control::ToolsFiles
+        | Control::ToolsDatabase
+        | Control::ToolsProcess
+        | Control::IntentSmuggling
         | Control::AuditCalls
         | Control::AuditCorrelation => Some((How::Probe, Canary::Shared)),
         Control::SecretsIsolation
@@ -136,6 +149,12 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::AccessDenyByDefault => access::deny_by_default(ground, steps).await,
         Control::AccessFilteredDiscovery => access::filtered_discovery(ground, steps).await,
         Control::AccessArgumentSchemas => canaries::argument_schemas(ground, steps).await,
+        Control::AccessRateLimits => limits::rate_limits(ground, steps).await,
+        Control::AccessBudgets => limits::budgets(ground, steps).await,
+        Control::AccessArgumentPolicies => arguments::policies(ground, steps).await,
+        Control::AccessOperations => arguments::operations(ground, steps).await,
+        Control::DataErrors => arguments::errors(ground, steps).await,
+        Control::DataResources => pages::resources(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,
@@ -148,6 +167,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::NetworkProtocols => outward::protocols(ground, steps).await,
         Control::NetworkTelemetry => outward::telemetry(ground, steps).await,
         Control::ToolsHttp => outward::inner_addresses(ground, steps).await,
+        Control::ToolsFiles | Control::ToolsDatabase | Control::ToolsProcess => guarded::guard(ground, control, steps).await,
+        Control::IntentSmuggling => guarded::smuggling(ground, steps).await,
         Control::SupplyAllowlist => supply::allowlist(ground, steps).await,
         Control::SupplyPinning => supply::pinning(ground, steps).await,
         Control::SupplyFuzzing => fuzzing::fuzzing(ground, steps).await,
@@ -203,6 +224,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 30);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 40);
     }
 }

@@ -41,13 +41,13 @@ pub enum Verb {
 
 /// A stretch of time.
 #[derive(clap::Args, Debug)]
-struct Stretch {
+pub struct Stretch {
     /// From this time on: RFC 3339, a date, or a span back from now such as 24h
     #[arg(long, value_name = "TIME", value_parser = time)]
-    since: Option<Utc>,
+    pub since: Option<Utc>,
     /// Before this time
     #[arg(long, value_name = "TIME", value_parser = time)]
-    until: Option<Utc>,
+    pub until: Option<Utc>,
 }
 
 /// Which records.

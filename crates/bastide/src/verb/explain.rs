@@ -1,12 +1,16 @@
 //! `explain`: what became of a call and why, or what would become of one.
 
+mod change;
 mod recorded;
 pub(super) mod supposed;
 
-use super::configured;
+use super::{configured, proposal};
 use crate::outcome::{Common, Failure};
+use crate::wire::Configured;
+use change::Change;
 use policy::{Explanation, Miss, Near};
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use terms::Name;
 
@@ -25,6 +29,35 @@ pub struct Args {
     /// With --as: for this user
     #[arg(long, requires = "principal")]
     user: Option<Name>,
+    /// Of a call that is refused: write the configuration with the change that would allow it to a new file
+    #[arg(long, value_name = "FILE")]
+    propose: Option<PathBuf>,
+    /// With --propose: which of the changes that are shown
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, requires = "propose")]
+    change: usize,
+}
+
+/// What is done with the changes that would allow a call.
+struct Proposal<'a> {
+    file: Option<&'a PathBuf>,
+    number: usize,
+    /// The command without it.
+    again: String,
+}
+
+impl Proposal<'_> {
+    /// Writes the change that was asked for; gives the next command, where there is one.
+    fn settle(&self, changes: &[Change], configured: &Configured) -> Result<Option<String>, Failure> {
+        let Some(file) = self.file else {
+            return Ok((!changes.is_empty()).then(|| format!("{} --propose {}", self.again, proposal::beside(configured, "proposed.yaml"))));
+        };
+        let change = self.number.checked_sub(1).and_then(|at| changes.get(at));
+        let change = change
+            .ok_or_else(|| Failure::usage(format!("there is no change {} that would allow it", self.number)).next(self.again.clone()))?;
+        proposal::write(file, &change.edited.text)?;
+        let word = |path: &std::path::Path| proposal::word(&path.display().to_string());
+        Ok(Some(format!("bastide policy diff {} {}", word(&configured.path), word(file))))
+    }
 }
 
 fn agent(text: &str) -> Result<Name, String> {
@@ -38,9 +71,20 @@ fn agent(text: &str) -> Result<Name, String> {
 /// [`Failure`].
 pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     let configured = configured(common)?;
+    let mut again = proposal::command("explain", common);
+    if let Some(agent) = &args.principal {
+        again.push_str(&format!(" --as agent:{agent}"));
+    }
+    if let Some(user) = &args.user {
+        again.push_str(&format!(" --user {user}"));
+    }
+    for word in std::iter::once(&args.what).chain(&args.arguments) {
+        again.push_str(&format!(" {}", proposal::word(word)));
+    }
+    let proposal = Proposal { file: args.propose.as_ref(), number: args.change, again };
     match &args.principal {
-        None => recorded::run(&args.what, &configured, common),
-        Some(agent) => supposed::run(agent, args.user.as_ref(), &args.what, args.arguments.as_deref(), &configured, common),
+        None => recorded::run(&args.what, &proposal, &configured, common),
+        Some(agent) => supposed::run((agent, args.user.as_ref()), (&args.what, args.arguments.as_deref()), &proposal, &configured, common),
     }
 }
 

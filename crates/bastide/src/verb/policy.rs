@@ -1,14 +1,17 @@
 //! `policy`: the rules, as sentences and as Cedar, what is odd about them, what a change of them changes, and whether they decide as expected.
 
 mod diff;
+mod replay;
+mod suggest;
 mod test;
 
-pub(super) use diff::known;
+pub(super) use diff::{known, named, word};
 
 use super::configured;
 use crate::outcome::{Common, Failure};
 use crate::screen::Mark;
 use crate::sources;
+use crate::wire::Configured;
 use clap::Subcommand;
 use serde_json::json;
 use std::fmt::Write as _;
@@ -29,6 +32,14 @@ pub enum Verb {
         - { as: agent:coder, call: files__read_file, expect: allow }\n  \
         - { as: agent:coder, user: ana, call: db__run, arguments: { sql: DROP TABLE t }, expect: refuse }")]
     Test(test::Args),
+    /// Print the least that roles need, learnt from what they used: YAML to paste, with counts and what was never used
+    #[command(after_help = "Examples:\n  bastide policy suggest --since 7d --role coder\n  \
+        bastide policy suggest --since 7d --propose suggested.yaml && bastide policy replay --since 7d --against suggested.yaml --no-change")]
+    Suggest(suggest::Args),
+    /// Decide recorded calls again under another configuration, from the facts in their records, and say what changes
+    #[command(after_help = "Examples:\n  bastide policy replay --since 7d --against proposed.yaml --no-wider\n  \
+        bastide policy replay --since 24h --no-change --json")]
+    Replay(replay::Args),
 }
 
 /// In which form.
@@ -40,6 +51,9 @@ pub struct Check {
     /// Print the compiled Cedar policies, each with the line that it comes from
     #[arg(long, conflicts_with = "as_text")]
     as_cedar: bool,
+    /// Print the Cedar schema that policies are checked against: the approved tools and what their arguments are
+    #[arg(long, conflicts_with_all = ["as_text", "as_cedar"])]
+    schema: bool,
 }
 
 /// Does it. The answer is no when the rules do not compile; what is odd is a warning.
@@ -51,18 +65,30 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         Verb::Check(args) => args,
         Verb::Diff(args) => return diff::run(args, common),
         Verb::Test(args) => return test::run(args, common),
+        Verb::Suggest(args) => return suggest::run(args, common),
+        Verb::Replay(args) => return replay::run(args, common),
     };
     let configured = configured(common)?;
     let engine = sources::policy(&configured)?;
-    let notices = engine.check(&sources::inventory(&configured));
-    let print = match (args.as_text, args.as_cedar) {
-        (true, _) => Some(("text", engine.as_text())),
-        (_, true) => Some(("cedar", engine.as_cedar())),
-        (false, false) => None,
+    let inventory = sources::inventory(&configured);
+    let label = |server: &terms::ServerName, subject: &policy::Spoken| known(&configured.loaded.file, server, subject);
+    let mut notices = engine.check(&inventory);
+    notices.extend(engine.check_labels(&inventory, &label));
+    notices.sort();
+    let texts = Texts::read(&configured)?;
+    let next = next(&notices, common);
+    let print = match (args.as_text, args.as_cedar, args.schema) {
+        (true, ..) => Some(("text", engine.as_text())),
+        (_, true, _) => Some(("cedar", engine.as_cedar())),
+        (.., true) => Some(("schema", engine.schema().to_owned())),
+        (false, false, false) => None,
     };
     let list: Vec<_> = notices
         .iter()
-        .map(|notice| json!({ "place": notice.place.to_string(), "what": notice.what, "message": notice.to_string() }))
+        .map(|notice| {
+            let (line, column) = (notice.place.line, notice.place.column);
+            json!({ "place": notice.place.to_string(), "line": line, "column": column, "what": notice.what, "message": notice.to_string() })
+        })
         .collect();
     let mut answer = json!({
         "ok": true,
@@ -70,6 +96,7 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         "roles": engine.role_names().collect::<Vec<_>>(),
         "digest": engine.digest_hex(),
         "notices": list,
+        "next": next,
     });
     if let (Some((name, text)), Some(object)) = (&print, answer.as_object_mut()) {
         object.insert((*name).to_owned(), json!(text));
@@ -79,10 +106,44 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         None => {
             let mut out = format!("{} {} rules in {} roles compile.\n", Mark::Good.sign(), engine.len(), engine.role_names().count());
             for notice in &notices {
-                let _ = writeln!(out, "{} {notice}", Mark::Note.sign());
+                let _ = write!(out, "{} {}", Mark::Note.sign(), texts.pointed(notice));
+            }
+            if let Some(next) = &next {
+                let _ = writeln!(out, "  next  {next}");
             }
             out
         }
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The texts that rules are written in, by the names that places have.
+struct Texts(Vec<(String, String)>);
+
+impl Texts {
+    fn read(configured: &Configured) -> Result<Self, Failure> {
+        let cedar = configured.cedar()?.into_iter().map(|source| (source.file, source.text));
+        Ok(Self(std::iter::once((configured.name(), super::proposal::text(configured)?)).chain(cedar).collect()))
+    }
+
+    /// What is odd, with its line and a caret.
+    fn pointed(&self, notice: &policy::Notice) -> String {
+        let place = &notice.place;
+        match self.0.iter().find(|(file, _)| **file == *place.file) {
+            Some((_, text)) => config::pointed(&notice.to_string(), place.line, place.column, text),
+            None => format!("{notice}\n"),
+        }
+    }
+}
+
+/// Where to look: at what the server of the first line offers that fits nothing, else at what the rules mean.
+fn next(notices: &[policy::Notice], common: &Common) -> Option<String> {
+    let first = notices.first()?;
+    let is_unmatched = |notice: &&policy::Notice| matches!(notice.why, policy::Why::Matches { .. });
+    let server = notices.iter().find(is_unmatched).and_then(|notice| notice.server.as_ref());
+    Some(match (server, &first.place.file) {
+        (Some(server), _) => super::proposal::command(&format!("server show {server}"), common),
+        (None, file) if file.ends_with(".cedar") => super::proposal::command("policy check --as-cedar", common),
+        (None, _) => super::proposal::command("policy check --as-text", common),
+    })
 }

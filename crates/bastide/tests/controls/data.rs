@@ -1,3 +1,5 @@
 //! What is in the data.
 
+mod errors;
+mod resources;
 mod secrets;

@@ -1,5 +1,5 @@
 # A hostile server in Python: one tool that runs the attempt of a number.
-import ctypes, json, os, signal, socket, struct, sys, threading, time
+import ctypes, errno, json, os, signal, socket, struct, sys, threading, time
 libc = ctypes.CDLL(None, use_errno=True)
 # CONSTANTS
 ATTEMPTS = {}
@@ -48,10 +48,15 @@ def asks(bytes):
 def address(name): return socket.inet_ntoa(asks(question(name))[-4:])
 def speak(address, port, text):
     with socket.create_connection((address, port), 10) as one:
-        one.sendall(text if isinstance(text, bytes) else text.encode('latin-1')); one.shutdown(socket.SHUT_WR)
+        one.sendall(text if isinstance(text, bytes) else text.encode('latin-1'))
         heard = b''
+        # Whoever closes at once may have done so before we stop sending.
+        try: one.shutdown(socket.SHUT_WR)
+        except OSError as fault:
+            if fault.errno != errno.ENOTCONN: raise
         while True:
-            piece = one.recv(4096)
+            try: piece = one.recv(4096)
+            except ConnectionResetError: piece = b''
             if not piece: return say(heard[:40])
             heard += piece
 def web(text): speak(address('web.example'), WEB, text)

@@ -573,7 +573,7 @@ fn what_is_unusual_and_right_is_taken() {
     let session = world.agent().session.unwrap();
     let call = message("tools/call", ECHO);
     let good = head("tools/call", "canary__echo");
-    let vendor = call.replace(r#""_meta":{"#, r#""_meta":{"com.example/x":[1],"dev.bastide/request":"C-1","dev.bastide/server":"desk","io.modelcontextprotocol/related-task":{"taskId":"1"},"io.modelcontextprotocol/subscriptionId":7,"baggage":"a=b","progressToken":"p","#);
+    let vendor = call.replace(r#""_meta":{"#, r#""_meta":{"com.example/x":[1],"io.modelcontextprotocol/related-task":{"taskId":"1"},"io.modelcontextprotocol/subscriptionId":7,"baggage":"a=b","progressToken":"p","#);
     for (head, body) in [
         (with(&good, "Mcp-Name", &["=?base64?Y2FuYXJ5X19lY2hv?="]), call.clone()),
         (with(&good, "Mcp-Session-Id", &[&session]), call.clone()),
@@ -597,7 +597,7 @@ fn what_is_unusual_and_right_is_taken() {
         assert_eq!(keys, ["_meta", "arguments", "name"], "{sent}");
         let meta = sent["_meta"].as_object().unwrap();
         assert!(meta.keys().all(|key| matches!(key.as_str(), "dev.bastide/request" | "progressToken")), "{sent}");
-        assert!(meta["dev.bastide/request"] != "C-1" && meta.get("progressToken") != Some(&json!("p")), "{sent}");
+        assert!(meta.get("progressToken") != Some(&json!("p")), "{sent}");
     }
     let headers = [
         ("MCP-Protocol-Version", MODERN),

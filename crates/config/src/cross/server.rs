@@ -7,9 +7,15 @@ use std::path::{Component, Path};
 use terms::ServerName;
 use url::{Host, Url};
 
+/// The name under which the gateway lists tools of its own.
+const OWN: &str = "bastide";
+
 pub(super) fn check(checks: &mut Checks<'_>, name: &ServerName, server: &Server, config: &Path) {
     let name = name.as_str();
     let of = |key| ["servers", name, key];
+    if name == OWN {
+        checks.misfit(&["servers", name], format!("the name {OWN} is the gateway's own: its tools are {OWN}__…; take another"));
+    }
     match (&server.url, &server.image, server.run.as_slice()) {
         (None, None, []) => checks.misfit(&["servers", name], format!("servers.{name} needs \"run\", \"image\" or \"url\"")),
         (Some(_), _, [_, ..]) => checks.misfit(&of("url"), format!("servers.{name} has both \"run\" and \"url\"; keep one")),

@@ -16,7 +16,9 @@ section! {
         /// Instructions to the model.
         injection, "injection": Screen = Screen { action: Action::Flag };
         /// Paths, addresses, stack traces.
-        errors, "errors": Screen = Screen { action: Action::Flag };
+        errors, "errors": Screen = Screen { action: Action::Redact };
+        /// Arguments of tools that change something, which may hold any text: `block` refuses the call. Absent, the profile says it.
+        open_text, "open_text": Option<Screen> = None;
         /// What the screens cannot read.
         media, "media": Media = Media::default();
     }

@@ -1,20 +1,23 @@
 //! Roles: who may do what.
 
+use super::limit::Limits;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::{Node, Value};
-use crate::unit::{Amount, Rate};
+use policy::{Member, When};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use terms::{Label, Name, Principal, ServerName};
+use terms::{Label, Operation, ServerName};
 
 section! {
     /// A named set of permissions.
     Role {
-        /// Who has it: agent:NAME, user:NAME, group:NAME.
+        /// Who has it: agent:NAME, user:NAME, client:NAME (globs), network:CIDR, environment:FACT=GLOB; group: and certificate: mean nobody yet.
         members, "members": Vec<Member> = Vec::new();
         /// The highest label that its members receive.
         clearance, "clearance": Label = Label::Public;
+        /// What must hold beside every entry.
+        when, "when": When = When::default();
         /// What they may use, by server.
         allow, "allow": BTreeMap<ServerName, Vec<Entry>> = BTreeMap::new();
         /// What waits for a person, by server.
@@ -25,20 +28,18 @@ section! {
         limits, "limits": Limits = Limits::default();
         /// When they work.
         hours, "hours": Option<Hours> = None;
+        /// How they find the tools that they may use: all listed, or by a search.
+        listing, "listing": Listing = Listing::All;
     }
 }
 
-section! {
-    /// What the members of a role may use up; an absent one is no limit.
-    defaulted Limits {
-        /// Calls.
-        calls, "calls": Option<Rate> = None;
-        /// Calls that change something.
-        mutations, "mutations": Option<Rate> = None;
-        /// Bytes received.
-        bytes, "bytes": Option<Amount> = None;
-        /// Calls of one session without a person in between.
-        depth, "depth": Option<u32> = None;
+choice! {
+    /// How the members of a role find tools.
+    Listing {
+        /// All are listed.
+        All = "all",
+        /// Two tools are listed instead: one searches them, one calls them.
+        Search = "search",
     }
 }
 
@@ -52,61 +53,6 @@ section! {
     }
 }
 
-/// Who has a role.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Member {
-    /// A program.
-    Agent(Name),
-    /// A person.
-    User(Name),
-    /// A group of an outside issuer.
-    Group(Name),
-}
-
-impl Member {
-    /// Whether it means `principal`; a group means nobody by itself.
-    pub fn is(&self, principal: &Principal) -> bool {
-        match self {
-            Self::Agent(name) => principal.agent == *name,
-            Self::User(name) => principal.user.as_ref() == Some(name),
-            Self::Group(_) => false,
-        }
-    }
-}
-
-impl fmt::Display for Member {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Agent(name) => write!(out, "agent:{name}"),
-            Self::User(name) => write!(out, "user:{name}"),
-            Self::Group(name) => write!(out, "group:{name}"),
-        }
-    }
-}
-
-impl FromStr for Member {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (sort, name) = text.split_once(':').ok_or(())?;
-        let name = Name::new(name).map_err(drop)?;
-        match sort {
-            "agent" => Ok(Self::Agent(name)),
-            "user" => Ok(Self::User(name)),
-            "group" => Ok(Self::Group(name)),
-            _ => Err(()),
-        }
-    }
-}
-
-impl Decode for Member {
-    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, "agent:NAME, user:NAME or group:NAME")
-    }
-    fn schema() -> serde_json::Value {
-        serde_json::json!({"type": "string", "pattern": "^(agent|user|group):[A-Za-z0-9_.@+/-]{1,128}$"})
-    }
-}
-
 /// One entry of `allow`, `ask` or `grant`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Entry {
@@ -114,12 +60,16 @@ pub enum Entry {
     Everything,
     /// A glob on bare tool names.
     Tool(String),
+    /// `read:GLOB`, `write:GLOB`, `delete:GLOB`: calls of one kind.
+    Kind(Operation, String),
     /// `prompt:GLOB`
     Prompt(String),
     /// `resource:GLOB`
     Resource(String),
     /// `question:sampling|elicitation|roots`
     Question(Question),
+    /// Some of these under a condition.
+    Under(Vec<Self>, When),
 }
 
 choice! {
@@ -139,9 +89,14 @@ impl fmt::Display for Entry {
         match self {
             Self::Everything => out.write_str("*"),
             Self::Tool(glob) => out.write_str(glob),
+            Self::Kind(kind, glob) => write!(out, "{}:{glob}", kind.as_str()),
             Self::Prompt(glob) => write!(out, "prompt:{glob}"),
             Self::Resource(glob) => write!(out, "resource:{glob}"),
             Self::Question(question) => write!(out, "question:{}", question.as_str()),
+            Self::Under(entries, _) => {
+                let texts: Vec<String> = entries.iter().map(Self::to_string).collect();
+                out.write_str(&texts.join(", "))
+            }
         }
     }
 }
@@ -157,6 +112,9 @@ impl FromStr for Entry {
             return Ok(Self::Everything);
         }
         match text.split_once(':') {
+            Some(("read", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Read, glob)),
+            Some(("write", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Write, glob)),
+            Some(("delete", rest)) => glob(rest).map(|glob| Self::Kind(Operation::Delete, glob)),
             Some(("prompt", rest)) => glob(rest).map(Self::Prompt),
             Some(("resource", rest)) => glob(rest).map(Self::Resource),
             Some(("question", rest)) => {
@@ -170,10 +128,45 @@ impl FromStr for Entry {
 
 impl Decode for Entry {
     fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
-        parsed(node, reader, "a glob on tool names, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"")
+        if !matches!(node.value, Value::Map(_)) {
+            return plain(node, reader);
+        }
+        let Conditioned { tools, when } = Conditioned::decode(node, reader)?;
+        Some(Self::Under(tools.into_iter().map(|Plain(entry)| entry).collect(), when))
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"anyOf": [Plain::schema(), Conditioned::schema()]})
+    }
+}
+
+fn plain(node: &Node, reader: &mut Reader) -> Option<Entry> {
+    parsed(
+        node,
+        reader,
+        "a glob on tool names, read:GLOB, write:GLOB or delete:GLOB, prompt:GLOB, resource:GLOB, question:sampling|elicitation|roots, or \"*\"",
+    )
+}
+
+/// An entry without a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plain(Entry);
+
+impl Decode for Plain {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        plain(node, reader).map(Self)
     }
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "string", "minLength": 1})
+    }
+}
+
+section! {
+    /// Entries under a condition.
+    Conditioned {
+        /// Which.
+        tools, "tools": Vec<Plain>;
+        /// What must hold beside.
+        when, "when": When;
     }
 }
 

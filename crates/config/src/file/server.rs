@@ -1,5 +1,6 @@
 //! A server behind the gateway.
 
+use super::limit::Served;
 use super::listen::Revision;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::Node;
@@ -49,6 +50,10 @@ section! {
         clearance, "clearance": Option<Label> = None;
         /// The label of what it returns; absent: public.
         label, "label": Option<Label> = None;
+        /// How much may be asked of it, and so of what is behind it.
+        limits, "limits": Served = Served::default();
+        /// How much of a resource it gives at once.
+        resources, "resources": Pages = Pages::default();
     }
 }
 
@@ -221,6 +226,16 @@ impl Decode for Reference {
     }
     fn schema() -> serde_json::Value {
         serde_json::json!({"type": "string", "pattern": "^vault:[a-z0-9-]{1,32}/[A-Za-z0-9_-][A-Za-z0-9_.-]{0,127}$"})
+    }
+}
+
+section! {
+    /// How much of a resource is given at once: the rest is further pages.
+    defaulted Pages {
+        /// The most bytes.
+        max, "max": Size = Size::kibibytes(256);
+        /// The most lines.
+        lines, "lines": u32 = 10_000;
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the operator says about single tools.
 
+use super::File;
+use super::limit::Served;
 use crate::decode::{Decode, Reader, choice, parsed, section};
 use crate::tree::Node;
 use crate::unit::Size;
@@ -49,10 +51,108 @@ section! {
     Tool {
         /// What it does to the world.
         operation, "operation": Option<Operation> = None;
+        /// How its calls are parted into tools of their own.
+        split, "split": Option<Split> = None;
         /// Bounds on its arguments, by name.
         arguments, "arguments": BTreeMap<String, Argument> = BTreeMap::new();
         /// What happens to its results.
         result, "result": Option<ResultRule> = None;
+        /// Units of cost of one call; absent: one.
+        cost, "cost": Option<u32> = None;
+        /// How much may be asked of it, and so of what is behind it.
+        limits, "limits": Served = Served::default();
+    }
+}
+
+section! {
+    /// How the calls of a tool that does several kinds of things are parted into tools of their own, `server__tool.part`.
+    Split {
+        /// The argument that tells.
+        by, "by": String;
+        /// The parts, by the end of their names.
+        parts, "parts": BTreeMap<PartName, Portion> = BTreeMap::new();
+    }
+}
+
+section! {
+    /// One part of a tool.
+    Portion {
+        /// What its calls do to the world.
+        operation, "operation": Operation;
+        /// The argument's values; absent, its guard tells.
+        values, "values": Option<Vec<String>> = None;
+    }
+}
+
+impl Split {
+    /// The parts: those that are written, else one for each kind that the guard of the argument tells apart.
+    pub(crate) fn portions(&self, tool: &Tool) -> BTreeMap<PartName, Portion> {
+        if !self.parts.is_empty() {
+            return self.parts.clone();
+        }
+        let reads = match tool.arguments.get(&self.by).and_then(|argument| argument.guard) {
+            Some(GuardKind::Sql) => "select",
+            Some(GuardKind::Files | GuardKind::Http | GuardKind::Process) | None => "read",
+        };
+        let all = [(reads, Operation::Read), ("write", Operation::Write), ("delete", Operation::Delete)];
+        all.into_iter().map(|(name, operation)| (PartName(name.to_owned()), Portion { operation, values: None })).collect()
+    }
+}
+
+impl File {
+    /// The names under which a tool of a server is there: its own, or those of its parts.
+    pub fn names_of(&self, server: &ServerName, tool: &str) -> Vec<String> {
+        let rule = self.tools.get(&ToolKey { server: server.clone(), tool: tool.to_owned() });
+        match rule.and_then(|rule| Some((rule, rule.split.as_ref()?))) {
+            Some((rule, split)) => split.portions(rule).keys().map(|part| format!("{tool}.{part}")).collect(),
+            None => vec![tool.to_owned()],
+        }
+    }
+
+    /// What the file says that a tool of this name does, or a part of one.
+    pub fn operation_of(&self, server: &ServerName, name: &str) -> Option<Operation> {
+        let rule = |tool: &str| self.tools.get(&ToolKey { server: server.clone(), tool: tool.to_owned() });
+        let own = rule(name).and_then(|rule| rule.operation);
+        own.or_else(|| {
+            let (tool, part) = name.rsplit_once('.')?;
+            let rule = rule(tool)?;
+            Some(rule.split.as_ref()?.portions(rule).get(&part.parse::<PartName>().ok()?)?.operation)
+        })
+    }
+}
+
+/// The end of the name of a part.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartName(String);
+
+impl PartName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PartName {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-';
+        let good = (1..=32).contains(&text.len()) && text.bytes().all(plain);
+        if good { Ok(Self(text.to_owned())) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for PartName {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+impl Decode for PartName {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        parsed(node, reader, "the end of a name: 1 to 32 of a-z, 0-9, _ and -")
+    }
+    fn schema() -> Json {
+        serde_json::json!({"type": "string", "pattern": "^[a-z0-9_-]{1,32}$"})
     }
 }
 
@@ -77,6 +177,18 @@ section! {
         minimum, "minimum": Option<Number> = None;
         /// The largest number.
         maximum, "maximum": Option<Number> = None;
+        /// What a number must be above.
+        above, "exclusiveMinimum": Option<Number> = None;
+        /// What a number must be below.
+        below, "exclusiveMaximum": Option<Number> = None;
+        /// What a whole number must be a multiple of.
+        multiple_of, "multipleOf": Option<u64> = None;
+        /// The fewest items of a list.
+        min_items, "minItems": Option<u64> = None;
+        /// The most items of a list.
+        max_items, "maxItems": Option<u64> = None;
+        /// What a text must not be, in whatever spelling.
+        not, "not": Option<Denied> = None;
         /// The only values.
         one_of, "enum": Option<Vec<Json>> = None;
         /// The fewest characters.
@@ -134,6 +246,16 @@ section! {
     }
 }
 
+section! {
+    /// What a text must not be.
+    Denied {
+        /// None of these.
+        one_of, "enum": Vec<String> = Vec::new();
+        /// A regular expression that is found nowhere in it.
+        pattern, "pattern": Option<String> = None;
+    }
+}
+
 impl Argument {
     /// The keys that mean something only beside a guard.
     pub(crate) const OF_GUARDS: &'static [&'static str] = &[
@@ -158,6 +280,17 @@ impl Argument {
         "paths_outside_cwd",
         "cwd",
     ];
+
+    /// Whether it bounds a text, or says that any is meant.
+    pub(crate) fn bounds_text(&self) -> bool {
+        self.text.is_some()
+            || self.guard.is_some()
+            || self.one_of.is_some()
+            || self.max_length.is_some()
+            || self.pattern.is_some()
+            || self.format.is_some()
+            || matches!(self.kind, Some(JsonType::Integer | JsonType::Number | JsonType::Boolean))
+    }
 
     /// The guard, with the words of its policy; none where none is named.
     ///

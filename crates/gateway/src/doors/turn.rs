@@ -68,7 +68,7 @@ impl Gate {
                 Endpoint::All => true,
                 Endpoint::Server(own) => *own == server.name,
             };
-            if here && snapshot.policy.servers_of(&session.principal).contains(&server.name) {
+            if here && snapshot.policy.servers_in(&session.principal, &session.moment.get().situation()).contains(&server.name) {
                 tell(&session, &differs.iter().filter_map(|one| one.shown(&snapshot, &session, server)).collect());
             }
         }

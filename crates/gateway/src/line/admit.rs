@@ -2,15 +2,17 @@
 //!
 //! Afterwards the session is bound, the epoch of the kill switch is carried, the id is the only one of its kind in flight, and limits were charged.
 
+use super::limits;
 use super::parse::{Intake, Parsed, SESSION};
 use crate::arrival::Source;
 use crate::calls::Entry;
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::moment::Moment;
 use crate::session::{Abilities, Ability, Caller, Ends, Flight, Opening, Phase, Session, Streams};
 use crate::trail::{Stage, Trail};
 use mcp::{Fault, Id, Message, Method, Node, Request, Revision};
-use policy::Charge;
+use policy::Transport;
 use response::{CallScope, Carried};
 use std::sync::Arc;
 use terms::{Code, Hole};
@@ -23,6 +25,7 @@ pub struct Admitted {
     epoch: Carried,
     abilities: Abilities,
     level: Option<u8>,
+    moment: Arc<Moment>,
 }
 
 /// Its place among the calls in flight, given back when dropped.
@@ -91,6 +94,11 @@ impl Admitted {
         self.abilities
     }
 
+    /// From where, as what and when it comes.
+    pub(super) fn moment(&self) -> &Moment {
+        &self.moment
+    }
+
     /// The lowest level of log messages that the client wants of this call; none when it wants none.
     pub(super) fn level(&self) -> Option<u8> {
         if self.session.revision.is_legacy() { Some(self.session.level()) } else { self.level }
@@ -142,15 +150,19 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
                 Flight::Doubled => return Err(trail.fault(Fault::of_row(22, parsed.revision(), Some(request.id.clone())))),
             }
         }
-        for _ in 0..cost(request) {
-            session.count_call();
-            charge(gate, trail, &parsed, &session)?;
+        let calls = cost(request);
+        if calls > 0 {
+            session.count_calls(calls);
+            trail.attempt = limits::attempt(gate, trail, &parsed, &session, calls)?;
         }
     }
     trail.passed(gate, Stage::Admit);
     unheard.session = None;
     let (abilities, level) = own.unwrap_or((session.abilities, None));
-    Ok(Admitted { parsed, place, session, epoch, abilities, level })
+    let moment = moment(gate, &parsed, &session);
+    session.moment.put(&moment);
+    trail.moment = Some(Arc::clone(&moment));
+    Ok(Admitted { parsed, place, session, epoch, abilities, level, moment })
 }
 
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.
@@ -161,6 +173,23 @@ fn stated(parsed: &Parsed) -> Option<(Abilities, Option<u8>)> {
     }
     let declared = mcp::view::declared(request.params()?)?;
     Some((abilities(Some(declared.capabilities)), declared.log_level.map(|level| level as u8)))
+}
+
+/// From where, as what and when a message comes. What a client calls itself it says when it opens a session, or with each request.
+fn moment(gate: &Gate, parsed: &Parsed, session: &Session) -> Arc<Moment> {
+    let (address, transport) = match &parsed.identified().framed().arrival().source {
+        Source::Http(http) => (Some(http.peer.ip().to_canonical()), Transport::Http),
+        Source::Local(_) => (None, Transport::Local),
+    };
+    let named = |info: Option<Node<'_>>| info.and_then(|info| info.get("name")).and_then(Node::text).and_then(|name| Moment::client(&name));
+    let client = match (opening(parsed), parsed.intake()) {
+        (Some((_, params)), _) => named(params.get("clientInfo")),
+        (None, Intake::Message(Message::Request(request))) if !parsed.revision().is_legacy() => {
+            named(request.params().and_then(mcp::view::declared).and_then(|declared| declared.client_info))
+        }
+        (None, _) => session.moment.get().client.clone(),
+    };
+    Arc::new(Moment { client, address, transport: Some(transport), at: Some(gate.clock.utc()), depth: session.call_count() })
 }
 
 /// The id and params of a message that opens a session.
@@ -175,10 +204,10 @@ fn opening(parsed: &Parsed) -> Option<(Id, Node<'_>)> {
 
 /// How many calls `limits.calls` counts a request as: one where it costs a server something, as many as it has resources where it subscribes to
 /// them together.
-fn cost(request: &Request) -> usize {
+fn cost(request: &Request) -> u64 {
     match request.method {
         Method::CallTool | Method::ReadResource | Method::ListResources | Method::GetPrompt | Method::Complete | Method::Subscribe => 1,
-        Method::Listen => request.params().map_or(0, |params| mcp::view::filter(params).updates.len().min(super::resolve::WATCHED)),
+        Method::Listen => request.params().map_or(0, |params| mcp::view::filter(params).updates.len().min(super::resolve::WATCHED) as u64),
         _ => 0,
     }
 }
@@ -293,21 +322,5 @@ fn order(trail: &mut Trail, parsed: &Parsed, session: &Session) -> Result<(), Ha
             Err(trail.fault(Fault::of_row(46, parsed.revision(), Some(request.id.clone()))))
         }
         _ => Ok(()),
-    }
-}
-
-fn charge(gate: &Gate, trail: &mut Trail, parsed: &Parsed, session: &Session) -> Result<(), Halt> {
-    let policy = &parsed.identified().framed().snapshot().policy;
-    match policy.charge(&session.principal, &*gate.meters, gate.clock.instant()) {
-        Ok(Charge::Within) => Ok(()),
-        Ok(Charge::Over { limit, retry_after }) => {
-            let mut halt = trail.refuse_with(Code::RateCalls, Hole::Most(u64::from(limit.most)));
-            halt.refusal.retry_after = Some(retry_after);
-            Err(halt)
-        }
-        Err(cause) => {
-            trail.cause(&cause);
-            Err(trail.refuse(Code::RateFault))
-        }
     }
 }

@@ -1,16 +1,19 @@
 //! Stage 7: one verdict. The only place of the line where policy is asked, for calls and for listings alike.
 
+use super::admit::Admitted;
 use super::inspect::{Guarded, Inspected};
 use super::resolve::{Fit, Reference, Resolved, Target, Watched};
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::moment::Moment;
 use crate::names;
 use crate::session::{Abilities, Ability, Session, Wants};
-use crate::snapshot::{Server, Snapshot, Unpinned};
+use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail};
+use guards::Mismatch;
 use identity::token::Scope;
 use mcp::Method;
-use policy::{Action, Facts, Question, Subject, Verdict};
+use policy::{Action, Arguments, Discovery, Facts, Question, Subject, Verdict};
 use std::sync::Arc;
 use terms::{Argument, Class, Code, Hole, Operation, Principal};
 
@@ -60,7 +63,8 @@ fn honoured(resolved: &Resolved) -> Wants {
         let (name, uri) = watched.own.clone()?;
         let server = snapshot.servers.get(&name)?;
         let subject = Subject::Resource(&uri);
-        let facts = Facts::new(&session.principal, &name, subject).doing(Action::Subscribe);
+        let facts =
+            Facts::new(&session.principal, &name, subject).doing(Action::Subscribe).situation(resolved.admitted().moment().situation());
         let allowed = named(scope, server, subject) && snapshot.policy.decide(&facts).allows();
         allowed.then(|| ((name, uri), watched.shown.clone()))
     };
@@ -70,18 +74,14 @@ fn honoured(resolved: &Resolved) -> Wants {
 /// What a client answers may still be asked of it.
 fn answers(trail: &mut Trail, resolved: &Resolved) -> Result<(), Halt> {
     let (Some(round), Some(server)) = (resolved.round(), super::resolve::server(resolved.target())) else { return Ok(()) };
-    let principal = &resolved.admitted().session().principal;
-    let may = |asked: &crate::rounds::Asked| {
-        asked.method().and_then(question).is_some_and(|one| may_ask(resolved.snapshot(), principal, server, one))
-    };
+    let may = |asked: &crate::rounds::Asked| asked.method().and_then(question).is_some_and(|one| may_ask_of(resolved, server, one));
     if round.state.asked.iter().all(may) { Ok(()) } else { Err(trail.refuse(Code::QuestionRefused)) }
 }
 
 /// What the server of a message may ask its sender now.
 pub(super) fn may_be_asked(resolved: &Resolved) -> Abilities {
     let Some(server) = super::resolve::server(resolved.target()) else { return Abilities::default() };
-    let principal = &resolved.admitted().session().principal;
-    let may = |question| if may_ask(resolved.snapshot(), principal, server, question) { Ability::Declared } else { Ability::Absent };
+    let may = |question| if may_ask_of(resolved, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = may(Question::Elicitation);
     Abilities { sampling: may(Question::Sampling), form: elicitation, url: elicitation, roots: may(Question::Roots) }
 }
@@ -93,21 +93,25 @@ pub(super) fn blocked(class: Class) -> Code {
         Class::Echo => Code::IsolationEcho,
         Class::Financial => Code::FinancialBlocked,
         Class::Pii => Code::PiiBlocked,
-        Class::Injection | Class::Leak => Code::OutputWithheld,
+        Class::Leak => Code::ErrorsBlocked,
+        Class::Injection => Code::OutputWithheld,
         Class::Unseen => Code::InspectFault,
     }
 }
 
 fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms::Label, Halt> {
     let resolved = inspected.resolved();
+    // Arguments that do not fit are refused below, by who may use the tool at all.
+    let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
     let ask = |trail: &mut Trail, server: &Arc<Server>, subject: Subject<'_>, action: Option<Action>| {
         let session = resolved.admitted().session();
         let mut facts = Facts::new(&session.principal, &server.name, subject);
         if let Some(action) = action {
             facts = facts.doing(action);
         }
-        facts.operation = trail.operation;
         facts.label = trail.label;
+        facts.arguments = arguments;
+        facts.situation = resolved.admitted().moment().situation();
         let reach = resolved.admitted().parsed().identified().scope();
         weigh(trail, &resolved.snapshot().policy.decide(&facts), named(reach, server, subject))
     };
@@ -124,13 +128,15 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         | Target::Dropped
         | Target::Stream(_)
         | Target::End => Ok(terms::Label::Restricted),
+        Target::Search(_) => guarded(trail, inspected.guarded()).map(|()| terms::Label::Restricted),
+        Target::Misused(mismatch) => Err(unfit(trail, Code::ArgumentMismatch, mismatch)),
         Target::Absent => {
             trail.reason = Some("unknown".to_owned());
             Err(trail.refuse(Code::Unknown))
         }
         Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
         Target::Tool(server, item, fit) => {
-            let clearance = ask(trail, server, Subject::Tool(&item.name), None)?;
+            let clearance = called(trail, inspected, server, item, fit)?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
@@ -166,6 +172,37 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
     }
 }
 
+/// Asks about a call of a tool, as the kind of operation that it is. What is listed for the sake of another kind is no secret: it is refused as that.
+fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item, fit: &Fit) -> Result<terms::Label, Halt> {
+    let resolved = inspected.resolved();
+    let session = resolved.admitted().session();
+    let policy = &resolved.snapshot().policy;
+    let reach = resolved.admitted().parsed().identified().scope();
+    let subject = Subject::Tool(&item.name);
+    // Arguments that do not fit are refused below, by who may use the tool at all.
+    let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
+    let facts =
+        Facts::new(&session.principal, &server.name, subject).arguments(arguments).situation(resolved.admitted().moment().situation());
+    let label = trail.label;
+    let decide = |operation| policy.decide(&Facts { operation, label, ..facts });
+    let possible = item.kinds.possible();
+    let told = matches!(fit, Fit::Fits(_)) && matches!(inspected.guarded(), Guarded::Fit);
+    // Of what is refused for its arguments the kind may not be known: whether it is told so is decided as in a list.
+    let operation = match possible {
+        [_] => trail.operation,
+        _ if told => trail.operation,
+        _ => possible.iter().copied().find(|kind| decide(*kind).shows()).flatten(),
+    };
+    let weighed = weigh(trail, &decide(operation), named(reach, server, subject));
+    match weighed {
+        Err(_) if told && trail.code == Some(Code::Denied) && named(reach, server, subject) => {
+            let listed = possible.iter().any(|kind| decide(*kind).shows());
+            weighed.map_err(|halt| if listed { trail.refuse(Code::OperationDenied) } else { halt })
+        }
+        weighed => weighed,
+    }
+}
+
 /// What a token must name beside what the roles allow.
 fn named(scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
     match (scope, subject) {
@@ -179,6 +216,7 @@ fn named(scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
 fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<terms::Label, Halt> {
     trail.rules = verdict.rules.iter().map(|rule| rule.id.to_string()).collect();
     trail.reason = Some(format!("{:?}", verdict.reason));
+    trail.late.clone_from(&verdict.late);
     match verdict.code() {
         None if named => Ok(verdict.clearance()),
         None => {
@@ -186,7 +224,7 @@ fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<terms::Lab
             Err(hide(trail, Code::TokenScope))
         }
         Some(code) if !named => Err(hide(trail, code)),
-        Some(code @ (Code::Clearance | Code::DecideFault)) => Err(trail.refuse(code)),
+        Some(code @ (Code::Clearance | Code::Hours | Code::Arguments | Code::DecideFault)) => Err(trail.refuse(code)),
         Some(code) if verdict.shows() => Err(trail.refuse(code)),
         Some(code) => Err(hide(trail, code)),
     }
@@ -201,14 +239,15 @@ fn hide(trail: &mut Trail, code: Code) -> Halt {
 
 /// Says that a server cannot be used to who may use it; to others it is not there.
 fn closed(trail: &mut Trail, resolved: &Resolved, server: &Server, why: Unpinned) -> Halt {
-    let principal = &resolved.admitted().session().principal;
+    let session = resolved.admitted().session();
     let code = match why {
         Unpinned::Unapproved => Code::NotApproved,
         Unpinned::Unverified => Code::LockUnverified,
         Unpinned::Changed => Code::PinChanged,
     };
     let named = resolved.admitted().parsed().identified().scope().is_none_or(|scope| scope.reaches(&server.name));
-    if named && resolved.snapshot().policy.servers_of(principal).contains(&server.name) { trail.refuse(code) } else { hide(trail, code) }
+    let reached = resolved.snapshot().policy.servers_in(&session.principal, &resolved.admitted().moment().situation());
+    if named && reached.contains(&server.name) { trail.refuse(code) } else { hide(trail, code) }
 }
 
 fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
@@ -218,8 +257,12 @@ fn fits(trail: &mut Trail, fit: &Fit) -> Result<(), Halt> {
         Fit::Schema(mismatch) => (Code::ArgumentMismatch, mismatch),
         Fit::Constraint(mismatch) => (Code::ArgumentConstraint, mismatch),
     };
+    Err(unfit(trail, code, mismatch))
+}
+
+fn unfit(trail: &mut Trail, code: Code, mismatch: &Mismatch) -> Halt {
     trail.cause(&format!("`{}` at {}", mismatch.keyword, mismatch.pointer));
-    Err(trail.refuse_with(code, Hole::Argument(mismatch.argument())))
+    trail.refuse_with(code, Hole::Argument(mismatch.argument()))
 }
 
 /// Makes of what the guards found what the line does.
@@ -231,6 +274,11 @@ fn guarded(trail: &mut Trail, guarded: &Guarded) -> Result<(), Halt> {
             trail.cause(&format!("{refused} in `{argument}`"));
             Err(trail.refuse_with(refused.reason.code(), Hole::Argument(Argument::new(&format!("/{argument}")))))
         }
+        Guarded::Open(argument) => {
+            let place = if argument == "?" { String::new() } else { format!("/{argument}") };
+            Err(trail.refuse_with(Code::OpenText, Hole::Argument(Argument::new(&place))))
+        }
+        Guarded::Mistold(why) => Err(trail.refuse(crate::snapshot::mistold(*why))),
         Guarded::Smuggled(smuggled) => {
             trail.cause(&format!("{}: {} at {}", smuggled.reason.as_str(), smuggled.reason.sentence(), smuggled.pointer));
             Err(trail.refuse_with(smuggled.reason.code(), Hole::Argument(smuggled.argument())))
@@ -248,15 +296,58 @@ pub(super) fn question(method: Method) -> Option<Question> {
     }
 }
 
-/// Whether a server may put a question to this principal.
-pub(crate) fn may_ask(snapshot: &Snapshot, principal: &Principal, server: &Server, question: Question) -> bool {
-    snapshot.policy.decide(&Facts::new(principal, &server.name, Subject::Question(question))).allows()
+/// Whether a server may put a question to who sent this.
+pub(super) fn may_ask_of(resolved: &Resolved, server: &Server, question: Question) -> bool {
+    let admitted = resolved.admitted();
+    may_ask(resolved.snapshot(), &admitted.session().principal, admitted.moment(), server, question)
 }
 
-/// Whether a principal is shown something in a list. The same decision as at the call.
-pub(super) fn shows(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
-    let verdict = snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject));
-    verdict.shows() && named(scope, server, subject)
+/// Whether a server may put a question to this principal, as it came in.
+pub(crate) fn may_ask(snapshot: &Snapshot, principal: &Principal, moment: &Moment, server: &Server, question: Question) -> bool {
+    snapshot.policy.decide(&Facts::new(principal, &server.name, Subject::Question(question)).situation(moment.situation())).allows()
+}
+
+/// To whom something is listed, and as what it came in.
+#[derive(Clone, Copy)]
+pub(super) struct Viewer<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) session: &'a Session,
+    pub(super) moment: &'a Moment,
+    /// What its token names, where there is one.
+    pub(super) scope: Option<&'a Scope>,
+}
+
+impl<'a> Viewer<'a> {
+    /// Who sent this.
+    pub(super) fn of(admitted: &'a Admitted) -> Self {
+        let identified = admitted.parsed().identified();
+        let snapshot = identified.framed().snapshot();
+        Self { snapshot, session: admitted.session(), moment: admitted.moment(), scope: identified.scope() }
+    }
+
+    /// Whether it searches for tools, instead of being shown all of them. Probes of the assessor compare lists, and are shown them.
+    pub(super) fn searches(&self) -> bool {
+        if self.session.principal.is_probe() {
+            return false;
+        }
+        match self.snapshot.policy.discovery_in(&self.session.principal, &self.moment.situation()) {
+            Discovery::List => false,
+            Discovery::Search => true,
+        }
+    }
+
+    /// Whether it is shown something in a list: the decision that a call would meet, with some arguments and as one of the kinds that it may be.
+    pub(super) fn sees(&self, server: &Server, subject: Subject<'_>, item: Option<&Item>) -> bool {
+        let mut facts =
+            Facts::new(&self.session.principal, &server.name, subject).situation(self.moment.situation()).arguments(Arguments::Any);
+        let mut kinds: &[Option<Operation>] = &[None];
+        if let (Some(item), Subject::Tool(_)) = (item, subject) {
+            kinds = item.kinds.possible();
+            facts.label = Some(item.label);
+        }
+        let shown = |operation: &Option<Operation>| self.snapshot.policy.decide(&Facts { operation: *operation, ..facts }).shows();
+        named(self.scope, server, subject) && kinds.iter().any(shown)
+    }
 }
 
 /// Whether the principal of a session is shown the definition `name` in a list.
@@ -266,19 +357,27 @@ pub(crate) fn lists_to(snapshot: &Snapshot, session: &Session, server: &Server, 
         supply::Kind::Prompt => Subject::Prompt(name),
         supply::Kind::Template => Subject::Resource(name),
     };
-    shows(snapshot, session, None, server, subject)
+    let pins = server.pinned.as_ref().ok();
+    let moment = session.moment.get();
+    let viewer = Viewer { snapshot, session, moment: &moment, scope: None };
+    let tools = pins.filter(|_| kind == supply::Kind::Tool).map(|pinned| &pinned.tools);
+    let mut known = tools.into_iter().flat_map(|tools| tools.iter()).filter(|item| item.upstream() == name).peekable();
+    if known.peek().is_none() {
+        return viewer.sees(server, subject, None);
+    }
+    known.any(|item| viewer.sees(server, Subject::Tool(&item.name), Some(item)))
 }
 
 /// The servers of the session's endpoint whose resources its principal may list.
-pub(super) fn resource_servers<'a>(
-    snapshot: &'a Snapshot,
-    session: &'a Session,
-    scope: Option<&'a Scope>,
-) -> impl Iterator<Item = &'a Arc<Server>> {
+pub(super) fn resource_servers<'a>(viewer: Viewer<'a>) -> impl Iterator<Item = &'a Arc<Server>> {
+    let Viewer { snapshot, session, moment, scope } = viewer;
     names::servers(snapshot, session).filter(move |server| {
         let offers = server.pinned.as_ref().is_ok_and(|pinned| pinned.capabilities.contains_key("resources"));
         let subject = Subject::Method(policy::Method::ResourcesList);
-        offers && named(scope, server, subject) && snapshot.policy.decide(&Facts::new(&session.principal, &server.name, subject)).allows()
+        offers && named(scope, server, subject) && {
+            let facts = Facts::new(&session.principal, &server.name, subject).situation(moment.situation());
+            snapshot.policy.decide(&facts).allows()
+        }
     })
 }
 

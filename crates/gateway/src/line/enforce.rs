@@ -1,9 +1,10 @@
 //! Stage 8: every obligation of the verdict is discharged.
 //!
-//! What a verdict asks for today is a clearance, which `screen` holds the answer to; approvals join here.
+//! What a verdict asks for today is a clearance, which `screen` holds the answer to; approvals join here. What the call uses up is taken from its limits.
 //! A probe of the assessor goes no further than the canary, whatever the policy says of it.
 
 use super::decide::Decided;
+use super::limits::{self, Taken};
 use super::parse::Intake;
 use super::resolve::Target;
 use crate::calls::Call;
@@ -19,6 +20,7 @@ use terms::{Code, Operation};
 /// What arrived, with leave to act.
 pub struct Authorized {
     decided: Decided,
+    taken: Option<Box<Taken>>,
 }
 
 /// What a call may do to the world, which decides how its intent is recorded.
@@ -35,6 +37,11 @@ pub(super) enum Effect {
 impl Authorized {
     pub(super) fn decided(&self) -> &Decided {
         &self.decided
+    }
+
+    /// What it takes from limits while it is under way; none where nothing limits it.
+    pub(super) fn taken(&self) -> Option<&Taken> {
+        self.taken.as_deref()
     }
 
     pub(super) fn session(&self) -> &Arc<Session> {
@@ -60,7 +67,7 @@ impl Authorized {
 
     pub(super) fn effect(&self) -> Effect {
         match self.decided.inspected().resolved().target() {
-            Target::Tool(_, item, _) => match item.operation {
+            Target::Tool(..) => match self.decided.inspected().operation() {
                 Some(Operation::Read) => Effect::Reads,
                 Some(Operation::Write | Operation::Delete) | None => Effect::Changes,
             },
@@ -79,6 +86,8 @@ impl Authorized {
             | Target::Dropped
             | Target::Stream(_)
             | Target::End
+            | Target::Search(_)
+            | Target::Misused(_)
             | Target::Closed(..)
             | Target::Absent => Effect::Own,
         }
@@ -89,8 +98,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, decided: Decided) -> Result<Au
     if trail.occasion == Occasion::Probe && calls_a_real_server(decided.inspected().resolved().target()) {
         return Err(trail.refuse(Code::ProbeReach));
     }
+    let taken = limits::take(gate, trail, &decided)?;
     trail.passed(gate, Stage::Enforce);
-    Ok(Authorized { decided })
+    Ok(Authorized { decided, taken })
 }
 
 /// Whether a server that is not the canary would see more than a listing.
@@ -119,6 +129,8 @@ fn calls_a_real_server(target: &Target) -> bool {
         | Target::Dropped
         | Target::Stream(_)
         | Target::End
+        | Target::Search(_)
+        | Target::Misused(_)
         | Target::Closed(..)
         | Target::Absent => false,
     }

@@ -3,10 +3,12 @@
 //! The last look at the kill switch is here, as close to the wire as can be; a kill after it stops the call from the other side.
 
 use super::allowance::Allowance;
+use super::decide::Viewer;
 use super::lists;
 use super::parse::Intake;
 use super::record::Recorded;
 use super::resolve::{Listing, Reference, Resolved, Target};
+use super::search;
 use crate::calls::{Call, Stop};
 use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
@@ -213,20 +215,11 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     let snapshot = Arc::clone(resolved.snapshot());
     let mut deadline = Instant::now() + Duration::from_secs(30);
     let way = match resolved.target() {
-        Target::Initialize => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::initialize(&snapshot, &session, scope)))
-        }
-        Target::Discover => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::discover(&snapshot, &session, scope)))
-        }
+        Target::Initialize => Way::Own(Some(lists::initialize(Viewer::of(resolved.admitted())))),
+        Target::Discover => Way::Own(Some(lists::discover(Viewer::of(resolved.admitted())))),
         Target::Listen(..) => Box::pin(listen(gate, trail, &recorded, &session, &snapshot)).await?,
         Target::Ping => Way::Own(Some(b"{}".to_vec())),
-        Target::List(listing, position) => {
-            let scope = resolved.admitted().parsed().identified().scope();
-            Way::Own(Some(lists::page(gate, &snapshot, &session, scope, *listing, *position)))
-        }
+        Target::List(listing, position) => Way::Own(Some(lists::page(gate, Viewer::of(resolved.admitted()), *listing, *position))),
         Target::NoResources => Way::Own(Some(br#"{"resources":[]}"#.to_vec())),
         Target::Level(level) => {
             session.set_level(*level);
@@ -263,7 +256,8 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Box::pin(watched(trail, recorded.call(), deadline, gate.servers.reply(&recorded, &session))).await?;
             Way::Accepted
         }
-        Target::Absent | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
+        Target::Search(sought) => Way::Own(Some(search::answer(gate, Viewer::of(resolved.admitted()), sought))),
+        Target::Absent | Target::Misused(_) | Target::Closed(..) => return Err(trail.refuse(Code::Unknown)),
         Target::Tool(server, ..)
         | Target::Prompt(server, _)
         | Target::Resource(server, _)
@@ -544,7 +538,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     }
     let method = match resolved.target() {
         Target::Tool(_, item, _) => {
-            object.raw("arguments", canonical).text("name", &item.name);
+            object.raw("arguments", canonical).text("name", item.upstream());
             Method::CallTool
         }
         Target::Prompt(_, item) => {
@@ -586,9 +580,8 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     let fields = match resolved.target() {
         _ if revision.is_legacy() => Vec::new(),
         Target::Tool(_, item, _) => {
-            let mut fields = era::fields(revision, method, Some(&item.name));
-            let arguments = params.and_then(|params| params.get("arguments"));
-            fields.extend(era::repeated(&item.headers, arguments));
+            let mut fields = era::fields(revision, method, Some(item.upstream()));
+            fields.extend(era::repeated(&item.headers, resolved.arguments()));
             fields
         }
         Target::Prompt(_, item) => era::fields(revision, method, Some(&item.name)),

@@ -4,7 +4,7 @@ mod guard;
 
 pub(super) use guard::Guarded;
 
-use super::resolve::{Reference, Resolved, Target};
+use super::resolve::{Fit, Reference, Resolved, Target};
 use crate::content;
 use crate::gate::Gate;
 use crate::snapshot::{Inspect, Snapshot};
@@ -15,13 +15,16 @@ use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
 use std::pin::Pin;
 use std::sync::Arc;
-use terms::{Action, Class};
+use terms::{Action, Class, Operation};
 
 /// What arrived, with the facts about it.
 pub struct Inspected {
     resolved: Resolved,
     blocked: Option<Class>,
     guarded: Guarded,
+    operation: Option<Operation>,
+    /// Arguments in the normal form that guards gave them, where it differs from what was sent.
+    normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     canonical: Vec<u8>,
 }
 
@@ -35,9 +38,22 @@ impl Inspected {
         self.blocked
     }
 
+    /// The arguments that a decision reads: those that fit the tool, each in the normal form that its guard gave it.
+    pub(super) fn arguments(&self) -> Option<&serde_json::Map<String, serde_json::Value>> {
+        match self.resolved.target() {
+            Target::Tool(_, _, Fit::Fits(arguments)) => Some(self.normal.as_deref().unwrap_or(arguments)),
+            _ => None,
+        }
+    }
+
     /// What the guards of the arguments found.
     pub(super) fn guarded(&self) -> &Guarded {
         &self.guarded
+    }
+
+    /// Which kind of operation a call of a tool is, where that is known.
+    pub(super) fn operation(&self) -> Option<Operation> {
+        self.operation
     }
 
     /// The canonical text of the arguments: what is decided on, recorded and sent.
@@ -49,7 +65,9 @@ impl Inspected {
 /// The member of the params that holds what a server is given.
 fn payload(resolved: &Resolved) -> Option<Node<'_>> {
     match resolved.target() {
-        Target::Tool(..) | Target::Prompt(..) => resolved.params()?.get("arguments"),
+        Target::Tool(..) | Target::Prompt(..) => resolved.arguments(),
+        // What is kept of it goes on record as that of a server's tool.
+        Target::Search(_) | Target::Misused(_) => resolved.params()?.get("arguments"),
         Target::Completion(..) => resolved.params()?.get("argument"),
         Target::Reply(..) => resolved.reply(),
         // The addresses in it go to their servers.
@@ -135,7 +153,7 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
         trail.canonical = Some(whole.finalize().into());
     }
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, guarded: guarded.verdict, canonical }
+    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical }
 }
 
 /// Whether a secret was found that is only flagged.

@@ -1,17 +1,17 @@
 //! What we answer ourselves: the handshake, and lists from the pins, filtered by the same decision as calls.
 
-use super::decide;
+use super::decide::Viewer;
 use super::forward::method;
 use super::resolve::Listing;
 use super::screen::own_bounds;
+use super::search;
 use crate::arrival::Endpoint;
 use crate::cursor::Cursor;
 use crate::doors::Sort;
 use crate::gate::Gate;
 use crate::names;
 use crate::session::Session;
-use crate::snapshot::{Item, Pinned, Server, Snapshot, Table};
-use identity::token::Scope;
+use crate::snapshot::{Item, Pinned, Server, Table};
 use policy::Subject;
 use serde_json::{Map, Value, json};
 
@@ -21,8 +21,9 @@ const PAGE: usize = 200;
 const INSTRUCTIONS: usize = 4096;
 
 /// The answer to `initialize`, from policy and pins.
-pub(super) fn initialize(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> Vec<u8> {
-    let (capabilities, instructions) = offer(snapshot, session, scope);
+pub(super) fn initialize(viewer: Viewer<'_>) -> Vec<u8> {
+    let (capabilities, instructions) = offer(viewer);
+    let session = viewer.session;
     let answer = json!({
         "protocolVersion": session.revision.as_str(),
         "capabilities": capabilities,
@@ -33,21 +34,25 @@ pub(super) fn initialize(snapshot: &Snapshot, session: &Session, scope: Option<&
 }
 
 /// The answer to `server/discover`, from policy and pins. Only revisions without a handshake are named: who speaks another one does not ask so.
-pub(super) fn discover(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> Vec<u8> {
-    let (capabilities, instructions) = offer(snapshot, session, scope);
-    let spoken = snapshot.listen.revisions.iter().filter(|revision| !revision.is_legacy());
+pub(super) fn discover(viewer: Viewer<'_>) -> Vec<u8> {
+    let (capabilities, instructions) = offer(viewer);
+    let spoken = viewer.snapshot.listen.revisions.iter().filter(|revision| !revision.is_legacy());
     let supported: Vec<&str> = spoken.map(|revision| revision.as_str()).collect();
     json!({"supportedVersions": supported, "capabilities": capabilities, "instructions": instructions}).to_string().into_bytes()
 }
 
 /// What the servers that a session sees can do together, and what it is told of them.
-fn offer(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> (Map<String, Value>, String) {
+fn offer(viewer: Viewer<'_>) -> (Map<String, Value>, String) {
     let mut capabilities = Map::new();
     let mut instructions = vec![
         "Calls pass through Bastide, which may refuse them or take things out of answers. A refusal names a reference: tell the user."
             .to_owned(),
     ];
-    for (server, pinned) in visible(snapshot, session, scope) {
+    if viewer.searches() {
+        let (search, call) = (search::SEARCH, search::CALL);
+        instructions.push(format!("Its tools are not listed: {search} finds them, and {call} calls them."));
+    }
+    for (server, pinned) in visible(viewer) {
         for name in ["tools", "prompts", "resources", "completions", "logging"] {
             let Some(stated) = pinned.capabilities.get(name) else { continue };
             let entry = capabilities.entry(name).or_insert_with(|| json!({}));
@@ -71,40 +76,39 @@ fn offer(snapshot: &Snapshot, session: &Session, scope: Option<&Scope>) -> (Map<
 }
 
 /// The servers that the principal may use anything of and its token reaches, with their pins.
-fn visible<'a>(snapshot: &'a Snapshot, session: &'a Session, scope: Option<&'a Scope>) -> impl Iterator<Item = (&'a Server, &'a Pinned)> {
-    let reached = snapshot.policy.servers_of(&session.principal);
+fn visible<'a>(viewer: Viewer<'a>) -> impl Iterator<Item = (&'a Server, &'a Pinned)> {
+    let Viewer { snapshot, session, moment, scope } = viewer;
+    let reached = snapshot.policy.servers_in(&session.principal, &moment.situation());
     names::servers(snapshot, session)
         .filter(move |server| reached.contains(&server.name) && scope.is_none_or(|scope| scope.reaches(&server.name)))
         .filter_map(|server| server.pinned.as_ref().ok().map(|pinned| (&**server, pinned)))
 }
 
-/// One page of a list, from `position` on.
-pub(super) fn page(
-    gate: &Gate,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    listing: Listing,
-    position: usize,
-) -> Vec<u8> {
+/// What the principal is shown in a list.
+pub(super) fn seen<'a>(gate: &'a Gate, viewer: Viewer<'a>, listing: Listing) -> impl Iterator<Item = (&'a Server, &'a Item)> {
+    let items = visible(viewer).flat_map(move |(server, pinned)| table(pinned, listing).iter().map(move |item| (server, &**item)));
+    items.filter(move |(server, item)| {
+        let (subject, sort) = subject(item, listing);
+        !gate.servers.is_aside(&server.name, sort, item.upstream()) && !item.needs_task() && viewer.sees(server, subject, Some(item))
+    })
+}
+
+/// One page of a list, from `position` on. Who searches for its tools is shown what it searches and calls them with.
+pub(super) fn page(gate: &Gate, viewer: Viewer<'_>, listing: Listing, position: usize) -> Vec<u8> {
+    let Viewer { snapshot, session, .. } = viewer;
     let mut shown = Vec::new();
-    let mut passed = 0_usize;
     let mut more = false;
-    for (server, pinned) in visible(snapshot, session, scope) {
-        for item in table(pinned, listing).iter() {
-            let (subject, sort) = subject(item, listing);
-            let put_aside = gate.servers.is_aside(&server.name, sort, &item.name);
-            if put_aside || item.needs_task() || !decide::shows(snapshot, session, scope, server, subject) {
-                continue;
-            }
-            if passed >= position + PAGE {
+    if listing == Listing::Tools && viewer.searches() {
+        let legs = mcp::Legs { client: session.revision, server: mcp::Revision::NEWEST_LEGACY };
+        let own = search::definitions();
+        shown.extend(own.iter().filter_map(|own| fitted(own, legs, listing)).map(Value::Object));
+    } else {
+        for (passed, (server, item)) in seen(gate, viewer, listing).skip(position).enumerate() {
+            if passed >= PAGE {
                 more = true;
                 break;
             }
-            if passed >= position {
-                shown.extend(definition(item, server, session, listing).map(Value::Object));
-            }
-            passed += 1;
+            shown.extend(definition(item, server, session, listing).map(Value::Object));
         }
     }
     let mut answer = Map::new();
@@ -141,7 +145,7 @@ fn subject(item: &Item, listing: Listing) -> (Subject<'_>, Sort) {
 
 /// The definition as this session sees it: under its shown name on `/mcp`, with the server named in `_meta`. `None` when there is no way to say it in
 /// the session's revision: it is not listed then.
-fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Option<Map<String, Value>> {
+pub(super) fn definition(item: &Item, server: &Server, session: &Session, listing: Listing) -> Option<Map<String, Value>> {
     let mut definition = item.definition.clone();
     if session.endpoint == Endpoint::All {
         let key = match listing {

@@ -241,9 +241,7 @@ fn may(forwarded: &Forwarded, server: &Server, method: Method, params: Option<No
         },
         _ => Ability::Absent,
     };
-    let principal = &forwarded.session().principal;
-    declared == Ability::Declared
-        && decide::question(method).is_some_and(|question| decide::may_ask(resolved.snapshot(), principal, server, question))
+    declared == Ability::Declared && decide::question(method).is_some_and(|question| decide::may_ask_of(resolved, server, question))
 }
 
 fn printed(id: &Id, method: Method, params: &[u8]) -> Bytes {

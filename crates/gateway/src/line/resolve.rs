@@ -3,7 +3,10 @@
 //! A name that meets nothing goes on as [`Target::Absent`], so that it is refused where a forbidden one is, with the same bytes.
 
 use super::admit::Admitted;
+use super::cut::{PAGE, Page};
+use super::decide::Viewer;
 use super::parse::Intake;
+use super::search::{self, Own, Sought};
 use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
 use crate::gate::Gate;
@@ -12,9 +15,8 @@ use crate::names;
 use crate::rounds::{Asked, Round};
 use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
-use crate::trail::{Stage, Trail};
+use crate::trail::{Stage, Trail, Wrapping};
 use guards::Mismatch;
-use identity::token::Scope;
 use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -38,6 +40,10 @@ pub enum Target {
     Level(u8),
     /// A tool.
     Tool(Arc<Server>, Arc<Item>, Fit),
+    /// A search among the tools that its sender would be listed.
+    Search(Box<Sought>),
+    /// A tool of our own, with arguments that do not fit it.
+    Misused(Box<Mismatch>),
     /// A prompt.
     Prompt(Arc<Server>, Arc<Item>),
     /// A resource, by the server's own address of it.
@@ -111,11 +117,29 @@ pub enum Listing {
     Templates,
 }
 
+impl Wrapping {
+    fn of(request: &Request, viewer: Viewer<'_>) -> Self {
+        let calls = request.method == Method::CallTool
+            && request.params().and_then(|params| params.get("name")?.text()).as_deref() == Some(search::CALL);
+        if calls && viewer.searches() { Self::Wrapped } else { Self::Bare }
+    }
+
+    /// The arguments of what is named.
+    fn arguments(self, params: Option<Node<'_>>) -> Option<Node<'_>> {
+        let given = params?.get("arguments");
+        match self {
+            Self::Bare => given,
+            Self::Wrapped => given?.get("arguments"),
+        }
+    }
+}
+
 /// What arrived, its names resolved.
 pub struct Resolved {
     admitted: Admitted,
     target: Target,
-    round: Option<Round>,
+    wrapping: Wrapping,
+    round: Option<Box<Round>>,
 }
 
 impl Resolved {
@@ -129,7 +153,7 @@ impl Resolved {
 
     /// What the client comes back for, where it was asked something before.
     pub(super) fn round(&self) -> Option<&Round> {
-        self.round.as_ref()
+        self.round.as_deref()
     }
 
     /// What it answers, where it was asked something before. A server that wants nothing back may have asked without our knowing.
@@ -141,7 +165,12 @@ impl Resolved {
 
     /// Digest of the request, by which the answers to a question of its server belong to it.
     pub(super) fn about(&self) -> [u8; 32] {
-        about(&self.target, self.params())
+        about(&self.target, self.arguments())
+    }
+
+    /// The arguments of what is asked for: of a tool that is called through another, its own.
+    pub(super) fn arguments(&self) -> Option<Node<'_>> {
+        self.wrapping.arguments(self.params())
     }
 
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
@@ -172,47 +201,86 @@ impl Resolved {
 pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<Resolved, Halt> {
     let session = Arc::clone(admitted.session());
     let snapshot = Arc::clone(admitted.parsed().identified().framed().snapshot());
+    let mut wrapping = Wrapping::Bare;
     let target = match admitted.parsed().intake() {
         Intake::Stream(last) => Target::Stream(last.clone()),
         Intake::End => Target::End,
         Intake::Message(Message::Request(request)) => {
             let identified = admitted.parsed().identified();
-            asked(gate, trail, &snapshot, &session, identified.scope(), &identified.framed().arrival().source, request)?
+            match turned(gate, trail, &snapshot, &session, request)? {
+                Some((target, begins)) => {
+                    trail.page = Some(Box::new(begins));
+                    target
+                }
+                None => {
+                    let viewer = Viewer::of(&admitted);
+                    wrapping = Wrapping::of(request, viewer);
+                    asked(gate, trail, viewer, &identified.framed().arrival().source, request, wrapping)?
+                }
+            }
         }
         Intake::Message(Message::Notification(notification)) => noted(notification),
         Intake::Message(Message::Response(response)) => replied(&snapshot, &session, response.id.as_ref()),
     };
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
+        trail.roots = Arc::clone(&server.roots);
         trail.label.get_or_insert(server.label);
         admitted.call().goes_to(&server.name);
     }
     let round = match admitted.parsed().intake() {
-        Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target)?,
+        Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target, wrapping)?,
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, round })
+    Ok(Resolved { admitted, target, wrapping, round })
+}
+
+/// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
+fn turned(
+    gate: &Gate,
+    trail: &mut Trail,
+    snapshot: &Snapshot,
+    session: &Session,
+    request: &Request,
+) -> Result<Option<(Target, Page)>, Halt> {
+    let uri = request.params().filter(|_| request.method == Method::ReadResource).and_then(|params| params.get("uri")).and_then(Node::text);
+    let Some(sealed) = uri.as_deref().and_then(|uri| uri.strip_prefix(PAGE)) else { return Ok(None) };
+    let opened = gate.cursors.open(sealed, session.id, &snapshot.digest, gate.clock.utc());
+    let Some(Cursor::Page { server, uri, from, digest }) = opened else { return Err(fault(trail, 62, session, request)) };
+    trail.subject = Some(uri.clone());
+    let target = match snapshot.servers.get(&server) {
+        Some(server) if server.pinned.is_ok() => Target::Resource(Arc::clone(server), uri),
+        server => missing(snapshot, server.map(|server| server.name.clone())),
+    };
+    Ok(Some((target, Page { from, digest })))
 }
 
 /// What a request comes back for. One that brings answers and no state is a first one (MCP 2026-07-28, "Multi Round-Trip Requests").
-fn round(gate: &Gate, trail: &mut Trail, session: &Session, request: &Request, target: &Target) -> Result<Option<Round>, Halt> {
+fn round(
+    gate: &Gate,
+    trail: &mut Trail,
+    session: &Session,
+    request: &Request,
+    target: &Target,
+    wrapping: Wrapping,
+) -> Result<Option<Box<Round>>, Halt> {
     let asks = matches!(request.method, Method::CallTool | Method::GetPrompt | Method::ReadResource);
     let Some(params) = request.params().filter(|_| asks && !session.revision.is_legacy()) else { return Ok(None) };
     let Some(state) = mcp::view::retry(params).state else { return Ok(None) };
-    match gate.rounds.states.open(&state, session.id, &session.rounds, &about(target, Some(params)), gate.clock.utc()) {
+    match gate.rounds.states.open(&state, session.id, &session.rounds, &about(target, wrapping.arguments(Some(params))), gate.clock.utc()) {
         Some(round) => {
             let fits = |asked: &Asked| {
                 let answer = mcp::view::retry(params).answers.and_then(|answers| answers.get(&asked.key));
                 answer.is_none_or(|answer| asked.method().is_some_and(|method| mcp::check_result(method, answer, session.revision).is_ok()))
             };
-            if round.state.asked.iter().all(fits) { Ok(Some(round)) } else { Err(fault(trail, 29, session, request)) }
+            if round.state.asked.iter().all(fits) { Ok(Some(Box::new(round))) } else { Err(fault(trail, 29, session, request)) }
         }
         None => Err(fault(trail, 63, session, request)),
     }
 }
 
-fn about(target: &Target, params: Option<Node<'_>>) -> [u8; 32] {
+fn about(target: &Target, given: Option<Node<'_>>) -> [u8; 32] {
     let (kind, server, name) = match target {
         Target::Tool(server, item, _) => ("tool", server, item.name.as_str()),
         Target::Prompt(server, item) => ("prompt", server, item.name.as_str()),
@@ -225,7 +293,7 @@ fn about(target: &Target, params: Option<Node<'_>>) -> [u8; 32] {
         digest.update(part);
     }
     let mut arguments = Vec::new();
-    if let Some(given) = params.and_then(|params| params.get("arguments")) {
+    if let Some(given) = given {
         given.canonical(&mut arguments);
     }
     digest.update(&arguments);
@@ -255,6 +323,8 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
         | Target::Dropped
         | Target::Stream(_)
         | Target::End
+        | Target::Search(_)
+        | Target::Misused(_)
         | Target::Absent => None,
     }
 }
@@ -262,12 +332,12 @@ pub(super) fn server(target: &Target) -> Option<&Arc<Server>> {
 fn asked(
     gate: &Gate,
     trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
+    viewer: Viewer<'_>,
     source: &Source,
     request: &Request,
+    wrapping: Wrapping,
 ) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let params = request.params();
     let text = |name: &str| params.and_then(|params| params.get(name)).and_then(Node::text).map(std::borrow::Cow::into_owned);
     Ok(match request.method {
@@ -282,10 +352,23 @@ fn asked(
         Method::ListPrompts => list(gate, trail, session, snapshot, request, Listing::Prompts, text("cursor"))?,
         Method::ListResourceTemplates => list(gate, trail, session, snapshot, request, Listing::Templates, text("cursor"))?,
         Method::CallTool => {
+            let name = text("name").unwrap_or_default();
             let arguments = params.and_then(|params| params.get("arguments"));
-            let target = tool(trail, snapshot, session, &text("name").unwrap_or_default(), arguments);
-            repeated(trail, session, request, source, &target, arguments)?;
-            target
+            match (wrapping, Own::named(&name)) {
+                (Wrapping::Wrapped, _) => wrapped(trail, snapshot, session, arguments),
+                (Wrapping::Bare, Some(Own::Search)) if viewer.searches() => {
+                    trail.subject = Some(name);
+                    match Sought::read(arguments) {
+                        Ok(sought) => Target::Search(Box::new(sought)),
+                        Err(mismatch) => Target::Misused(Box::new(mismatch)),
+                    }
+                }
+                (Wrapping::Bare, _) => {
+                    let target = tool(trail, snapshot, session, &name, arguments);
+                    repeated(trail, session, request, source, &target, arguments)?;
+                    target
+                }
+            }
         }
         Method::GetPrompt => {
             let name = text("name").unwrap_or_default();
@@ -310,7 +393,7 @@ fn asked(
                 (None, _) => missing(snapshot, located(&session.endpoint, &uri)),
             }
         }
-        Method::ListResources => resources(gate, trail, snapshot, session, scope, request, text("cursor"))?,
+        Method::ListResources => resources(gate, trail, viewer, request, text("cursor"))?,
         Method::Complete => completion(trail, snapshot, session, params),
         _ => return Err(fault(trail, 24, session, request)),
     })
@@ -370,9 +453,24 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     };
     trail.subject = Some(item.name.clone());
     trail.operation = item.operation;
+    trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
     let fit = fit(&item, arguments);
     Target::Tool(server, item, fit)
+}
+
+/// The tool that is called through another. It is unwrapped once: a tool of our own is at no server, so that none is found inside.
+fn wrapped(trail: &mut Trail, snapshot: &Snapshot, session: &Session, arguments: Option<Node<'_>>) -> Target {
+    match search::unwrap(arguments) {
+        Ok((name, arguments)) => {
+            trail.wrapping = Wrapping::Wrapped;
+            tool(trail, snapshot, session, &name, arguments)
+        }
+        Err(mismatch) => {
+            trail.subject = Some(search::CALL.to_owned());
+            Target::Misused(Box::new(mismatch))
+        }
+    }
 }
 
 fn fit(item: &Item, arguments: Option<Node<'_>>) -> Fit {
@@ -480,15 +578,8 @@ fn listen(trail: &mut Trail, snapshot: &Snapshot, session: &Session, request: &R
 }
 
 /// Lists of resources are data: one server is asked for one page at a time, in the order of names.
-fn resources(
-    gate: &Gate,
-    trail: &mut Trail,
-    snapshot: &Snapshot,
-    session: &Session,
-    scope: Option<&Scope>,
-    request: &Request,
-    cursor: Option<String>,
-) -> Result<Target, Halt> {
+fn resources(gate: &Gate, trail: &mut Trail, viewer: Viewer<'_>, request: &Request, cursor: Option<String>) -> Result<Target, Halt> {
+    let Viewer { snapshot, session, .. } = viewer;
     let (from, own) = match cursor {
         None => (None, None),
         Some(cursor) => match gate.cursors.open(&cursor, session.id, &snapshot.digest, gate.clock.utc()) {
@@ -496,7 +587,7 @@ fn resources(
             _ => return Err(fault(trail, 62, session, request)),
         },
     };
-    let mut servers = super::decide::resource_servers(snapshot, session, scope);
+    let mut servers = super::decide::resource_servers(viewer);
     let server = match from {
         None => servers.next(),
         Some(name) => servers.find(|server| server.name == name),

@@ -4,7 +4,7 @@ use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
 use super::questions::{Asked, Gathered};
 use super::resolve::Target;
-use super::{decide, questions};
+use super::{cut, decide, questions};
 use crate::arrival::Endpoint;
 use crate::content;
 use crate::cursor::Cursor;
@@ -151,7 +151,9 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                 });
             }
             let edits = rewrite(gate, forwarded, result);
-            let text = clean(gate, trail, forwarded, result, edits, Channel::Result)?;
+            let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
+            let text = cut::bounded(gate, trail, forwarded, text)?;
+            received(gate, trail, forwarded, &text)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
             returned(trail, if failed { "error" } else { "ok" }, &text);
             Ok(Release::Result(text))
@@ -167,7 +169,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             let modern = !forwarded.session().revision.is_legacy() && !forwarded.spoken().is_legacy();
             let missing = data.filter(|data| modern && code == mcp::CAPABILITY_MISSING && mcp::check_missing(*data).is_ok());
             let (code, data) = match pages.or(missing) {
-                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Result)?)),
+                Some(pages) => (code, Some(clean(gate, trail, forwarded, pages, Edits::new(), Channel::Question)?)),
                 None => passed_on(forwarded, code, data),
             };
             returned(trail, "error", text.as_bytes());
@@ -178,10 +180,9 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
 
 /// Whether an error may send the client to pages first: it is a question in another form, and goes where questions go.
 fn sends_elsewhere(forwarded: &Forwarded, data: Node<'_>) -> bool {
-    let session = forwarded.session();
     let resolved = forwarded.recorded().authorized().decided().inspected().resolved();
     let asks = super::resolve::server(forwarded.target())
-        .is_some_and(|server| decide::may_ask(resolved.snapshot(), &session.principal, server, policy::Question::Elicitation));
+        .is_some_and(|server| decide::may_ask_of(resolved, server, policy::Question::Elicitation));
     asks && resolved.admitted().abilities().url == Ability::Declared && mcp::check_elicitations(data, forwarded.spoken()).is_ok()
 }
 
@@ -325,7 +326,7 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
     let own = result.get("nextCursor");
     let next = match own.and_then(Node::text) {
         Some(own) => Some(Cursor::Resources { server: server.name.clone(), own: Some(own.into_owned()) }),
-        None => decide::resource_servers(snapshot, session, resolved.admitted().parsed().identified().scope())
+        None => decide::resource_servers(decide::Viewer::of(resolved.admitted()))
             .skip_while(|other| other.name != server.name)
             .nth(1)
             .map(|next| Cursor::Resources { server: next.name.clone(), own: None }),
@@ -343,8 +344,25 @@ fn cursor(gate: &Gate, forwarded: &Forwarded, server: &Server, result: Node<'_>,
     }
 }
 
-/// Screens a node and prints what is left of it.
-fn clean(
+/// Screens a node and prints what is left of it, which is about to be received.
+fn clean(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, node: Node<'_>, edits: Edits, channel: Channel) -> Result<Vec<u8>, Halt> {
+    let text = whole(gate, trail, forwarded, node, edits, channel)?;
+    if channel == Channel::Result {
+        received(gate, trail, forwarded, &text)?;
+    }
+    Ok(text)
+}
+
+/// Takes what a client receives from what it may.
+fn received(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &[u8]) -> Result<(), Halt> {
+    match forwarded.recorded().authorized().taken() {
+        Some(taken) => taken.receive(gate, trail, text.len() as u64),
+        None => Ok(()),
+    }
+}
+
+/// Screens a node and prints what is left of it, all of it.
+fn whole(
     gate: &Gate,
     trail: &mut Trail,
     forwarded: &Forwarded,
@@ -434,6 +452,6 @@ pub(super) fn params(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, para
     let mut edits = Edits::new();
     disown(&mut edits, params);
     forwarded.legs().question(method, params, &trail.id.to_string(), &mut edits).ok()?;
-    let clean = clean(gate, trail, forwarded, params, edits, Channel::Result);
+    let clean = clean(gate, trail, forwarded, params, edits, Channel::Question);
     clean.map_err(|_| trail.code = None).ok()
 }

@@ -13,8 +13,12 @@ use audit::Unavailable;
 use bytes::Bytes;
 use mcp::Fate;
 use std::sync::Arc;
+use std::time::Duration;
 use terms::{Code, Refusal, Side};
 use tokio::sync::mpsc;
+
+/// How long an answer waits until what was taken out of it is kept.
+const KEEPING: Duration = Duration::from_secs(2);
 
 /// What a client may be told.
 pub struct Settled {
@@ -122,6 +126,9 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
             Outgoing::Message { text: text.into(), status, session: None }
         }
     };
+    if !trail.withheld.is_empty() {
+        Box::pin(withheld(gate, trail)).await;
+    }
     let intent = forwarded.recorded_mut().take_intent();
     trail.passed(gate, Stage::Settle);
     let record = match trail.intended {
@@ -151,6 +158,18 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
         gate.rounds.hold(gate, trail.id, *suspended, gate.snapshot().bounds.inflight);
     }
     Ok(Settled { outgoing, last: Last::Yes })
+}
+
+/// Keeps what was taken out of the answer, to be looked up. What cannot be kept stays out all the same.
+async fn withheld(gate: &Arc<Gate>, trail: &mut Trail) {
+    let (place, entropy, reference) = (Arc::clone(&gate.withheld), Arc::clone(&gate.entropy), trail.id);
+    let originals = std::mem::take(&mut trail.withheld);
+    let keeping = tokio::task::spawn_blocking(move || place.keep(&*entropy, reference, &originals));
+    match tokio::time::timeout(KEEPING, keeping).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(cause))) => tracing::warn!(%cause, %reference, "what was taken out of an answer could not be kept"),
+        Ok(Err(_)) | Err(_) => tracing::warn!(%reference, "what was taken out of an answer could not be kept in time"),
+    }
 }
 
 /// Settles a refusal: on record like everything else, then told in the shape that the wire demands.

@@ -1,7 +1,8 @@
 //! A trail as the record of the log.
 
-use super::{Occasion, Stage, Trail, Verdict};
+use super::{Occasion, Stage, Trail, Verdict, Wrapping};
 use crate::gate::Gate;
+use crate::line::CALL;
 use audit::Record;
 use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
 use mcp::json;
@@ -135,14 +136,36 @@ impl Trail {
         if let Some(endpoint) = &self.endpoint {
             object.text("endpoint", &endpoint.path());
         }
+        if let Some(inner) = &self.inner {
+            object.text("inner", inner);
+        }
+        match self.wrapping {
+            Wrapping::Bare => {}
+            Wrapping::Wrapped => drop(object.text("through", CALL)),
+        }
         if let Some(operation) = self.operation {
             object.text("operation", operation.as_str());
         }
         if let Some(label) = self.label {
             object.text("label", label.as_str());
         }
+        if let Some(moment) = &self.moment {
+            if let Some(client) = &moment.client {
+                object.text("client", client);
+            }
+            if let Some(transport) = moment.transport {
+                object.text("transport", transport.as_str());
+            }
+            object.int("depth", i64::try_from(moment.depth).unwrap_or(i64::MAX));
+        }
+        if let Some(late) = &self.late {
+            object.text("late", late.as_str());
+        }
         if let Some(reason) = &self.reason {
             object.text("reason", reason);
+        }
+        if let Some(open) = &self.open {
+            object.text("open_text", open);
         }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
@@ -169,7 +192,8 @@ impl Trail {
     }
 
     fn detail(&self, left_out: Option<usize>, answers: Option<&[u8]>) -> Option<Vec<u8>> {
-        if self.cause.is_none() && self.notes == 0 && self.unheard == 0 && left_out.is_none() && answers.is_none() {
+        let plain = self.cause.is_none() && self.notes == 0 && self.unheard == 0 && self.shown.is_none();
+        if plain && left_out.is_none() && answers.is_none() {
             return None;
         }
         let mut out = Vec::with_capacity(128);
@@ -189,6 +213,11 @@ impl Trail {
         if self.unheard > 0 {
             object.int("notes_dropped", i64::from(self.unheard));
         }
+        if let Some(shown) = &self.shown {
+            for (name, count) in [("shown_from", shown.from), ("shown_to", shown.to), ("shown_of", shown.whole)] {
+                object.int(name, i64::try_from(count).unwrap_or(i64::MAX));
+            }
+        }
         object.close();
         Some(out)
     }
@@ -204,6 +233,8 @@ impl Trail {
             Some(("secrets.echo", Severity::High, &["T1552"]))
         } else if secret {
             Some(("data.secret", Severity::High, &["T1552"]))
+        } else if self.late.is_some() {
+            Some(("access.outside-hours", Severity::Medium, &["T1078"]))
         } else {
             None
         }
@@ -225,7 +256,8 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::PinChanged => Some(("supply.changed", Severity::High, &["T1195.002", "AML.T0010"])),
         Code::NotApproved | Code::LockUnverified => Some(("supply.unapproved", Severity::High, &["T1195"])),
         Code::Killed => Some(("response.stopped", Severity::Medium, &["T1489"])),
-        Code::Denied | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+        Code::Denied | Code::Arguments | Code::TokenScope => Some(("access.denied", Severity::Low, &["T1068"])),
+        Code::Hours => Some(("access.outside-hours", Severity::Medium, &["T1078"])),
         Code::IsolationEcho | Code::IsolationArgument | Code::SecretBlocked => Some(("data.secret", Severity::High, &["T1552"])),
         Code::Smuggled => Some(("intent.smuggling", Severity::High, &["T1562.001", "AML.T0051"])),
         Code::ProcessProgram | Code::ProcessShell | Code::ProcessOption | Code::ProcessPath => {
@@ -236,6 +268,10 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::HttpAddress => Some(("tools.http-refused", Severity::High, &["T1552.005", "T1046"])),
         Code::DatabaseStatement | Code::DatabaseTable | Code::DatabaseFunction | Code::DatabaseForm => {
             Some(("tools.database-refused", Severity::Medium, &["T1213.006", "T1190"]))
+        }
+        Code::BudgetLoop => Some(("access.loop", Severity::Medium, &["T1499.003", "AML.T0034"])),
+        Code::BudgetMutations | Code::BudgetBytes | Code::BudgetCost | Code::BudgetDepth => {
+            Some(("access.budget", Severity::Low, &["AML.T0034"]))
         }
         Code::RecordUnavailable => Some(("audit.unavailable", Severity::Critical, &["T1562.008", "T1685"])),
         _ => None,

@@ -1,6 +1,7 @@
 //! What `git` would start, by its manual: options before the verb, options of single verbs, transports, and keys of its configuration.
 
 use crate::Reason;
+use terms::Operation;
 
 /// Options before the verb that start nothing.
 const BEFORE: [&str; 15] = [
@@ -136,7 +137,7 @@ pub(super) fn judge<'a>(words: &[&'a str]) -> Result<Vec<&'a str>, Reason> {
             behind = true;
         } else if let Some(long) = word.strip_prefix("--") {
             let name = long.split('=').next().unwrap_or_default();
-            if OPTIONS.iter().any(|option| name.len() > 1 && option.starts_with(name) && !abbreviated(name)) {
+            if OPTIONS.iter().any(|option| !name.is_empty() && option.starts_with(name) && !abbreviated(name)) {
                 return Err(Reason::ArgvExec);
             }
             if !TEXTS.contains(&name) {
@@ -162,6 +163,127 @@ pub(super) fn judge<'a>(words: &[&'a str]) -> Result<Vec<&'a str>, Reason> {
         }
     }
     Ok(paths)
+}
+
+/// Verbs that read, but for those that are told to write what they print to a file (`--output`).
+const READ: [&str; 25] = [
+    "status",
+    "log",
+    "show",
+    "diff",
+    "blame",
+    "annotate",
+    "grep",
+    "shortlog",
+    "describe",
+    "rev-parse",
+    "rev-list",
+    "name-rev",
+    "merge-base",
+    "cat-file",
+    "ls-files",
+    "ls-tree",
+    "ls-remote",
+    "for-each-ref",
+    "show-ref",
+    "show-branch",
+    "diff-tree",
+    "diff-index",
+    "diff-files",
+    "whatchanged",
+    "check-ignore",
+];
+
+/// Verbs that change files or references, and whose purpose is not to remove any.
+const WRITE: [&str; 24] = [
+    "add",
+    "am",
+    "apply",
+    "bisect",
+    "bundle",
+    "checkout",
+    "cherry-pick",
+    "clone",
+    "commit",
+    "config",
+    "fetch",
+    "format-patch",
+    "init",
+    "merge",
+    "mv",
+    "pull",
+    "read-tree",
+    "rebase",
+    "restore",
+    "revert",
+    "sparse-checkout",
+    "submodule",
+    "switch",
+    "write-tree",
+];
+
+/// What the words behind `git` do; none where that is not known, as of an alias.
+pub(super) fn operation(words: &[&str]) -> Option<Operation> {
+    judge(words).ok()?;
+    let mut rest = words.iter();
+    let verb = loop {
+        match *rest.next()? {
+            "-C" => drop(rest.next()),
+            word if word.starts_with('-') => {}
+            verb => break verb,
+        }
+    };
+    let rest = rest.as_slice();
+    let first = rest.first().copied();
+    let operand = rest.iter().any(|word| !word.starts_with('-'));
+    let only = |known: &[&str]| rest.iter().all(|word| known.contains(word));
+    let short = |letters: &[char]| rest.iter().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letters));
+    let long = |option: &str| rest.iter().any(|word| begins(word, option));
+    Some(match (verb, first) {
+        (verb, _) if READ.contains(&verb) => {
+            if rest.iter().any(|word| begins(word, "output")) {
+                Operation::Write
+            } else {
+                Operation::Read
+            }
+        }
+        ("branch", _) if short(&['d', 'D']) || long("delete") => Operation::Delete,
+        ("branch", _) if only(&["-a", "-r", "-v", "-vv", "-l", "--all", "--remotes", "--verbose", "--list", "--show-current"]) => {
+            Operation::Read
+        }
+        ("tag", _) if short(&['d']) || long("delete") => Operation::Delete,
+        ("tag", None) => Operation::Read,
+        ("tag", Some("-l" | "--list")) if rest.len() == 1 || !short(&['a', 's', 'f', 'm', 'u', 'F']) && rest.len() == 2 && operand => {
+            Operation::Read
+        }
+        ("remote", _) if only(&["-v", "--verbose"]) => Operation::Read,
+        ("remote", Some("show" | "get-url")) | ("worktree", Some("list")) | ("submodule", Some("status")) => Operation::Read,
+        ("stash" | "notes", Some("list" | "show")) | ("reflog", None | Some("show")) => {
+            if long("output") {
+                Operation::Write
+            } else {
+                Operation::Read
+            }
+        }
+        ("config", Some("--get" | "--get-all" | "--get-regexp" | "--list" | "-l" | "get" | "list")) => Operation::Read,
+        ("remote", Some("remove" | "rm" | "prune"))
+        | ("stash", Some("drop" | "clear"))
+        | ("worktree" | "notes", Some("remove" | "prune")) => Operation::Delete,
+        ("reflog", Some("expire" | "delete")) | ("clean" | "rm" | "prune" | "gc", _) => Operation::Delete,
+        ("reset", _) if long("hard") => Operation::Delete,
+        ("push", _) if short(&['d', 'f']) || ["delete", "force", "mirror", "prune"].iter().any(|option| long(option)) => Operation::Delete,
+        ("push", _) if rest.iter().any(|word| word.starts_with([':', '+'])) => Operation::Delete,
+        ("update-ref", _) if short(&['d']) || long("stdin") => Operation::Delete,
+        ("branch" | "tag" | "remote" | "stash" | "notes" | "worktree" | "reset" | "push" | "update-ref", _) => Operation::Write,
+        (verb, _) if WRITE.contains(&verb) => Operation::Write,
+        _ => return None,
+    })
+}
+
+/// Whether a word is this long option, or an abbreviation or a longer form of it.
+fn begins(word: &str, option: &str) -> bool {
+    let name = word.strip_prefix("--").map(|long| long.split('=').next().unwrap_or_default());
+    name.is_some_and(|name| !name.is_empty() && (option.starts_with(name) || name.starts_with(option)))
 }
 
 /// Options in their own right that begin one of [`OPTIONS`].

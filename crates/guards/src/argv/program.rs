@@ -207,8 +207,8 @@ pub(super) fn acts(language: Language, script: &str) -> bool {
     match language {
         Language::Awk => {
             let bare = script.replace(char::is_whitespace, "");
-            ["system(", "getline", "|", "@load", "@include", "ENVIRON", "print>", "close("].iter().any(|word| bare.contains(word))
-                || script.contains('>') && (script.contains("print") && script.contains('"'))
+            ["system(", "getline", "|", "@load", "@include", "ENVIRON", "ARGV", "ARGC", "close("].iter().any(|word| bare.contains(word))
+                || script.match_indices("print").any(|(at, _)| redirects(script.get(at..).unwrap_or_default()))
         }
         Language::Sed => sed_acts(script),
         Language::Jq => {
@@ -231,6 +231,31 @@ pub(super) fn acts(language: Language, script: &str) -> bool {
                     .any(|one| word(one))
         }
     }
+}
+
+/// Whether what an `awk` statement prints, from its `print` on, goes to a file: a `>` that stands in no string and no brackets.
+fn redirects(statement: &str) -> bool {
+    let mut depth = 0_usize;
+    let mut letters = statement.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => {
+                while let Some(inner) = letters.next() {
+                    match inner {
+                        '\\' => drop(letters.next()),
+                        '"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            '(' | '[' => depth += 1,
+            ')' | ']' => depth = depth.saturating_sub(1),
+            '>' if depth == 0 => return true,
+            ';' | '}' | '\n' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether a `sed` script has one of the commands `e`, `w`, `W`, `r`, `R`, or such a flag on `s`. Where the script is not read for certain, it has.
@@ -263,8 +288,12 @@ fn sed_acts(script: &str) -> bool {
                 }
             }
             'p' | 'P' | 'd' | 'D' | 'g' | 'G' | 'h' | 'H' | 'n' | 'N' | 'x' | '=' | 'q' | 'Q' | 'l' | 'z' => at_command = false,
-            // Text, labels and comments run to the end of the line.
-            'a' | 'i' | 'c' | 'b' | 't' | 'T' | ':' | '#' => while letters.next_if(|letter| *letter != '\n').is_some() {},
+            // A label ends where the next command may begin.
+            'b' | 't' | 'T' | ':' => {
+                while letters.next_if(|letter| !matches!(letter, ';' | '\n' | '}') && !letter.is_whitespace()).is_some() {}
+            }
+            // Text and comments run to the end of the line.
+            'a' | 'i' | 'c' | '#' => while letters.next_if(|letter| *letter != '\n').is_some() {},
             _ => return true,
         }
     }
@@ -295,6 +324,12 @@ mod tests {
             (Language::Awk, "{ \"id\" | getline x }"),
             (Language::Awk, "{ print | \"sh\" }"),
             (Language::Awk, "{ print $1 > \"/tmp/x\" }"),
+            (Language::Awk, "BEGIN { print 1 > f }"),
+            (Language::Awk, "BEGIN{printf(\"a>b\")>f}"),
+            (Language::Awk, "BEGIN{ARGV[1]=\"/etc/passwd\";ARGC=2}1"),
+            (Language::Sed, ":a;s/x/y/;ta;e evil"),
+            (Language::Sed, "b;e evil"),
+            (Language::Sed, "/x/{ba};e evil"),
             (Language::Sed, "1e id"),
             (Language::Sed, "s/a/id/e"),
             (Language::Sed, "s|a|id|ge"),
@@ -313,6 +348,8 @@ mod tests {
         for (language, script) in [
             (Language::Awk, "{ print $1 }"),
             (Language::Awk, "$3 > 5 { n++ } END { print n }"),
+            (Language::Awk, "{ print \"a > b\", ($1 > 2); if ($2 > 3) n++ }"),
+            (Language::Sed, ":a;N;$!ba;s/\\n/ /g"),
             (Language::Sed, "s/a/b/g"),
             (Language::Sed, "5,10p"),
             (Language::Sed, "/start/,/end/d"),

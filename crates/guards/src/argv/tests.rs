@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 fn policy(allowed: &[&str]) -> Policy {
     let allowed: Vec<String> = allowed.iter().map(|one| (*one).to_owned()).collect();
-    Policy::new(&allowed, Ways::default(), Some("/work/site")).unwrap()
+    Policy::new(&allowed, Ways::default(), Some("/srv/site")).unwrap()
 }
 
 /// Opens the program that the command starts, and those that it may start.
@@ -69,7 +69,7 @@ fn plain_commands_pass() {
         "sort -k2 -t, a.csv",
         "diff a b",
         "head -n5 a",
-        "ls /work/site/src",
+        "ls /srv/site/src",
         "cat ./a/../b",
         "git show HEAD:src/a.rs",
         "ls -- -odd",
@@ -388,7 +388,7 @@ fn paths_stay_in_the_folder() {
         "jq . /etc/passwd",
         "rg x /etc",
         "docker ps --config=/x",
-        "cat /work/site2/x",
+        "cat /srv/site2/x",
         "python3 /tmp/x.py",
         "python3 -m pytest /tmp/x",
         "make DESTDIR=/ install",
@@ -400,7 +400,7 @@ fn paths_stay_in_the_folder() {
     }
     let ways = Ways { paths_outside_cwd: Way::Allowed, ..Ways::default() };
     assert!(Policy::new(&["cat".to_owned()], ways, None).unwrap().judge("cat /etc/hosts").is_ok());
-    assert!(Policy::new(&["cat".to_owned()], Ways::default(), None).unwrap().judge("cat /work/site/x").is_err());
+    assert!(Policy::new(&["cat".to_owned()], Ways::default(), None).unwrap().judge("cat /srv/site/x").is_err());
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn meaning(letter: char, next: Option<char>, word: Option<&str>, braces: &mut u3
         '`' => Some(Reason::ArgvSubstitution),
         '$' => (substitutes(next) || next == Some('"')).then_some(Reason::ArgvSubstitution),
         '*' | '?' | '[' => Some(Reason::ArgvPattern),
+        // To a shell what follows is a comment, to a program that cuts words it is one.
+        '#' if word.is_none() => Some(Reason::ArgvOperator),
         '!' if word.is_none() && next.is_none_or(char::is_whitespace) => Some(Reason::ArgvOperator),
         '{' => {
             *braces += 1;
@@ -155,7 +157,7 @@ mod tests {
         for value in [
             "a; b", "a && b", "a || b", "a | b", "a & b", "a > b", "a < b", "a 2>&1", "a <(b)", "(a)", "a\nb", "a\rb", "`a`", "$(a)",
             "${a}", "$a", "\"$a\"", "\"`a`\"", "\"$(a)\"", "$'a'", "$\"a\"", "a *", "a ?.txt", "a [ab]", "a {b,c}", "a {1..9}", "! a",
-            "a '", "a \"", "a \\", "$((1))", "a ；b", "a ｜ b", "a\u{a0}b", "${IFS}", "$@", "$1",
+            "a '", "a \"", "a \\", "$((1))", "a ；b", "a ｜ b", "a\u{a0}b", "${IFS}", "$@", "$1", "a #b",
         ] {
             assert!(cut(value).is_err(), "{value}");
         }

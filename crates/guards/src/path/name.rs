@@ -13,10 +13,10 @@ pub(super) fn check(path: &str) -> Result<(), Reason> {
     refuse([first, second].iter().all(|letter| letter.is_some_and(|letter| separators.contains(&letter))), Reason::PathShare)?;
     refuse(first.is_some_and(|letter| letter.is_ascii_alphabetic()) && second == Some(':'), Reason::PathDrive)?;
     refuse(is_address(path), Reason::PathAddress)?;
+    refuse(path.contains(":$"), Reason::PathStream)?;
     refuse(has_variable(path), Reason::PathVariable)?;
     for name in path.split(separators) {
         refuse(is_device(name), Reason::PathDevice)?;
-        refuse(name.contains(":$"), Reason::PathStream)?;
     }
     refuse(path.contains('{') && path.contains(',') && path.contains(".."), Reason::PathVariable)
 }
@@ -46,7 +46,15 @@ fn has_variable(path: &str) -> bool {
     };
     let shouted = |name: &str| word(name) && !name.chars().any(|letter| letter.is_ascii_lowercase());
     path.split(['/', '\\']).enumerate().any(|(at, name)| {
-        let dollar = name.strip_prefix('$').is_some_and(|rest| shouted(rest) || (at == 0 && word(rest)));
+        let whole = name.strip_prefix('$').is_some_and(|rest| shouted(rest) || (at == 0 && word(rest)));
+        // Programs that expand variables do so anywhere in a name; `A$B.class` is a name.
+        let inner = name.match_indices('$').any(|(place, _)| {
+            let rest = name.get(place + 1..).unwrap_or_default();
+            let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_').unwrap_or(rest.len());
+            let named = rest.get(..end).unwrap_or_default();
+            shouted(named) && (place == 0 || named.len() > 1)
+        });
+        let dollar = whole || inner;
         let mut parts = name.split('%');
         // What could be read as an encoded letter is one, unless it is all in capitals.
         let named =

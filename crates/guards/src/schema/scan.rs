@@ -86,22 +86,3 @@ fn weight(value: &Value) -> usize {
         Value::Array(_) | Value::Object(_) => 3,
     }
 }
-
-/// The top-level string properties that nothing bounds.
-pub(super) fn open_text(schema: &Value) -> Vec<String> {
-    const BOUNDS: [&str; 6] = ["enum", "const", "pattern", "format", "maxLength", "$ref"];
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let open = |property: &Value| {
-        let text = property.get("type").is_some_and(|kind| match kind {
-            Value::String(one) => one == "string",
-            Value::Array(some) => some.iter().any(|one| one == "string"),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
-        });
-        text && BOUNDS.iter().all(|bound| property.get(bound).is_none())
-    };
-    let mut found: Vec<String> =
-        properties.into_iter().flatten().filter(|(_, property)| open(property)).map(|(name, _)| name.clone()).collect();
-    // The order of members depends on how the JSON library was built.
-    found.sort();
-    found
-}

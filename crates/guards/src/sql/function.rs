@@ -621,6 +621,60 @@ const SQLITE: &[&str] = &[
     "generate_series",
 ];
 
+/// Functions of PostgreSQL that tell of the table, view or function whose name they are given.
+pub(super) const OF_TABLES: [&str; 19] = [
+    "col_description",
+    "has_any_column_privilege",
+    "has_column_privilege",
+    "has_table_privilege",
+    "obj_description",
+    "pg_get_constraintdef",
+    "pg_get_expr",
+    "pg_get_functiondef",
+    "pg_get_indexdef",
+    "pg_get_ruledef",
+    "pg_get_serial_sequence",
+    "pg_get_triggerdef",
+    "pg_get_viewdef",
+    "pg_indexes_size",
+    "pg_relation_size",
+    "pg_table_is_visible",
+    "pg_table_size",
+    "pg_total_relation_size",
+    "to_regclass",
+];
+
+/// Settings of PostgreSQL that hold credentials, commands or places of files. Those with a dot in their name are applications' own.
+const KEPT: [&str; 22] = [
+    "all",
+    "archive_cleanup_command",
+    "archive_command",
+    "config_file",
+    "data_directory",
+    "dynamic_library_path",
+    "external_pid_file",
+    "hba_file",
+    "ident_file",
+    "krb_server_keyfile",
+    "log_directory",
+    "log_filename",
+    "primary_conninfo",
+    "recovery_end_command",
+    "restore_command",
+    "ssl_ca_file",
+    "ssl_cert_file",
+    "ssl_key_file",
+    "ssl_passphrase_command",
+    "stats_temp_directory",
+    "synchronous_standby_names",
+    "unix_socket_directories",
+];
+
+/// Whether a setting of PostgreSQL may be told.
+pub(super) fn is_told(setting: &str) -> bool {
+    !setting.contains('.') && !KEPT.iter().any(|kept| setting.eq_ignore_ascii_case(kept))
+}
+
 /// Settings of SQLite that only tell.
 pub(super) const PRAGMAS: [&str; 21] = [
     "application_id",

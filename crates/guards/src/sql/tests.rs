@@ -422,6 +422,66 @@ fn columns_are_those_that_are_listed() {
 }
 
 #[test]
+fn no_other_column_comes_in_by_a_join_a_row_or_another_name() {
+    let policy = Policy::new(PG).tables(&strings(&["orders(id, total)", "customers"])).unwrap();
+    for sql in [
+        "SELECT id FROM orders NATURAL JOIN customers",
+        "SELECT id FROM orders JOIN customers USING (secret)",
+        "SELECT d FROM orders AS o(a, b, c, d)",
+        "SELECT total FROM orders AS o(id, a, b, total)",
+        "SELECT id FROM orders o WHERE o.* IS NOT NULL",
+        "SELECT count(o.*) FROM orders o",
+        "SELECT row_to_json(o) FROM orders o",
+        "WITH a AS (SELECT 1) SELECT id FROM (orders NATURAL JOIN customers)",
+    ] {
+        assert_eq!(judge(&policy, sql), Err(Reason::SqlColumn), "{sql}");
+    }
+    for sql in
+        ["SELECT o.id, count(*) FROM orders o JOIN customers USING (id) GROUP BY o.id", "SELECT id FROM orders JOIN customers ON true"]
+    {
+        assert!(judge(&policy, sql).is_ok(), "{sql}");
+    }
+    let writing = policy.mode(Mode::ReadWrite);
+    for sql in [
+        "INSERT INTO orders VALUES (1, 2, 'x')",
+        "INSERT INTO orders(id, secret) VALUES (1, 'x')",
+        "UPDATE orders SET secret = 'x'",
+        "UPDATE orders SET total = 1 RETURNING *",
+        "DELETE FROM orders RETURNING orders.*",
+        "INSERT INTO orders(id) VALUES (1) ON CONFLICT (id) DO UPDATE SET secret = 'x'",
+    ] {
+        assert_eq!(judge(&writing, sql), Err(Reason::SqlColumn), "{sql}");
+    }
+    for sql in [
+        "INSERT INTO orders(id, total) VALUES (1, 2)",
+        "UPDATE orders SET total = 1 WHERE id = 2 RETURNING id",
+        "DELETE FROM orders WHERE id = 1",
+    ] {
+        assert!(judge(&writing, sql).is_ok(), "{sql}");
+    }
+}
+
+#[test]
+fn settings_and_other_tables_are_not_told_by_functions() {
+    for sql in ["SHOW data_directory", "SHOW ALL", "SHOW app.jwt_secret"] {
+        assert_eq!(reads(PG, sql), Err(Reason::SqlStatement), "{sql}");
+    }
+    for sql in [
+        "SELECT current_setting('primary_conninfo')",
+        "SELECT current_setting('app.jwt')",
+        "SELECT current_setting('data_' || 'directory')",
+    ] {
+        assert_eq!(reads(PG, sql), Err(Reason::SqlFunction), "{sql}");
+    }
+    assert!(reads(PG, "SELECT current_setting('server_version')").is_ok() && reads(PG, "SELECT pg_relation_size('people')").is_ok());
+    let listed = Policy::new(PG).tables(&strings(&["orders"])).unwrap();
+    assert_eq!(judge(&listed, "SELECT pg_relation_size('people')"), Err(Reason::SqlTable));
+    let lite = Policy::new(Dialect::Sqlite).tables(&strings(&["orders"])).unwrap();
+    assert_eq!(judge(&lite, "PRAGMA table_list"), Err(Reason::SqlTable));
+    assert_eq!(judge(&lite, "EXPLAIN ANALYZE SELECT id FROM orders"), Err(Reason::SqlStatement));
+}
+
+#[test]
 fn writing_is_rows_only() {
     let policy = Policy::new(PG).mode(Mode::ReadWrite).tables(&strings(&["orders"])).unwrap();
     for (sql, operation) in [

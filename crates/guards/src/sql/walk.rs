@@ -4,8 +4,7 @@ use super::{Dialect, Mode, Policy, Table, function};
 use crate::Reason;
 use sqlparser::ast::{
     BinaryOperator, Cte, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Insert, ObjectName, ObjectNamePart, Query,
-    Select, SelectFlavor, SelectItem, SetExpr, ShowCreateObject, Statement, TableFactor, TableObject, Value, ValueWithSpan, Visit as _,
-    Visitor,
+    Select, SelectFlavor, SetExpr, ShowCreateObject, Statement, TableFactor, TableObject, Value, ValueWithSpan, Visit as _, Visitor,
 };
 use std::ops::ControlFlow;
 use terms::Operation;
@@ -14,7 +13,7 @@ use terms::Operation;
 const REPEATED: f64 = 1_000_000.0;
 
 /// Tables of the system that hold credentials, or files.
-const SYSTEM: [&str; 12] = [
+const SYSTEM: [&str; 14] = [
     "pg_shadow",
     "pg_authid",
     "pg_user_mapping",
@@ -26,29 +25,31 @@ const SYSTEM: [&str; 12] = [
     "pg_subscription",
     "pg_foreign_server",
     "pg_stat_ssl",
+    "pg_statistic",
+    "pg_statistic_ext_data",
     "user_attributes",
 ];
 
-type Flow = ControlFlow<Reason>;
+pub(super) type Flow = ControlFlow<Reason>;
 
-fn pass() -> Flow {
+pub(super) fn pass() -> Flow {
     ControlFlow::Continue(())
 }
 
-fn unless(holds: bool, reason: Reason) -> Flow {
+pub(super) fn unless(holds: bool, reason: Reason) -> Flow {
     if holds { ControlFlow::Break(reason) } else { pass() }
 }
 
 /// The walk over one statement.
 pub(super) struct Walk<'p> {
-    policy: &'p Policy,
+    pub(super) policy: &'p Policy,
     operation: Operation,
     /// Names of common table expressions that are in sight, a list for each query that is open.
     scopes: Vec<Vec<String>>,
     /// The name of a function in the place of a table, which is visited as a table next.
     called: Option<ObjectName>,
     /// The columns that may be named, once a table is named whose entry lists them.
-    columns: Option<Vec<String>>,
+    pub(super) columns: Option<Vec<String>>,
 }
 
 impl<'p> Walk<'p> {
@@ -90,7 +91,31 @@ impl<'p> Walk<'p> {
                 argument;
             matches!(given, FunctionArgExpr::Expr(expr) if large(expr))
         };
+        let rows = |argument: &&FunctionArg| matches!(argument, FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_)));
+        if arguments.iter().any(rows) {
+            self.all()?;
+        }
+        if !listed && self.policy.dialect == Dialect::Postgres {
+            self.told(full.last().map(String::as_str).unwrap_or_default(), arguments)?;
+        }
         unless(grows && arguments.iter().any(large), Reason::SqlLarge)
+    }
+
+    /// What functions of PostgreSQL tell of settings, and of tables that they are given by name.
+    fn told(&self, name: &str, arguments: &[&FunctionArg]) -> Flow {
+        if self.policy.tables.is_some() && function::OF_TABLES.contains(&name) {
+            return ControlFlow::Break(Reason::SqlTable);
+        }
+        if name != "current_setting" {
+            return pass();
+        }
+        match arguments.first() {
+            Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(ValueWithSpan {
+                value: Value::SingleQuotedString(setting),
+                ..
+            })))) => unless(!function::is_told(setting), Reason::SqlFunction),
+            _ => ControlFlow::Break(Reason::SqlFunction),
+        }
     }
 
     /// What a relation is, by its name.
@@ -106,24 +131,28 @@ impl<'p> Walk<'p> {
         let plain = last.to_ascii_lowercase();
         let system = SYSTEM.contains(&plain.as_str())
             || (self.policy.dialect == Dialect::MySql && schema.last().is_some_and(|schema| schema.eq_ignore_ascii_case("mysql")));
-        let Some(tables) = &self.policy.tables else { return unless(system, Reason::SqlSystem) };
+        if self.policy.tables.is_none() {
+            return unless(system, Reason::SqlSystem);
+        }
         if self.policy.dialect == Dialect::MySql && schema.is_empty() && plain == "dual" {
             return pass();
         }
-        let entry = tables.iter().find(|table| self.is(table, schema, last));
-        match entry {
+        match self.entry(schema, last).map(|table| table.columns.clone()) {
             None => ControlFlow::Break(if system { Reason::SqlSystem } else { Reason::SqlTable }),
-            Some(Table { columns: Some(columns), .. }) => {
-                let columns: Vec<String> = columns.iter().map(|column| column.to_ascii_lowercase()).collect();
-                self.columns.get_or_insert_default().extend(columns);
+            Some(columns) => {
+                columns.iter().for_each(|columns| self.open(columns));
                 pass()
             }
-            Some(Table { columns: None, .. }) => pass(),
         }
     }
 
+    /// The entry of `tables` that a name falls under.
+    pub(super) fn entry(&self, schema: &[String], name: &str) -> Option<&'p Table> {
+        self.policy.tables.iter().flatten().find(|table| self.is(table, schema, name))
+    }
+
     /// A name as the database compares it.
-    fn folded(&self, ident: &Ident) -> String {
+    pub(super) fn folded(&self, ident: &Ident) -> String {
         match (self.policy.dialect, ident.quote_style) {
             (Dialect::Sqlite, _) | (Dialect::Postgres | Dialect::Ansi, None) => ident.value.to_ascii_lowercase(),
             (Dialect::MySql, _) | (Dialect::Postgres | Dialect::Ansi, Some(_)) => ident.value.clone(),
@@ -210,6 +239,7 @@ impl<'p> Walk<'p> {
             || !optimizer_hints.is_empty()
             || !matches!(table, TableObject::TableName(_));
         unless(odd, Reason::SqlShape)?;
+        self.inserted(insert)?;
         let replaces = insert.replace_into || insert.or.is_some();
         self.does(if replaces { Operation::Delete } else { Operation::Write })
     }
@@ -229,6 +259,8 @@ impl Walk<'_> {
     pub(super) fn pragma(&mut self, name: &str, of: Option<&str>) -> Flow {
         unless(!function::PRAGMAS.contains(&name), Reason::SqlStatement)?;
         match of {
+            // It tells the columns of every table and view.
+            _ if self.policy.tables.is_some() && name == "table_list" => ControlFlow::Break(Reason::SqlTable),
             None => pass(),
             Some(_) if !function::PRAGMAS_OF.contains(&name) => ControlFlow::Break(Reason::SqlStatement),
             // What an index is on is not told by its name.
@@ -245,22 +277,30 @@ impl Visitor for Walk<'_> {
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> Flow {
         match statement {
+            // To SQLite it is a statement of its own, with words behind it that it does not read.
+            Statement::Explain { analyze: true, .. } => unless(self.policy.dialect == Dialect::Sqlite, Reason::SqlStatement),
             Statement::Query(_) | Statement::Explain { .. } | Statement::ExplainTable { .. } => pass(),
             Statement::Insert(insert) => self.insert(insert),
             Statement::Update(update) => {
                 unless(update.output.is_some() || !update.optimizer_hints.is_empty(), Reason::SqlShape)?;
+                self.updated(update)?;
                 self.does(Operation::Write)
             }
             Statement::Delete(delete) => {
                 unless(delete.output.is_some() || !delete.optimizer_hints.is_empty(), Reason::SqlShape)?;
+                self.deleted(delete)?;
                 for table in &delete.tables {
                     self.relation(table)?;
                 }
                 self.does(Operation::Delete)
             }
+            Statement::ShowVariable { variable } if self.policy.dialect == Dialect::Postgres => {
+                let setting = variable.iter().map(|part| part.value.as_str()).collect::<Vec<_>>().join(".");
+                unless(!function::is_told(&setting), Reason::SqlStatement)
+            }
             Statement::ShowVariable { variable } => {
                 // Of MySQL, whatever is not known otherwise: `SHOW INDEX FROM t`.
-                unless(self.policy.tables.is_some() && self.policy.dialect != Dialect::Postgres && variable.len() > 1, Reason::SqlTable)
+                unless(self.policy.tables.is_some() && variable.len() > 1, Reason::SqlTable)
             }
             Statement::ShowVariables { .. }
             | Statement::ShowStatus { .. }
@@ -295,7 +335,8 @@ impl Visitor for Walk<'_> {
             SetExpr::Table(table) => {
                 let parts = table.schema_name.iter().chain(&table.table_name).map(|part| Ident::new(part.as_str())).collect::<Vec<_>>();
                 unless(parts.is_empty(), Reason::SqlTable)?;
-                self.relation(&ObjectName::from(parts))
+                self.relation(&ObjectName::from(parts))?;
+                self.all()
             }
         }
     }
@@ -346,32 +387,17 @@ impl Visitor for Walk<'_> {
             || value_table_mode.is_some()
             || *flavor != SelectFlavor::Standard;
         unless(odd, Reason::SqlShape)?;
-        // The tables come behind what is selected; whether their columns are listed is asked first.
         for table in from {
-            let mut found = Vec::new();
-            let _: ControlFlow<()> = sqlparser::ast::visit_relations(table, |name| {
-                found.push(name.clone());
-                ControlFlow::Continue(())
-            });
-            if let Some(tables) = &self.policy.tables {
-                for name in found.iter().filter_map(parts) {
-                    let names: Vec<String> = name.iter().map(|part| self.folded(part)).collect();
-                    let Some((last, schema)) = names.split_last() else { continue };
-                    let listed = tables.iter().find(|table| self.is(table, schema, last)).and_then(|table| table.columns.as_ref());
-                    if let Some(columns) = listed {
-                        let columns: Vec<String> = columns.iter().map(|column| column.to_ascii_lowercase()).collect();
-                        self.columns.get_or_insert_default().extend(columns);
-                    }
-                }
-            }
+            self.note(table);
         }
-        let all = projection.iter().any(|item| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
-        unless(all && self.columns.is_some(), Reason::SqlColumn)
+        from.iter().try_for_each(|table| self.joined(table))?;
+        self.items(projection)
     }
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> Flow {
         match factor {
-            TableFactor::Table { name, args, with_hints, version, json_path, .. } => {
+            TableFactor::Table { name, alias, args, with_hints, version, json_path, .. } => {
+                self.renamed(alias.as_ref())?;
                 unless(!with_hints.is_empty() || version.is_some() || json_path.is_some(), Reason::SqlShape)?;
                 match args {
                     None => pass(),
@@ -391,8 +417,11 @@ impl Visitor for Walk<'_> {
             TableFactor::Derived { .. }
             | TableFactor::TableFunction { .. }
             | TableFactor::UNNEST { .. }
-            | TableFactor::JsonTable { .. }
-            | TableFactor::NestedJoin { .. } => pass(),
+            | TableFactor::JsonTable { .. } => pass(),
+            TableFactor::NestedJoin { table_with_joins, alias } => {
+                self.renamed(alias.as_ref())?;
+                self.joined(table_with_joins)
+            }
             _ => ControlFlow::Break(Reason::SqlShape),
         }
     }
@@ -420,6 +449,7 @@ impl Visitor for Walk<'_> {
             Expr::BinaryOp { op: BinaryOperator::PGCustomBinaryOperator(_) | BinaryOperator::Custom(_), .. } => {
                 ControlFlow::Break(Reason::SqlFunction)
             }
+            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => self.all(),
             Expr::Identifier(ident) => self.column(ident),
             Expr::CompoundIdentifier(parts) => parts.last().map_or_else(pass, |last| self.column(last)),
             _ => pass(),
@@ -427,16 +457,8 @@ impl Visitor for Walk<'_> {
     }
 }
 
-impl Walk<'_> {
-    fn column(&self, ident: &Ident) -> Flow {
-        let Some(columns) = &self.columns else { return pass() };
-        let variable = ident.quote_style.is_none() && ident.value.starts_with('@');
-        unless(!variable && !columns.contains(&ident.value.to_ascii_lowercase()), Reason::SqlColumn)
-    }
-}
-
 /// The identifiers of a name; none where a part of it is computed.
-fn parts(name: &ObjectName) -> Option<Vec<Ident>> {
+pub(super) fn parts(name: &ObjectName) -> Option<Vec<Ident>> {
     let parts = name.0.iter().map(|part| match part {
         ObjectNamePart::Identifier(ident) => Some(ident.clone()),
         ObjectNamePart::Function(_) => None,

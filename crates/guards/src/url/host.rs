@@ -78,6 +78,11 @@ fn is_number(name: &str) -> bool {
     hexadecimal || (!last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether an address holds an IPv4 one in the way that was given up (RFC 4291 section 2.5.5.1): nobody is reached by it, or whoever knows.
+pub(super) fn is_compatible(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(six) if six.segments().iter().take(6).all(|part| *part == 0))
+}
+
 /// Whether a name is one of this host's own.
 pub(super) fn is_own(name: &str) -> bool {
     const OWN: [&str; 5] = ["localhost", "localdomain", "ip6-localhost", "ip6-loopback", "loopback"];

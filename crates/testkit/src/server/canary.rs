@@ -1,6 +1,7 @@
 //! A well-behaved server with tools whose answers tests can predict.
 
 use super::Server;
+use base64::Engine as _;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -57,6 +58,17 @@ impl Canary {
             "resources/templates/list" => Ok(json!({"resourceTemplates": []})),
             "resources/read" if text("uri") == "canary://page" => {
                 Ok(json!({"contents": [{"uri": "canary://page", "mimeType": "text/plain", "text": "A page about birds."}]}))
+            }
+            "resources/read" if text("uri").starts_with("canary://note/") => {
+                let name = text("uri").trim_start_matches("canary://note/");
+                let kept = std::fs::read_to_string(self.note(name)).map_err(|_| (-32002, "Resource not found"))?;
+                Ok(json!({"contents": [{"uri": text("uri"), "mimeType": "text/plain", "text": kept}]}))
+            }
+            "resources/read" if text("uri").starts_with("canary://blob/") => {
+                let name = text("uri").trim_start_matches("canary://blob/");
+                let kept = std::fs::read(self.note(name)).map_err(|_| (-32002, "Resource not found"))?;
+                let blob = base64::engine::general_purpose::STANDARD.encode(kept);
+                Ok(json!({"contents": [{"uri": text("uri"), "mimeType": "application/octet-stream", "blob": blob}]}))
             }
             "resources/read" => Err((-32002, "Resource not found")),
             "prompts/list" => Ok(json!({"prompts": [{"name": "greet", "description": "Greets someone.",

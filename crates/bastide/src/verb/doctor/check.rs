@@ -29,6 +29,8 @@ use tokio::net::TcpStream;
 const MOST_LOG: u64 = 512 << 20;
 /// Names of one server's list that are looked up.
 const MOST_NAMES: usize = 16;
+/// Arguments that may hold any text, of which so many are named.
+const MOST_OPEN: usize = 24;
 /// How long a listener may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -106,7 +108,39 @@ fn lock(configured: &Configured, found: &mut Vec<Finding>) {
                 open => Finding::problem("lock", format!("not approved: {}", open.join(", "))).next("bastide lock"),
             });
             packages(configured, &lock, found);
+            tools(configured, found);
         }
+    }
+}
+
+/// What is odd about the approved tools: schemas that cannot be checked, words that say less than the tool itself, texts that nothing bounds.
+fn tools(configured: &Configured, found: &mut Vec<Finding>) {
+    use terms::Clock as _;
+    let Ok(snapshot) = sources::snapshot(configured, SystemClock::new().utc()) else { return };
+    let mut open = Vec::new();
+    for (server, pinned) in snapshot.servers.values().filter_map(|server| Some((&server.name, server.pinned.as_ref().ok()?))) {
+        for item in pinned.tools.iter() {
+            let tool = supply::visible(&format!("{server}__{}", item.name)).to_string();
+            if let Some(Err(cause)) = &item.input {
+                found.push(Finding::note("tool", format!("{tool}: its schema cannot be checked, so every call is refused: {cause}")));
+            }
+            if let Some(graver) = item.kinds.contradicts() {
+                let word = item.operation.map_or("-", terms::Operation::as_str);
+                let detail = format!("{tool}: `operation: {word}` by your word; by its name and annotations it is a {}", graver.as_str());
+                found.push(Finding::note("tool", detail));
+            }
+            if item.operation != Some(terms::Operation::Read) {
+                open.extend(item.open.names().map(|name| format!("{tool} {}", supply::visible(name))));
+            }
+        }
+    }
+    if !open.is_empty() {
+        let more = open.len().saturating_sub(MOST_OPEN);
+        let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let shown: Vec<&str> = open.iter().take(MOST_OPEN).map(String::as_str).collect();
+        let detail =
+            format!("may hold any text, and the tool may change something: {}{rest}; bound them, or write `text: free`", shown.join(", "));
+        found.push(Finding::note("tool", detail));
     }
 }
 

@@ -1,27 +1,32 @@
 //! A call that was: read from the log, with the lines that would decide it now.
 
-use super::{line, lines, near};
+use super::change::{self, Refused};
+use super::{Proposal, line, lines, near};
+use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::verb::audit::{FOLDER, missing, reference};
+use crate::verb::judge::judge;
 use crate::verb::member;
-use crate::wire::Configured;
+use crate::verb::recorded::{self, Given, Read, Was};
+use crate::wire::{Configured, WITHHELD};
 use audit::read::{self, Query};
 use audit::show;
-use policy::{Explanation, Facts, Subject};
+use gateway::withheld::Withheld;
+use policy::{Arguments, Explanation, Facts, Situation, Subject};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use store::journal::LogFolder;
-use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
+use terms::{Authenticated, CallId, Clock as _, Code, Label, Name, Operation, Principal, ServerName, TokenId, Workload};
 
 /// The order of the line, as records have it.
 const STAGES: [&str; 13] =
     ["accept", "identify", "parse", "admit", "resolve", "inspect", "decide", "enforce", "record", "forward", "pair", "screen", "settle"];
 
 /// Explains the one record or call that begins with `start`.
-pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Result<ExitCode, Failure> {
+pub(super) fn run(start: &str, proposal: &Proposal<'_>, configured: &Configured, common: &Common) -> Result<ExitCode, Failure> {
     let wanted = reference(start).map_err(|cause| Failure::usage(cause).next("bastide audit show"))?;
     let folder = configured.loaded.file.state.join(FOLDER);
     if !folder.is_dir() {
@@ -29,7 +34,8 @@ pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Resu
     }
     let query = Query { reference: Some(wanted), ..Query::default() };
     let folder = LogFolder::new(folder);
-    let calls = show::join(&read::find(&folder, &query)?);
+    let entries = read::find(&folder, &query)?;
+    let calls = show::join(&entries);
     let call = match calls.as_slice() {
         [] => {
             let next = missing(&folder, None)?.unwrap_or_else(|| "bastide audit show --since 24h".to_owned());
@@ -41,9 +47,45 @@ pub(super) fn run(start: &str, configured: &Configured, common: &Common) -> Resu
             return Err(Failure::usage(format!("more than one begins with `{start}`: {ids}")).next("write more of it"));
         }
     };
-    let answer = answer(call, configured);
+    let mut answer = answer(call, configured);
+    let (now, changes) = changes(&entries, configured)?;
+    let next = proposal.settle(&changes, configured)?;
+    if let Some(object) = answer.as_object_mut() {
+        object.insert("changes".to_owned(), Value::Array(change::shown(&changes, configured)));
+        object.insert("proposed".to_owned(), json!(proposal.file));
+        object.insert("today".to_owned(), json!(now.map(policy::Ending::as_str)));
+        if let Some(next) = next {
+            object.insert("next".to_owned(), json!(next));
+        }
+    }
     common.answer(&answer, said)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// In what a call that was refused by rules or arguments would end today, and the changes that would allow it.
+fn changes(entries: &[audit::read::Entry], configured: &Configured) -> Result<(Option<policy::Ending>, Vec<change::Change>), Failure> {
+    let call = entries.iter().find_map(|entry| match recorded::read(&entry.body) {
+        Read::Call(call) => Some(call),
+        Read::Other | Read::Lacking { .. } => None,
+    });
+    let nothing = (None, Vec::new());
+    let Some(call) = call.filter(|call| matches!(call.was, Was::Decided(policy::Ending::Refused(_)))) else { return Ok(nothing) };
+    let Some((server, spoken)) = &call.target else { return Ok(nothing) };
+    // Without a configuration that holds, what was is told all the same.
+    let Ok(snapshot) = sources::snapshot(configured, SystemClock::new().utc()) else { return Ok(nothing) };
+    let (circumstances, _) = call.circumstances();
+    let arguments = match &call.given {
+        Given::Whole(members) => Some(members),
+        Given::Unkept(_) => None,
+    };
+    let facts = Facts::new(&call.principal, server, spoken.subject()).doing(call.action).situation(Situation::Is(circumstances));
+    let facts = facts.arguments(arguments.map_or(Arguments::Any, Arguments::Are));
+    let judged = judge(&facts, arguments, &snapshot, &configured.loaded.file);
+    let found = match &judged.fault {
+        None => Vec::new(),
+        Some(fault) => change::narrowest(&Refused { facts, arguments, verdict: &judged.verdict, fault }, &snapshot, configured)?,
+    };
+    Ok((Some(judged.ending()), found))
 }
 
 fn id(call: &Value) -> &str {
@@ -84,12 +126,23 @@ fn answer(call: &Value, configured: &Configured) -> Value {
         "policies": call.pointer("/decision/policies"),
         "obligations": call.get("obligations"),
         "status": at(call, "/result/status"),
+        "originals": originals(call, configured),
         "passed": passed,
         "sent": sent(call),
         "now": again.as_ref().map(|again| json!({ "decided": lines(again), "near": near(again), "roles": again.roles })),
         "next": code.map(|code| next(*code, call)),
         "records": call.get("records"),
     })
+}
+
+/// What was taken out of the answer because it tells of the machine behind the server, as it was; nothing where nothing was, or is kept no more.
+fn originals(call: &Value, configured: &Configured) -> Value {
+    let Ok(reference) = member(call, "request").parse::<CallId>() else { return Value::Null };
+    match Withheld::at(configured.loaded.file.state.join(WITHHELD)).originals(reference) {
+        Ok(originals) if originals.is_empty() => Value::Null,
+        Ok(originals) => json!(originals),
+        Err(cause) => json!([format!("(it cannot be read: {cause})")]),
+    }
 }
 
 /// Whether anything left for the server: an intent stands in the log.
@@ -196,6 +249,11 @@ fn said(answer: &Value) -> String {
         let list = answer["obligations"].as_array().map(Vec::as_slice).unwrap_or_default();
         line("changed", &list.iter().map(did).collect::<Vec<_>>().join(", "));
     }
+    for original in answer["originals"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        for (at, row) in original.as_str().unwrap_or_default().lines().take(40).enumerate() {
+            line(if at == 0 { "original" } else { "" }, &plain(row, 200));
+        }
+    }
     let recorded = answer["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
     for rule in rules(answer, recorded) {
         line("rule", &rule);
@@ -210,6 +268,15 @@ fn said(answer: &Value) -> String {
         let sent = if answer["sent"] == true { "It was sent" } else { "Nothing was sent" };
         let status = member(answer, "status");
         line("checked", &format!("accept to {last}.  {sent}.  It ended: {status}"));
+    }
+    if member(answer, "today") == "allowed" {
+        line("today", "the configuration as it is now allows it");
+    }
+    for (name, text) in change::rows(answer["changes"].as_array().map(Vec::as_slice).unwrap_or_default()) {
+        line(name, &text);
+    }
+    if let Some(path) = answer["proposed"].as_str() {
+        line("proposed", &format!("{} {path}", Mark::Good.sign()));
     }
     line("next", member(answer, "next"));
     let parts = answer["records"].as_array().map(Vec::as_slice).unwrap_or_default();

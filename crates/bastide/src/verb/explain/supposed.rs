@@ -1,20 +1,22 @@
 //! A call that never was: decided as the gateway would, as far as that can be told without making it.
 
-use super::{line, lines, near};
+use super::change::{self, Refused};
+use super::{Proposal, line, lines, near};
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, NO};
 use crate::screen::{Mark, plain};
 use crate::sources;
+use crate::verb::judge::normalised;
 use crate::verb::member;
 use crate::wire::Configured;
 use config::{Case, Expect, File};
 use gateway::snapshot::{Item, Server, Snapshot, Unpinned};
-use policy::{Explanation, Facts, Judgement, Spoken, Subject};
+use policy::{Arguments, Circumstances, Explanation, Facts, Judgement, Situation, Spoken, Subject, Transport};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use terms::{Authenticated, Clock as _, Code, Name, Principal, ServerName, TokenId, Workload};
+use terms::{Authenticated, Clock as _, Code, Name, Operation, Principal, ServerName, TokenId, Workload};
 
 /// What cannot be told without the call.
 const UNCHECKED: [&str; 4] =
@@ -22,10 +24,9 @@ const UNCHECKED: [&str; 4] =
 
 /// Decides `tool` for `agent`, and says by which line.
 pub(super) fn run(
-    agent: &Name,
-    user: Option<&Name>,
-    tool: &str,
-    arguments: Option<&str>,
+    (agent, user): (&Name, Option<&Name>),
+    (tool, arguments): (&str, Option<&str>),
+    proposal: &Proposal<'_>,
     configured: &Configured,
     common: &Common,
 ) -> Result<ExitCode, Failure> {
@@ -41,15 +42,47 @@ pub(super) fn run(
     let principal = principal(agent, user);
     let item = item(server, name);
     let mut facts = Facts::new(&principal, &server.name, Subject::Tool(name));
+    let mut normal = None;
     if let Ok(item) = &item {
-        facts.operation = item.operation;
+        facts.operation = operation(item, arguments.as_ref());
         facts.label = Some(item.label);
+        normal = arguments.as_ref().and_then(|arguments| normalised(item, arguments));
     }
+    // Of arguments that nobody gave, what would be allowed for some is told.
+    facts.arguments = normal.as_ref().or(arguments.as_ref()).map_or(Arguments::Any, Arguments::Are);
+    let now = Circumstances { at: Some(SystemClock::new().utc()), transport: Some(Transport::Http), ..Circumstances::UNKNOWN };
+    facts.situation = Situation::Is(now);
     let explanation = snapshot.policy.explain(&facts);
+    let depends = snapshot.policy.suppose(&facts.situation(Situation::Any)).judgement != explanation.verdict.judgement;
     let fault = fault(item, &explanation, arguments.as_ref());
-    let answer = answer(&principal, server, name, &explanation, fault.as_ref(), arguments.is_some());
+    let changes = match &fault {
+        None => Vec::new(),
+        Some(fault) => {
+            let refused = Refused { facts, arguments: arguments.as_ref(), verdict: &explanation.verdict, fault };
+            change::narrowest(&refused, &snapshot, configured)?
+        }
+    };
+    let next = proposal.settle(&changes, configured)?;
+    let mut answer = answer(&principal, server, name, &explanation, fault.as_ref(), arguments.is_some());
+    if let (true, Some(list)) = (depends, answer["not_checked"].as_array_mut()) {
+        list.insert(0, json!("the client's name, its address, the hour and the session's length, on which it depends"));
+    }
+    if let Some(object) = answer.as_object_mut() {
+        object.insert("changes".to_owned(), Value::Array(change::shown(&changes, configured)));
+        object.insert("proposed".to_owned(), json!(proposal.file));
+        let own = object.get("next").and_then(Value::as_str).and_then(|text| text.strip_prefix("bastide "));
+        let next = next.or_else(|| own.map(|verb| super::proposal::command(verb, common)));
+        if let Some(next) = next {
+            object.insert("next".to_owned(), json!(next));
+        }
+    }
     common.answer(&answer, said)?;
-    Ok(if fault.is_none() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+    Ok(if fault.is_none() || proposal.file.is_some() { ExitCode::SUCCESS } else { ExitCode::from(NO) })
+}
+
+/// Which kind of operation the call is, as far as its arguments tell.
+pub(in crate::verb) fn operation(item: &Item, arguments: Option<&Map<String, Value>>) -> Option<Operation> {
+    arguments.and_then(|arguments| item.operation_of(arguments).ok()).unwrap_or(item.operation)
 }
 
 /// The server and its own name of the tool.
@@ -62,7 +95,7 @@ fn split<'a>(tool: &'a str, snapshot: &'a Snapshot) -> Result<(&'a Server, &'a s
 }
 
 /// The approved tool, or why there is none that may be used.
-fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
+pub(in crate::verb) fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Arc<Item>, Code> {
     match &server.pinned {
         Err(Unpinned::Unapproved) => Err(Code::NotApproved),
         Err(Unpinned::Unverified) => Err(Code::LockUnverified),
@@ -102,12 +135,12 @@ impl Supposed {
             return Self { explanation: snapshot.policy.explain(&facts), fault, rules_alone: false };
         };
         let item = item(server, tool);
+        let arguments = case.arguments.as_ref().map(|members| members.clone().into_iter().collect::<Map<_, _>>());
         if let Ok(item) = &item {
-            (facts.operation, facts.label) = (item.operation, Some(item.label));
+            (facts.operation, facts.label) = (operation(item, arguments.as_ref()), Some(item.label));
         }
         let explanation = snapshot.policy.explain(&facts);
         let rules_alone = matches!(&server.pinned, Err(Unpinned::Unapproved | Unpinned::Unverified));
-        let arguments = case.arguments.as_ref().map(|members| members.clone().into_iter().collect::<Map<_, _>>());
         let fault = if rules_alone {
             explanation.verdict.code().map(|code| Fault { code, detail: None })
         } else {
@@ -141,7 +174,11 @@ fn principal(agent: &Name, user: Option<&Name>) -> Principal {
 }
 
 /// The first fault in the order of the line: what is not visible does not exist, then the arguments, then the decision.
-fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: Option<&Map<String, Value>>) -> Option<Fault> {
+pub(in crate::verb) fn fault(
+    item: Result<&Arc<Item>, Code>,
+    explanation: &Explanation,
+    arguments: Option<&Map<String, Value>>,
+) -> Option<Fault> {
     let only = |code: Code| Some(Fault { code, detail: None });
     let item = match item {
         Ok(item) => item,
@@ -173,7 +210,9 @@ fn fault(item: Result<&Arc<Item>, Code>, explanation: &Explanation, arguments: O
             detail: Some(format!("{} at `{}`", smuggled.reason.sentence(), smuggled.pointer)),
         });
     }
-    let refused = item.guards.judge(arguments, &guards::path::Lexical).err()?;
+    let Err(refused) = item.guards.judge(arguments, &guards::path::Lexical) else {
+        return item.operation_of(arguments).err().map(|code| Fault { code, detail: None });
+    };
     Some(Fault { code: refused.1.reason.code(), detail: Some(format!("{} in `{}`", refused.1, refused.0)) })
 }
 
@@ -216,10 +255,13 @@ fn next(code: Code, principal: &Principal, server: &Server, name: &str, explanat
     let server = &server.name;
     let name = plain(name, 120);
     match (code, explanation.roles.first()) {
-        (Code::Denied, Some(role)) => {
-            format!("add \"{name}\" to allow.{server} of the role {role}: it opens this one tool to all of its members")
+        (Code::Denied, _) if explanation.verdict.reason == policy::Reason::Forbidden => {
+            let rule = explanation.verdict.rules.first().map(|rule| rule.place.short()).unwrap_or_default();
+            format!("no role allows what {rule} forbids: that policy is to be changed by hand")
         }
+        (Code::Denied, Some(role)) => format!("add \"{name}\" to allow.{server} of the role {role}, by hand"),
         (Code::Denied, None) => format!("make agent:{} a member of a role that has allow: {{ {server}: [\"{name}\"] }}", principal.agent),
+        (Code::ArgumentMismatch, _) => "no line of the configuration alters it: send what the tool accepts".to_owned(),
         (Code::NotApproved | Code::PinChanged, _) => "bastide lock".to_owned(),
         (Code::LockUnverified, _) => "bastide lock --check".to_owned(),
         (Code::Unknown, _) => format!("bastide server show {server}"),
@@ -254,6 +296,12 @@ fn said(answer: &Value) -> String {
     if !allowed {
         for one in answer["near"].as_array().map(Vec::as_slice).unwrap_or_default().iter().take(3) {
             row("near", &format!("{}   {}", line(one), member(one, "why")));
+        }
+        for (name, text) in change::rows(answer["changes"].as_array().map(Vec::as_slice).unwrap_or_default()) {
+            row(name, &text);
+        }
+        if let Some(path) = answer["proposed"].as_str() {
+            row("proposed", &format!("{} {path}", Mark::Good.sign()));
         }
         row("next", member(answer, "next"));
     }

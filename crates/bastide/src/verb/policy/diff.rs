@@ -5,7 +5,7 @@ use crate::outcome::{Common, Failure, NO};
 use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::wire::Configured;
-use config::{File, Rate, ToolKey};
+use config::{Amount, File, Rate, Several, ToolKey, Unit};
 use policy::{Action, Change, Difference, Direction, Inventory, Judgement, Known, Obligation, Side, Space, Spoken, Verdict, Wait};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -75,7 +75,8 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 fn inventory(old: &Configured, new: &Configured) -> Inventory {
     let mut all = Inventory::new();
     for configured in [old, new] {
-        let spoken = configured.loaded.file.tools.keys().map(|key| (key.server.clone(), vec![key.tool.clone()]));
+        let spoken =
+            configured.loaded.file.tools.keys().map(|key| (key.server.clone(), configured.loaded.file.names_of(&key.server, &key.tool)));
         for (server, tools) in sources::inventory(configured).into_iter().chain(spoken) {
             all.entry(server).or_default().extend(tools);
         }
@@ -94,7 +95,7 @@ pub(in crate::verb) fn known(file: &File, server: &ServerName, subject: &Spoken)
         Spoken::Tool(name) => {
             let tool = file.tools.get(&ToolKey { server: server.clone(), tool: name.clone() });
             let own = tool.and_then(|tool| tool.result.as_ref()?.label);
-            Known { operation: tool.and_then(|tool| tool.operation), label: own.or(label) }
+            Known { operation: file.operation_of(server, name), label: own.or(label) }
         }
         Spoken::Prompt(_) | Spoken::Resource(_) => Known { operation: None, label },
         Spoken::Method(_) | Spoken::Question(_) => Known::default(),
@@ -106,12 +107,28 @@ fn bounds(before: &File, after: &File) -> Vec<Bound> {
     let mut found = Vec::new();
     for (name, role) in &after.roles {
         let Some(old) = before.roles.get(name) else { continue };
-        let (was, is) = (old.limits.calls, role.limits.calls);
-        if was != is {
-            let direction = if allows_more(was, is) { Direction::Wider } else { Direction::Narrower };
-            let word = |rate: Option<Rate>| rate.map_or_else(|| "none".to_owned(), |rate| rate.to_string());
-            let change = format!("limits.calls was {}, is {}", word(was), word(is));
-            found.push(Bound { direction, what: format!("role {name}"), change });
+        let rates = [
+            ("calls", &old.limits.calls, &role.limits.calls),
+            ("mutations", &old.limits.mutations, &role.limits.mutations),
+            ("cost", &old.limits.cost, &role.limits.cost),
+            ("together.calls", &old.limits.together.calls, &role.limits.together.calls),
+            ("together.cost", &old.limits.together.cost, &role.limits.together.cost),
+        ];
+        let rates = rates.map(|(key, was, is)| (key, of_rates(was), was.to_string(), of_rates(is), is.to_string()));
+        let (was, is) = (&old.limits.bytes, &role.limits.bytes);
+        let bytes = ("bytes", of_amounts(was), was.to_string(), of_amounts(is), is.to_string());
+        for (key, was, before, is, after) in rates.into_iter().chain([bytes]) {
+            found.extend(differs(name.as_str(), key, before, after, allows_more(&was, &is)));
+        }
+        let counts = [
+            ("depth", old.limits.depth, role.limits.depth),
+            ("inflight", old.limits.inflight, role.limits.inflight),
+            ("repeats", old.limits.repeats, role.limits.repeats),
+            ("together.inflight", old.limits.together.inflight, role.limits.together.inflight),
+        ];
+        for (key, was, is) in counts {
+            let said = |count: Option<u32>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
+            found.extend(differs(name.as_str(), key, said(was), said(is), was.is_some() && is.is_none_or(|is| Some(is) > was)));
         }
     }
     let keys: BTreeSet<&ToolKey> = before.tools.keys().chain(after.tools.keys()).collect();
@@ -132,22 +149,31 @@ fn bounds(before: &File, after: &File) -> Vec<Bound> {
     found
 }
 
-/// Whether `is` lets more calls through than `was`; rates of units that cannot be compared might.
-fn allows_more(was: Option<Rate>, is: Option<Rate>) -> bool {
-    let (was, is) = match (was, is) {
-        (None, _) => return false,
-        (Some(_), None) => return true,
-        (Some(was), Some(is)) => (was, is),
-    };
-    match (was.per.span(), is.per.span()) {
-        (Some(before), Some(after)) => {
-            u128::from(is.count) * u128::from(before.as_secs()) > u128::from(was.count) * u128::from(after.as_secs())
-        }
-        (Some(_) | None, Some(_) | None) => was.per != is.per || is.count > was.count,
-    }
+/// The bound `limits.KEY` of a role where it was `before` and is `after`.
+fn differs(role: &str, key: &str, before: String, after: String, wider: bool) -> Option<Bound> {
+    let direction = if wider { Direction::Wider } else { Direction::Narrower };
+    (before != after).then(|| Bound { direction, what: format!("role {role}"), change: format!("limits.{key} was {before}, is {after}") })
 }
 
-fn word(action: Action, subject: &Spoken) -> &'static str {
+fn of_rates(rates: &Several<Rate>) -> Vec<(u64, Unit)> {
+    rates.0.iter().map(|rate| (rate.count, rate.per)).collect()
+}
+
+fn of_amounts(amounts: &Several<Amount>) -> Vec<(u64, Unit)> {
+    amounts.0.iter().map(|amount| (amount.size.bytes(), amount.per)).collect()
+}
+
+/// Whether `is` lets more through than `was`: one of the old rates is not implied by a new one. Rates of units that cannot be compared imply nothing.
+fn allows_more(was: &[(u64, Unit)], is: &[(u64, Unit)]) -> bool {
+    let implies = |(most, per): (u64, Unit), (before, old): (u64, Unit)| match (per.span(), old.span()) {
+        (Some(span), Some(spanned)) => u128::from(most) * u128::from(spanned.as_secs()) <= u128::from(before) * u128::from(span.as_secs()),
+        (Some(_) | None, Some(_) | None) => per == old && most <= before,
+    };
+    was.iter().any(|old| !is.iter().any(|new| implies(*new, *old)))
+}
+
+/// What is done, in words.
+pub(in crate::verb) fn word(action: Action, subject: &Spoken) -> &'static str {
     match (action, subject) {
         (Action::Call, _) => "call the tool",
         (Action::Get, _) => "get the prompt",
@@ -199,7 +225,8 @@ fn said(change: &Change, space: &Space) -> Value {
     })
 }
 
-fn named(who: &[Principal], space: &Space) -> String {
+/// Who, in words; of many the first.
+pub(in crate::verb) fn named(who: &[Principal], space: &Space) -> String {
     let mut names: Vec<String> = who.iter().take(NAMED).map(|one| space.name(one)).collect();
     if who.len() > NAMED {
         names.push(format!("{} more", who.len() - NAMED));

@@ -1,5 +1,7 @@
 //! `access.deny-by-default`: a role calls only what a policy lists for it.
 
+mod attributes;
+
 use serde_json::{Value, json};
 use std::time::Duration;
 use testkit::{Http, World};

@@ -1,6 +1,7 @@
-//! `access.rate-limits`: `limits.calls` of a role is what a principal gets, however it connects.
+//! `access.rate-limits`: what a principal, a role, a tool, a server and the interface behind it may be asked, however the calls come.
 
 use serde_json::json;
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 use testkit::{Http, World};
 
@@ -100,4 +101,166 @@ fn after_the_time_told_there_is_room_again() {
     assert!((1..=2).contains(&wait));
     std::thread::sleep(Duration::from_secs(wait).saturating_sub(began.elapsed()) + Duration::from_millis(50));
     assert!(!agent.call("canary__echo", json!({"text": "hi"})).is_error());
+}
+
+/// A world with the canary's `more`, where `tester` and `other` each have a role with `limits`.
+fn limited(limits: &str, more: &str, tools: &str) -> World {
+    let role =
+        |who: &str| format!("members: [\"agent:{who}\"]\nclearance: restricted\nallow: {{ canary: [\"*\"] }}\nlimits: {{ {limits} }}");
+    let server = format!(
+        "run: [{{bin}}/canary-server, --notes, {{box}}, --journal, {{box}}/canary.jsonl]\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}\n{more}"
+    );
+    World::with().server("canary", &server).role("tester", &role("tester")).role("other", &role("other")).section("tools", tools).start()
+}
+
+fn other(world: &World) -> Http {
+    let mut other = world.client("agent:other", "/mcp");
+    other.open();
+    other
+}
+
+/// The codes of `count` calls of a tool, `ok` for those that ran.
+fn calls(agent: &mut Http, tool: &str, arguments: &serde_json::Value, count: usize) -> Vec<String> {
+    let one = |_| {
+        let answer = agent.call(tool, arguments.clone());
+        if answer.refusal().is_some() { answer.refused().to_owned() } else { "ok".to_owned() }
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn a_session_has_calls_of_its_own_and_several_rates_hold_together() {
+    let world = limited("calls: [2/session, 3/h]", "", "{}");
+    let (mut one, mut two) = (world.agent(), world.agent());
+    let add = json!({"a": 1, "b": 2});
+    assert_eq!(calls(&mut one, "canary__add", &add, 3), ["ok", "ok", "access.rate-limits/calls"]);
+    let refused = one.call("canary__add", add.clone());
+    assert_eq!(refused.refusal().unwrap().get("retry_after"), None, "waiting does not help a session");
+    assert_eq!(calls(&mut two, "canary__add", &add, 2), ["ok", "access.rate-limits/calls"], "the hour has three in all");
+    assert!(two.call("canary__add", add).refusal().unwrap()["retry_after"].as_u64().is_some_and(|wait| wait > 3_000));
+}
+
+#[test]
+fn tools_servers_and_what_is_behind_them_have_limits_and_none_takes_from_another() {
+    let tools = "canary__add: { limits: { each: { calls: 1/h } } }\ncanary__big: { limits: { calls: 2/h } }";
+    let world = limited("calls: 6/h", "limits: { each: { calls: 4/h }, calls: 7/h }", tools);
+    let (mut tester, mut other) = (world.agent(), other(&world));
+    let (add, big, echo) = (json!({"a": 1, "b": 2}), json!({"bytes": 1}), json!({"text": "x"}));
+    assert_eq!(calls(&mut tester, "canary__add", &add, 9)[..2], ["ok", "access.rate-limits/tool"]);
+    assert_eq!(calls(&mut tester, "canary__big", &big, 1), ["ok"]);
+    assert_eq!(calls(&mut other, "canary__big", &big, 2), ["ok", "access.rate-limits/interface"], "the tool's interface is shared");
+    // Eight calls were refused by the tool: none of them was taken from the server or the role.
+    assert_eq!(calls(&mut tester, "canary__echo", &echo, 3), ["ok", "ok", "access.rate-limits/server"]);
+    assert_eq!(calls(&mut other, "canary__echo", &echo, 3), ["ok", "ok", "access.rate-limits/interface"], "seven in all");
+    assert_eq!(world.reached().len(), 7);
+    // What nobody offers counts for the role alone.
+    let nothing = calls(&mut tester, "canary__nothing", &json!({}), 3);
+    assert_eq!(nothing, ["access.filtered-discovery/unknown", "access.filtered-discovery/unknown", "access.rate-limits/calls"]);
+    let refused = tester.call("canary__add", add);
+    assert_eq!(refused.refused(), "access.rate-limits/calls", "a limit that is told of no tool comes first");
+}
+
+#[test]
+fn who_may_not_see_a_tool_does_not_learn_of_its_limit() {
+    let world = World::with().allow("[echo]").section("tools", "canary__add: { limits: { calls: 1/h } }").start();
+    let mut agent = world.agent();
+    for _ in 0..3 {
+        assert_eq!(agent.call("canary__add", json!({"a": 1, "b": 2})).refused(), "access.filtered-discovery/unknown");
+    }
+}
+
+#[test]
+fn a_role_may_have_a_limit_for_all_of_its_members_together() {
+    let role = "members: [\"agent:tester\", \"agent:other\"]\nclearance: restricted\nallow: { canary: [\"*\"] }\nlimits: { calls: 2/h, together: { calls: 3/h } }";
+    let world = World::with().role("tester", role).start();
+    let (mut tester, mut other) = (world.agent(), other(&world));
+    assert_eq!(calls(&mut tester, "canary__echo", &json!({"text": "a"}), 3), ["ok", "ok", "access.rate-limits/calls"]);
+    assert_eq!(calls(&mut other, "canary__echo", &json!({"text": "a"}), 2), ["ok", "access.rate-limits/role"]);
+}
+
+#[test]
+fn calls_under_way_are_bounded_and_their_end_makes_room() {
+    let world = limited("calls: 100/h", "instances: session", "canary__wait: { limits: { each: { inflight: 1 } } }");
+    let (slow, mut fast) = (world.agent(), world.agent());
+    let waiting = std::thread::spawn(move || {
+        let mut slow = slow;
+        slow.call("canary__wait", json!({"ms": 3_000})).text().to_owned()
+    });
+    while world.reached().is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let refused = fast.call("canary__wait", json!({"ms": 0}));
+    assert_eq!(refused.refused(), "access.rate-limits/inflight");
+    assert_eq!(refused.refusal().unwrap()["retry_after"], 1);
+    assert!(!fast.call("canary__echo", json!({"text": "hi"})).is_error(), "other tools go on");
+    assert!(!other(&world).call("canary__wait", json!({"ms": 0})).is_error(), "another principal's calls are its own");
+    assert_eq!(waiting.join().unwrap(), "waited");
+    assert!(!fast.call("canary__wait", json!({"ms": 0})).is_error(), "what has ended is under way no more");
+}
+
+#[test]
+fn an_interface_is_asked_at_an_even_pace() {
+    let world = limited("calls: 100/h", "limits: { pace: 60/h }", "{}");
+    let mut agent = world.agent();
+    assert_eq!(calls(&mut agent, "canary__echo", &json!({"text": "x"}), 2), ["ok", "access.rate-limits/interface"]);
+    let wait = agent.call("canary__echo", json!({"text": "x"})).refusal().unwrap()["retry_after"].as_u64().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(other(&world).call("canary__echo", json!({"text": "x"})).refused(), "access.rate-limits/interface");
+}
+
+#[test]
+fn sixty_four_sessions_at_once_get_what_is_stated() {
+    const SESSIONS: usize = 64;
+    const MOST: usize = 500;
+    let role = format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ canary: [\"*\"] }}\nlimits: {{ calls: {MOST}/h }}");
+    let server = "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }\n\
+        instances: shared\ncall: 120s";
+    let world = World::with().server("canary", server).role("tester", &role).section("bounds", "inflight: 256").start();
+    let first = world.agent();
+    let agents: Vec<Http> = (0..SESSIONS)
+        .map(|_| {
+            let mut agent = first.clone();
+            agent.session = None;
+            agent.open();
+            agent
+        })
+        .collect();
+    let together = Barrier::new(SESSIONS);
+    let (mut passed, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        let all: Vec<_> = agents
+            .into_iter()
+            .map(|mut agent| {
+                let together = &together;
+                scope.spawn(move || {
+                    together.wait();
+                    calls(&mut agent, "canary__echo", &json!({"text": "x"}), 2 * MOST / SESSIONS)
+                })
+            })
+            .collect();
+        for codes in all.into_iter().map(|one| one.join().unwrap()) {
+            passed += codes.iter().filter(|code| *code == "ok").count();
+            refused += codes.iter().filter(|code| *code == "access.rate-limits/calls").count();
+        }
+    });
+    assert_eq!(passed + refused, SESSIONS * (2 * MOST / SESSIONS));
+    assert_eq!((passed, world.reached().len()), (MOST, MOST));
+}
+
+#[test]
+fn limits_that_cannot_be_read_or_allow_nothing_are_no_limits_to_start_with() {
+    for (limits, said) in [
+        ("{ calls: 0/min }", "must be more than nothing"),
+        ("{ calls: many }", "a rate such as 120/min"),
+        ("{ calls: [2/min, 3/min] }", "two of one unit"),
+        ("{ calls: 2/min, call: 3/min }", "unknown key"),
+        ("{ together: { calls: 2/session } }", "share no session"),
+    ] {
+        let mut world = World::new();
+        world.stop();
+        world.edit("clearance: restricted", &format!("clearance: restricted\n    limits: {limits}"));
+        assert_eq!(world.serve_in_vain(), Some(2), "{limits}");
+        let log = std::fs::read_to_string(world.path("serve.log")).unwrap();
+        assert!(log.contains(said), "{limits}: {log}");
+    }
 }

@@ -36,9 +36,17 @@ fn the_reference_of_a_refusal_is_the_id_of_its_record() {
 fn a_client_cannot_choose_the_id_nor_carry_more_to_the_server() {
     let world = World::new();
     let mut agent = world.agent();
-    for _ in 0..3 {
-        let meta = json!({"dev.bastide/request": "C-000000000000", "example.com/note": "carried", "traceparent": PARENT});
-        agent.ask("tools/call", json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": meta}));
+    for own in [false, true, false, true, false] {
+        let mut meta = json!({"example.com/note": "carried", "traceparent": PARENT});
+        if own {
+            meta["dev.bastide/request"] = json!("C-000000000000");
+        }
+        let answer = agent.ask("tools/call", json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": meta}));
+        if own {
+            assert_eq!(answer.refused(), "intent.smuggling/flag");
+        } else {
+            assert_eq!(answer.text(), "hi");
+        }
     }
     let reached = world.reached();
     let ids: BTreeSet<&str> = reached.iter().map(|call| call["_meta"]["dev.bastide/request"].as_str().unwrap()).collect();

@@ -70,14 +70,14 @@ fn every_probe_of_a_sound_gateway_runs_to_its_end() {
         return;
     }
     let answer = world().json(&["assess"]);
-    // What a key in a file, no guard of arguments, no baselines, one person and no target for alerts leave open.
-    let mut part = vec!["secrets.vault", "data.secrets", "tools.http", "network.telemetry", "response.kill-switch", "response.compliance"];
+    // What a key in a file, no baselines, one person and no target for alerts leave open.
+    let mut part = vec!["secrets.vault", "data.secrets", "network.telemetry", "response.kill-switch", "response.compliance"];
     if !rustix::process::geteuid().is_root() {
         // Only root has accounts to give.
         part.push("runtime.identities");
     }
     let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
-    assert_eq!(probed.len(), 31, "{answer:#}");
+    assert_eq!(probed.len(), 41, "{answer:#}");
     for control in probed {
         let wanted = if part.contains(&control["id"].as_str().unwrap()) { "part" } else { "pass" };
         assert_eq!(control["outcome"], wanted, "{control:#}");
@@ -148,6 +148,15 @@ fn one_control_is_shown_with_every_step_and_no_progress_in_a_pipe() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
+/// The guards that are probed.
+const GUARDS: &str = "probed__guarded:
+  operation: read
+  arguments:
+    path: { guard: files, roots: [/srv/bastide-probe] }
+    url: { guard: http, allow_hosts: [probe.invalid] }
+    sql: { guard: sql, dialect: postgres, tables: [probe] }
+    command: { guard: process, allowed: [git], cwd: /srv/bastide-probe }";
+
 /// A gateway with the usual canary as a real server, and the built-in one, called `probed`, for the assessor.
 fn world() -> World {
     with("")
@@ -161,12 +170,15 @@ fn with(more: &str) -> World {
         "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"probe.invalid:443\", \"localhost:443\"] }}\n{more}",
         program.display()
     );
-    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change] }";
+    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change, guarded, \"write:write_note\", \"read:fail\", \"resource:canary://*\"] }";
+    let limits = "limits: { calls: 100/min, mutations: 1000/h }";
+    let tools = format!("probed__write_note: {{ operation: write, arguments: {{ title: {{ not: {{ enum: [bastide] }} }} }} }}\n{GUARDS}");
     World::with()
-        .allow("[echo]")
+        .role("tester", &format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ canary: [echo] }}\n{limits}"))
         .server("probed", &entry)
         .role("prober", role)
-        .role("visitor", "members: [\"agent:visitor\"]\nallow: { probed: [reach] }")
+        .section("tools", &tools)
+        .role("visitor", &format!("members: [\"agent:visitor\"]\nallow: {{ probed: [reach] }}\n{limits}"))
         .secret("probed/secret", "first-credential-of-the-canary")
         .start()
 }

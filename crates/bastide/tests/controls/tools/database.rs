@@ -28,6 +28,7 @@ fn whatever_does_more_is_refused() {
     let texts = [
         ("DELETE FROM orders", "tools.database/statement"),
         ("SELECT 1; DROP TABLE orders", "tools.database/statement"),
+        ("SELECT 1; SELECT id FROM orders", "tools.database/statement"),
         ("WITH x AS (DELETE FROM orders RETURNING *) SELECT * FROM x", "tools.database/statement"),
         ("EXPLAIN ANALYZE UPDATE orders SET total = 0", "tools.database/statement"),
         ("SELECT * INTO copy FROM orders", "tools.database/statement"),

@@ -5,9 +5,10 @@ use super::quoted;
 use crate::content;
 use crate::gate::Gate;
 use crate::links::FileSystem;
-use crate::snapshot::{Carrier, Inspect, Item, Server};
+use crate::snapshot::{Carrier, Inspect, Item, Server, Unbounded};
 use crate::trail::{GuardFact, Trail};
 use detect::Channel;
+use guards::operation::Mistold;
 use guards::path::Lexical;
 use guards::smuggling::Smuggled;
 use guards::{Found, Reason, Refused};
@@ -15,7 +16,7 @@ use mcp::{Bounds, Document, Edits, Node};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Action, Class};
+use terms::{Action, Class, Operation};
 
 /// How long a file system may take to tell where paths lead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,6 +29,10 @@ pub enum Guarded {
     Refused(Box<(String, Refused)>),
     /// An argument that would change the checks.
     Smuggled(Box<Smuggled>),
+    /// An argument that may hold any text, on its way to a tool that changes something.
+    Open(String),
+    /// A kind of operation that the tool is not for, or none that can be told.
+    Mistold(Mistold),
 }
 
 /// What the guards found, and what is to be sent in place of what.
@@ -35,33 +40,40 @@ pub(super) struct Judgement {
     pub(super) verdict: Guarded,
     /// Arguments with the text that bounds them.
     pub(super) replaced: Vec<(String, String)>,
+    /// All arguments, those with a guard in its normal form, where one differs.
+    pub(super) normal: Option<Box<Map<String, Value>>>,
 }
 
 impl Judgement {
     const fn of(verdict: Guarded) -> Self {
-        Self { verdict, replaced: Vec::new() }
+        Self { verdict, replaced: Vec::new(), normal: None }
     }
 }
 
 /// Runs the guards of a tool on arguments that fit its schema.
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Judgement {
+    if let (Target::Search(_), Some(smuggled)) = (resolved.target(), own(resolved)) {
+        return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
+    }
     let Target::Tool(server, item, Fit::Fits(arguments)) = resolved.target() else { return Judgement::of(Guarded::Fit) };
     if let Some(smuggled) = own(resolved).or_else(|| item.declared.check(arguments).err()) {
         return Judgement::of(Guarded::Smuggled(Box::new(smuggled)));
     }
     if item.guards.is_empty() {
-        return Judgement::of(Guarded::Fit);
+        return Judgement::of(told(trail, resolved, item, arguments, &[]));
     }
     let judged =
         if item.guards.asks() && is_here(server) { Box::pin(asked(item, arguments)).await } else { item.guards.judge(arguments, &Lexical) };
     match judged {
         Ok(found) => {
+            let verdict = told(trail, resolved, item, arguments, &found);
             trail.guarded = found.iter().map(|found| fact(gate, trail, resolved, arguments, found)).collect();
+            let normal = normal(arguments, &found);
             let replaced = found.into_iter().filter_map(|found| {
                 let text = found.judged.into_iter().next().and_then(|judged| judged.replace)?;
                 Some((found.argument, text))
             });
-            Judgement { verdict: Guarded::Fit, replaced: replaced.collect() }
+            Judgement { verdict, replaced: replaced.collect(), normal }
         }
         Err((argument, refused)) => {
             let guard = item.guards.kind(&argument).map_or("-", guards::GuardKind::as_str);
@@ -70,6 +82,43 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> 
             Judgement::of(Guarded::Refused(Box::new((argument, refused))))
         }
     }
+}
+
+/// Notes which kind of operation the call is, and which of its texts nothing bounds.
+fn told(trail: &mut Trail, resolved: &Resolved, item: &Item, arguments: &Map<String, Value>, found: &[Found]) -> Guarded {
+    match item.kinds.of(arguments, found) {
+        Ok(operation) => trail.operation = operation,
+        Err(why) => return Guarded::Mistold(why),
+    }
+    if trail.operation == Some(Operation::Read) {
+        return Guarded::Fit;
+    }
+    let Some(open) = item.open.first(arguments) else { return Guarded::Fit };
+    match resolved.snapshot().unbounded {
+        Unbounded::Flagged => {
+            trail.open = Some(open.to_owned());
+            Guarded::Fit
+        }
+        Unbounded::Refused => Guarded::Open(open.to_owned()),
+    }
+}
+
+/// All arguments, those with a guard in its normal form; none where none differs from what was sent.
+fn normal(arguments: &Map<String, Value>, found: &[Found]) -> Option<Box<Map<String, Value>>> {
+    let mut normal: Option<Box<Map<String, Value>>> = None;
+    for found in found {
+        let sent = arguments.get(&found.argument)?;
+        let form = match (sent, found.judged.as_slice()) {
+            (Value::String(_), [one]) => Value::String(one.normal.clone()),
+            (Value::Array(_), many) => many.iter().map(|one| Value::String(one.normal.clone())).collect(),
+            // A text that is several, such as a command line, is compared as it was sent.
+            _ => continue,
+        };
+        if form != *sent {
+            normal.get_or_insert_with(|| Box::new(arguments.clone())).insert(found.argument.clone(), form);
+        }
+    }
+    normal
 }
 
 /// The arguments with what bounds them in the place of what was sent; none where nothing does.
