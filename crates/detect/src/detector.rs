@@ -12,6 +12,16 @@ pub(crate) trait Detector: Send + Sync {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>);
 }
 
+/// Finds what literals announce; shown each place of each of them, in order.
+pub(crate) trait Reader: Send + Sync {
+    /// The literals, of three bytes at least, and a number for each.
+    fn words(&self) -> Vec<(String, usize)>;
+
+    /// Adds what the literal with `number` at `at` announces. `done` is the reader's own from place to place of one view, zero at first:
+    /// where it need not look again.
+    fn read(&self, view: &View<'_>, at: usize, number: usize, done: &mut usize, sheet: &mut Sheet<'_>);
+}
+
 /// Where the findings of one inspection are written.
 pub(crate) struct Sheet<'a> {
     /// Where the text comes from.
@@ -23,8 +33,6 @@ pub(crate) struct Sheet<'a> {
     pub allowance: &'a mut Allowance,
     /// Search memory, one slot a rule.
     pub caches: &'a mut Vec<Option<crate::keyword::Memory>>,
-    /// For the text in lower case.
-    pub lower: &'a mut Vec<u8>,
     /// So far.
     pub findings: &'a mut Vec<Finding>,
     /// Runs that were decoded around a finding.

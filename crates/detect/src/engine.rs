@@ -3,7 +3,7 @@
 use crate::budget::{Allowance, Budget};
 use crate::card::Cards;
 use crate::custom::Customs;
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Detector, Reader, Sheet};
 use crate::email::Emails;
 use crate::error::Error;
 use crate::keyword::{Keywords, Memory};
@@ -13,6 +13,7 @@ use crate::person::{Addresses, Names};
 use crate::rule::Rules;
 use crate::secret::{Assigned, Connections, Headers, Logins};
 use crate::view::View;
+use crate::words::Words;
 use terms::{Class, Finding, Span};
 
 /// Where a text comes from.
@@ -41,7 +42,6 @@ pub enum Channel {
 pub struct Scratch {
     pub(crate) rungs: Vec<Rung>,
     pub(crate) caches: Vec<Option<Memory>>,
-    pub(crate) lower: Vec<u8>,
     pub(crate) joined: String,
 }
 
@@ -63,31 +63,40 @@ impl Report {
 
 /// All rules, compiled. Immutable; shared between threads.
 pub struct Engine {
-    /// Of what may run on from one part of a message into the next.
-    crossing: Vec<Box<dyn Detector>>,
-    /// Of what stands in one part.
-    standing: Vec<Box<dyn Detector>>,
+    /// Where the literals of all readers stand.
+    words: Words,
+    /// What literals announce: first the rules, which may run on from one part of a message into the next, then what stands in one part.
+    readers: [Box<dyn Reader>; READERS],
+    /// An operator's own, which may run on as well.
+    customs: Customs,
+    /// What stands in one part, and is announced by no literal.
+    standing: [Box<dyn Detector>; 4],
 }
+
+/// How many readers there are, and which of them has the rules.
+const READERS: usize = 6;
+const RULES: usize = 0;
 
 impl Engine {
     /// Compiles `rules`.
     ///
     /// # Errors
-    /// [`Error::Pattern`] for a pattern that does not compile.
+    /// [`Error::Pattern`] for a pattern that does not compile, [`Error::Bounds`] for a literal that is too short.
     pub fn new(rules: &Rules) -> Result<Self, Error> {
+        let readers: [Box<dyn Reader>; READERS] = [
+            Box::new(Keywords::new(rules)?),
+            Box::new(Connections),
+            Box::new(Assigned),
+            Box::new(Headers),
+            Box::new(Logins),
+            Box::new(Addresses::new()?),
+        ];
+        let literals = readers.iter().enumerate().flat_map(|(reader, one)| one.words().into_iter().map(move |(word, number)| (word, reader, number)));
         Ok(Self {
-            crossing: vec![Box::new(Keywords::new(rules)?), Box::new(Customs::new(rules)?)],
-            standing: vec![
-                Box::new(Connections),
-                Box::new(Assigned::new()?),
-                Box::new(Headers::new()?),
-                Box::new(Logins),
-                Box::new(Cards),
-                Box::new(Emails),
-                Box::new(Numbers),
-                Box::new(Names),
-                Box::new(Addresses::new()?),
-            ],
+            words: Words::new(literals)?,
+            readers,
+            customs: Customs::new(rules)?,
+            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new()), Box::new(Names)],
         })
     }
 
@@ -102,11 +111,18 @@ impl Engine {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
-        let Scratch { rungs, caches, lower, .. } = scratch;
+        let Scratch { rungs, caches, .. } = scratch;
         ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
             let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-            let mut sheet = Sheet { channel, borders: &[], allowance, caches, lower, findings, decoded, most: budget.findings };
-            for detector in self.crossing.iter().chain(&self.standing) {
+            let mut sheet = Sheet { channel, borders: &[], allowance, caches, findings, decoded, most: budget.findings };
+            let mut done = [0; READERS];
+            self.words.each(view.bytes, |at, reader, number| {
+                if let (Some(one), Some(done)) = (self.readers.get(reader), done.get_mut(reader)) {
+                    one.read(view, at, number, done, &mut sheet);
+                }
+            });
+            self.customs.read(view, &mut sheet);
+            for detector in &self.standing {
                 detector.read(view, &mut sheet);
             }
         });
@@ -120,12 +136,16 @@ impl Engine {
     pub(crate) fn read_across(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
-        let Scratch { caches, lower, .. } = scratch;
+        let caches = &mut scratch.caches;
         let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, lower, findings, decoded, most: budget.findings };
-        for detector in &self.crossing {
-            detector.read(&View::original(text.as_bytes()), &mut sheet);
-        }
+        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, findings, decoded, most: budget.findings };
+        let view = View::original(text.as_bytes());
+        self.words.each(view.bytes, |at, reader, number| {
+            if let (RULES, Some(rules)) = (reader, self.readers.first()) {
+                rules.read(&view, at, number, &mut 0, &mut sheet);
+            }
+        });
+        self.customs.read(&view, &mut sheet);
         settle(&mut report);
         report.findings.extend(allowance.unseen());
         report

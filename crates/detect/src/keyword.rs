@@ -1,13 +1,10 @@
 //! Kinds that a literal announces: keys with a provider's prefix, values behind a name.
 
-mod prefilter;
-
 use crate::check;
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Reader, Sheet};
 use crate::error::Error;
 use crate::rule::{Rule, Rules};
 use crate::view::View;
-use prefilter::Prefilter;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
@@ -29,10 +26,7 @@ struct Kind {
 }
 
 /// All rules that a keyword announces.
-pub(crate) struct Keywords {
-    words: Prefilter,
-    kinds: Vec<Kind>,
-}
+pub(crate) struct Keywords(Vec<Kind>);
 
 impl Keywords {
     pub fn new(rules: &Rules) -> Result<Self, Error> {
@@ -47,7 +41,7 @@ impl Keywords {
                 })
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { words: Prefilter::new(rules.words())?, kinds })
+        Ok(Self(kinds))
     }
 }
 
@@ -60,22 +54,19 @@ pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
         .map_err(|cause| Error::Pattern { kind: kind.to_owned(), cause: cause.to_string() })
 }
 
-impl Detector for Keywords {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        let mut lower = std::mem::take(sheet.lower);
-        lower.clear();
-        lower.extend_from_slice(view.bytes);
-        lower.make_ascii_lowercase();
-        self.words.each(&lower, |at, rule| {
-            let Some(kind) = self.kinds.get(rule) else { return };
-            for start in at.saturating_sub(kind.rule.before)..=at {
-                let word = edge_before(view.bytes, start) || sheet.border(view, start);
-                if word && kind.read(view, start, rule, sheet) {
-                    return;
-                }
+impl Reader for Keywords {
+    fn words(&self) -> Vec<(String, usize)> {
+        self.0.iter().enumerate().flat_map(|(index, kind)| kind.rule.keywords.iter().map(move |word| (word.clone(), index))).collect()
+    }
+
+    fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
+        let Some(kind) = self.0.get(number) else { return };
+        for start in at.saturating_sub(kind.rule.before)..=at {
+            let word = edge_before(view.bytes, start) || sheet.border(view, start);
+            if word && kind.read(view, start, number, sheet) {
+                return;
             }
-        });
-        *sheet.lower = lower;
+        }
     }
 }
 

@@ -25,6 +25,7 @@ mod scan;
 mod secret;
 mod stream;
 mod view;
+mod words;
 
 pub use budget::Budget;
 pub use check::Check;

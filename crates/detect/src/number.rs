@@ -35,7 +35,13 @@ impl Found {
 }
 
 /// Finds them.
-pub(crate) struct Numbers;
+pub(crate) struct Numbers(national::Shapes);
+
+impl Numbers {
+    pub fn new() -> Self {
+        Self(national::Shapes::new())
+    }
+}
 
 impl Detector for Numbers {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
@@ -47,7 +53,7 @@ impl Detector for Numbers {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
             }
-            match judge(bytes, start, &labels) {
+            match self.judge(bytes, start, &labels) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
                     sheet.add(view, found.class, Cow::Borrowed(found.kind), found.span, found.confidence);
@@ -58,32 +64,65 @@ impl Detector for Numbers {
     }
 }
 
-/// The next place at which a token may start: a digit, a capital, a plus or a parenthesis behind what is no letter or digit.
+/// What a byte may be to a token: its first, and what keeps the next byte from being one.
+const FIRST: u8 = 1;
+const LETTER: u8 = 2;
+const GLUE: u8 = 4;
+const ROLES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0_usize;
+    while at < 256 {
+        let byte = at as u8;
+        let first = byte.is_ascii_digit() || byte == b'+' || byte == b'(';
+        let glue = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
+        table[at] = if first { FIRST } else { 0 } | if byte.is_ascii_uppercase() { LETTER } else { 0 } | if glue { GLUE } else { 0 };
+        at += 1;
+    }
+    table
+};
+
+/// The next place at which a token may start: a digit, a plus or a parenthesis behind what is no letter or digit, or a capital that can begin one.
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at).copied()).unwrap_or(b' ');
-    for (place, byte) in rest.iter().copied().enumerate() {
-        let starts = byte.is_ascii_digit() || byte.is_ascii_uppercase() || matches!(byte, b'+' | b'(');
-        if starts && !before.is_ascii_alphanumeric() && before != b'_' && before < 0x80 {
-            return Some(from + place);
+    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at)).map_or(0, |byte| ROLES[usize::from(*byte)]);
+    for (place, byte) in bytes.get(from..)?.iter().enumerate() {
+        let role = ROLES[usize::from(*byte)];
+        if role & (FIRST | LETTER) != 0 && before & GLUE == 0 {
+            let at = from + place;
+            let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+            let begins = match role & LETTER {
+                0 => *byte != b'(' || after.is_ascii_digit() || after == b'+',
+                _ => after.is_ascii_uppercase() || after.is_ascii_digit() || birth::month(bytes, at),
+            };
+            if begins {
+                return Some(at);
+            }
         }
-        before = byte;
+        before = role;
     }
     None
 }
 
-fn judge(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
-    match bytes.get(at)? {
-        b'+' | b'(' => phone::marked(bytes, at),
-        b'0'..=b'9' => {
-            let groups = Groups::read(bytes, at)?;
-            account::digits(bytes, &groups, labels)
-                .or_else(|| national::digits(bytes, &groups, labels))
-                .or_else(|| birth::date(bytes, &groups, labels))
-                .or_else(|| birth::spelled(bytes, at, labels))
-                .or_else(|| phone::digits(bytes, &groups, labels))
-                .or_else(|| letters::token(bytes, at, labels))
+impl Numbers {
+    fn judge(&self, bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
+        match bytes.get(at)? {
+            b'+' | b'(' => phone::marked(bytes, at),
+            b'0'..=b'9' => {
+                let groups = Groups::read(bytes, at)?;
+                let short = groups.total() < FEWEST;
+                let found = if short {
+                    None
+                } else {
+                    account::digits(bytes, &groups, labels)
+                        .or_else(|| self.0.digits(bytes, &groups, labels))
+                        .or_else(|| birth::date(bytes, &groups, labels))
+                        .or_else(|| phone::digits(bytes, &groups, labels))
+                };
+                found.or_else(|| birth::spelled(bytes, at, labels)).or_else(|| letters::token(bytes, at, labels))
+            }
+            _ => account::iban(bytes, at).or_else(|| letters::token(bytes, at, labels)).or_else(|| birth::spelled(bytes, at, labels)),
         }
-        _ => account::iban(bytes, at).or_else(|| letters::token(bytes, at, labels)).or_else(|| birth::spelled(bytes, at, labels)),
     }
 }
+
+/// The fewest digits of a number that means something by itself or by a word beside it.
+const FEWEST: usize = 6;

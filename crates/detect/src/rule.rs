@@ -3,7 +3,6 @@
 use crate::check::Check;
 use crate::error::Error;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use terms::Class;
 
 /// The longest match that a rule may have, in bytes; what a stream holds back.
@@ -149,16 +148,5 @@ impl Rules {
     /// Every rule, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rules.iter()
-    }
-
-    /// Keywords and the rules that each announces.
-    pub(crate) fn words(&self) -> BTreeMap<String, Vec<usize>> {
-        let mut words: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (index, rule) in self.rules.iter().enumerate() {
-            for word in &rule.keywords {
-                words.entry(word.to_ascii_lowercase()).or_default().push(index);
-            }
-        }
-        words
     }
 }

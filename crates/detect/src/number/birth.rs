@@ -17,8 +17,20 @@ const MONTHS: &[&str] = &[
     "mag", "giu", "lug", "set", "ott", "fev", "out", "mrt", "mei", "maj", "янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "sty", "lut", "kwi", "cze", "lip", "sie", "wrz", "paź", "lis", "gru",
 ];
 
+/// Whether a month in letters may start at `at`.
+pub(super) fn month(bytes: &[u8], at: usize) -> bool {
+    let lead = bytes.get(at..bytes.len().min(at + 4)).unwrap_or_default();
+    let same = |month: &[u8]| lead.len() >= month.len().min(3) && lead.iter().zip(month.iter().take(3)).all(|(one, other)| one.to_ascii_lowercase() == *other);
+    MONTHS.iter().any(|month| same(month.as_bytes()))
+}
+
 /// A date with the month in letters at `at`: `22 November 1971`, `March 7, 1967`, `3. Mai 1990`, `5 de mayo de 1980`.
 pub(super) fn spelled(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
+    let lead = bytes.get(at..)?.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
+    let letters = bytes.get(at + lead..bytes.len().min(at + lead + 3))?;
+    if lead > 2 || lead > 0 && !letters.iter().any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80) || lead == 0 && !month(bytes, at) {
+        return None;
+    }
     let rest = bytes.get(at..bytes.len().min(at + 40))?;
     let text = match std::str::from_utf8(rest) {
         Ok(text) => text,

@@ -1,14 +1,19 @@
 //! The words beside a value that say what it is: before it on its line, as the key of its member, as the head of its column.
 
+use std::cell::{OnceCell, RefCell};
+
 /// How far before a value a word may stand, in bytes.
 const NEAR: usize = 56;
-/// How many columns a table has at most.
+/// How many tables are told apart, and how many columns one has at most.
 const COLUMNS: usize = 64;
+/// The longest line of a table that is counted through, in bytes.
+const LINE: usize = 4096;
 
 /// A text and its table heads.
 pub(crate) struct Labels<'a> {
     bytes: &'a [u8],
-    tables: Vec<Table<'a>>,
+    tables: OnceCell<Vec<Table<'a>>>,
+    beside: RefCell<Beside>,
 }
 
 /// A head line and the lines under it.
@@ -19,17 +24,83 @@ struct Table<'a> {
     cells: Vec<&'a [u8]>,
 }
 
+/// What stands before one value, and over it, in lower case.
+struct Beside {
+    at: usize,
+    near: Lower,
+    head: Option<Lower>,
+}
+
+/// Up to 64 bytes in lower case, and which pairs of bytes they hold.
+struct Lower {
+    text: [u8; 64],
+    len: usize,
+    pairs: [u64; 8],
+}
+
+impl Lower {
+    fn new(text: &[u8]) -> Self {
+        let mut lower = Self { text: [0; 64], len: text.len().min(64), pairs: [0; 8] };
+        let mut before = 0;
+        for (to, from) in lower.text.iter_mut().zip(text.get(text.len() - lower.len..).unwrap_or_default()) {
+            *to = from.to_ascii_lowercase();
+            let pair = place(before, *to);
+            if let Some(slot) = lower.pairs.get_mut(pair >> 6) {
+                *slot |= 1 << (pair & 63);
+            }
+            before = *to;
+        }
+        lower
+    }
+
+    fn text(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+
+    fn may(&self, first: u8, second: u8) -> bool {
+        let pair = place(first, second);
+        self.pairs.get(pair >> 6).is_some_and(|slot| slot >> (pair & 63) & 1 == 1)
+    }
+
+    /// Whether it holds one of `words` as a word, or as a part of a name.
+    fn holds(&self, words: &[&str]) -> bool {
+        words.iter().any(|word| match word.as_bytes() {
+            [first, second, rest @ ..] => self.may(*first, *second) && rest.first().is_none_or(|third| self.may(*second, *third)) && self.has(word),
+            _ => false,
+        })
+    }
+
+    fn has(&self, word: &str) -> bool {
+        let text = self.text();
+        memchr::memmem::find_iter(text, word).any(|at| {
+            let before = at.checked_sub(1).and_then(|at| text.get(at).copied()).unwrap_or(b' ');
+            let after = text.get(at + word.len()).copied().unwrap_or(b' ');
+            // Parts of names count where case or a mark parts them; short words have to stand alone.
+            let open = |byte: u8| !byte.is_ascii_alphabetic() || word.len() >= 5;
+            open(before) && open(after)
+        })
+    }
+}
+
+fn place(first: u8, second: u8) -> usize {
+    (usize::from(first) * 37 + usize::from(second) * 5) & 511
+}
+
 impl<'a> Labels<'a> {
     /// Of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, tables: tables(bytes) }
+        Self { bytes, tables: OnceCell::new(), beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }) }
     }
 
     /// Whether one of `words`, in lower case, stands beside the value at `at`.
     pub fn says(&self, at: usize, words: &[&str]) -> bool {
-        let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
-        let near = near.iter().rposition(|byte| *byte == b'\n').filter(|line| near.len() - line > 12).map_or(near, |line| near.get(line..).unwrap_or_default());
-        holds(near, words) || self.column(at).is_some_and(|cell| holds(cell, words))
+        let mut beside = self.beside.borrow_mut();
+        if beside.at != at {
+            let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+            let line = near.iter().rposition(|byte| *byte == b'\n').filter(|line| near.len() - line > 12);
+            *beside = Beside { at, near: Lower::new(near.get(line.unwrap_or(0)..).unwrap_or_default()), head: self.column(at).map(Lower::new) };
+        }
+        beside.near.holds(words) || beside.head.as_ref().is_some_and(|head| head.holds(words))
     }
 
     /// Whether one of `words` stands before the value at `at` as a word of a sentence.
@@ -41,38 +112,24 @@ impl<'a> Labels<'a> {
 
     /// Whether of all words before `at` one of `these` stands nearer than any of `those`.
     pub fn last_of(&self, at: usize, these: &[&str], those: &[&str]) -> bool {
-        let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default().to_ascii_lowercase();
-        let place = |words: &[&str]| words.iter().filter_map(|word| memchr::memmem::rfind(&near, word.as_bytes())).max();
+        let near = Lower::new(self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default());
+        let place = |words: &[&str]| words.iter().filter_map(|word| memchr::memmem::rfind(near.text(), word.as_bytes())).max();
         place(these) > place(those)
     }
 
     /// The head of the column in which `at` stands.
     fn column(&self, at: usize) -> Option<&'a [u8]> {
-        let table = self.tables.iter().find(|table| (table.from..table.to).contains(&at))?;
-        let line = self.bytes.get(table.from..at)?;
-        let start = line.iter().rposition(|byte| *byte == b'\n').map_or(0, |line| line + 1);
-        let before = line.get(start..)?.iter().filter(|byte| **byte == table.mark).count();
+        let tables = self.tables.get_or_init(|| tables(self.bytes));
+        let table = tables.get(tables.partition_point(|table| table.from <= at).checked_sub(1)?).filter(|table| at < table.to)?;
+        let line = self.bytes.get(table.from.max(at.saturating_sub(LINE))..at)?;
+        let start = match memchr::memrchr(b'\n', line) {
+            Some(end) => end + 1,
+            None if line.len() < LINE => 0,
+            None => return None,
+        };
+        let before = memchr::memchr_iter(table.mark, line.get(start..)?).count();
         table.cells.get(before).copied()
     }
-}
-
-/// Whether `text` holds one of `words` as a word, or as a part of a name.
-fn holds(text: &[u8], words: &[&str]) -> bool {
-    let mut lower = [0_u8; 128];
-    let len = text.len().min(lower.len());
-    for (to, from) in lower.iter_mut().zip(text.get(text.len() - len..).unwrap_or_default()) {
-        *to = from.to_ascii_lowercase();
-    }
-    let lower = lower.get(..len).unwrap_or_default();
-    words.iter().any(|word| {
-        memchr::memmem::find_iter(lower, word).any(|at| {
-            let before = at.checked_sub(1).and_then(|at| lower.get(at).copied()).unwrap_or(b' ');
-            let after = lower.get(at + word.len()).copied().unwrap_or(b' ');
-            // Parts of names count where case or a mark parts them; short words have to stand alone.
-            let open = |byte: u8| !byte.is_ascii_alphabetic() || word.len() >= 5;
-            open(before) && open(after)
-        })
-    })
 }
 
 /// Lines of names that are followed by lines with as many marks.
@@ -88,7 +145,7 @@ fn tables(bytes: &[u8]) -> Vec<Table<'_>> {
                 let mut to = next;
                 while let Some(rest) = bytes.get(to..).filter(|rest| !rest.is_empty()) {
                     let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                    let marks = rest.get(..len).unwrap_or_default().iter().filter(|byte| **byte == mark).count();
+                    let marks = memchr::memchr_iter(mark, rest.get(..len).unwrap_or_default()).count();
                     if marks + 1 < cells.len() {
                         break;
                     }
@@ -110,13 +167,15 @@ fn tables(bytes: &[u8]) -> Vec<Table<'_>> {
 
 /// The mark and the cells of a line of names.
 fn head(line: &[u8]) -> Option<(u8, Vec<&[u8]>)> {
-    if line.len() > 1024 || line.len() < 3 || !line.iter().any(u8::is_ascii_alphabetic) {
+    let no_name = |byte: &u8| matches!(byte, b'@' | b':' | b'{' | b'}' | b'(' | b')' | b'=' | b'.');
+    if line.len() > 1024 || line.len() < 3 || line.iter().any(no_name) {
         return None;
     }
-    let mark = [b',', b';', b'\t', b'|'].into_iter().find(|mark| line.contains(mark))?;
-    let cells: Vec<&[u8]> = line.split(|byte| *byte == mark).take(COLUMNS).map(<[u8]>::trim_ascii).collect();
-    let name = |cell: &&[u8]| cell.len() <= 32 && !cell.iter().any(|byte| matches!(byte, b'@' | b':' | b'{' | b'}' | b'(' | b')' | b'=' | b'.')) && !cell.first().is_some_and(u8::is_ascii_digit);
-    (cells.len() >= 2 && cells.iter().all(name) && cells.iter().filter(|cell| !cell.is_empty()).count() >= 2).then_some((mark, cells))
+    let mark = [b',', b';', b'\t', b'|'].into_iter().find(|mark| memchr::memchr(*mark, line).is_some())?;
+    let cells = || line.split(|byte| *byte == mark).take(COLUMNS).map(<[u8]>::trim_ascii);
+    let name = |cell: &[u8]| cell.len() <= 32 && !cell.first().is_some_and(u8::is_ascii_digit);
+    let good = cells().all(name) && cells().filter(|cell| !cell.is_empty()).count() >= 2 && line.iter().any(u8::is_ascii_alphabetic);
+    good.then(|| (mark, cells().collect()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::Found;
 use super::check::{day, ean, luhn, mod11_10, number, two, verhoeff, weighted};
 use super::label::Labels;
 use super::shape::{Groups, Number};
+use std::collections::BTreeMap;
 
 /// One kind of number.
 struct Kind {
@@ -97,27 +98,42 @@ const KINDS: &[Kind] = kinds! {
     "medical-record" sure [] told ["6" "7" "8" "9" "10"] by ["mrn" "medical record" "patient id" "patient_id" "patientid" "health insurance" "krankenversicherten"] if |_| true;
 };
 
-/// The identity number that the first groups make.
-pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<Found> {
-    groups.each(|number| {
-        let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
-        let after = bytes.get(number.span.end).copied().unwrap_or(b' ');
-        let inside = |byte: u8| matches!(byte, b'-' | b'.' | b'/' | b'#' | b'$' | b'=') && byte != b'=';
-        let open = !inside(before) && !(matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric));
-        if !open || same(number.digits) {
-            return None;
+/// The kinds that each shape may be.
+pub(super) struct Shapes(BTreeMap<&'static str, Vec<&'static Kind>>);
+
+impl Shapes {
+    pub fn new() -> Self {
+        let mut shapes: BTreeMap<&'static str, Vec<&'static Kind>> = BTreeMap::new();
+        for kind in KINDS {
+            for shape in kind.sure.iter().chain(kind.told) {
+                shapes.entry(shape).or_default().push(kind);
+            }
         }
-        KINDS.iter().find_map(|kind| kind.is(number, labels))
-    })
+        Self(shapes)
+    }
+
+    /// The identity number that the first groups make.
+    pub fn digits(&self, bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<Found> {
+        groups.each(|number| {
+            let kinds = self.0.get(number.shape)?;
+            let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+            let after = bytes.get(number.span.end).copied().unwrap_or(b' ');
+            let inside = matches!(before, b'-' | b'.' | b'/' | b'#' | b'$');
+            let open = !inside && !(matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric));
+            if !open || same(number.digits) {
+                return None;
+            }
+            kinds.iter().find_map(|kind| kind.is(number, labels))
+        })
+    }
 }
 
 impl Kind {
     fn is(&self, number: &Number<'_>, labels: &Labels<'_>) -> Option<Found> {
-        let sure = self.sure.contains(&number.shape);
-        let may = sure || self.told.contains(&number.shape);
-        if !may || !(self.holds)(number.digits) {
+        if !(self.holds)(number.digits) {
             return None;
         }
+        let sure = self.sure.contains(&number.shape);
         let told = labels.says(number.span.start, self.words);
         (sure || told).then(|| Found::pii(self.name, number.span, if told { 0.97 } else { 0.85 }))
     }

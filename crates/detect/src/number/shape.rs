@@ -55,6 +55,11 @@ impl Groups {
         }
     }
 
+    /// How many digits there are.
+    pub fn total(&self) -> usize {
+        self.lens.iter().take(self.count).map(|len| usize::from(*len)).sum()
+    }
+
     /// Shows the numbers that the first groups make, longest first, until `with` finds something.
     pub fn each<T>(&self, mut with: impl FnMut(&Number<'_>) -> Option<T>) -> Option<T> {
         (1..=self.count).rev().filter(|count| !self.glued || *count < self.count).find_map(|count| {

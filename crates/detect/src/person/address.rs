@@ -1,9 +1,8 @@
 //! Postal addresses: a street with its number, and the place and code around it, in the forms of many countries.
 
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Reader, Sheet};
 use crate::error::Error;
 use crate::view::View;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::borrow::Cow;
@@ -13,22 +12,31 @@ use terms::{Class, Span};
 const BEFORE: usize = 80;
 const LONGEST: usize = 240;
 
-/// What addresses hold; patterns are tried around them.
+/// Words that addresses hold, written as they are there, the forms that are tried around each, and how far before and behind the word a digit has to stand, in bytes.
 #[rustfmt::skip]
-const WORDS: &[&str] = &[
-    " street", " st,", " st.", " st ", " road", " rd,", " rd.", " rd ", " avenue", " ave", " lane", " drive", " court", " boulevard", " blvd", " terrace", " close,", " crescent", " square", " parkway", " highway", " way,", " way ", " place,", " row,", " gardens", " grove",
-    "straße", "strasse", "str.", "weg ", "platz", "allee", "gasse", "damm ", "ufer ", "ring ",
-    "rue ", "avenue ", "boulevard ", "chemin ", "impasse ", "allée ", "quai ", "cours ", "route ", "place ",
-    "calle ", "avenida ", "av. ", "avda", "plaza ", "paseo ", "carrer ", "carretera ", "camino ", "c/ ", "via ", "viale ", "corso ", "piazza ", "largo ", "vicolo ", "strada ",
-    "rua ", "travessa ", "alameda ", "praça ", "estrada ", "straat", "laan ", "plein ", "gracht", "kade ", "singel ", "gatan", "vägen", "vej ", "gade ", "veien", "gata ", "katu ", "tie ",
-    "ul.", "ulica", "aleja", "al. ", "ulice", "náměstí", "utca", "tér ", "strada", "bulevardul", "ул.", "улица", "проспект", "пр-т", "переулок", "вул.", "cadde", "sokak", "sok.", "mah.", "οδός", "λεωφόρος",
-    "区", "路", "街", "町", "丁目", "番地", "로 ", "길 ", "sector ", "nagar", "marg", "chowk", "jalan ", "jl.", "lorong ", "p.o. box", "po box", "postfach", "apartado", "casilla", "flat ", "apt ", "plot ", "house no", "shop no", "unit ",
+const WORDS: &[(&[&str], &[usize], (usize, usize))] = &[
+    (&[" Street", " St,", " St.", " St ", " St\n", " Road", " Rd,", " Rd.", " Rd ", " Rd\n", " Avenue", " Ave", " Lane", " Ln,", " Ln ", " Ln\n", " Drive", " Dr,", " Dr ", " Dr\n", " Court", " Ct,", " Ct ", " Boulevard", " Blvd", " Terrace", " Close,", " Close\n",
+       " Crescent", " Square", " Parkway", " Pkwy", " Highway", " Hwy", " Way", " Place", " Row,", " Row\n", " Gardens", " Grove", " Mews", " Hill,", " Circle", " Cir,", " Trail", " Walk", " Quay", " Parade"], &[0], (64, 0)),
+    (&["Nagar", " Marg", " Chowk", "Flat ", "Plot ", "House No", "Shop No", "Unit ", "Sector ", "H.No", "Door No"], &[1], (48, 96)),
+    (&["straße", "strasse", "str.", "Str.", "Straße", "Strasse", "weg ", "Weg ", "platz", "Platz", "allee", "Allee", "gasse", "Gasse", "damm ", "Damm ", "ufer ", "Ufer ", "ring ", "Ring ", "Markt ",
+       "straat", "laan ", "plein ", "gracht", "kade ", "singel ", "gatan", "vägen", "vej ", "gade ", "veien", "gata ", "katu ", "tie ", "utca"], &[2], (0, 48)),
+    (&["straße", "strasse", "str."], &[3], (0, 24)),
+    (&["rue ", "Rue ", "avenue ", "Avenue ", "boulevard ", "Boulevard ", "chemin ", "Chemin ", "impasse ", "Impasse ", "allée ", "Allée ", "quai ", "Quai ", "cours ", "Cours ", "route ", "Route ", "place ", "Place ", "square ", "passage ", "Passage "], &[4], (24, 0)),
+    (&["Calle ", "Avenida ", "Av. ", "Avda", "Plaza ", "Paseo ", "Carrer ", "Carretera ", "Camino ", "Ronda ", "Travesía ", "C/ ", "Via ", "Viale ", "Corso ", "Piazza", "Largo ", "Vicolo ", "Strada ", "Rua ", "Travessa ", "Alameda ", "Praça ", "Estrada ", "Rodovia ",
+       "Ul.", "ul.", "Ulica ", "Aleja ", "al. ", "Al. ", "Plac ", "Bulevardul ", "Bd.", "Jalan ", "Jl.", "Lorong "], &[5], (24, 96)),
+    (&["ул.", "улица", "проспект", "пр-т", "переулок", "пер.", "вул.", "наб.", "бульвар"], &[6], (24, 96)),
+    (&["Cad.", "Cadde", "Sokak", "Sok.", "Mah.", "Mahallesi", "Bulvarı"], &[7], (0, 96)),
+    (&["区", "路", "街", "町", "丁目", "番地", "大道"], &[8], (48, 96)),
+    (&["로 ", "길 ", "로", "길"], &[9], (0, 48)),
+    (&["P.O. Box", "PO Box", "P.O.Box", "P. O. Box", "Postfach", "Apartado", "Casilla", "Boîte postale", "B.P. "], &[10], (0, 24)),
 ];
+/// The words and what is tried around each, one number a word.
+type Around = (&'static str, &'static [usize], (usize, usize));
 
 /// Finds them.
 pub(crate) struct Addresses {
-    words: AhoCorasick,
     forms: Vec<Regex>,
+    words: Vec<Around>,
 }
 
 /// Forms of addresses. `U` is a word with a capital, `N` a house number.
@@ -59,9 +67,9 @@ const TAIL: &str = r"(?:,? (?:#|Apt\.?|Apartment|Unit|Suite|Ste\.?|Floor|Fl\.?|F
 
 impl Addresses {
     pub fn new() -> Result<Self, Error> {
-        let words = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(WORDS);
-        let forms = FORMS.iter().map(|form| compiled(&expand(form)));
-        Ok(Self { words: words.map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: cause.to_string() })?, forms: forms.collect::<Result<_, Error>>()? })
+        let forms = FORMS.iter().map(|form| compiled(&expand(form))).collect::<Result<_, Error>>()?;
+        let words = WORDS.iter().flat_map(|(words, forms, reach)| words.iter().map(move |word| (*word, *forms, *reach))).collect();
+        Ok(Self { forms, words })
     }
 }
 
@@ -103,33 +111,43 @@ fn compiled(form: &str) -> Result<Regex, Error> {
         .map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: format!("{cause:?}") })
 }
 
-impl Detector for Addresses {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        let mut done = 0;
-        for found in self.words.find_iter(view.bytes) {
-            if found.start() < done {
-                continue;
-            }
-            let from = found.start().saturating_sub(BEFORE).max(done);
-            let to = view.bytes.len().min(found.end() + LONGEST);
-            if !sheet.allowance.step((to - from) * 4) {
-                sheet.allowance.miss("steps", view.trace(Span::new(from, to)));
-                return;
-            }
-            let Some(window) = view.bytes.get(from..to) else { continue };
-            let inside = found.start() - from;
-            let best = self.forms.iter().filter_map(|form| form.find_iter(window).find(|span| span.end() > inside && span.start() <= inside + 12)).max_by_key(|span| span.len());
-            let Some(best) = best else { continue };
-            let text = window.get(best.start()..best.end()).unwrap_or_default();
-            let len = text.trim_ascii_end().len();
-            let before = (from + best.start()).checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
-            if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
-                continue;
-            }
-            let len = text.get(..len).unwrap_or_default().iter().rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n')).map_or(len, |at| at + 1);
-            let span = Span::new(from + best.start(), from + best.start() + len);
-            sheet.add(view, Class::Pii, Cow::Borrowed("address"), span, 0.85);
-            done = span.end;
-        }
+impl Reader for Addresses {
+    fn words(&self) -> Vec<(String, usize)> {
+        self.words.iter().enumerate().map(|(number, (word, ..))| ((*word).to_owned(), number)).collect()
     }
+
+    fn read(&self, view: &View<'_>, at: usize, number: usize, done: &mut usize, sheet: &mut Sheet<'_>) {
+        let Some((word, forms, reach)) = self.words.get(number) else { return };
+        let as_written = view.bytes.get(at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
+        if at < *done || !as_written || !numbered(view.bytes, at, at + word.len(), *reach) {
+            return;
+        }
+        let from = at.saturating_sub(BEFORE).max(*done);
+        let to = view.bytes.len().min(at + word.len() + LONGEST);
+        if !sheet.allowance.step((to - from) * 2) {
+            sheet.allowance.miss("steps", view.trace(Span::new(from, to)));
+            return;
+        }
+        let Some(window) = view.bytes.get(from..to) else { return };
+        let inside = at - from;
+        let around = |span: &regex_automata::Match| span.end() > inside && span.start() <= inside + 12;
+        let best = forms.iter().filter_map(|form| self.forms.get(*form)?.find_iter(window).take_while(|span| span.start() <= inside + 12).find(around)).max_by_key(|span| span.len());
+        let Some(best) = best else { return };
+        let text = window.get(best.start()..best.end()).unwrap_or_default();
+        let len = text.trim_ascii_end().len();
+        let before = (from + best.start()).checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
+        if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
+            return;
+        }
+        let len = text.get(..len).unwrap_or_default().iter().rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n')).map_or(len, |at| at + 1);
+        let span = Span::new(from + best.start(), from + best.start() + len);
+        sheet.add(view, Class::Pii, Cow::Borrowed("address"), span, 0.85);
+        *done = span.end;
+    }
+}
+
+/// Whether a digit stands at most so far before `start` or behind `end`.
+fn numbered(bytes: &[u8], start: usize, end: usize, reach: (usize, usize)) -> bool {
+    let digit = |part: Option<&[u8]>| part.is_some_and(|part| part.iter().any(u8::is_ascii_digit));
+    digit(bytes.get(start.saturating_sub(reach.0)..start)) || digit(bytes.get(end..bytes.len().min(end + reach.1)))
 }

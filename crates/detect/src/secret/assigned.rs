@@ -2,10 +2,8 @@
 
 use super::name::{self, Sort};
 use super::value::{self, Written};
-use crate::detector::{Detector, Sheet};
-use crate::error::Error;
+use crate::detector::{Reader, Sheet};
 use crate::view::View;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -15,42 +13,38 @@ const STEMS: &[&str] = &[
 ];
 
 /// Finds them.
-pub(crate) struct Assigned {
-    stems: AhoCorasick,
-}
+pub(crate) struct Assigned;
 
-impl Assigned {
-    pub fn new() -> Result<Self, Error> {
-        let stems = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(STEMS);
-        Ok(Self { stems: stems.map_err(|cause| Error::Pattern { kind: "assigned".to_owned(), cause: cause.to_string() })? })
+impl Reader for Assigned {
+    fn words(&self) -> Vec<(String, usize)> {
+        STEMS.iter().map(|stem| ((*stem).to_owned(), stem.len())).collect()
     }
-}
 
-impl Detector for Assigned {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        let mut done = 0;
-        for found in self.stems.find_iter(view.bytes) {
-            if found.start() < done {
-                continue;
-            }
-            let name = around(view.bytes, found.start(), found.end());
-            done = name.end;
-            let Some(sort) = view.bytes.get(name.start..name.end).and_then(name::sort) else { continue };
-            if !sheet.allowance.step(value::LONGEST.min(view.bytes.len() - name.end)) {
-                sheet.allowance.miss("steps", view.trace(name));
-                return;
-            }
-            if let Some((span, written)) = beside(view.bytes, name)
-                && let Some(text) = view.bytes.get(span.start..span.end)
-                && value::credible(text, sort, written)
-            {
-                let kind = match sort {
-                    Sort::Password => "generic-password",
-                    Sort::Key => "generic-key",
-                };
-                sheet.add(view, Class::Secret, Cow::Borrowed(kind), span, 0.8);
-                done = span.end;
-            }
+    fn read(&self, view: &View<'_>, at: usize, len: usize, done: &mut usize, sheet: &mut Sheet<'_>) {
+        if at < *done {
+            return;
+        }
+        let name = around(view.bytes, at, at + len);
+        *done = name.end;
+        if !leads(view.bytes, name) {
+            return;
+        }
+        if !sheet.allowance.step(value::LONGEST.min(view.bytes.len() - name.end)) {
+            sheet.allowance.miss("steps", view.trace(name));
+            return;
+        }
+        if let Some((span, written)) = beside(view.bytes, name)
+            && let Some(text) = view.bytes.get(span.start..span.end)
+            && text.len() >= value::SHORTEST
+            && let Some(sort) = view.bytes.get(name.start..name.end).and_then(name::sort)
+            && value::credible(text, sort, written)
+        {
+            let kind = match sort {
+                Sort::Password => "generic-password",
+                Sort::Key => "generic-key",
+            };
+            sheet.add(view, Class::Secret, Cow::Borrowed(kind), span, 0.8);
+            *done = span.end;
         }
     }
 }
@@ -66,6 +60,16 @@ fn around(bytes: &[u8], start: usize, end: usize) -> Span {
     let back = before.iter().rev().take_while(|byte| of_names(**byte)).count();
     let on = after.iter().take_while(|byte| of_names(**byte)).count();
     Span::new(start - back, end + on)
+}
+
+/// Whether what stands behind a name can lead to its value.
+fn leads(bytes: &[u8], name: Span) -> bool {
+    let at = skip(bytes, name.end, b"\\\"'`] \t");
+    match bytes.get(at) {
+        Some(b'=' | b':' | b'>' | b',' | b'\n' | b'\r' | b'}' | b'i') => true,
+        Some(_) => bytes.get(name.start) == Some(&b'-'),
+        None => false,
+    }
 }
 
 /// The value beside a name, and how it is written.

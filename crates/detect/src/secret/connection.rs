@@ -1,7 +1,7 @@
 //! Passwords in the userinfo of URLs (RFC 3986 §3.2.1): connection strings of databases, brokers and mail servers, remotes with a token.
 
 use crate::check;
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Reader, Sheet};
 use crate::view::View;
 use std::borrow::Cow;
 use terms::{Class, Span};
@@ -14,12 +14,14 @@ const STANDINS: &[&str] = &["password", "pass", "passwd", "pwd", "secret", "toke
 /// Finds them.
 pub(crate) struct Connections;
 
-impl Detector for Connections {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        for at in memchr::memmem::find_iter(view.bytes, b"://") {
-            if let Some(span) = password(view.bytes, at) {
-                sheet.add(view, Class::Secret, Cow::Borrowed("connection-password"), span, 0.93);
-            }
+impl Reader for Connections {
+    fn words(&self) -> Vec<(String, usize)> {
+        vec![("://".to_owned(), 0)]
+    }
+
+    fn read(&self, view: &View<'_>, at: usize, _: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
+        if let Some(span) = password(view.bytes, at) {
+            sheet.add(view, Class::Secret, Cow::Borrowed("connection-password"), span, 0.93);
         }
     }
 }

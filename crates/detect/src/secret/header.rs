@@ -1,10 +1,8 @@
 //! Credentials in HTTP headers (RFC 9110 §11): `Authorization`, `Proxy-Authorization`, and the cookies of sessions (RFC 6265 §4).
 
 use crate::check;
-use crate::detector::{Detector, Sheet};
-use crate::error::Error;
+use crate::detector::{Reader, Sheet};
 use crate::view::View;
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -13,26 +11,20 @@ const STEMS: [&str; 4] = ["basic ", "bearer ", "cookie", "--user "];
 const LONGEST: usize = 8192;
 
 /// Finds them.
-pub(crate) struct Headers {
-    stems: AhoCorasick,
-}
+pub(crate) struct Headers;
 
-impl Headers {
-    pub fn new() -> Result<Self, Error> {
-        let stems = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(STEMS);
-        Ok(Self { stems: stems.map_err(|cause| Error::Pattern { kind: "headers".to_owned(), cause: cause.to_string() })? })
+impl Reader for Headers {
+    fn words(&self) -> Vec<(String, usize)> {
+        STEMS.iter().enumerate().map(|(number, stem)| ((*stem).to_owned(), number)).collect()
     }
-}
 
-impl Detector for Headers {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        for found in self.stems.find_iter(view.bytes) {
-            match found.pattern().as_u32() {
-                0 => token(view.bytes, found.end()).filter(|span| pair(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
-                1 => token(view.bytes, found.end()).filter(|span| opaque(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "bearer-token", span)),
-                2 => cookies(view, found.end(), sheet),
-                _ => user(view.bytes, found.end()).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
-            }
+    fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
+        let end = at + STEMS.get(number).map_or(0, |stem| stem.len());
+        match number {
+            0 => token(view.bytes, end).filter(|span| pair(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
+            1 => token(view.bytes, end).filter(|span| opaque(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "bearer-token", span)),
+            2 => cookies(view, end, sheet),
+            _ => user(view.bytes, end).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
         }
     }
 }

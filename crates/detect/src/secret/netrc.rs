@@ -1,25 +1,30 @@
 //! Password files by word: `.netrc` (`login NAME password VALUE`) and `.pgpass` (`host:port:database:user:password`).
 
 use crate::check;
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Reader, Sheet};
 use crate::view::View;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
+const NETRC: &str = "login ";
+const PGPASS: &str = ":5432:";
+
 /// Finds them.
 pub(crate) struct Logins;
 
-impl Detector for Logins {
-    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        for at in memchr::memmem::find_iter(view.bytes, b"login ") {
-            if let Some(span) = after_login(view.bytes, at + 6) {
-                sheet.add(view, Class::Secret, Cow::Borrowed("generic-password"), span, 0.9);
-            }
-        }
-        for at in memchr::memmem::find_iter(view.bytes, b":5432:") {
-            if let Some(span) = of_postgres(view.bytes, at + 6) {
-                sheet.add(view, Class::Secret, Cow::Borrowed("connection-password"), span, 0.85);
-            }
+impl Reader for Logins {
+    fn words(&self) -> Vec<(String, usize)> {
+        vec![(NETRC.to_owned(), 0), (PGPASS.to_owned(), 1)]
+    }
+
+    fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
+        let (span, kind, confidence) = if number == 0 {
+            (after_login(view.bytes, at + NETRC.len()), "generic-password", 0.9)
+        } else {
+            (of_postgres(view.bytes, at + PGPASS.len()), "connection-password", 0.85)
+        };
+        if let Some(span) = span {
+            sheet.add(view, Class::Secret, Cow::Borrowed(kind), span, confidence);
         }
     }
 }

@@ -3,8 +3,10 @@
 use super::name::Sort;
 use crate::check;
 
-/// The shortest password, and the shortest key, in bytes.
-const SHORTEST: (usize, usize) = (6, 12);
+/// The shortest password, in bytes.
+pub(super) const SHORTEST: usize = 6;
+/// The shortest key, in bytes.
+const SHORTEST_KEY: usize = 12;
 /// The longest value, in bytes.
 pub(super) const LONGEST: usize = 4096;
 
@@ -33,7 +35,7 @@ pub(super) enum Written {
 
 /// Whether `value` is plausible as a secret of this sort.
 pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
-    let shortest = if sort == Sort::Password { SHORTEST.0 } else { SHORTEST.1 };
+    let shortest = if sort == Sort::Password { SHORTEST } else { SHORTEST_KEY };
     if value.len() < shortest || value.len() > LONGEST || !value.iter().all(|byte| (b'!'..=b'~').contains(byte) || *byte >= 0x80) {
         return false;
     }
