@@ -96,7 +96,7 @@ impl Engine {
             words: Words::new(literals)?,
             readers,
             customs: Customs::new(rules)?,
-            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new()), Box::new(Names)],
+            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new()), Box::new(Names::new())],
         })
     }
 

@@ -57,22 +57,26 @@ pub(super) fn inflate(bytes: &[u8], allowance: &mut Allowance, out: &mut Vec<u8>
     false
 }
 
-/// Whether a person or a model could read some of it: compressed, well-formed UTF-8 with 10 characters that are no controls (what is not seen may stand
-/// between any two of them), or with 10 printable characters in a row. UTF-16 is folded.
+/// Whether a person or a model could read some of it: compressed, UTF-8 that starts with ten characters that are no controls (what is not seen may stand
+/// between any two of them), or ten printable characters of ASCII in a row anywhere. UTF-16 is folded.
 fn readable(bytes: &mut Vec<u8>) -> bool {
     if packed(bytes) {
         return true;
     }
-    let zeros = bytes.iter().filter(|byte| **byte == 0).count();
+    let zeros = memchr::memchr_iter(0, bytes).count();
     if bytes.len() >= 16 && zeros * 5 >= bytes.len() * 2 {
         bytes.retain(|byte| *byte != 0);
     }
-    if std::str::from_utf8(bytes).is_ok_and(|text| text.chars().filter(|letter| !letter.is_control()).nth(9).is_some()) {
+    let sound = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(cut) => bytes.get(..cut.valid_up_to()).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default(),
+    };
+    if sound.chars().filter(|letter| !letter.is_control()).nth(9).is_some() {
         return true;
     }
     let mut row = 0;
     for byte in bytes.iter() {
-        row = if matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t' | 0xc3..) { row + 1 } else { 0 };
+        row = if matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t') { row + 1 } else { 0 };
         if row >= 10 {
             return true;
         }
@@ -108,17 +112,25 @@ fn base32(text: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// RFC 4648 §4 and §5 alike, padding optional, white space and escaped line ends between the lines.
 fn base64(text: &[u8], out: &mut Vec<u8>) -> bool {
-    groups(text, out, 6, |byte| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    })
+    groups(text, out, 6, |byte| Some(DIGITS[usize::from(byte)]).filter(|digit| *digit < 64))
 }
 
+/// What each byte stands for in base64; 64 where it is none of its digits.
+const DIGITS: [u8; 256] = {
+    let mut table = [64; 256];
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut at = 0;
+    while at < 64 {
+        table[digits[at] as usize] = at as u8;
+        at += 1;
+    }
+    table[b'-' as usize] = 62;
+    table[b'_' as usize] = 63;
+    table
+};
+
 fn groups(text: &[u8], out: &mut Vec<u8>, width: u32, value: impl Fn(u8) -> Option<u8>) -> bool {
+    out.reserve(text.len());
     let (mut held, mut bits) = (0_u32, 0);
     for byte in text.iter().copied() {
         let Some(value) = value(byte) else {
@@ -131,8 +143,8 @@ fn groups(text: &[u8], out: &mut Vec<u8>, width: u32, value: impl Fn(u8) -> Opti
         bits += width;
         if bits >= 8 {
             bits -= 8;
-            out.extend((held >> bits).to_le_bytes().first());
-            held &= (1 << bits) - 1;
+            let [.., byte] = (held >> bits).to_be_bytes();
+            out.push(byte);
         }
     }
     true

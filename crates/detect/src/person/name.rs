@@ -1,6 +1,6 @@
 //! Full names: words with capitals in a row, judged by lists of names and of ordinary words, and by what stands beside them.
 
-use super::words::{FAMILY, GIVEN, ORDINARY};
+use super::words::{FAMILY, GIVEN, Known, LEAD, Lexicon, ORDINARY, THING, TITLE};
 use crate::detector::{Detector, Sheet};
 use crate::number::Labels;
 use crate::view::View;
@@ -40,13 +40,16 @@ const KNOWN: &[&str] = &[
 ];
 
 /// Finds them.
-pub(crate) struct Names;
+pub(crate) struct Names {
+    lexicon: Lexicon,
+}
 
 /// One word of a row.
 #[derive(Clone, Copy)]
 struct Word<'a> {
     text: &'a str,
     start: usize,
+    known: Known,
 }
 
 impl Word<'_> {
@@ -54,184 +57,257 @@ impl Word<'_> {
         self.start + self.text.len()
     }
 
-    fn lower(&self) -> String {
-        self.text.to_lowercase().replace('’', "'")
-    }
-
-    fn has(&self, known: impl Fn(&str) -> bool) -> bool {
-        let lower = self.lower();
-        known(&lower) || lower.split('-').all(|part| part.len() > 1 && known(part)) || lower.strip_prefix("o'").is_some_and(&known) || lower.strip_prefix("mc").is_some_and(|rest| rest.len() > 3 && known(rest))
-    }
-
-    fn given(&self) -> bool {
-        self.has(|word| GIVEN.has(word))
-    }
-
-    fn family(&self) -> bool {
-        self.has(|word| FAMILY.has(word))
-    }
-
-    fn ordinary(&self) -> bool {
-        ORDINARY.has(&self.lower())
+    fn is(&self, known: Known) -> bool {
+        self.known & known != 0
     }
 
     fn initial(&self) -> bool {
-        self.text.chars().count() == 1
+        self.text.chars().nth(1).is_none()
     }
 
     fn particle(&self) -> bool {
-        PARTICLES.contains(&self.text)
+        self.text.len() <= 5 && self.text.chars().next().is_some_and(char::is_lowercase) && PARTICLES.contains(&self.text)
     }
 
     fn capitals(&self) -> bool {
-        self.text.chars().count() > 1 && self.text.chars().all(|letter| !letter.is_lowercase())
+        !self.initial() && self.text.chars().all(|letter| !letter.is_lowercase())
+    }
+
+    /// Capitals inside a word that is not all of them.
+    fn odd(&self) -> bool {
+        self.text.chars().skip(1).any(char::is_uppercase) && !self.capitals() && !prefixed(self.text)
+    }
+
+    /// Whether it is likely one of a place or a product, not of a family.
+    fn place(&self) -> bool {
+        self.is(THING) || self.capitals() || ["js", "ai", "ml", "os", "db", "api"].iter().any(|end| self.text.eq_ignore_ascii_case(end))
+    }
+}
+
+/// Words with capitals in a row.
+struct Row<'a> {
+    words: [Word<'a>; MOST + 2],
+    len: usize,
+}
+
+impl Names {
+    pub fn new() -> Self {
+        let single = |list: &'static [&'static str]| list;
+        Self { lexicon: Lexicon::new(&[(single(TITLES), TITLE), (single(STRONG), LEAD), (single(WEAK), LEAD), (single(THINGS), THING)]) }
+    }
+
+    /// What a word is known as, as a whole or in its parts.
+    fn known(&self, word: &str) -> Known {
+        let mut lower = [0_u8; 64];
+        let mut len = 0;
+        for letter in word.chars().flat_map(char::to_lowercase) {
+            let letter = if letter == '’' { '\'' } else { letter };
+            let Some(room) = lower.get_mut(len..).filter(|room| room.len() >= letter.len_utf8()) else { return 0 };
+            len += letter.encode_utf8(room).len();
+        }
+        let lower = lower.get(..len).unwrap_or_default();
+        let mut known = self.lexicon.known(lower);
+        let names = GIVEN | FAMILY;
+        if lower.contains(&b'-') {
+            known |= lower.split(|byte| *byte == b'-').map(|part| if part.len() > 1 { self.lexicon.known(part) } else { 0 }).fold(names, |all, one| all & one);
+        }
+        if let Some(rest) = lower.strip_prefix(b"o'").or_else(|| lower.strip_prefix(b"mc").filter(|rest| rest.len() > 3)) {
+            known |= self.lexicon.known(rest) & names;
+        }
+        known
     }
 }
 
 impl Detector for Names {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
-        let text = match std::str::from_utf8(view.bytes) {
-            Ok(text) => text,
-            Err(cut) => std::str::from_utf8(view.bytes.get(..cut.valid_up_to()).unwrap_or_default()).unwrap_or_default(),
-        };
-        let mut labels = None;
-        let mut at = 0;
-        while let Some(start) = capital(text, at) {
-            let row = row(text, start);
-            at = row.last().map_or(start + 1, Word::end);
-            if row.len() < 2 {
-                continue;
-            }
-            if !sheet.allowance.step(64) {
-                sheet.allowance.miss("steps", view.trace(Span::new(start, text.len())));
+        let labels = Labels::new(view.bytes);
+        let mut from = 0;
+        for chunk in view.bytes.utf8_chunks() {
+            if !self.stretch(chunk.valid(), from, &labels, view, sheet) {
                 return;
             }
-            let labels = labels.get_or_insert_with(|| Labels::new(view.bytes));
-            if let Some((span, confidence)) = judge(text, &row, labels) {
-                sheet.add(view, Class::Pii, Cow::Borrowed("person"), span, confidence);
-            }
+            from += chunk.valid().len() + chunk.invalid().len();
         }
     }
 }
+
+impl Names {
+    /// Adds the names in `text`, which starts at `base` of the view; false when the allowance has ended.
+    fn stretch(&self, text: &str, base: usize, labels: &Labels<'_>, view: &View<'_>, sheet: &mut Sheet<'_>) -> bool {
+        let mut at = 0;
+        while let Some(start) = capital(text, at) {
+            let Some(mut row) = row(text, start) else {
+                at = start + text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
+                continue;
+            };
+            at = row.end().max(start + 1);
+            if row.len < 2 {
+                continue;
+            }
+            if !sheet.allowance.step(64) {
+                sheet.allowance.miss("steps", view.trace(Span::new(base + start, view.bytes.len())));
+                return false;
+            }
+            for word in row.words.iter_mut().take(row.len) {
+                word.known = self.known(word.text);
+            }
+            if let Some((span, confidence)) = self.judge(text, base, row.words.get(..row.len).unwrap_or_default(), labels) {
+                sheet.add(view, Class::Pii, Cow::Borrowed("person"), Span::new(base + span.start, base + span.end), confidence);
+            }
+        }
+        true
+    }
+}
+
+/// What may stand before the first letter of a name: bit 1; a capital: bit 2; what may begin one beyond ASCII: bit 4.
+const ROLES: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut at = 0_usize;
+    while at < 256 {
+        let byte = at as u8;
+        let glue = byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'@' | b'/' | b'$' | b'#' | b'&' | b'\\');
+        table[at] = if glue { 0 } else { 1 } | if byte.is_ascii_uppercase() { 2 } else { 0 } | if byte >= 0xc3 { 4 } else { 0 };
+        at += 1;
+    }
+    table
+};
 
 /// The next word that starts with a capital.
 fn capital(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at).copied()).unwrap_or(b' ');
-    let mut at = from;
-    while let Some(byte) = bytes.get(at).copied() {
-        let starts = !before.is_ascii_alphanumeric() && before < 0x80 && !matches!(before, b'_' | b'@' | b'/' | b'$' | b'#' | b'&') && !(before == b'\\');
-        if starts && (byte.is_ascii_uppercase() || byte >= 0xc3 && text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase)) {
-            return Some(at);
+    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at)).map_or(1, |byte| ROLES[usize::from(*byte)]);
+    for (place, byte) in bytes.get(from..)?.iter().enumerate() {
+        let role = ROLES[usize::from(*byte)];
+        if before & 1 == 1 && role & 6 != 0 {
+            let at = from + place;
+            if role & 2 != 0 || text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase) {
+                return Some(at);
+            }
         }
-        before = byte;
-        at += 1;
+        before = role;
     }
     None
 }
 
-/// The words in a row from `start`: with capitals, initials, and particles between them.
-fn row(text: &str, start: usize) -> Vec<Word<'_>> {
-    let mut row: Vec<Word<'_>> = Vec::new();
+impl Row<'_> {
+    fn end(&self) -> usize {
+        self.len.checked_sub(1).and_then(|last| self.words.get(last)).map_or(0, Word::end)
+    }
+}
+
+/// The words in a row from `start`: with capitals, initials, and particles between them. Nothing where a single word stands.
+fn row(text: &str, start: usize) -> Option<Row<'_>> {
+    let mut row = Row { words: [Word { text: "", start, known: 0 }; MOST + 2], len: 0 };
     let mut at = start;
-    while row.len() < MOST + 2 {
-        let Some(rest) = text.get(at..) else { break };
-        let len = rest.char_indices().find(|(place, letter)| !(letter.is_alphabetic() || matches!(letter, '\'' | '’' | '-') && *place > 0)).map_or(rest.len(), |(place, _)| place);
+    while row.len < MOST + 2 {
+        let rest = text.get(at..)?;
+        let plain = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let len = match rest.as_bytes().get(plain) {
+            Some(b'\'' | b'-' | 0x80..) => {
+                rest.char_indices().find(|(place, letter)| !(letter.is_alphabetic() || matches!(letter, '\'' | '’' | '-') && *place > 0)).map_or(rest.len(), |(place, _)| place)
+            }
+            _ => plain,
+        };
         let word = rest.get(..len).unwrap_or_default().trim_end_matches(['\'', '’', '-']);
         let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
         let capital = word.chars().next().is_some_and(char::is_uppercase);
-        let word = Word { text: word, start: at };
-        if word.text.is_empty() || !(capital || !row.is_empty() && word.particle()) {
+        let word = Word { text: word, start: at, known: 0 };
+        if word.text.is_empty() || !(capital || row.len > 0 && word.particle()) {
             break;
         }
-        let cut = word.text.len() < len || rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'='));
-        if cut && rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'=')) {
+        if rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'=')) {
             break;
         }
-        row.push(word);
+        *row.words.get_mut(row.len)? = word;
+        row.len += 1;
+        if word.text.len() < len {
+            break;
+        }
         at += len;
-        if cut {
-            break;
-        }
         let rest = text.get(at..).unwrap_or_default();
-        let dotted = rest.starts_with(". ") && (word.initial() || TITLES.contains(&word.lower().as_str()));
-        let gap = if dotted { 2 } else if rest.starts_with(' ') && !rest.starts_with("  ") { 1 } else if rest.starts_with('\u{a0}') { 2 } else { break };
-        at += gap;
+        let titled = || TITLES.iter().any(|title| word.text.eq_ignore_ascii_case(title));
+        at += match rest.as_bytes() {
+            [b'.', b' ', ..] if word.initial() || titled() => 2,
+            [b' ', b' ', ..] => break,
+            [b' ', ..] => 1,
+            [0xc2, 0xa0, ..] => 2,
+            _ => break,
+        };
     }
-    while row.last().is_some_and(Word::particle) {
-        row.pop();
+    while row.len > 0 && row.words.get(row.len - 1).is_some_and(Word::particle) {
+        row.len -= 1;
     }
-    row
+    (row.len > 0).then_some(row)
 }
 
-fn judge(text: &str, row: &[Word<'_>], labels: &Labels<'_>) -> Option<(Span, f32)> {
-    let mut row = row;
-    let mut titled = false;
-    // Words before the name: titles, roles, the start of a sentence.
-    while let Some((first, rest)) = row.split_first() {
-        let lower = first.lower();
-        let title = TITLES.contains(&lower.as_str());
-        let lead = title || first.particle() || first.ordinary() && !(first.given() && rest.first().is_some_and(|next| next.family() && !next.ordinary())) || STRONG.contains(&lower.as_str()) || WEAK.contains(&lower.as_str());
-        if !lead || rest.is_empty() {
-            break;
+impl Names {
+    fn judge(&self, text: &str, base: usize, row: &[Word<'_>], labels: &Labels<'_>) -> Option<(Span, f32)> {
+        let mut row = row;
+        let mut titled = false;
+        // Words before the name: titles, roles, the start of a sentence.
+        while let Some((first, rest)) = row.split_first() {
+            let plain = first.is(ORDINARY) && !(first.is(GIVEN) && rest.first().is_some_and(|next| next.is(FAMILY) && !next.is(ORDINARY)));
+            if !(first.is(TITLE | LEAD) || first.particle() || plain) || rest.is_empty() {
+                break;
+            }
+            titled |= first.is(TITLE);
+            row = rest;
         }
-        titled |= title;
-        row = rest;
-    }
-    while let Some((last, rest)) = row.split_last() {
-        let plain = last.ordinary() && !last.family() || last.particle();
-        if !plain || rest.len() < 2 {
-            break;
+        while let Some((last, rest)) = row.split_last() {
+            let plain = last.is(ORDINARY) && !last.is(FAMILY) || last.particle();
+            if !plain || rest.len() < 2 {
+                break;
+            }
+            if last.is(THING) {
+                return None;
+            }
+            row = rest;
         }
-        if THINGS.contains(&last.lower().as_str()) {
+        let (first, last) = (row.first()?, row.last()?);
+        let count = row.iter().filter(|word| !word.particle()).count();
+        if !(2..=MOST).contains(&count) {
             return None;
         }
-        row = rest;
+        let ordinary = row.iter().filter(|word| word.is(ORDINARY)).count();
+        let known = row.iter().filter(|word| word.is(GIVEN | FAMILY)).count();
+        if ordinary >= count || known == 0 && ordinary > 0 {
+            return None;
+        }
+        let span = Span::new(first.start, last.end());
+        let after = text.get(span.end..).unwrap_or_default();
+        let mailed = after.starts_with(" <") && after.get(2..).is_some_and(|rest| rest.as_bytes().iter().take(254).take_while(|byte| **byte != b'>').any(|byte| *byte == b'@'));
+        let at = base + first.start;
+        let strong = titled || mailed || labels.says(at, STRONG);
+        let weak = strong || labels.says(at, WEAK);
+        let (given, family) = (first.is(GIVEN) || first.initial(), last.is(FAMILY));
+        let late = last.is(GIVEN) && first.is(FAMILY);
+        let capitals = row.iter().all(Word::capitals);
+        let odd = row.iter().any(Word::odd);
+        let confidence = if given && family && ordinary == 0 && !(capitals && !weak) && !(first.initial() && !weak) {
+            0.9
+        } else if given && family && weak && ordinary < count {
+            0.85
+        } else if strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {
+            0.85
+        } else if !odd && ordinary == 0 && !capitals && !first.initial() && (given && !last.place() || late || known == count && weak) {
+            if weak { 0.8 } else { 0.65 }
+        } else if !odd && ordinary == 0 && weak && family && !capitals {
+            0.7
+        } else {
+            return None;
+        };
+        (!self.thing(text.get(span.start..span.end)?, after)).then_some((span, confidence))
     }
-    let (first, last) = (row.first()?, row.last()?);
-    let count = row.iter().filter(|word| !word.particle()).count();
-    if !(2..=MOST).contains(&count) || first.initial() && count < 2 {
-        return None;
+
+    /// Whether it is known as the name of a brand or a place, or one of those follows.
+    fn thing(&self, whole: &str, after: &str) -> bool {
+        let next = after.trim_start_matches([' ', ',']).split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default();
+        let lower = whole.to_lowercase();
+        KNOWN.iter().any(|known| lower.starts_with(known)) || after.starts_with(' ') && self.known(next) & THING != 0
     }
-    let span = Span::new(first.start, last.end());
-    let whole = text.get(span.start..span.end)?.to_lowercase();
-    let after = text.get(span.end..).unwrap_or_default();
-    let next = after.trim_start_matches([' ', ',']).split(|letter: char| !letter.is_alphabetic()).next().unwrap_or_default().to_lowercase();
-    if KNOWN.iter().any(|known| whole.starts_with(known)) || after.starts_with(' ') && THINGS.contains(&next.as_str()) {
-        return None;
-    }
-    let (given, family) = (first.given() || first.initial(), last.family());
-    let late = last.given() && first.family();
-    let ordinary = row.iter().filter(|word| word.ordinary()).count();
-    let capitals = row.iter().all(Word::capitals);
-    let odd = row.iter().any(|word| word.text.chars().skip(1).any(char::is_uppercase) && !word.capitals() && !prefixed(word.text));
-    let mailed = after.starts_with(" <") && after.get(2..).is_some_and(|rest| rest.split('>').next().is_some_and(|inside| inside.contains('@')));
-    let strong = titled || mailed || labels.says(first.start, STRONG);
-    let weak = strong || labels.says(first.start, WEAK);
-    let known = row.iter().filter(|word| word.given() || word.family()).count();
-    let confidence = if given && family && ordinary == 0 && !(capitals && !weak) && !(first.initial() && !weak) {
-        0.9
-    } else if given && family && weak && ordinary < count {
-        0.85
-    } else if strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {
-        0.85
-    } else if !odd && ordinary == 0 && !capitals && !first.initial() && (given && !place(last) || late || known == count && weak) {
-        if weak { 0.8 } else { 0.65 }
-    } else if !odd && ordinary == 0 && weak && family && !capitals {
-        0.7
-    } else {
-        return None;
-    };
-    (confidence >= 0.65).then_some((span, confidence))
 }
 
 /// `MacDonald`, `McKay`, `DeLuca`, `O'Neil`, `Anna-Lena`.
 fn prefixed(word: &str) -> bool {
     ["Mac", "Mc", "De", "Di", "Le", "La", "Van", "Von", "O'", "O’", "D'", "D’", "L'", "L’", "Fitz"].iter().any(|lead| word.starts_with(lead)) || word.contains('-')
-}
-
-/// Whether a word is likely one of a place or a product, not of a family.
-fn place(word: &Word<'_>) -> bool {
-    let lower = word.lower();
-    THINGS.contains(&lower.as_str()) || word.capitals() || ["js", "ai", "ml", "os", "db", "api"].contains(&lower.as_str())
 }
