@@ -3,6 +3,7 @@
 use crate::budget::Allowance;
 use crate::engine::Channel;
 use crate::view::{Place, View};
+use crate::words::{Blocks, Stands};
 use std::borrow::Cow;
 use terms::{Class, Finding, Span};
 
@@ -14,8 +15,8 @@ pub(crate) trait Detector: Send + Sync {
 
 /// Finds what literals announce; shown each place of each of them, in order.
 pub(crate) trait Reader: Send + Sync {
-    /// The literals, of three bytes at least, and a number for each.
-    fn words(&self) -> Vec<(String, usize)>;
+    /// The literals, of three bytes at least, where they stand, and a number for each.
+    fn words(&self) -> Vec<(String, Stands, usize)>;
 
     /// Adds what the literal with `number` at `at` announces. `done` is the reader's own from place to place of one view, zero at first:
     /// where it need not look again.
@@ -33,6 +34,8 @@ pub(crate) struct Sheet<'a> {
     pub allowance: &'a mut Allowance,
     /// Search memory, one slot a rule.
     pub caches: &'a mut Vec<Option<crate::keyword::Memory>>,
+    /// Where in the view words stand that say what a number is.
+    pub labelled: &'a mut Blocks,
     /// So far.
     pub findings: &'a mut Vec<Finding>,
     /// Runs that were decoded around a finding.

@@ -8,12 +8,12 @@ use crate::email::Emails;
 use crate::error::Error;
 use crate::keyword::{Keywords, Memory};
 use crate::ladder::{self, Rung};
-use crate::number::Numbers;
+use crate::number::{LabelWords, Numbers};
 use crate::person::{Addresses, Names};
 use crate::rule::Rules;
 use crate::secret::{Assigned, Connections, Headers, Logins};
 use crate::view::View;
-use crate::words::Words;
+use crate::words::{Blocks, Starts, Words};
 use terms::{Class, Finding, Span};
 
 /// Where a text comes from.
@@ -42,6 +42,7 @@ pub enum Channel {
 pub struct Scratch {
     pub(crate) rungs: Vec<Rung>,
     pub(crate) caches: Vec<Option<Memory>>,
+    pub(crate) labelled: Blocks,
     pub(crate) joined: String,
 }
 
@@ -74,7 +75,7 @@ pub struct Engine {
 }
 
 /// How many readers there are, and which of them has the rules.
-const READERS: usize = 6;
+const READERS: usize = 7;
 const RULES: usize = 0;
 
 impl Engine {
@@ -90,8 +91,9 @@ impl Engine {
             Box::new(Headers),
             Box::new(Logins),
             Box::new(Addresses::new()?),
+            Box::new(LabelWords),
         ];
-        let literals = readers.iter().enumerate().flat_map(|(reader, one)| one.words().into_iter().map(move |(word, number)| (word, reader, number)));
+        let literals = readers.iter().enumerate().flat_map(|(reader, one)| one.words().into_iter().map(move |(word, stands, number)| (word, stands, reader, number)));
         Ok(Self {
             words: Words::new(literals)?,
             readers,
@@ -111,12 +113,13 @@ impl Engine {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
-        let Scratch { rungs, caches, .. } = scratch;
+        let Scratch { rungs, caches, labelled, .. } = scratch;
         ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
             let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-            let mut sheet = Sheet { channel, borders: &[], allowance, caches, findings, decoded, most: budget.findings };
+            let mut sheet = Sheet { channel, borders: &[], allowance, caches, labelled, findings, decoded, most: budget.findings };
             let mut done = [0; READERS];
-            self.words.each(view.bytes, |at, reader, number| {
+            sheet.labelled.reset(view.bytes.len());
+            self.words.each(view.bytes, Starts::Written, |at, reader, number| {
                 if let (Some(one), Some(done)) = (self.readers.get(reader), done.get_mut(reader)) {
                     one.read(view, at, number, done, &mut sheet);
                 }
@@ -136,11 +139,11 @@ impl Engine {
     pub(crate) fn read_across(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
-        let caches = &mut scratch.caches;
+        let Scratch { caches, labelled, .. } = scratch;
         let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, findings, decoded, most: budget.findings };
+        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, labelled, findings, decoded, most: budget.findings };
         let view = View::original(text.as_bytes());
-        self.words.each(view.bytes, |at, reader, number| {
+        self.words.each(view.bytes, Starts::All, |at, reader, number| {
             if let (RULES, Some(rules)) = (reader, self.readers.first()) {
                 rules.read(&view, at, number, &mut 0, &mut sheet);
             }

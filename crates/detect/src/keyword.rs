@@ -5,6 +5,7 @@ use crate::detector::{Reader, Sheet};
 use crate::error::Error;
 use crate::rule::{Rule, Rules};
 use crate::view::View;
+use crate::words::Stands;
 use regex_automata::meta::{Cache, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
@@ -55,8 +56,8 @@ pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
 }
 
 impl Reader for Keywords {
-    fn words(&self) -> Vec<(String, usize)> {
-        self.0.iter().enumerate().flat_map(|(index, kind)| kind.rule.keywords.iter().map(move |word| (word.clone(), index))).collect()
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        self.0.iter().enumerate().flat_map(|(index, kind)| kind.rule.keywords.iter().map(move |word| (word.clone(), kind.stands(word), index))).collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
@@ -71,6 +72,12 @@ impl Reader for Keywords {
 }
 
 impl Kind {
+    /// Where `keyword` has to stand; the letter of an escape such as `\n` before it is undone in a view of its own.
+    fn stands(&self, keyword: &str) -> Stands {
+        let letter = keyword.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+        if letter && self.rule.before == 0 { Stands::AtStart } else { Stands::Anywhere }
+    }
+
     /// Whether it stands at `at`; then it is added.
     fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) -> bool {
         let most = at.saturating_add(self.rule.reach).min(view.bytes.len());

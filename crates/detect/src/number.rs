@@ -9,8 +9,9 @@ mod national;
 mod phone;
 mod shape;
 
-use crate::detector::{Detector, Sheet};
+use crate::detector::{Detector, Reader, Sheet};
 use crate::view::View;
+use crate::words::Stands;
 pub(crate) use label::Labels;
 use shape::Groups;
 use std::borrow::Cow;
@@ -45,15 +46,39 @@ impl Numbers {
 
 impl Detector for Numbers {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        let labelled = std::mem::take(sheet.labelled);
+        self.all(view, &Labels::among(view.bytes, &labelled), sheet);
+        *sheet.labelled = labelled;
+    }
+}
+
+/// Marks where the words stand that [`Labels`] is asked for.
+pub(crate) struct LabelWords;
+
+impl Reader for LabelWords {
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        let lists = account::LABELS.iter().chain(letters::labels()).chain(national::labels()).chain([&birth::WORDS, &phone::WORDS]);
+        let mut words: Vec<&str> = lists.flat_map(|list| list.iter().copied()).collect();
+        words.sort_unstable();
+        words.dedup();
+        words.into_iter().map(|word| (word.to_owned(), if word.len() < 5 { Stands::Alone } else { Stands::Anywhere }, 0)).collect()
+    }
+
+    fn read(&self, _: &View<'_>, at: usize, _: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
+        sheet.labelled.mark(at);
+    }
+}
+
+impl Numbers {
+    fn all(&self, view: &View<'_>, labels: &Labels<'_>, sheet: &mut Sheet<'_>) {
         let bytes = view.bytes;
-        let labels = Labels::new(bytes);
         let mut at = 0;
         while let Some(start) = next(bytes, at) {
             if !sheet.allowance.step(32) {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
             }
-            match self.judge(bytes, start, &labels) {
+            match self.judge(bytes, start, labels) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
                     sheet.add(view, found.class, Cow::Borrowed(found.kind), found.span, found.confidence);
@@ -83,11 +108,22 @@ const ROLES: [u8; 256] = {
 
 /// The next place at which a token may start: a digit, a plus or a parenthesis behind what is no letter or digit, or a capital that can begin one.
 fn next(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at)).map_or(0, |byte| ROLES[usize::from(*byte)]);
-    for (place, byte) in bytes.get(from..)?.iter().enumerate() {
+    let role = |at: Option<usize>| at.and_then(|at| bytes.get(at)).map_or(0, |byte| ROLES[usize::from(*byte)]);
+    let mut at = from;
+    let mut before = role(from.checked_sub(1));
+    while let Some(byte) = bytes.get(at) {
+        if at.is_multiple_of(BLOCK) {
+            let start = at;
+            while bytes.get(at..at + BLOCK).is_some_and(|block| !block.iter().fold(false, |any, byte| any | (*byte <= b'9') & (*byte >= b'(') | (*byte <= b'Z') & (*byte >= b'A'))) {
+                at += BLOCK;
+            }
+            if at > start {
+                before = role(at.checked_sub(1));
+                continue;
+            }
+        }
         let role = ROLES[usize::from(*byte)];
         if role & (FIRST | LETTER) != 0 && before & GLUE == 0 {
-            let at = from + place;
             let after = bytes.get(at + 1).copied().unwrap_or(b' ');
             let begins = match role & LETTER {
                 0 => *byte != b'(' || after.is_ascii_digit() || after == b'+',
@@ -98,9 +134,13 @@ fn next(bytes: &[u8], from: usize) -> Option<usize> {
             }
         }
         before = role;
+        at += 1;
     }
     None
 }
+
+/// Bytes that are passed over at once when none of them can be the first of a token.
+const BLOCK: usize = 32;
 
 impl Numbers {
     fn judge(&self, bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {

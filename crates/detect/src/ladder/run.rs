@@ -8,17 +8,29 @@ type Decoder = fn(&[u8], &mut Vec<u8>) -> bool;
 
 /// Decodes `text` in each way that gives something readable and shows the results to `with`; uses `buffer` for them.
 ///
-/// Where the run as a whole reads as nothing, its parts between `/`, `-`, `_` and `+` are tried: a path or an identifier may
-/// stand before the encoded part.
+/// Where the run as a whole reads as nothing, its parts between `/`, `-`, `_` and `+` are tried, each by its start: a path or an
+/// identifier may stand before the encoded part.
 pub(super) fn each(text: &[u8], buffer: &mut Vec<u8>, mut with: impl FnMut(&[u8])) {
     if whole(text, buffer, &mut with) {
         return;
     }
-    let parts = text.split(|byte| matches!(byte, b'/' | b'-' | b'_' | b'+'));
-    for part in parts.filter(|part| part.len() >= crate::scan::SHORTEST_RUN && part.len() < text.len()) {
-        whole(part, buffer, &mut with);
+    let mut from = 0;
+    while let Some(rest) = text.get(from..).filter(|rest| rest.len() >= crate::scan::SHORTEST_RUN) {
+        let len = rest.iter().position(|byte| matches!(byte, b'/' | b'-' | b'_' | b'+')).unwrap_or(rest.len());
+        // A long encoding holds such bytes itself: what reads at its start is tried to its end.
+        let start = rest.get(..rest.len().min(SAMPLE)).unwrap_or_default();
+        if from > 0 && rest.len() > SAMPLE && whole(start, buffer, &mut |_| {}) && whole(rest, buffer, &mut with) {
+            return;
+        }
+        if (crate::scan::SHORTEST_RUN..text.len()).contains(&len) {
+            whole(rest.get(..len).unwrap_or_default(), buffer, &mut with);
+        }
+        from += len + 1;
     }
 }
+
+/// How much of a part shows whether it is an encoding, in bytes.
+const SAMPLE: usize = 48;
 
 fn whole(text: &[u8], buffer: &mut Vec<u8>, with: &mut impl FnMut(&[u8])) -> bool {
     for decode in [hex as Decoder, base32, base64] {
@@ -112,7 +124,18 @@ fn base32(text: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// RFC 4648 §4 and §5 alike, padding optional, white space and escaped line ends between the lines.
 fn base64(text: &[u8], out: &mut Vec<u8>) -> bool {
-    groups(text, out, 6, |byte| Some(DIGITS[usize::from(byte)]).filter(|digit| *digit < 64))
+    out.reserve(text.len());
+    let mut rest = text;
+    while let Some((quad, more)) = rest.split_first_chunk::<4>() {
+        let [a, b, c, d] = quad.map(|byte| u32::from(DIGITS[usize::from(byte)]));
+        if (a | b | c | d) >= 64 {
+            break;
+        }
+        let [_, first, second, third] = (a << 18 | b << 12 | c << 6 | d).to_be_bytes();
+        out.extend_from_slice(&[first, second, third]);
+        rest = more;
+    }
+    groups(rest, out, 6, |byte| Some(DIGITS[usize::from(byte)]).filter(|digit| *digit < 64))
 }
 
 /// What each byte stands for in base64; 64 where it is none of its digits.

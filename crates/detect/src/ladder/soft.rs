@@ -32,7 +32,33 @@ impl Stands {
 pub(super) fn needed(bytes: &[u8]) -> bool {
     memchr::memchr3_iter(b'\\', b'%', b'&', bytes).any(|at| stands(bytes, at).is_some())
         || memchr::memchr_iter(b'+', bytes).any(|at| beside_quote(bytes, at))
-        || (!bytes.is_ascii() && (0..bytes.len()).any(|at| bytes.get(at).is_some_and(|byte| *byte >= 0xc2) && stands(bytes, at).is_some()))
+        || (!bytes.is_ascii() && bytes.iter().enumerate().any(|(at, byte)| LEADS[usize::from(*byte)] && matters(bytes, at)))
+}
+
+/// First bytes of the characters that [`symbol`] knows.
+const LEADS: [bool; 256] = {
+    let mut table = [false; 256];
+    let leads = [0xc2, 0xcd, 0xe1, 0xe2, 0xe3, 0xef, 0xf0, 0xf3];
+    let mut at = 0;
+    while at < leads.len() {
+        table[leads[at]] = true;
+        at += 1;
+    }
+    table
+};
+
+/// Whether the character at `at` may hide something: one that is not seen beside a printable one of ASCII, an unusual space or dash beside a digit, or
+/// a look-alike. The punctuation of East Asian text and the selectors of emoji are what they seem to be.
+fn matters(bytes: &[u8], at: usize) -> bool {
+    let Some(found) = bytes.get(at..).and_then(symbol) else { return false };
+    let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    let after = bytes.get(at + found.taken).copied().unwrap_or(b' ');
+    match found.text.get(..found.len) {
+        Some([]) => before.is_ascii_graphic() || after.is_ascii_graphic(),
+        Some(b" " | b"-") => before.is_ascii_digit() || after.is_ascii_digit(),
+        Some(b"," | b":" | b";" | b"!" | b"?" | b"(" | b")" | b"~" | b"[" | b"]") => before.is_ascii_alphanumeric() || after.is_ascii_alphanumeric(),
+        _ => true,
+    }
 }
 
 /// Whether there is an escape that ordinary text does not nest: anything but a doubled backslash or a plain control escape.
@@ -56,7 +82,7 @@ pub(super) fn unfold(bytes: &[u8], out: &mut Vec<u8>, pieces: &mut Vec<Piece>) {
         }
     };
     while let Some(byte) = bytes.get(at) {
-        let special = matches!(byte, b'\\' | b'%' | b'&' | b'"' | b'\'' | b'`' | 0xc2..);
+        let special = matches!(byte, b'\\' | b'%' | b'&' | b'"' | b'\'' | b'`') || LEADS[usize::from(*byte)];
         let Some(found) = special.then(|| stands(bytes, at)).flatten() else {
             at += 1;
             continue;

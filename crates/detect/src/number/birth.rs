@@ -5,7 +5,7 @@ use super::check::{day, number, two};
 use super::label::Labels;
 use super::shape::Groups;
 
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "date of birth", "dob", "d.o.b", "birth date", "birthdate", "birth_date", "birthday", "born", "dateofbirth", "date_of_birth", "geboren", "geburtsdatum", "geburtstag", "né le", "née le", "date de naissance",
     "naissance", "fecha de nacimiento", "nacimiento", "nacido", "nacida", "data di nascita", "nato il", "nata il", "data de nascimento", "nascimento", "geboortedatum", "födelsedatum", "fødselsdato", "data urodzenia",
     "дата рождения", "出生日期", "生年月日", "생년월일", "doğum tarihi",

@@ -1,5 +1,6 @@
 //! The words beside a value that say what it is: before it on its line, as the key of its member, as the head of its column.
 
+use crate::words::Blocks;
 use std::cell::{OnceCell, RefCell};
 
 /// How far before a value a word may stand, in bytes.
@@ -9,9 +10,14 @@ const COLUMNS: usize = 64;
 /// The longest line of a table that is counted through, in bytes.
 const LINE: usize = 4096;
 
+/// The longest head of a table, in bytes.
+const LONGEST_HEAD: usize = 1024;
+
 /// A text and its table heads.
 pub(crate) struct Labels<'a> {
     bytes: &'a [u8],
+    /// Where words of numbers stand, when that is known.
+    labelled: Option<&'a Blocks>,
     tables: OnceCell<Vec<Table<'a>>>,
     beside: RefCell<Beside>,
 }
@@ -72,7 +78,8 @@ impl Lower {
 
     fn has(&self, word: &str) -> bool {
         let text = self.text();
-        memchr::memmem::find_iter(text, word).any(|at| {
+        let Some(first) = word.bytes().next() else { return false };
+        memchr::memchr_iter(first, text).filter(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(word.as_bytes()))).any(|at| {
             let before = at.checked_sub(1).and_then(|at| text.get(at).copied()).unwrap_or(b' ');
             let after = text.get(at + word.len()).copied().unwrap_or(b' ');
             // Parts of names count where case or a mark parts them; short words have to stand alone.
@@ -89,11 +96,24 @@ fn place(first: u8, second: u8) -> usize {
 impl<'a> Labels<'a> {
     /// Of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, tables: OnceCell::new(), beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }) }
+        Self::of(bytes, None)
+    }
+
+    /// Of `bytes`, in which the words of [`LabelWords`](super::LabelWords), and no others are asked for, stand in these blocks.
+    pub fn among(bytes: &'a [u8], labelled: &'a Blocks) -> Self {
+        Self::of(bytes, Some(labelled))
+    }
+
+    fn of(bytes: &'a [u8], labelled: Option<&'a Blocks>) -> Self {
+        Self { bytes, labelled, tables: OnceCell::new(), beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }) }
     }
 
     /// Whether one of `words`, in lower case, stands beside the value at `at`.
     pub fn says(&self, at: usize, words: &[&str]) -> bool {
+        let marked = |from: usize, to: usize| self.labelled.is_none_or(|blocks| blocks.any(from, to));
+        if !marked(at.saturating_sub(NEAR), at) && !self.tables().iter().any(|table| table.from <= at && at < table.to) {
+            return false;
+        }
         let mut beside = self.beside.borrow_mut();
         if beside.at != at {
             let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
@@ -117,9 +137,18 @@ impl<'a> Labels<'a> {
         place(these) > place(those)
     }
 
+    /// The tables whose heads may say something.
+    fn tables(&self) -> &[Table<'a>] {
+        self.tables.get_or_init(|| {
+            let mut tables = tables(self.bytes);
+            tables.retain(|table| self.labelled.is_none_or(|blocks| blocks.any(table.from.saturating_sub(LONGEST_HEAD), table.from)));
+            tables
+        })
+    }
+
     /// The head of the column in which `at` stands.
     fn column(&self, at: usize) -> Option<&'a [u8]> {
-        let tables = self.tables.get_or_init(|| tables(self.bytes));
+        let tables = self.tables();
         let table = tables.get(tables.partition_point(|table| table.from <= at).checked_sub(1)?).filter(|table| at < table.to)?;
         let line = self.bytes.get(table.from.max(at.saturating_sub(LINE))..at)?;
         let start = match memchr::memrchr(b'\n', line) {
@@ -168,7 +197,7 @@ fn tables(bytes: &[u8]) -> Vec<Table<'_>> {
 /// The mark and the cells of a line of names.
 fn head(line: &[u8]) -> Option<(u8, Vec<&[u8]>)> {
     let no_name = |byte: &u8| matches!(byte, b'@' | b':' | b'{' | b'}' | b'(' | b')' | b'=' | b'.');
-    if line.len() > 1024 || line.len() < 3 || line.iter().any(no_name) {
+    if line.len() > LONGEST_HEAD || line.len() < 3 || line.iter().any(no_name) {
         return None;
     }
     let mark = [b',', b';', b'\t', b'|'].into_iter().find(|mark| memchr::memchr(*mark, line).is_some())?;

@@ -7,6 +7,21 @@ use super::label::Labels;
 use super::national::cn_resident;
 use terms::Span;
 
+/// Words beside papers.
+#[rustfmt::skip]
+const PASSPORT: &[&str] = &["passport", "reisepass", "passeport", "pasaporte", "passaporto", "paspoort", "passaporte", "护照", "паспорт"];
+#[rustfmt::skip]
+const VEHICLE: &[&str] = &["vin", "vehicle identification", "chassis", "fahrgestell"];
+#[rustfmt::skip]
+const DRIVER: &[&str] = &["driver's license", "drivers license", "driver license", "driving licence", "führerschein", "permis de conduire", "licence number", "license number"];
+#[rustfmt::skip]
+const DNI: &[&str] = &["dni", "nif"];
+
+/// All words that are asked for.
+pub(super) fn labels() -> impl Iterator<Item = &'static &'static [&'static str]> {
+    [&PASSPORT, &VEHICLE, &DRIVER, &DNI].into_iter().chain(KINDS.iter().map(|kind| &kind.3))
+}
+
 /// The longest token.
 const LONGEST: usize = 24;
 
@@ -26,13 +41,13 @@ pub(super) fn token(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Foun
         if let Some(kind) = found {
             return Some(Found::pii(kind.1, here(len), if kind.3.is_empty() { 0.9 } else { 0.95 }));
         }
-        if (7..=12).contains(&len) && labels.says(at, &["passport", "reisepass", "passeport", "pasaporte", "passaporto", "paspoort", "passaporte", "护照", "паспорт"]) && word.iter().any(u8::is_ascii_digit) {
+        if (7..=12).contains(&len) && labels.says(at, PASSPORT) && word.iter().any(u8::is_ascii_digit) {
             return Some(Found::pii("passport", here(len), 0.92));
         }
-        if len == 17 && labels.says(at, &["vin", "vehicle identification", "chassis", "fahrgestell"]) && !word.iter().any(|byte| matches!(byte, b'I' | b'O' | b'Q')) {
+        if len == 17 && labels.says(at, VEHICLE) && !word.iter().any(|byte| matches!(byte, b'I' | b'O' | b'Q')) {
             return Some(Found::pii("vehicle-number", here(len), 0.92));
         }
-        if (5..=16).contains(&len) && labels.says(at, &["driver's license", "drivers license", "driver license", "driving licence", "führerschein", "permis de conduire", "licence number", "license number"]) {
+        if (5..=16).contains(&len) && labels.says(at, DRIVER) {
             return Some(Found::pii("driving-licence", here(len), 0.85));
         }
     }
@@ -90,7 +105,7 @@ fn written(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
         return Some(Found::pii("hk-id", here(10), 0.95));
     }
     let blanks = rest.get(..10).filter(|word| ends(10) && form(word, "dddddddd L") || ends(10) && form(word, "dddddddd-L"));
-    blanks.filter(|word| labels.says(at, &["dni", "nif"]) && dni(&[word.get(..8).unwrap_or_default(), word.get(9..).unwrap_or_default()].concat(), 0)).map(|_| Found::pii("es-dni", here(10), 0.93))
+    blanks.filter(|word| labels.says(at, DNI) && dni(&[word.get(..8).unwrap_or_default(), word.get(9..).unwrap_or_default()].concat(), 0)).map(|_| Found::pii("es-dni", here(10), 0.93))
 }
 
 /// Whether `word` has a form: `d` a digit, `L` a capital, `A` either, all else itself.

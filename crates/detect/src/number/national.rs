@@ -56,7 +56,7 @@ const KINDS: &[Kind] = kinds! {
     "se-personnummer" sure ["8-4" "6-4"] told ["12" "10"] by ["personnummer" "personal number"] if |d| { let d = d.get(d.len().saturating_sub(10)..).unwrap_or_default(); day(two(d, 2), two(d, 4) % 60) && luhn(d) };
     "no-fnr" sure ["6 5"] told ["11"] by ["fødselsnummer" "fodselsnummer" "personnummer" "fnr"] if no_fnr;
     "dk-cpr" sure [] told ["6-4" "10"] by ["cpr" "personnummer"] if |d| day(two(d, 2), two(d, 0));
-    "is-kennitala" sure [] told ["6-4" "10"] by ["kennitala" "kt"] if |d| day(two(d, 2), two(d, 0) % 40) && (11 - weighted(d, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 == u32::from(d.get(8).copied().unwrap_or(99));
+    "is-kennitala" sure [] told ["6-4" "10"] by ["kennitala" "kt." "kt:" "kt "] if |d| day(two(d, 2), two(d, 0) % 40) && (11 - weighted(d, &[3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 == u32::from(d.get(8).copied().unwrap_or(99));
     "ee-isikukood" sure [] told ["11"] by ["isikukood" "personal code"] if baltic;
     "lt-asmens-kodas" sure [] told ["11"] by ["asmens kodas" "asmens_kodas" "personal code"] if baltic;
     "lv-personas-kods" sure ["6-5"] told ["11"] by ["personas kods" "personas_kods"] if |d| day(two(d, 2), two(d, 0)) || two(d, 0) == 32;
@@ -97,6 +97,11 @@ const KINDS: &[Kind] = kinds! {
     "us-medicare-legacy" sure [] told ["10"] by ["npi"] if |d| luhn(&[&[8, 0, 8, 4, 0], d].concat());
     "medical-record" sure [] told ["6" "7" "8" "9" "10"] by ["mrn" "medical record" "patient id" "patient_id" "patientid" "health insurance" "krankenversicherten"] if |_| true;
 };
+
+/// All words that are asked for.
+pub(super) fn labels() -> impl Iterator<Item = &'static &'static [&'static str]> {
+    KINDS.iter().map(|kind| &kind.words)
+}
 
 /// The kinds that each shape may be.
 pub(super) struct Shapes(BTreeMap<&'static str, Vec<&'static Kind>>);

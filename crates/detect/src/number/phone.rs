@@ -5,7 +5,7 @@ use super::label::Labels;
 use super::shape::Groups;
 use terms::Span;
 
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "phone", "telephone", "tel", "tel.", "mobile", "cell", "cellphone", "fax", "whatsapp", "handy", "telefon", "rufnummer", "mobil", "téléphone",
     "portable", "appeler", "teléfono", "móvil", "celular", "telefone", "telemóvel", "telefono", "cellulare", "telefoon", "mobiel", "puhelin", "телефон", "тел", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف", "phone_number",
 ];

@@ -3,6 +3,7 @@
 use crate::detector::{Reader, Sheet};
 use crate::error::Error;
 use crate::view::View;
+use crate::words::Stands;
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use std::borrow::Cow;
@@ -112,8 +113,8 @@ fn compiled(form: &str) -> Result<Regex, Error> {
 }
 
 impl Reader for Addresses {
-    fn words(&self) -> Vec<(String, usize)> {
-        self.words.iter().enumerate().map(|(number, (word, ..))| ((*word).to_owned(), number)).collect()
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        self.words.iter().enumerate().map(|(number, (word, ..))| ((*word).to_owned(), Stands::Anywhere, number)).collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, number: usize, done: &mut usize, sheet: &mut Sheet<'_>) {

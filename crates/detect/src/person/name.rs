@@ -175,19 +175,34 @@ const ROLES: [u8; 256] = {
 /// The next word that starts with a capital.
 fn capital(text: &str, from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut before = from.checked_sub(1).and_then(|at| bytes.get(at)).map_or(1, |byte| ROLES[usize::from(*byte)]);
-    for (place, byte) in bytes.get(from..)?.iter().enumerate() {
+    let role = |at: Option<usize>| at.and_then(|at| bytes.get(at)).map_or(1, |byte| ROLES[usize::from(*byte)]);
+    let mut at = from;
+    let mut before = role(from.checked_sub(1));
+    while let Some(byte) = bytes.get(at) {
+        if at.is_multiple_of(BLOCK) {
+            let start = at;
+            while bytes.get(at..at + BLOCK).is_some_and(|block| !block.iter().fold(false, |any, byte| any | (*byte <= b'Z') & (*byte >= b'A') | (*byte >= 0xc3))) {
+                at += BLOCK;
+            }
+            if at > start {
+                before = role(at.checked_sub(1));
+                continue;
+            }
+        }
         let role = ROLES[usize::from(*byte)];
         if before & 1 == 1 && role & 6 != 0 {
-            let at = from + place;
             if role & 2 != 0 || text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase) {
                 return Some(at);
             }
         }
         before = role;
+        at += 1;
     }
     None
 }
+
+/// Bytes that are passed over at once when none of them can start a name.
+const BLOCK: usize = 32;
 
 impl Row<'_> {
     fn end(&self) -> usize {

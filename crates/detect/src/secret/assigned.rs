@@ -4,6 +4,7 @@ use super::name::{self, Sort};
 use super::value::{self, Written};
 use crate::detector::{Reader, Sheet};
 use crate::view::View;
+use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -16,8 +17,8 @@ const STEMS: &[&str] = &[
 pub(crate) struct Assigned;
 
 impl Reader for Assigned {
-    fn words(&self) -> Vec<(String, usize)> {
-        STEMS.iter().map(|stem| ((*stem).to_owned(), stem.len())).collect()
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        STEMS.iter().map(|stem| ((*stem).to_owned(), Stands::Anywhere, stem.len())).collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, len: usize, done: &mut usize, sheet: &mut Sheet<'_>) {

@@ -3,6 +3,7 @@
 use crate::check;
 use crate::detector::{Reader, Sheet};
 use crate::view::View;
+use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -15,8 +16,8 @@ const STANDINS: &[&str] = &["password", "pass", "passwd", "pwd", "secret", "toke
 pub(crate) struct Connections;
 
 impl Reader for Connections {
-    fn words(&self) -> Vec<(String, usize)> {
-        vec![("://".to_owned(), 0)]
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        vec![("://".to_owned(), Stands::Anywhere, 0)]
     }
 
     fn read(&self, view: &View<'_>, at: usize, _: usize, _: &mut usize, sheet: &mut Sheet<'_>) {

@@ -3,6 +3,7 @@
 use crate::check;
 use crate::detector::{Reader, Sheet};
 use crate::view::View;
+use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -14,8 +15,8 @@ const LONGEST: usize = 8192;
 pub(crate) struct Headers;
 
 impl Reader for Headers {
-    fn words(&self) -> Vec<(String, usize)> {
-        STEMS.iter().enumerate().map(|(number, stem)| ((*stem).to_owned(), number)).collect()
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        STEMS.iter().enumerate().map(|(number, stem)| ((*stem).to_owned(), Stands::Anywhere, number)).collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {

@@ -3,6 +3,7 @@
 use crate::check;
 use crate::detector::{Reader, Sheet};
 use crate::view::View;
+use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
@@ -13,8 +14,8 @@ const PGPASS: &str = ":5432:";
 pub(crate) struct Logins;
 
 impl Reader for Logins {
-    fn words(&self) -> Vec<(String, usize)> {
-        vec![(NETRC.to_owned(), 0), (PGPASS.to_owned(), 1)]
+    fn words(&self) -> Vec<(String, Stands, usize)> {
+        vec![(NETRC.to_owned(), Stands::AtStart, 0), (PGPASS.to_owned(), Stands::Anywhere, 1)]
     }
 
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
