@@ -10,6 +10,16 @@ const LINE: usize = 56;
 const ENCODED: [bool; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-");
 const DIGITS: [bool; 256] = table(b"0123456789 -.");
 
+const PRINTED: [bool; 256] = {
+    let mut table = table(b"\t\r\n");
+    let mut at = b' ' as usize;
+    while at <= b'~' as usize {
+        table[at] = true;
+        at += 1;
+    }
+    table
+};
+
 const fn table(members: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut at = 0;
@@ -42,6 +52,13 @@ fn wrapped(bytes: &[u8], last: Span, next: Span) -> bool {
 /// Runs of digits and their usual separators that are long enough for a card number.
 pub(crate) fn digits(bytes: &[u8], with: impl FnMut(Span)) {
     each(bytes, &DIGITS, SHORTEST_CARD, with);
+}
+
+/// Whether so many printable characters of ASCII stand in a row.
+pub(crate) fn prints(bytes: &[u8], row: usize) -> bool {
+    let mut found = false;
+    each(bytes, &PRINTED, row, |_| found = true);
+    found
 }
 
 fn member(bytes: &[u8], class: &[bool; 256], at: usize) -> bool {

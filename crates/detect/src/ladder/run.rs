@@ -86,14 +86,7 @@ fn readable(bytes: &mut Vec<u8>) -> bool {
     if sound.chars().filter(|letter| !letter.is_control()).nth(9).is_some() {
         return true;
     }
-    let mut row = 0;
-    for byte in bytes.iter() {
-        row = if matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t') { row + 1 } else { 0 };
-        if row >= 10 {
-            return true;
-        }
-    }
-    false
+    crate::scan::prints(bytes, 10)
 }
 
 /// RFC 4648 §8. Every digit of the run has to be one.

@@ -17,11 +17,27 @@ const MONTHS: &[&str] = &[
     "mag", "giu", "lug", "set", "ott", "fev", "out", "mrt", "mei", "maj", "янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "sty", "lut", "kwi", "cze", "lip", "sie", "wrz", "paź", "lis", "gru",
 ];
 
-/// Whether a month in letters may start at `at`.
+/// For each first letter of a month the second ones, a bit each; the last bit stands for all beyond ASCII.
+const LEADS: [u32; 26] = {
+    let mut table = [0; 26];
+    let mut at = 0;
+    while at < MONTHS.len() {
+        let month = MONTHS[at].as_bytes();
+        if month[0].is_ascii_lowercase() {
+            let second = if month[1].is_ascii_lowercase() { 1 << (month[1] - b'a') } else { 1 << 31 };
+            table[(month[0] - b'a') as usize] |= second;
+        }
+        at += 1;
+    }
+    table
+};
+
+/// Whether a month in letters may start at `at`: its first two letters are those of one.
 pub(super) fn month(bytes: &[u8], at: usize) -> bool {
-    let lead = bytes.get(at..bytes.len().min(at + 4)).unwrap_or_default();
-    let same = |month: &[u8]| lead.len() >= month.len().min(3) && lead.iter().zip(month.iter().take(3)).all(|(one, other)| one.to_ascii_lowercase() == *other);
-    MONTHS.iter().any(|month| same(month.as_bytes()))
+    let letter = |at: usize| bytes.get(at).map(u8::to_ascii_lowercase);
+    let (Some(first @ b'a'..=b'z'), Some(second)) = (letter(at), letter(at + 1)) else { return false };
+    let bit = if second.is_ascii_lowercase() { 1 << (second - b'a') } else if second >= 0x80 { 1 << 31 } else { 0 };
+    LEADS.get(usize::from(first - b'a')).is_some_and(|seconds| seconds & bit != 0)
 }
 
 /// A date with the month in letters at `at`: `22 November 1971`, `March 7, 1967`, `3. Mai 1990`, `5 de mayo de 1980`.
@@ -29,6 +45,9 @@ pub(super) fn spelled(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Fo
     let lead = bytes.get(at..)?.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
     let letters = bytes.get(at + lead..bytes.len().min(at + lead + 3))?;
     if lead > 2 || lead > 0 && !letters.iter().any(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80) || lead == 0 && !month(bytes, at) {
+        return None;
+    }
+    if !labels.says(at, WORDS) {
         return None;
     }
     let rest = bytes.get(at..bytes.len().min(at + 40))?;
@@ -56,7 +75,7 @@ pub(super) fn spelled(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Fo
             break;
         }
     }
-    (end > 0 && labels.says(at, WORDS)).then(|| Found::pii("birth-date", terms::Span::new(at, at + end), 0.95))
+    (end > 0).then(|| Found::pii("birth-date", terms::Span::new(at, at + end), 0.95))
 }
 
 /// The date of birth that the first groups make.

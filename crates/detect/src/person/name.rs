@@ -9,8 +9,6 @@ use terms::{Class, Span};
 
 /// The most words of one name.
 const MOST: usize = 6;
-/// Small words inside names.
-const PARTICLES: &[&str] = &["de", "da", "di", "do", "del", "della", "dello", "degli", "dos", "das", "du", "des", "van", "von", "der", "den", "ter", "ten", "zu", "zur", "vom", "la", "le", "el", "al", "bin", "ibn", "ben", "bint", "af", "av", "y", "e", "i", "san", "ap", "ó", "mac"];
 /// Words before a name that make it one.
 const TITLES: &[&str] = &["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "dame", "herr", "frau", "hr", "fr", "monsieur", "madame", "mme", "mlle", "señor", "señora", "sr", "sra", "srta", "don", "doña", "signor", "signora", "sig", "dott", "ing", "senhor", "senhora", "dhr", "mevr", "pan", "pani", "г-н", "г-жа", "judge", "rev", "capt", "sgt", "nurse"];
 /// Keys and words that announce the name of a person.
@@ -44,6 +42,12 @@ pub(crate) struct Names {
     lexicon: Lexicon,
 }
 
+/// Whether `word` is a small one of those inside names.
+#[rustfmt::skip]
+fn particle(word: &str) -> bool {
+    matches!(word, "de" | "da" | "di" | "do" | "del" | "della" | "dello" | "degli" | "dos" | "das" | "du" | "des" | "van" | "von" | "der" | "den" | "ter" | "ten" | "zu" | "zur" | "vom" | "la" | "le" | "el" | "al" | "bin" | "ibn" | "ben" | "bint" | "af" | "av" | "y" | "e" | "i" | "san" | "ap" | "ó" | "mac")
+}
+
 /// One word of a row.
 #[derive(Clone, Copy)]
 struct Word<'a> {
@@ -66,7 +70,7 @@ impl Word<'_> {
     }
 
     fn particle(&self) -> bool {
-        self.text.len() <= 5 && self.text.chars().next().is_some_and(char::is_lowercase) && PARTICLES.contains(&self.text)
+        particle(self.text)
     }
 
     fn capitals(&self) -> bool {
