@@ -2,11 +2,12 @@
 
 use crate::budget::Budget;
 use crate::engine::{Channel, Engine, Scratch};
+use crate::hidden::hidden;
 use crate::redact::{Actions, redact};
 use serde_json::{Value, json};
 use terms::Class;
 
-/// Answers one request: `{id, task, text, channel}` gives `{id, spans, redacted}`.
+/// Answers one request: `{id, task, text, channel}` gives `{id, spans, redacted}`, and for the task `hidden` `{id, label, decoded}`.
 ///
 /// Spans are `[start, end, "class:kind"]` in code points. A task that there is no screen for is answered `{id, unsupported: true}`,
 /// a line that is no request `{error}`.
@@ -16,12 +17,18 @@ pub fn answer(line: &str, engine: &Engine, scratch: &mut Scratch) -> String {
     };
     let id = request.get("id").cloned().unwrap_or(Value::Null);
     let task = request.get("task").and_then(Value::as_str);
-    if !matches!(task, Some("secrets" | "pii" | "financial") | None) {
+    if !matches!(task, Some("secrets" | "pii" | "financial" | "hidden") | None) {
         return json!({ "id": id, "unsupported": true }).to_string();
     }
     let Some(text) = request.get("text").and_then(Value::as_str) else {
         return json!({ "id": id, "error": "the request has no text" }).to_string();
     };
+    if task == Some("hidden") {
+        let found = hidden(text, &Budget::default(), scratch);
+        let label = if found.is_empty() { "clean" } else { "hidden" };
+        let decoded: Vec<String> = found.into_iter().map(|one| one.reads).collect();
+        return json!({ "id": id, "label": label, "decoded": decoded }).to_string();
+    }
     let channel = match request.get("channel").and_then(Value::as_str) {
         Some("argument") => Channel::Argument,
         Some("resource") => Channel::Resource,
