@@ -34,6 +34,8 @@ pub(crate) struct Sheet<'a> {
     pub allowance: &'a mut Allowance,
     /// Search memory, one slot a rule.
     pub caches: &'a mut Vec<Option<crate::keyword::Memory>>,
+    /// Stretches of the view that may read otherwise with every letter moved by thirteen places.
+    pub turned: &'a mut Vec<Span>,
     /// Where in the view words stand that say what a number is.
     pub labelled: &'a mut Blocks,
     /// So far.

@@ -12,7 +12,8 @@ use crate::number::{LabelWords, Numbers};
 use crate::person::{Addresses, Names};
 use crate::rule::Rules;
 use crate::secret::{Assigned, Connections, Headers, Logins};
-use crate::view::View;
+use crate::turned::{Turned, turn};
+use crate::view::{Piece, Place, View};
 use crate::words::{Blocks, Starts, Words};
 use terms::{Class, Finding, Span};
 
@@ -43,6 +44,8 @@ pub struct Scratch {
     pub(crate) rungs: Vec<Rung>,
     pub(crate) caches: Vec<Option<Memory>>,
     pub(crate) labelled: Blocks,
+    pub(crate) turned: Vec<Span>,
+    pub(crate) rotated: Vec<u8>,
     pub(crate) joined: String,
 }
 
@@ -75,7 +78,7 @@ pub struct Engine {
 }
 
 /// How many readers there are, and which of them has the rules.
-const READERS: usize = 7;
+const READERS: usize = 8;
 const RULES: usize = 0;
 
 impl Engine {
@@ -92,6 +95,7 @@ impl Engine {
             Box::new(Logins),
             Box::new(Addresses::new()?),
             Box::new(LabelWords),
+            Box::new(Turned::new(rules)),
         ];
         let literals = readers.iter().enumerate().flat_map(|(reader, one)| one.words().into_iter().map(move |(word, stands, number)| (word, stands, reader, number)));
         Ok(Self {
@@ -113,20 +117,17 @@ impl Engine {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
         scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
-        let Scratch { rungs, caches, labelled, .. } = scratch;
+        let Scratch { rungs, caches, labelled, turned, rotated, .. } = scratch;
         ladder::climb(&View::original(text.as_bytes()), rungs, &mut allowance, &mut |view, allowance| {
             let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-            let mut sheet = Sheet { channel, borders: &[], allowance, caches, labelled, findings, decoded, most: budget.findings };
-            let mut done = [0; READERS];
-            sheet.labelled.reset(view.bytes.len());
-            self.words.each(view.bytes, Starts::Written, |at, reader, number| {
-                if let (Some(one), Some(done)) = (self.readers.get(reader), done.get_mut(reader)) {
-                    one.read(view, at, number, done, &mut sheet);
-                }
-            });
-            self.customs.read(view, &mut sheet);
-            for detector in &self.standing {
-                detector.read(view, &mut sheet);
+            let mut sheet = Sheet { channel, borders: &[], allowance, caches, labelled, turned, findings, decoded, most: budget.findings };
+            self.read(view, &mut sheet);
+            for at in 0..sheet.turned.len() {
+                let Some(span) = sheet.turned.get(at).copied() else { break };
+                rotated.clear();
+                rotated.extend(view.bytes.get(span.start..span.end).unwrap_or_default().iter().map(|byte| turn(*byte)));
+                let pieces = [Piece { at: 0, from: span.start, literal: true }];
+                self.look(&View { bytes: rotated, place: Place::Pieces(&pieces, view) }, &mut sheet);
             }
         });
         budget.spend(&allowance);
@@ -135,13 +136,33 @@ impl Engine {
         report
     }
 
+    /// Reads a view, and notes what of it may be turned.
+    fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        sheet.turned.clear();
+        self.look(view, sheet);
+    }
+
+    fn look(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
+        let mut done = [0; READERS];
+        sheet.labelled.reset(view.bytes.len());
+        self.words.each(view.bytes, Starts::Written, |at, reader, number| {
+            if let (Some(one), Some(done)) = (self.readers.get(reader), done.get_mut(reader)) {
+                one.read(view, at, number, done, sheet);
+            }
+        });
+        self.customs.read(view, sheet);
+        for detector in &self.standing {
+            detector.read(view, sheet);
+        }
+    }
+
     /// Finds what crosses `borders`, which rise, in `text` as it is written: a word may also start and end at each of them.
     pub(crate) fn read_across(&self, text: &str, borders: &[usize], channel: Channel, budget: &Budget, scratch: &mut Scratch) -> Report {
         let mut report = Report::default();
         let mut allowance = Allowance::new(budget, text.len());
-        let Scratch { caches, labelled, .. } = scratch;
+        let Scratch { caches, labelled, turned, .. } = scratch;
         let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, labelled, findings, decoded, most: budget.findings };
+        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, labelled, turned, findings, decoded, most: budget.findings };
         let view = View::original(text.as_bytes());
         self.words.each(view.bytes, Starts::All, |at, reader, number| {
             if let (RULES, Some(rules)) = (reader, self.readers.first()) {

@@ -12,6 +12,7 @@ mod words;
 use crate::budget::{Allowance, Budget};
 use crate::engine::Scratch;
 use crate::ladder::{self, Rung};
+use crate::turned::turn;
 use crate::view::{Place, View};
 use terms::Span;
 
@@ -60,18 +61,9 @@ fn turned(text: &str, found: &mut Vec<Hidden>) {
         let common = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::turned(word)).count();
         let plain = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::common(word)).count();
         if common >= 2 && common > plain && found.len() < MOST {
-            found.push(Hidden { how: "rot13", span: Span::new(at, at + line.trim_end().len()), reads: line.trim_end().chars().map(rot13).collect() });
+            found.push(Hidden { how: "rot13", span: Span::new(at, at + line.trim_end().len()), reads: line.trim_end().chars().map(|letter| u8::try_from(letter).map_or(letter, |byte| char::from(turn(byte)))).collect() });
         }
         at += line.len();
-    }
-}
-
-/// The letter thirteen places on.
-fn rot13(letter: char) -> char {
-    match letter {
-        'a'..='m' | 'A'..='M' => char::from_u32(u32::from(letter) + 13).unwrap_or(letter),
-        'n'..='z' | 'N'..='Z' => char::from_u32(u32::from(letter) - 13).unwrap_or(letter),
-        _ => letter,
     }
 }
 

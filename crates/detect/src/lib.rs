@@ -25,6 +25,7 @@ mod rule;
 mod scan;
 mod secret;
 mod stream;
+mod turned;
 mod view;
 mod words;
 

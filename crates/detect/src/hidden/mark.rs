@@ -3,8 +3,11 @@
 use super::{Hidden, MOST, words};
 use terms::Span;
 
-/// How long one piece may be, in bytes; what is longer is looked at up to there.
+/// How long one piece may be, and a title, in bytes; what is longer is looked at up to there.
 const LONGEST: usize = 1 << 14;
+const TITLE: usize = 512;
+/// Elements that are not displayed and are looked into.
+const ELEMENTS: usize = 4_096;
 
 /// Adds what the marks of `text` hide.
 pub(super) fn find(text: &str, found: &mut Vec<Hidden>) {
@@ -42,7 +45,8 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(open)).map(|at| from + at) {
             let start = at + open.len();
-            let rest = cut(text.get(start..).unwrap_or_default());
+            let rest = text.get(start..).unwrap_or_default();
+            let rest = rest.get(..rest.floor_char_boundary(TITLE)).unwrap_or_default();
             let Some(len) = rest.find([quote, '\n']) else {
                 from = start;
                 continue;
@@ -63,16 +67,17 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
 
 /// Elements whose attributes keep them from being seen.
 fn elements(text: &str, found: &mut Vec<Hidden>) {
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at) {
+    let (mut from, mut looked) = (0, 0);
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at).filter(|_| looked < ELEMENTS && found.len() < MOST) {
         let rest = text.get(at + 1..).unwrap_or_default();
         let head = rest.get(..rest.floor_char_boundary(2_048)).unwrap_or_default();
         from = at + 1;
-        let Some(end) = head.find('>').filter(|_| head.starts_with(|letter: char| letter.is_ascii_alphabetic())) else { continue };
+        let Some(end) = head.find(['>', '<']).filter(|end| head.as_bytes().get(*end) == Some(&b'>')).filter(|_| head.starts_with(|letter: char| letter.is_ascii_alphabetic())) else { continue };
         let attributes = head.get(..end).unwrap_or_default();
         if !unseen(attributes) {
             continue;
         }
+        looked += 1;
         let name_len = attributes.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(attributes.len());
         let name = attributes.get(..name_len).unwrap_or_default();
         let inside = cut(rest.get(end + 1..).unwrap_or_default());

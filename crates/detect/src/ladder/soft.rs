@@ -35,10 +35,10 @@ pub(super) fn needed(bytes: &[u8]) -> bool {
         || (!bytes.is_ascii() && bytes.iter().enumerate().any(|(at, byte)| LEADS[usize::from(*byte)] && matters(bytes, at)))
 }
 
-/// First bytes of the characters that [`symbol`] knows.
+/// First bytes of the characters that [`symbol`] and [`likeness`] know.
 const LEADS: [bool; 256] = {
     let mut table = [false; 256];
-    let leads = [0xc2, 0xcd, 0xe1, 0xe2, 0xe3, 0xef, 0xf0, 0xf3];
+    let leads = [0xc2, 0xc9, 0xcd, 0xce, 0xcf, 0xd0, 0xd1, 0xd2, 0xd3, 0xd4, 0xe1, 0xe2, 0xe3, 0xef, 0xf0, 0xf3];
     let mut at = 0;
     while at < leads.len() {
         table[leads[at]] = true;
@@ -50,7 +50,7 @@ const LEADS: [bool; 256] = {
 /// Whether the character at `at` may hide something: one that is not seen beside a printable one of ASCII, an unusual space or dash beside a digit, or
 /// a look-alike. The punctuation of East Asian text and the selectors of emoji are what they seem to be.
 fn matters(bytes: &[u8], at: usize) -> bool {
-    let Some(found) = bytes.get(at..).and_then(symbol) else { return false };
+    let Some(found) = bytes.get(at..).and_then(symbol) else { return likeness(bytes, at).is_some() };
     let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
     let after = bytes.get(at + found.taken).copied().unwrap_or(b' ');
     match found.text.get(..found.len) {
@@ -103,9 +103,26 @@ fn stands(bytes: &[u8], at: usize) -> Option<Stands> {
         b'%' => Some(Stands::byte(3, u8::try_from(number(rest.get(1..3)?, 16)?).ok()?)),
         b'&' => reference(rest),
         b'"' | b'\'' | b'`' => joint(rest),
-        0xc2.. => symbol(rest),
+        0xc2.. => symbol(rest).or_else(|| likeness(bytes, at)),
         _ => None,
     }
+}
+
+/// Letters of other scripts that look like one of ASCII, in a word of ASCII (Unicode Technical Standard 39, confusables).
+fn likeness(bytes: &[u8], at: usize) -> Option<Stands> {
+    const LETTERS: [char; 55] = [
+        'ɡ', 'Α', 'Β', 'Ε', 'Ζ', 'Η', 'Ι', 'Κ', 'Μ', 'Ν', 'Ο', 'Ρ', 'Τ', 'Υ', 'Χ', 'α', 'ν', 'ο', 'ρ', 'А', 'В', 'Е', 'К', 'М', 'Н', 'О', 'Р', 'С', 'Т', 'У', 'Х', 'І', 'Ј',
+        'Ѕ', 'а', 'е', 'о', 'р', 'с', 'у', 'х', 'і', 'ј', 'ѕ', 'һ', 'ԁ', 'ӏ', 'ԛ', 'ԝ', 'ѵ', 'Ӏ', 'Ԍ', 'ϲ', 'ϳ', 'қ',
+    ];
+    const LIKE: &[u8; 55] = b"gABEZHIKMNOPTYXavopABEKMHOPCTYXIJSaeopcyxijshdlqwvIGcjk";
+    let inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if !inside(at.checked_sub(1).and_then(|at| bytes.get(at))) && !inside(bytes.get(at + 2)) {
+        return None;
+    }
+    let [lead, next] = *bytes.get(at..at + 2)?.first_chunk::<2>()?;
+    let letter = char::from_u32(u32::from(lead & 0x1f) << 6 | u32::from(next & 0x3f))?;
+    let place = LETTERS.iter().position(|known| *known == letter)?;
+    LIKE.get(place).map(|like| Stands::byte(2, *like))
 }
 
 /// RFC 8259 §7, and the forms of common programming languages.
