@@ -102,7 +102,7 @@ impl Engine {
             words: Words::new(literals)?,
             readers,
             customs: Customs::new(rules)?,
-            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new()), Box::new(Names::new())],
+            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new(&rules.without)), Box::new(Names::new(&rules.without_names))],
         })
     }
 

@@ -15,6 +15,7 @@ use crate::words::Stands;
 pub(crate) use label::Labels;
 use shape::Groups;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use terms::{Class, Span};
 
 /// What a token is found to be.
@@ -36,11 +37,15 @@ impl Found {
 }
 
 /// Finds them.
-pub(crate) struct Numbers(national::Shapes);
+pub(crate) struct Numbers {
+    shapes: national::Shapes,
+    without: BTreeSet<String>,
+}
 
 impl Numbers {
-    pub fn new() -> Self {
-        Self(national::Shapes::new())
+    /// All but those of the kinds `without`.
+    pub fn new(without: &BTreeSet<String>) -> Self {
+        Self { shapes: national::Shapes::new(without), without: without.clone() }
     }
 }
 
@@ -78,7 +83,7 @@ impl Numbers {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
             }
-            match self.judge(bytes, start, labels) {
+            match self.judge(bytes, start, labels).filter(|found| !self.without.contains(found.kind)) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
                     sheet.add(view, found.class, Cow::Borrowed(found.kind), found.span, found.confidence);
@@ -153,7 +158,7 @@ impl Numbers {
                     None
                 } else {
                     account::digits(bytes, &groups, labels)
-                        .or_else(|| self.0.digits(bytes, &groups, labels))
+                        .or_else(|| self.shapes.digits(bytes, &groups, labels))
                         .or_else(|| birth::date(bytes, &groups, labels))
                         .or_else(|| phone::digits(bytes, &groups, labels))
                 };

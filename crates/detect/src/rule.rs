@@ -3,6 +3,7 @@
 use crate::check::Check;
 use crate::error::Error;
 use serde::Deserialize;
+use std::collections::BTreeSet;
 use terms::Class;
 
 /// The longest match that a rule may have, in bytes; what a stream holds back.
@@ -111,6 +112,10 @@ pub(crate) struct Custom {
 pub struct Rules {
     pub(crate) rules: Vec<Rule>,
     pub(crate) custom: Vec<Custom>,
+    /// Kinds that are not looked for.
+    pub(crate) without: BTreeSet<String>,
+    /// Names of people that are taken for unknown.
+    pub(crate) without_names: BTreeSet<String>,
 }
 
 impl Rules {
@@ -142,6 +147,21 @@ impl Rules {
     #[must_use]
     pub fn with_custom(mut self, class: Class, kind: &str, pattern: &str) -> Self {
         self.custom.push(Custom { kind: kind.to_owned(), class, pattern: pattern.to_owned() });
+        self
+    }
+
+    /// These, but for rules and built-in numbers of these kinds: for judging what the others find of them.
+    #[must_use]
+    pub fn without<'a>(mut self, kinds: impl IntoIterator<Item = &'a str>) -> Self {
+        self.without.extend(kinds.into_iter().map(str::to_owned));
+        self.rules.retain(|rule| !self.without.contains(&rule.kind));
+        self
+    }
+
+    /// These, with the lists of names missing `names`, in lower case: for judging what is found of people who stand in no list.
+    #[must_use]
+    pub fn without_names<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.without_names.extend(names.into_iter().map(str::to_owned));
         self
     }
 

@@ -6,7 +6,7 @@ use super::Found;
 use super::check::{day, ean, luhn, mod11_10, number, two, verhoeff, weighted};
 use super::label::Labels;
 use super::shape::{Groups, Number};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One kind of number.
 struct Kind {
@@ -107,9 +107,10 @@ pub(super) fn labels() -> impl Iterator<Item = &'static &'static [&'static str]>
 pub(super) struct Shapes(BTreeMap<&'static str, Vec<&'static Kind>>);
 
 impl Shapes {
-    pub fn new() -> Self {
+    /// All but the kinds `without`.
+    pub fn new(without: &BTreeSet<String>) -> Self {
         let mut shapes: BTreeMap<&'static str, Vec<&'static Kind>> = BTreeMap::new();
-        for kind in KINDS {
+        for kind in KINDS.iter().filter(|kind| !without.contains(kind.name)) {
             for shape in kind.sure.iter().chain(kind.told) {
                 shapes.entry(shape).or_default().push(kind);
             }

@@ -5,6 +5,7 @@ use crate::detector::{Detector, Sheet};
 use crate::number::Labels;
 use crate::view::View;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use terms::{Class, Span};
 
 /// The most words of one name.
@@ -95,9 +96,9 @@ struct Row<'a> {
 }
 
 impl Names {
-    pub fn new() -> Self {
-        let single = |list: &'static [&'static str]| list;
-        Self { lexicon: Lexicon::new(&[(single(TITLES), TITLE), (single(STRONG), LEAD), (single(WEAK), LEAD), (single(THINGS), THING)]) }
+    /// With the lists of names, but for those in `without`.
+    pub fn new(without: &BTreeSet<String>) -> Self {
+        Self { lexicon: Lexicon::new(&[(TITLES, TITLE), (STRONG, LEAD), (WEAK, LEAD), (THINGS, THING)], without) }
     }
 
     /// What a word is known as, as a whole or in its parts.

@@ -1,5 +1,7 @@
 //! What words are known as: names of people, ordinary words, titles, and what leads to or follows a name.
 
+use std::collections::BTreeSet;
+
 /// Given names of many countries.
 const GIVEN_NAMES: &str = include_str!("../../data/given.txt");
 /// Family names.
@@ -27,12 +29,12 @@ pub(super) struct Lexicon {
 }
 
 impl Lexicon {
-    /// Of the lists of this crate and of more words, each in lower case.
-    pub fn new(more: &[(&[&str], Known)]) -> Self {
+    /// Of the lists of this crate, but for the names in `without`, and of more words, each in lower case.
+    pub fn new(more: &[(&[&str], Known)], without: &BTreeSet<String>) -> Self {
         let lists = [(GIVEN_NAMES, GIVEN), (FAMILY_NAMES, FAMILY), (ORDINARY_WORDS, ORDINARY)];
         let words = || lists.iter().flat_map(|(list, known)| list.lines().map(|word| (word, *known))).chain(more.iter().flat_map(|(list, known)| list.iter().map(|word| (*word, *known))));
         let mut lexicon = Self { slots: vec![0; (words().count() * 3 / 2).next_power_of_two()].into_boxed_slice() };
-        for (word, known) in words() {
+        for (word, known) in words().filter(|(word, known)| *known & (GIVEN | FAMILY) == 0 || !without.contains(*word)) {
             let (mut place, tag) = lexicon.place(word.as_bytes());
             while let Some(slot) = lexicon.slots.get_mut(place) {
                 if *slot == 0 || *slot & !FLAGS == tag {
@@ -72,7 +74,7 @@ mod tests {
 
     #[test]
     fn every_word_of_a_list_is_known_and_others_are_not() {
-        let lexicon = Lexicon::new(&[(&["mrs", "street"], TITLE), (&["street"], THING)]);
+        let lexicon = Lexicon::new(&[(&["mrs", "street"], TITLE), (&["street"], THING)], &BTreeSet::new());
         for (list, known) in [(GIVEN_NAMES, GIVEN), (FAMILY_NAMES, FAMILY), (ORDINARY_WORDS, ORDINARY)] {
             assert!(list.lines().all(|word| lexicon.known(word.as_bytes()) & known == known));
             assert!(list.lines().all(|word| !word.is_empty() && word.trim() == word));
