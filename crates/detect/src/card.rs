@@ -50,8 +50,9 @@ fn numbers(view: &View<'_>, run: Span, sheet: &mut Sheet<'_>) {
     while at < run.end {
         let here = view.bytes.get(at).copied().unwrap_or_default();
         let before = at.checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
-        let starts = here.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'#');
+        let starts = here.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'#') && !negative(view.bytes, at);
         match starts.then(|| number(view.bytes, at, run.end)).flatten() {
+            Some(end) if among_numbers(view.bytes, at, end) => at = end,
             Some(end) => {
                 sheet.add(view, Class::Financial, Cow::Borrowed("card"), Span::new(at, end), 0.95);
                 at = end;
@@ -59,6 +60,26 @@ fn numbers(view: &View<'_>, run: Span, sheet: &mut Sheet<'_>) {
             None => at += 1,
         }
     }
+}
+
+/// Whether a minus stands before the number at `at`, as in arithmetic.
+fn negative(bytes: &[u8], at: usize) -> bool {
+    let before = |back: usize| at.checked_sub(back).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    before(1) == b'-' && !before(2).is_ascii_alphanumeric()
+}
+
+/// Whether it is one of a row of long numbers, the others of which are none of cards: a table of constants.
+fn among_numbers(bytes: &[u8], start: usize, end: usize) -> bool {
+    let gap = |byte: &u8| byte.is_ascii_whitespace() || *byte == b',';
+    let open = |byte: Option<&u8>| matches!(byte, Some(b'[' | b'(' | b'{' | b']' | b')' | b'}'));
+    let back = bytes.get(start.saturating_sub(64)..start).unwrap_or_default();
+    let back = back.get(..back.len() - back.iter().rev().take_while(|byte| gap(byte)).count()).unwrap_or_default();
+    let on = bytes.get(end..bytes.len().min(end + 64)).unwrap_or_default();
+    let on = on.get(on.iter().take_while(|byte| gap(byte)).count()..).unwrap_or_default();
+    let before = back.get(back.len() - back.iter().rev().take_while(|byte| byte.is_ascii_digit()).count()..).unwrap_or_default();
+    let after = on.get(..on.iter().take_while(|byte| byte.is_ascii_digit()).count()).unwrap_or_default();
+    let long = |text: &[u8]| (12..=20).contains(&text.len()) && number(text, 0, text.len()).is_none();
+    long(before) && (long(after) || open(on.first())) || long(after) && open(back.last())
 }
 
 /// The end of the card number that starts at `at`.

@@ -11,7 +11,7 @@ use crate::ladder::{self, Rung};
 use crate::number::{LabelWords, Numbers};
 use crate::person::{Addresses, Names};
 use crate::rule::Rules;
-use crate::secret::{Assigned, Connections, Headers, Logins};
+use crate::secret::{Assigned, Connections, Headers, Logins, Tokens};
 use crate::turned::{Turned, turn};
 use crate::view::{Piece, Place, View};
 use crate::words::{Blocks, Starts, Words};
@@ -74,7 +74,7 @@ pub struct Engine {
     /// An operator's own, which may run on as well.
     customs: Customs,
     /// What stands in one part, and is announced by no literal.
-    standing: [Box<dyn Detector>; 4],
+    standing: [Box<dyn Detector>; 5],
 }
 
 /// How many readers there are, and which of them has the rules.
@@ -102,7 +102,7 @@ impl Engine {
             words: Words::new(literals)?,
             readers,
             customs: Customs::new(rules)?,
-            standing: [Box::new(Cards), Box::new(Emails), Box::new(Numbers::new(&rules.without)), Box::new(Names::new(&rules.without_names))],
+            standing: [Box::new(Tokens), Box::new(Cards), Box::new(Emails), Box::new(Numbers::new(&rules.without)), Box::new(Names::new(&rules.without_names))],
         })
     }
 

@@ -3,6 +3,7 @@
 mod account;
 mod birth;
 mod check;
+mod general;
 mod label;
 mod letters;
 mod national;
@@ -83,7 +84,8 @@ impl Numbers {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
             }
-            match self.judge(bytes, start, labels).filter(|found| !self.without.contains(found.kind)) {
+            let known = self.judge(bytes, start, labels).filter(|found| !self.without.contains(found.kind));
+            match known.or_else(|| general::number(bytes, start)) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
                     sheet.add(view, found.class, Cow::Borrowed(found.kind), found.span, found.confidence);

@@ -5,9 +5,11 @@ use terms::Span;
 /// A run under this many bytes is not taken for an encoding.
 pub(crate) const SHORTEST_RUN: usize = 16;
 const SHORTEST_CARD: usize = 13;
+const SHORTEST_TOKEN: usize = 23;
 const LINE: usize = 56;
 
 const ENCODED: [bool; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-");
+const WORD: [bool; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
 const DIGITS: [bool; 256] = table(b"0123456789 -.");
 
 const PRINTED: [bool; 256] = {
@@ -47,6 +49,11 @@ fn wrapped(bytes: &[u8], last: Span, next: Span) -> bool {
         && next.start > last.end
         && next.start - last.end <= 4
         && bytes.get(last.end..next.start).is_some_and(|gap| gap.iter().all(u8::is_ascii_whitespace))
+}
+
+/// Runs of letters, digits, `_` and `-` that are long enough for a token.
+pub(crate) fn words(bytes: &[u8], with: impl FnMut(Span)) {
+    each(bytes, &WORD, SHORTEST_TOKEN, with);
 }
 
 /// Runs of digits and their usual separators that are long enough for a card number.

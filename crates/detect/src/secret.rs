@@ -5,9 +5,11 @@ mod connection;
 mod header;
 mod name;
 mod netrc;
+mod token;
 mod value;
 
 pub(crate) use assigned::Assigned;
 pub(crate) use connection::Connections;
 pub(crate) use header::Headers;
 pub(crate) use netrc::Logins;
+pub(crate) use token::Tokens;

@@ -108,6 +108,16 @@ impl<'a> Labels<'a> {
         Self { bytes, labelled, tables: OnceCell::new(), beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }) }
     }
 
+    /// What stands before `at`, from the start of a word.
+    fn near(&self, at: usize) -> &'a [u8] {
+        let start = at.saturating_sub(NEAR);
+        let near = self.bytes.get(start..at).unwrap_or_default();
+        let within = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        let cut = start.checked_sub(1).and_then(|at| self.bytes.get(at)).is_some_and(within);
+        let skip = if cut { near.iter().take_while(|byte| within(byte)).count() } else { 0 };
+        near.get(skip..).unwrap_or_default()
+    }
+
     /// Whether one of `words`, in lower case, stands beside the value at `at`.
     pub fn says(&self, at: usize, words: &[&str]) -> bool {
         let marked = |from: usize, to: usize| self.labelled.is_none_or(|blocks| blocks.any(from, to));
@@ -116,7 +126,7 @@ impl<'a> Labels<'a> {
         }
         let mut beside = self.beside.borrow_mut();
         if beside.at != at {
-            let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+            let near = self.near(at);
             let line = near.iter().rposition(|byte| *byte == b'\n').filter(|line| near.len() - line > 12);
             *beside = Beside { at, near: Lower::new(near.get(line.unwrap_or(0)..).unwrap_or_default()), head: self.column(at).map(Lower::new) };
         }
@@ -125,14 +135,14 @@ impl<'a> Labels<'a> {
 
     /// Whether one of `words` stands before the value at `at` as a word of a sentence.
     pub fn speaks(&self, at: usize, words: &[&str]) -> bool {
-        let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
+        let near = self.near(at);
         let spoken = |part: &[u8]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
         near.iter().filter(|byte| **byte == b' ').count() >= 3 && near.split(|byte| matches!(byte, b' ' | b':' | b'\n')).any(spoken)
     }
 
     /// Whether of all words before `at` one of `these` stands nearer than any of `those`.
     pub fn last_of(&self, at: usize, these: &[&str], those: &[&str]) -> bool {
-        let near = Lower::new(self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default());
+        let near = Lower::new(self.near(at));
         let place = |words: &[&str]| words.iter().filter_map(|word| memchr::memmem::rfind(near.text(), word.as_bytes())).max();
         place(these) > place(those)
     }

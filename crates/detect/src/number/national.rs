@@ -40,7 +40,7 @@ const KINDS: &[Kind] = kinds! {
     "pe-dni" sure [] told ["8"] by ["dni"] if |_| true;
     "uk-nhs" sure [] told ["10" "3 3 4" "3-3-4"] by ["nhs"] if |d| (11 - weighted(d, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 11 == last(d);
     "uk-utr" sure [] told ["10" "5 5"] by ["utr" "unique taxpayer"] if |_| true;
-    "fr-nir" sure ["15" "1 2 2 2 3 3 2"] told ["13"] by ["nir" "sécurité sociale" "securite sociale" "insee"] if fr_nir;
+    "fr-nir" sure ["1 2 2 2 3 3 2"] told ["13" "15"] by ["nir" "sécurité sociale" "securite sociale" "sécu" "insee" "numéro de sécurité" "social security" "assuré" "carte vitale"] if fr_nir;
     "fr-tax-id" sure [] told ["13" "2 2 3 3 3"] by ["spi" "numéro fiscal" "numero fiscal"] if |d| matches!(d.first(), Some(0..=3)) && number(d.get(..10).unwrap_or_default()) % 511 == number(d.get(10..).unwrap_or_default());
     "de-tax-id" sure ["2 3 3 3"] told ["11"] by ["steuer" "tax id" "tax-id" "taxid" "tax_id" "idnr" "tin"] if |d| d.first() != Some(&0) && repeats(d) && mod11_10(d);
     "nl-bsn" sure [] told ["9" "4.2.3" "3.3.3"] by ["bsn" "burgerservicenummer" "sofi"] if |d| d.len() == 9 && (weighted(d, &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * 11 - last(d)) % 11 == 0;
@@ -157,7 +157,7 @@ fn same(digits: &[u8]) -> bool {
 /// SSA, "Social Security Number Randomization"; the two numbers of advertisements are none.
 fn us_ssn(d: &[u8]) -> bool {
     let area = number(d.get(..3).unwrap_or_default());
-    area != 0 && area != 666 && area < 900 && two(d, 3) != 0 && number(d.get(5..).unwrap_or_default()) != 0 && ![78_051_120, 219_099_999, 123_456_789].contains(&number(d))
+    area != 0 && area != 666 && area < 900 && two(d, 3) != 0 && number(d.get(5..).unwrap_or_default()) != 0 && ![78_051_120, 219_099_999, 123_456_789, 111_223_333].contains(&number(d))
 }
 
 fn br_cpf(d: &[u8]) -> bool {

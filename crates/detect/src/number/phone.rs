@@ -37,6 +37,9 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
         }
         here += 1;
     }
+    if plus && coordinates(bytes, at, end) {
+        return None;
+    }
     let glued = bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let date = bytes.get(end) == Some(&b':');
     if open || glued || date {
@@ -44,6 +47,16 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
     }
     let good = if plus { (8..=15).contains(&count) && first != Some(b'0') } else { (2..=5).contains(&lead) && (8..=12).contains(&count) && end > at + lead + 2 };
     good.then(|| Found::pii("phone", Span::new(at, end), if plus { 0.95 } else { 0.9 }))
+}
+
+/// Whether it is a place on earth (ISO 6709): `+364947-0845057`, `+5354+02734`.
+fn coordinates(bytes: &[u8], at: usize, end: usize) -> bool {
+    let digits = |from: usize| bytes.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let first = digits(at + 1);
+    let sign = bytes.get(at + 1 + first);
+    let second = digits(at + 2 + first);
+    let longest = end.max(at + 2 + first + second);
+    matches!(sign, Some(b'-' | b'+')) && matches!((first, second), (4, 5) | (6, 7) | (2, 3)) && longest == at + 2 + first + second
 }
 
 /// The number that the first groups make.
@@ -54,6 +67,10 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
         let second = d.get(1).copied().unwrap_or(0);
         let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         if matches!(before, b'-' | b'.' | b'/' | b'#' | b'$' | b':' | b'*') && before != b':' {
+            return None;
+        }
+        let parts = number.shape.split('.').count();
+        if parts == 4 && number.shape.split('.').all(|part| matches!(part, "1" | "2" | "3")) && d.len() <= 12 && number.shape != "2.2.2.2" {
             return None;
         }
         if number.shape.starts_with("2 2 2") && dumped(bytes, number.span) {

@@ -31,6 +31,9 @@ const WORDS: &[(&[&str], &[usize], (usize, usize))] = &[
     (&["로 ", "길 ", "로", "길"], &[9], (0, 48)),
     (&["P.O. Box", "PO Box", "P.O.Box", "P. O. Box", "Postfach", "Apartado", "Casilla", "Boîte postale", "B.P. "], &[10], (0, 24)),
 ];
+/// Addresses of no person, which licences and manuals hold.
+const KNOWN: &[&str] = &["51 Franklin St", "59 Temple Pl", "675 Mass Ave", "10 Downing St", "1600 Pennsylvania Ave", "1600 Amphitheatre", "221B Baker St", "1 Hacker Way", "1 Infinite Loop", "1 Microsoft Way", "444 Castro St", "171 Second St", "548 Market St"];
+
 /// The words and what is tried around each, one number a word.
 type Around = (&'static str, &'static [usize], (usize, usize));
 
@@ -137,6 +140,9 @@ impl Reader for Addresses {
         let text = window.get(best.start()..best.end()).unwrap_or_default();
         let len = text.trim_ascii_end().len();
         let before = (from + best.start()).checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
+        if KNOWN.iter().any(|known| memchr::memmem::find(text, known.as_bytes()).is_some()) {
+            return;
+        }
         if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
             return;
         }

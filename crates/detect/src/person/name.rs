@@ -299,6 +299,10 @@ impl Names {
         let at = base + first.start;
         let strong = titled || mailed || labels.says(at, STRONG);
         let weak = strong || labels.says(at, WEAK);
+        let stub = last.text.chars().nth(2).is_none() && (last.capitals() || last.initial() || !weak);
+        if stub {
+            return None;
+        }
         let (given, family) = (first.is(GIVEN) || first.initial(), last.is(FAMILY));
         let late = last.is(GIVEN) && first.is(FAMILY);
         let capitals = row.iter().all(Word::capitals);

@@ -82,7 +82,8 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     let separator = bytes.get(blank).copied();
     // The text of an element: <password>…</password>.
     if separator == Some(b'>') && before == Some(b'<') {
-        return until(bytes, blank + 1, |byte| matches!(byte, b'<' | b'\n')).map(|span| (span, Written::Quoted));
+        let text = until(bytes, blank + 1, |byte| matches!(byte, b'<' | b'\n'));
+        return text.filter(|span| bytes.get(span.end..).is_some_and(|rest| rest.starts_with(b"</"))).map(|span| (span, Written::Quoted));
     }
     if flag && blank > at && separator.is_some_and(|byte| byte != b'-' && byte != b'=' && byte != b':') {
         return written(bytes, blank, Written::Bare);

@@ -22,7 +22,7 @@ impl Reader for Headers {
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
         let end = at + STEMS.get(number).map_or(0, |stem| stem.len());
         match number {
-            0 => token(view.bytes, end).filter(|span| pair(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
+            0 => token(view.bytes, end).filter(|span| pair(view.bytes, *span) && !check::published(view.bytes.get(span.start..span.end).unwrap_or_default())).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
             1 => token(view.bytes, end).filter(|span| opaque(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "bearer-token", span)),
             2 => cookies(view, end, sheet),
             _ => user(view.bytes, end).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),

@@ -49,6 +49,9 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
     if standin || REFERENCES.iter().any(|start| lower.starts_with(start)) || check::placeholder(value) || variable(value) || called(value) {
         return false;
     }
+    if written != Written::Quoted && operated(value) || pattern(value) {
+        return false;
+    }
     if written == Written::Code && (syntax(value) || typed(value, lower)) {
         return false;
     }
@@ -97,6 +100,19 @@ fn syntax(value: &[u8]) -> bool {
         || memchr::memmem::find(value, b"::").is_some()
 }
 
+/// Operators between names, as compressed source has them.
+fn operated(value: &[u8]) -> bool {
+    let parts = [b"&&".as_slice(), b"||", b"!==", b"===", b"=>", b"??", b"),", b"}),", b"+=", b".push("];
+    let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.$!".contains(byte)).count();
+    parts.iter().any(|part| memchr::memmem::find(value, part).is_some_and(|at| at > 0)) && name > 0
+}
+
+/// A regular expression, or a text with fields to be filled in.
+fn pattern(value: &[u8]) -> bool {
+    let holds = |part: &[u8]| memchr::memmem::find(value, part).is_some();
+    holds(b"a-z") || holds(b"A-Z") || holds(b"0-9]") || holds(b"(?:") || holds(b"${") && holds(b"}") || value.starts_with(b"{") && value.ends_with(b"}")
+}
+
 /// A name of code: one that says what it is, or one of capitals and underscores, or a number with its type.
 fn typed(value: &[u8], lower: &[u8]) -> bool {
     let identifier = dotted(value);
@@ -104,12 +120,18 @@ fn typed(value: &[u8], lower: &[u8]) -> bool {
     let constant = value.contains(&b'_') && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     let number = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let suffixed = number > 0 && value.get(number..).is_some_and(|rest| matches!(rest, [b'i' | b'u' | b'f', ..]) && rest.len() <= 5);
-    identifier && (says || constant) || suffixed
+    identifier && (says || constant || camel(value)) || suffixed
+}
+
+/// Three words or more in CamelCase, with a number in their midst or behind: `ClientCapabilities2026Schema`, `ProgressTokenSchema$1`.
+fn camel(value: &[u8]) -> bool {
+    let bare: Vec<u8> = value.iter().copied().filter(|byte| !byte.is_ascii_digit() && *byte != b'$').collect();
+    value.len() - bare.len() <= 5 && bare.iter().filter(|byte| byte.is_ascii_uppercase()).count() >= 3 && title(&bare) && bare.len() >= 12
 }
 
 /// An identifier, or several with dots between them.
 fn dotted(value: &[u8]) -> bool {
-    value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-' | b'>' | b'?'))
+    value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-' | b'>' | b'?' | b'$'))
 }
 
 /// Words in CamelCase.
