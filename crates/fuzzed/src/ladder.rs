@@ -79,6 +79,9 @@ pub(crate) fn climbed(bytes: &[u8]) {
     };
     let report = inspected(&text);
     sound(&text, &report);
+    for piece in detect::hidden(&text, &Budget::default(), &mut Scratch::default()) {
+        assert!(text.get(piece.span.start..piece.span.end).is_some(), "what is hidden lies in its text");
+    }
     assert_eq!(inspected(&text), report, "memory of one inspection does not change another");
     let fresh = known().engine.inspect(&text, Channel::Result, &Budget::default(), &mut Scratch::default());
     assert_eq!(fresh, report, "memory of one inspection does not change another");
@@ -115,6 +118,9 @@ fn found(input: &mut Input<'_>) {
     let text = format!("before{around}{text}{}after", input.pick(&[" ", "\n"]));
     let report = inspected(&text);
     sound(&text, &report);
+    for piece in detect::hidden(&text, &Budget::default(), &mut Scratch::default()) {
+        assert!(text.get(piece.span.start..piece.span.end).is_some(), "what is hidden lies in its text");
+    }
     let seen = |class| report.findings.iter().any(|finding| finding.class == class);
     assert!(seen(Class::Secret) || seen(Class::Unseen), "{secret:?} was not seen through {codings:?}: {text:?}");
 }
