@@ -59,7 +59,6 @@ rows! {
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
     "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
-    "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
     "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
     "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";
     "inspect.pii.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { pii: { action: tokenise } }";

@@ -1,13 +1,14 @@
 //! The file, the lock and the policies as one immutable snapshot for the gateway.
 
 mod parts;
+mod preset;
 
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking,
-    Unbounded, Unpinned,
+    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table,
+    Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
@@ -19,7 +20,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use supply::{Definition, Kind, Lock, Pin, ServerPin};
-use terms::{Action, Class, Control, ServerName, Utc};
+use terms::{Control, ServerName, Utc};
 
 /// Why no snapshot could be made: sentences for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +83,10 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         listen: listen(&file.listen),
         policy: Arc::new(policy),
         servers,
-        inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        inspect: Inspect {
+            engine: Arc::new(detect::Engine::new(&rules)?),
+            handling: Handling::new(|source| preset::actions(&file.inspect, source)),
+        },
         unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
     })
@@ -159,30 +163,11 @@ pub fn listen(listen: &file::Listen) -> Listen {
     Listen { base: format!("http://{address}"), hosts, origins, revisions, spoken }
 }
 
-fn actions(inspect: &file::Inspect) -> detect::Actions {
-    let secrets = action(inspect.secrets.action);
-    detect::Actions::default()
-        .with(Class::Secret, secrets)
-        .with(Class::Financial, action(inspect.financial.action))
-        .with(Class::Pii, action(inspect.pii.action))
-        .with(Class::Injection, action(inspect.injection.action))
-        .with(Class::Leak, action(inspect.errors.action))
-}
-
 /// What becomes of text that nothing bounds, on its way to a tool that changes something: in production it goes no further.
 fn unbounded(file: &File) -> Unbounded {
     match (&file.inspect.open_text, file.profile) {
         (Some(Screen { action: Chosen::Block }), _) | (_, Profile::Production) => Unbounded::Refused,
         (Some(_) | None, Profile::Local) => Unbounded::Flagged,
-    }
-}
-
-fn action(chosen: Chosen) -> Action {
-    match chosen {
-        Chosen::Flag | Chosen::Fence | Chosen::Strip | Chosen::Tokenise => Action::Flag,
-        Chosen::Redact => Action::Redact,
-        Chosen::Mask => Action::Mask,
-        Chosen::Block => Action::Block,
     }
 }
 
@@ -239,6 +224,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        told: entry.label,
         quotas: crate::quota::served(&entry.limits),
         roots: roots(file, name, entry),
         resources: bound(Some(entry.resources.max), Some(entry.resources.lines)),
@@ -342,6 +328,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         operation: None,
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
+        told: entry.label,
         bound: None,
         cost: 1,
         quotas: policy::Quotas::default(),
@@ -399,6 +386,7 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         operation,
         kinds,
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        told: rule.and_then(|rule| rule.result.as_ref()?.label).or(entry.label),
         bound: rule
             .and_then(|rule| rule.result.as_ref())
             .filter(|result| result.max.is_some() || result.lines.is_some())

@@ -6,6 +6,7 @@
 mod budget;
 mod card;
 mod check;
+mod credit;
 mod custom;
 mod detector;
 mod echo;
@@ -28,10 +29,11 @@ mod view;
 
 pub use budget::Budget;
 pub use check::Check;
+pub use credit::{is_credit, is_credit_key};
 pub use echo::Echo;
 pub use engine::{Channel, Engine, Report, Scratch};
 pub use error::Error;
 pub use leak::leaks;
-pub use redact::{Actions, redact, redact_for};
+pub use redact::{Actions, Marks, Numbers, Personal, Tokens, mark, redact};
 pub use rule::{REACH, Rule, Rules};
 pub use stream::Stream;

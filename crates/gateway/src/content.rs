@@ -1,12 +1,15 @@
 //! Walks the values of a message through the screens and says what has to change.
 
+use crate::gate::Gate;
 use crate::snapshot::Inspect;
 use crate::trail::Trail;
-use detect::{Budget, Channel, Echo, Scratch};
+use detect::{Actions, Budget, Channel, Echo, Engine, Marks, Personal, Report, Scratch, is_credit, is_credit_key, mark};
 use mcp::{Edits, Kind, Node};
 use std::borrow::Cow;
 use std::cell::RefCell;
-use terms::{Action, Class, Finding};
+use std::collections::HashSet;
+use std::sync::Arc;
+use terms::{Action, Class, Finding, Label};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
@@ -19,61 +22,138 @@ const SOUGHT: u32 = 2_000;
 /// Digits from which on an integer may be a credential, a card or an account.
 const DIGITS: usize = 8;
 
-/// Screens every string, key and long integer of `node`. Findings are tallied on the trail; texts to be put in place of others are added to `edits`; the
-/// class that forbids the whole is returned.
-///
-/// Keys are screened too, but cannot be rewritten without changing what the rest means: a finding in one that asks for more than a flag
-/// blocks the whole. So does an inspection that was not completed.
-pub(crate) fn screen(
-    inspect: &Inspect,
-    echo: Option<&Echo>,
-    node: Node<'_>,
+/// The screens for one message: what they do with what they find.
+pub(crate) struct Screens<'a> {
+    engine: &'a Engine,
+    actions: Actions,
+    echo: Option<Arc<Echo>>,
     channel: Channel,
-    trail: &mut Trail,
-    edits: &mut Edits,
-) -> Option<Class> {
-    let parts = looked_at(node);
-    let nodes: Vec<Node<'_>> = parts.iter().map(|(_, node)| *node).collect();
-    let texts: Vec<Cow<'_, str>> =
-        nodes.iter().map(|node| node.text().or_else(|| node.number().map(Cow::Borrowed)).unwrap_or_default()).collect();
-    let addressed = parts.into_iter().map(|(role, _)| role);
-    let parts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-    let mut reports = SCRATCH.with_borrow_mut(|scratch| inspect.engine.inspect_parts(&parts, channel, &Budget::default(), scratch));
-    if let Some(echo) = echo.filter(|echo| !echo.is_empty()) {
-        for (report, found) in reports.iter_mut().zip(echo.find_joined(&parts)) {
-            report.findings.extend(found);
-        }
+    clearance: Label,
+}
+
+/// What the screens saw of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The class that forbids the whole.
+    pub(crate) blocked: Option<Class>,
+    /// How sensitive what was found is.
+    pub(crate) label: Label,
+}
+
+impl<'a> Screens<'a> {
+    /// Those of a snapshot, which do `actions` with what comes over `channel`.
+    pub(crate) fn new(gate: &Gate, inspect: &'a Inspect, actions: Actions, channel: Channel) -> Self {
+        Self { engine: &inspect.engine, actions, echo: Option::clone(&gate.servers.echo()), channel, clearance: Label::Restricted }
     }
-    for (((role, node), text), report) in addressed.zip(&nodes).zip(&parts).zip(&mut reports) {
-        if leaks_are_sought(role, *node, channel) {
-            report.findings.extend(leaks(text, trail));
-        }
+
+    /// These for who receives what is `clearance` at most: of what is found nothing passes that is above it.
+    pub(crate) fn cleared(self, clearance: Label) -> Self {
+        Self { clearance, ..self }
     }
-    let mut blocked = None;
-    for ((node, text), report) in nodes.iter().zip(&parts).zip(&reports) {
-        if report.findings.is_empty() {
-            continue;
-        }
-        let mut strongest = Action::Flag;
-        for finding in &report.findings {
-            let action = inspect.actions.of(finding.class);
-            trail.found(finding.class, &finding.kind, action);
-            if action == Action::Block || (node.kind() == Kind::Key && action != Action::Flag) {
-                blocked = Some(finding.class);
+
+    /// Screens every string, key and long integer of `node`. Findings are tallied on the trail; texts to be put in place of others are added to `edits`.
+    ///
+    /// Keys are screened too. One that holds personal data is renamed; a finding of another class in one that asks for more than a flag blocks the whole,
+    /// for what it means would change. So does an inspection that was not completed.
+    pub(crate) fn screen(&self, node: Node<'_>, trail: &mut Trail, edits: &mut Edits) -> Seen {
+        let parts = looked_at(node);
+        let nodes: Vec<Node<'_>> = parts.iter().map(|(_, node)| *node).collect();
+        let texts: Vec<Cow<'_, str>> =
+            nodes.iter().map(|node| node.text().or_else(|| node.number().map(Cow::Borrowed)).unwrap_or_default()).collect();
+        let addressed = parts.into_iter().map(|(role, _)| role);
+        let parts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let mut reports = SCRATCH.with_borrow_mut(|scratch| self.engine.inspect_parts(&parts, self.channel, &Budget::default(), scratch));
+        if let Some(echo) = self.echo.as_deref().filter(|echo| !echo.is_empty()) {
+            for (report, found) in reports.iter_mut().zip(echo.find_joined(&parts)) {
+                report.findings.extend(found);
             }
-            strongest = strongest.max(action);
         }
-        if strongest != Action::Flag {
-            let leaked = report.findings.iter().any(|finding| finding.class == Class::Leak);
-            if leaked && inspect.actions.of(Class::Leak) != Action::Flag {
+        for (((role, node), text), report) in addressed.zip(&nodes).zip(&parts).zip(&mut reports) {
+            if leaks_are_sought(role, *node, self.channel) {
+                report.findings.extend(leaks(text, trail));
+            }
+        }
+        let mut seen = Seen::default();
+        if reports.iter().all(Report::is_empty) {
+            return seen;
+        }
+        let credits = Credits::of(node);
+        let mut numbers = trail.numbers.take().unwrap_or_default();
+        let mut renamed = HashSet::new();
+        for ((node, text), report) in nodes.iter().zip(&parts).zip(&reports) {
+            if report.findings.is_empty() {
+                continue;
+            }
+            let decided: Vec<(&Finding, Action)> = report
+                .findings
+                .iter()
+                .map(|finding| {
+                    let label = sensitivity(finding);
+                    seen.label = seen.label.max(label);
+                    let chosen = self.actions.on(finding, || credits.hold(*node) || is_credit(text, finding.span));
+                    (finding, if label > self.clearance { chosen.max(Action::Redact) } else { chosen })
+                })
+                .collect();
+            for (finding, action) in &decided {
+                trail.found(finding.class, &finding.kind, *action);
+                let key = node.kind() == Kind::Key && *action != Action::Flag && finding.class != Class::Pii;
+                if *action == Action::Block || key {
+                    seen.blocked = Some(finding.class);
+                }
+            }
+            let strongest = decided.iter().map(|(_, action)| *action).max().unwrap_or(Action::Flag);
+            if strongest == Action::Flag {
+                continue;
+            }
+            if decided.iter().any(|(finding, action)| finding.class == Class::Leak && *action != Action::Flag) {
                 // Nothing but what tells of the machine is kept.
-                let others = inspect.actions.with(Class::Leak, Action::Flag);
-                trail.withhold(&detect::redact(text, &report.findings, &others));
+                let others: Vec<_> = decided.iter().copied().filter(|(finding, _)| finding.class != Class::Leak).collect();
+                trail.withhold(&mark(text, &others, &mut Marks { numbers: &mut numbers, reference: None, tokens: None }));
             }
-            edits.set_text(node.index(), detect::redact_for(text, &report.findings, &inspect.actions, &trail.id.to_string()).into_owned());
+            let reference = trail.id.to_string();
+            let marks = &mut Marks { numbers: &mut numbers, reference: Some(&reference), tokens: None };
+            let text = mark(text, &decided, marks).into_owned();
+            if node.kind() == Kind::Key && !renamed.insert(text.clone()) {
+                seen.blocked = Some(Class::Pii);
+            }
+            edits.set_text(node.index(), text);
         }
+        trail.numbers = Some(numbers);
+        seen
     }
-    blocked
+}
+
+/// How sensitive a finding makes what holds it.
+fn sensitivity(finding: &Finding) -> Label {
+    match finding.class {
+        Class::Secret | Class::Echo | Class::Financial => Label::Confidential,
+        Class::Pii => match Personal::of(&finding.kind) {
+            Personal::Identity => Label::Confidential,
+            Personal::Name | Personal::Mail | Personal::Reach => Label::Public,
+        },
+        Class::Injection | Class::Leak | Class::Unseen => Label::Public,
+    }
+}
+
+/// The parts of a message that stand under a name which gives credit.
+struct Credits(Vec<std::ops::Range<u32>>);
+
+impl Credits {
+    fn of(node: Node<'_>) -> Self {
+        let mut all = Vec::new();
+        let mut under = false;
+        for node in node.all() {
+            if std::mem::take(&mut under) {
+                all.push(node.index()..node.after());
+            }
+            under = node.kind() == Kind::Key && node.text().is_some_and(|name| is_credit_key(&name));
+        }
+        Self(all)
+    }
+
+    fn hold(&self, node: Node<'_>) -> bool {
+        self.0.iter().any(|place| place.contains(&node.index()))
+    }
 }
 
 /// What of a message is looked at, in the order in which one part is read on into the next: what stands in members `text` comes last and together, as a

@@ -21,6 +21,7 @@ mod resolve;
 mod screen;
 mod search;
 mod settle;
+mod stand_in;
 
 pub use action::{Action, Turn};
 pub(crate) use cut::Page;

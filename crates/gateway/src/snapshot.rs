@@ -121,8 +121,60 @@ impl Listen {
 pub struct Inspect {
     /// The detectors.
     pub engine: Arc<detect::Engine>,
-    /// What is done with each class.
-    pub actions: detect::Actions,
+    /// What they do with what they find.
+    pub handling: Handling,
+}
+
+/// Where data comes from, as far as what is done with it depends on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Whether strangers may have written it.
+    pub trust: Trust,
+    /// How sensitive it is, where somebody said so.
+    pub label: Option<Label>,
+}
+
+impl Source {
+    /// What nobody said anything about: as careful as can be without a label.
+    pub const UNTOLD: Self = Self { trust: Trust::External, label: None };
+}
+
+/// What is done with what is found, by where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handling {
+    internal: [detect::Actions; 5],
+    external: [detect::Actions; 5],
+}
+
+impl Handling {
+    /// The table in which every source has the actions that `row` gives.
+    pub fn new(row: impl Fn(Source) -> detect::Actions) -> Self {
+        let of = |trust| {
+            let labels = [None, Some(Label::Public), Some(Label::Internal), Some(Label::Confidential), Some(Label::Restricted)];
+            labels.map(|label| row(Source { trust, label }))
+        };
+        Self { internal: of(Trust::Internal), external: of(Trust::External) }
+    }
+
+    /// The actions for what comes from `source`.
+    pub fn of(&self, source: Source) -> detect::Actions {
+        let [untold, public, internal, confidential, restricted] = match source.trust {
+            Trust::Internal => self.internal,
+            Trust::External => self.external,
+        };
+        match source.label {
+            None => untold,
+            Some(Label::Public) => public,
+            Some(Label::Internal) => internal,
+            Some(Label::Confidential) => confidential,
+            Some(Label::Restricted) => restricted,
+        }
+    }
+
+    /// The actions for what is kept: arguments in records, and what no server answers for.
+    pub fn kept(&self) -> detect::Actions {
+        self.of(Source::UNTOLD)
+    }
 }
 
 /// One configured server.
@@ -141,6 +193,8 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// The same, where the operator said it.
+    pub told: Option<Label>,
     /// How much may be asked of it.
     pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
@@ -196,6 +250,7 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            told: self.told,
             quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
             resources: self.resources,
@@ -390,6 +445,8 @@ pub struct Item {
     pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
+    /// The same, where the operator said it.
+    pub told: Option<Label>,
     /// How much it gives at once; none where only [`Bounds::result`] holds.
     pub bound: Option<Bound>,
     /// Units of cost of one call.

@@ -198,6 +198,8 @@ pub struct Trail {
     pub(crate) roots: Arc<[String]>,
     /// Texts of the answer as they were before what tells of the machine was taken out.
     pub(crate) withheld: Vec<String>,
+    /// The numbers of what was taken out of the answer.
+    pub(crate) numbers: Option<Box<detect::Numbers>>,
     /// How often something that came back was sought in what was sent.
     pub(crate) sought: u32,
     pub(crate) client_id: Option<Id>,
@@ -288,6 +290,7 @@ impl Trail {
             late: None,
             roots: Arc::default(),
             withheld: Vec::new(),
+            numbers: None,
             sought: 0,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,

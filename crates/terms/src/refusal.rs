@@ -163,6 +163,7 @@ codes! {
     RateFault: AccessRateLimits / "fault", Unavailable, "The limits could not be read.", ASK;
     InspectFault: IntentInputScreening / "fault", Unavailable, "The call could not be inspected.", ASK;
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
+    OutputUnfit: IntentOutputScreening / "unfit", Policy, "The answer cannot be shown without what had to be taken out of it.", ASK;
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
     ResourceLarge: DataResources / "large", Policy, "It is larger than {} bytes, and no part of it can stand for the whole.", "Ask for less at once.";

@@ -7,10 +7,10 @@ section! {
     defaulted Inspect {
         /// The table of actions that explicit keys beat.
         preset, "preset": Preset = Preset::Balanced;
-        /// Keys, tokens, passwords.
-        secrets, "secrets": Screen = Screen { action: Action::Redact };
-        /// Card and account numbers.
-        financial, "financial": Screen = Screen { action: Action::Mask };
+        /// Keys, tokens, passwords. Absent, the preset says it.
+        secrets, "secrets": Option<Screen> = None;
+        /// Card and account numbers. Absent, the preset says it.
+        financial, "financial": Option<Screen> = None;
         /// What identifies a person.
         pii, "pii": Personal = Personal::default();
         /// Instructions to the model.
@@ -35,8 +35,8 @@ section! {
 section! {
     /// The screen for personal data.
     defaulted Personal {
-        /// What happens to what it finds.
-        action, "action": Action = Action::Redact;
+        /// What happens to what it finds. Absent, the preset says it.
+        action, "action": Option<Action> = None;
         /// The operator's own patterns.
         custom, "custom": Vec<Pattern> = Vec::new();
     }
@@ -65,11 +65,11 @@ section! {
 choice! {
     /// A table of actions.
     Preset {
-        /// Blocks more.
+        /// All that is found is taken out, wherever it comes from.
         Strict = "strict",
-        /// For most.
+        /// What the operator calls public may name people; of cards the last digits stay.
         Balanced = "balanced",
-        /// For source code.
+        /// As balanced, and who is given credit in source, histories and manifests stays readable.
         Code = "code",
     }
 }

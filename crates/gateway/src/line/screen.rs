@@ -1,19 +1,20 @@
 //! Stage 12: what goes back was seen whole, and everything that must not go out is out of it.
 
+use super::decide::{Found, Passing};
 use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
 use super::questions::{Asked, Gathered};
 use super::resolve::Target;
-use super::{cut, decide, questions};
+use super::{cut, decide, questions, stand_in};
 use crate::arrival::Endpoint;
-use crate::content;
+use crate::content::Screens;
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
 use crate::rounds::{self, Suspended, Upstream};
 use crate::session::Ability;
-use crate::snapshot::Server;
+use crate::snapshot::{Server, Source};
 use crate::trail::{Returned, Stage, Trail};
 use bytes::Bytes;
 use detect::Channel;
@@ -21,7 +22,7 @@ use mcp::view::ResultKind;
 use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use terms::Code;
+use terms::{Code, Label};
 use tokio::sync::mpsc;
 
 /// An answer that may go out.
@@ -361,6 +362,27 @@ fn received(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &[u8]) 
     }
 }
 
+/// A result with a note in its `_meta`.
+fn noted(trail: &mut Trail, text: Vec<u8>, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Halt> {
+    let document = Document::parse(text.into(), &own_bounds()).map_err(|fault| trail.fault(fault))?;
+    let mut edits = Edits::new();
+    cut::annotate(&mut edits, document.root(), name, value);
+    let mut text = Vec::with_capacity(document.source().len() + 128);
+    document.print(&edits, &mut text);
+    Ok(text)
+}
+
+/// Where what comes back comes from, as far as what is done with it depends on that.
+fn source(forwarded: &Forwarded, trail: &Trail) -> Source {
+    let Some(server) = super::resolve::server(forwarded.target()) else { return Source::UNTOLD };
+    let told = match forwarded.target() {
+        Target::Tool(_, item, _) => item.told,
+        _ => server.told,
+    };
+    let raised = trail.label.filter(|label| *label > Label::Public);
+    Source { trust: server.trust, label: raised.or(told) }
+}
+
 /// Screens a node and prints what is left of it, all of it.
 fn whole(
     gate: &Gate,
@@ -370,19 +392,40 @@ fn whole(
     mut edits: Edits,
     channel: Channel,
 ) -> Result<Vec<u8>, Halt> {
-    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
-    if let Some(class) = content::screen(&snapshot.inspect, gate.servers.echo().as_deref(), node, channel, trail, &mut edits) {
+    let decided = forwarded.recorded().authorized().decided();
+    let snapshot = decided.inspected().resolved().snapshot();
+    let Passing { clearance, found } = decided.passing();
+    let handled = snapshot.inspect.handling.of(source(forwarded, trail));
+    let actions = match found {
+        Found::Handled => handled,
+        Found::Redacted => handled.closed(),
+    };
+    let mut redacted = Edits::new();
+    let screens = Screens::new(gate, &snapshot.inspect, actions, channel).cleared(clearance);
+    if let Some(class) = screens.screen(node, trail, &mut redacted).blocked {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(decide::blocked(class)));
     }
     if let Some(label) = trail.label
-        && policy::release(label, forwarded.recorded().authorized().decided().clearance()) == policy::Release::Withheld
+        && policy::release(label, clearance) == policy::Release::Withheld
     {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(Code::Clearance));
     }
+    let mut stood_in = Vec::new();
+    if let (Channel::Result, Target::Tool(_, item, _)) = (channel, forwarded.target()) {
+        stood_in = stand_in::fit(item, node, &mut redacted).map_err(|cause| {
+            trail.cause(&cause);
+            returned(trail, "withheld", b"");
+            trail.refuse(Code::OutputUnfit)
+        })?;
+    }
+    edits.extend(redacted);
     let mut text = Vec::with_capacity(node.raw().len() + 64);
     node.print(&edits, &mut text);
+    if !stood_in.is_empty() {
+        text = noted(trail, text, stand_in::TOLD, serde_json::Value::from(stood_in).to_string().into_bytes())?;
+    }
     if text.len() > snapshot.bounds.result {
         return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
     }

@@ -52,7 +52,7 @@ fn an_error_gives_nothing_of_its_machine_away_and_can_be_looked_up() {
         assert!(!text.contains(inner), "{inner}: {text}");
     }
     assert!(
-        text.contains("Error: cannot open [redacted: path, C-") && text.contains("[redacted: trace, C-"),
+        text.contains("Error: cannot open «redacted: path #1, C-") && text.contains("«redacted: trace #1, C-"),
         "what went wrong is told: {text}"
     );
     let found = world.json(&["explain", &reference(&text)]);
@@ -85,7 +85,7 @@ fn what_the_agent_sent_and_what_it_was_given_stays_readable() {
     }
     let folder = world.path("box");
     let missing = told(&agent.call("canary__read_note", json!({"name": "../../etc/none"})));
-    assert!(!missing.contains("[redacted: path"), "{missing}");
+    assert!(!missing.contains("«redacted: path"), "{missing}");
     std::fs::write(folder.join("listing"), format!("{}/notes.txt and /home/jane/other.txt", folder.display())).unwrap();
     let listing = agent.call("canary__read_note", json!({"name": "listing"})).text();
     assert!(listing.contains(&format!("{}/notes.txt", folder.display())), "a folder of its own is readable: {listing}");
