@@ -8,13 +8,13 @@ mod server;
 mod tool;
 mod when;
 
-pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
+pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen, Suppression};
 pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use policy::{Member, When};
 pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+    Auth, Certificate, Client, Environment, Instances, Labelled, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
 };
 pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 

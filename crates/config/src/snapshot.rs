@@ -7,7 +7,7 @@ use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table,
+    Bound, Bounds, Carrier, Handling, Suppression, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table,
     Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
@@ -76,7 +76,7 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
     let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
-    let rules = detect::Rules::built_in()?;
+    let rules = preset::rules(&file.inspect)?;
     Ok(Snapshot {
         digest: hex::encode(loaded.digest),
         bounds: bounds(&file.bounds),
@@ -86,10 +86,15 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         inspect: Inspect {
             engine: Arc::new(detect::Engine::new(&rules)?),
             handling: Handling::new(|source| preset::actions(&file.inspect, source)),
+            suppressed: loaded.suppressed.iter().map(suppression).collect(),
         },
         unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
     })
+}
+
+fn suppression(one: &crate::suppress::Suppressed) -> Suppression {
+    Suppression { kind: one.kind.clone(), server: one.server.clone(), tool: one.tool.clone(), ends: one.ends }
 }
 
 /// What is in force, with the pins of another lock: nothing else of it changes, but that policies are checked against the arguments that tools have now.
@@ -225,6 +230,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         clearance: entry.clearance(),
         label: entry.label(),
         told: entry.label,
+        labels: entry.resources.labels.iter().map(|one| (one.uri.clone(), one.label)).collect(),
         quotas: crate::quota::served(&entry.limits),
         roots: roots(file, name, entry),
         resources: bound(Some(entry.resources.max), Some(entry.resources.lines)),

@@ -54,7 +54,6 @@ fn the_skeleton_has_no_other_fault_than_what_is_not_built() {
         "vault.unlock",
         "roles.coder.ask",
         "roles.coder.grant",
-        "inspect.pii.custom",
         "inspect.injection.action",
         "audit.siem",
         "approvals.notify",

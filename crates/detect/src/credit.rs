@@ -53,7 +53,7 @@ pub fn is_credit(text: &str, span: Span) -> bool {
         }
         if indent(line) < depth {
             depth = indent(line);
-            if is_credit_key(line) {
+            if line.trim_end().ends_with([':', '[', '{', '(']) && is_credit_key(line) {
                 return true;
             }
         }
@@ -124,6 +124,7 @@ mod tests {
             "{\n  \"author\": \"X\",\n  \"customer\": \"Jane Doe\"\n}",
             "{\n  \"authors\": [\n    \"X\"\n  ],\n  \"customers\": [\n    \"Jane Doe\"\n  ]\n}",
             "met (Jane Doe 2026",
+            "Author: X\n\n    Customer: Jane Doe",
         ] {
             assert!(!credits(text), "{text}");
         }

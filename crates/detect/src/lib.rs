@@ -30,6 +30,7 @@ mod view;
 pub use budget::Budget;
 pub use check::Check;
 pub use credit::{is_credit, is_credit_key};
+pub use custom::{LONGEST_PATTERN, check_pattern, words};
 pub use echo::Echo;
 pub use engine::{Channel, Engine, Report, Scratch};
 pub use error::Error;

@@ -1,6 +1,7 @@
 //! Walks the values of a message through the screens and says what has to change.
 
 use crate::gate::Gate;
+use crate::session::tokens::{Stood, Tokens};
 use crate::snapshot::Inspect;
 use crate::trail::Trail;
 use detect::{Actions, Budget, Channel, Echo, Engine, Marks, Personal, Report, Scratch, is_credit, is_credit_key, mark};
@@ -9,7 +10,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashSet;
 use std::sync::Arc;
-use terms::{Action, Class, Finding, Label};
+use terms::{Action, Class, Entropy, Finding, Label, Span};
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch::default());
@@ -18,6 +19,9 @@ thread_local! {
 /// Bytes of arguments in which what came back is sought, and how often for one call; beyond, nothing counts as sent.
 const SOUGHT_IN: usize = 64 << 10;
 const SOUGHT: u32 = 2_000;
+
+/// Places of one text in which a value that went to a server is turned into its token.
+const MOST_RETURNED: usize = 1_000;
 
 /// Digits from which on an integer may be a credential, a card or an account.
 const DIGITS: usize = 8;
@@ -29,6 +33,19 @@ pub(crate) struct Screens<'a> {
     echo: Option<Arc<Echo>>,
     channel: Channel,
     clearance: Label,
+    tokens: Option<Giving<'a>>,
+    quiet: Vec<&'a str>,
+}
+
+/// Where tokens come from.
+#[derive(Clone, Copy)]
+pub(crate) struct Giving<'a> {
+    /// Those of the session.
+    pub(crate) tokens: &'a Tokens,
+    /// The source of keys.
+    pub(crate) entropy: &'a dyn Entropy,
+    /// How sensitive what is screened is.
+    pub(crate) label: Label,
 }
 
 /// What the screens saw of a message.
@@ -43,12 +60,30 @@ pub(crate) struct Seen {
 impl<'a> Screens<'a> {
     /// Those of a snapshot, which do `actions` with what comes over `channel`.
     pub(crate) fn new(gate: &Gate, inspect: &'a Inspect, actions: Actions, channel: Channel) -> Self {
-        Self { engine: &inspect.engine, actions, echo: Option::clone(&gate.servers.echo()), channel, clearance: Label::Restricted }
+        Self {
+            engine: &inspect.engine,
+            actions,
+            echo: Option::clone(&gate.servers.echo()),
+            channel,
+            clearance: Label::Restricted,
+            tokens: None,
+            quiet: Vec::new(),
+        }
     }
 
     /// These for who receives what is `clearance` at most: of what is found nothing passes that is above it.
     pub(crate) fn cleared(self, clearance: Label) -> Self {
         Self { clearance, ..self }
+    }
+
+    /// These, giving tokens of a session for what is tokenised. Values of it that went to servers come back as tokens, whatever they look like.
+    pub(crate) fn giving(self, tokens: Giving<'a>) -> Self {
+        Self { tokens: Some(tokens), ..self }
+    }
+
+    /// These, letting pass what of these kinds is found. Credentials of ours, and what was not seen, are never let pass.
+    pub(crate) fn quiet(self, kinds: Vec<&'a str>) -> Self {
+        Self { quiet: kinds, ..self }
     }
 
     /// Screens every string, key and long integer of `node`. Findings are tallied on the trail; texts to be put in place of others are added to `edits`.
@@ -73,6 +108,10 @@ impl<'a> Screens<'a> {
                 report.findings.extend(leaks(text, trail));
             }
         }
+        let sent = self.tokens.map(|giving| giving.tokens.sent()).unwrap_or_default();
+        for (text, report) in parts.iter().zip(&mut reports).filter(|_| !sent.is_empty()) {
+            report.findings.extend(returned(text, &sent));
+        }
         let mut seen = Seen::default();
         if reports.iter().all(Report::is_empty) {
             return seen;
@@ -88,9 +127,13 @@ impl<'a> Screens<'a> {
                 .findings
                 .iter()
                 .map(|finding| {
+                    if self.quiet.contains(&finding.kind.as_ref()) && !matches!(finding.class, Class::Echo | Class::Unseen) {
+                        return (finding, Action::Flag);
+                    }
                     let label = sensitivity(finding);
                     seen.label = seen.label.max(label);
                     let chosen = self.actions.on(finding, || credits.hold(*node) || is_credit(text, finding.span));
+                    let chosen = if is_returned(text, finding, &sent) { chosen.max(Action::Tokenise) } else { chosen };
                     (finding, if label > self.clearance { chosen.max(Action::Redact) } else { chosen })
                 })
                 .collect();
@@ -111,7 +154,11 @@ impl<'a> Screens<'a> {
                 trail.withhold(&mark(text, &others, &mut Marks { numbers: &mut numbers, reference: None, tokens: None }));
             }
             let reference = trail.id.to_string();
-            let marks = &mut Marks { numbers: &mut numbers, reference: Some(&reference), tokens: None };
+            let mut give = |finding: &Finding, value: &str| {
+                let Giving { tokens, entropy, label } = self.tokens?;
+                tokens.give(entropy, finding, value, label.max(sensitivity(finding)))
+            };
+            let marks = &mut Marks { numbers: &mut numbers, reference: Some(&reference), tokens: Some(&mut give) };
             let text = mark(text, &decided, marks).into_owned();
             if node.kind() == Kind::Key && !renamed.insert(text.clone()) {
                 seen.blocked = Some(Class::Pii);
@@ -121,6 +168,27 @@ impl<'a> Screens<'a> {
         trail.numbers = Some(numbers);
         seen
     }
+}
+
+/// Values that went to servers for tokens, where they stand in what comes back.
+fn returned(text: &str, sent: &[Stood]) -> Vec<Finding> {
+    let places = |one: &Stood| -> Vec<Finding> {
+        let found = memchr::memmem::find_iter(text.as_bytes(), one.value.as_bytes());
+        let finding = |at: usize| Finding {
+            class: one.class,
+            kind: Cow::Owned(one.kind.clone()),
+            span: Span::new(at, at + one.value.len()),
+            confidence: 1.0,
+        };
+        found.take(MOST_RETURNED).map(finding).collect()
+    };
+    sent.iter().flat_map(places).collect()
+}
+
+/// Whether a finding is a value that went to a server for a token.
+fn is_returned(text: &str, finding: &Finding, sent: &[Stood]) -> bool {
+    let value = text.get(finding.span.start..finding.span.end).unwrap_or_default();
+    sent.iter().any(|one| one.kind == finding.kind && one.value.as_str() == value)
 }
 
 /// How sensitive a finding makes what holds it.
@@ -160,16 +228,12 @@ impl Credits {
 /// text in several blocks is read.
 fn looked_at(node: Node<'_>) -> Vec<(Role, Node<'_>)> {
     let mut parts = Vec::new();
-    let (mut told, mut role) = (false, Role::Told);
+    let addresses = addresses(node);
+    let mut told = false;
     for node in node.all() {
         let place = match node.kind() {
             Kind::Key => {
                 told = node.is_text("text");
-                role = match () {
-                    () if node.is_text("uri") || node.is_text("uriTemplate") => Role::Resource,
-                    () if node.is_text("url") => Role::Page,
-                    () => Role::Told,
-                };
                 Place::Around
             }
             Kind::Text if told => Place::Told,
@@ -177,11 +241,37 @@ fn looked_at(node: Node<'_>) -> Vec<(Role, Node<'_>)> {
             Kind::Number if is_long(node) => Place::Before,
             Kind::Number | Kind::Object | Kind::Array | Kind::Bool | Kind::Null => continue,
         };
-        let role = if node.kind() == Kind::Text { role } else { Role::Told };
+        let at = addresses.binary_search_by_key(&node.index(), |(at, _)| *at).ok().and_then(|at| addresses.get(at));
+        let role = at.map_or(Role::Told, |(_, role)| *role);
         parts.push((place, role, node));
     }
     parts.sort_by_key(|(place, ..)| *place);
     parts.into_iter().map(|(_, role, node)| (role, node)).collect()
+}
+
+/// The addresses of a result or of a question, where the protocol has them: what else is called so is text like any other.
+fn addresses(node: Node<'_>) -> Vec<(u32, Role)> {
+    let mut all = Vec::new();
+    let mut address = |node: Option<Node<'_>>, role| all.extend(node.map(|node| (node.index(), role)));
+    for item in ["contents", "resources", "resourceTemplates"].into_iter().filter_map(|list| node.get(list)).flat_map(Node::items) {
+        address(item.get("uri"), Role::Resource);
+        address(item.get("uriTemplate"), Role::Resource);
+    }
+    let messages = node.get("messages").into_iter().flat_map(Node::items).filter_map(|message| message.get("content"));
+    for content in node.get("content").into_iter().chain(messages) {
+        for block in content.items().chain((content.kind() == Kind::Object).then_some(content)) {
+            match block.get("type").and_then(Node::text).as_deref() {
+                Some("resource_link") => address(block.get("uri"), Role::Resource),
+                Some("resource") => address(block.get("resource").and_then(|resource| resource.get("uri")), Role::Resource),
+                _ => {}
+            }
+        }
+    }
+    for page in node.get("elicitations").into_iter().flat_map(Node::items).chain([node]) {
+        address(page.get("url"), Role::Page);
+    }
+    all.sort_unstable_by_key(|(at, _)| *at);
+    all
 }
 
 /// What a text is there for.
@@ -220,7 +310,12 @@ fn leaks(text: &str, trail: &mut Trail) -> Vec<Finding> {
 fn is_open(path: &str, trail: &Trail) -> bool {
     let path = path.strip_prefix("file://").unwrap_or(path);
     let plain = !path.split(['/', '\\']).any(|name| name == "..") && !path.contains('%');
-    plain && trail.roots.iter().any(|root| path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+    plain
+        && trail
+            .roots
+            .iter()
+            .chain(trail.told.iter())
+            .any(|root| path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 /// Whether the client wrote it itself.

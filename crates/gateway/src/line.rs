@@ -18,6 +18,7 @@ mod questions;
 mod record;
 mod reply;
 mod resolve;
+mod restore;
 mod screen;
 mod search;
 mod settle;
@@ -33,6 +34,7 @@ pub use limits::PROBES;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
+pub(crate) use restore::Restored;
 pub(crate) use search::CALL;
 pub use search::{Sought, is_own};
 

@@ -123,6 +123,29 @@ pub struct Inspect {
     pub engine: Arc<detect::Engine>,
     /// What they do with what they find.
     pub handling: Handling,
+    /// What is let pass although it is found.
+    pub suppressed: Arc<[Suppression]>,
+}
+
+/// A kind of finding that is let pass where it comes from there, for a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppression {
+    /// The kind.
+    pub kind: String,
+    /// The server.
+    pub server: ServerName,
+    /// Its tools; none: whatever it returns.
+    pub tool: Option<policy::Glob>,
+    /// From this moment on it does not count.
+    pub ends: Utc,
+}
+
+impl Suppression {
+    /// Whether it is about what this tool of this server returns at `now`, or where no tool is named, the server.
+    pub fn covers(&self, server: &ServerName, tool: Option<&str>, now: Utc) -> bool {
+        let named = self.tool.as_ref().is_none_or(|glob| tool.is_some_and(|tool| glob.matches(tool)));
+        self.server == *server && named && now < self.ends
+    }
 }
 
 /// Where data comes from, as far as what is done with it depends on that.
@@ -195,6 +218,8 @@ pub struct Server {
     pub label: Label,
     /// The same, where the operator said it.
     pub told: Option<Label>,
+    /// Labels of its resources by address, the first that matches counts.
+    pub labels: Arc<[(policy::Glob, Label)]>,
     /// How much may be asked of it.
     pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
@@ -224,6 +249,11 @@ pub struct Taking {
 pub type Make = Arc<dyn Fn(supply::ServerPin) -> Result<Pinned, String> + Send + Sync>;
 
 impl Server {
+    /// The label of a resource by its own address, where the operator said one.
+    pub fn told_of(&self, uri: &str) -> Option<Label> {
+        self.labels.iter().find(|(glob, _)| glob.matches(uri)).map(|(_, label)| *label).or(self.told)
+    }
+
     /// How new and changed definitions are taken at `now`; `None` when they are not.
     pub(crate) fn taking(&self, now: Utc) -> Option<&Taking> {
         self.taking.as_ref().filter(|taking| now < taking.until)
@@ -251,6 +281,7 @@ impl Server {
             clearance: self.clearance,
             label: self.label,
             told: self.told,
+            labels: Arc::clone(&self.labels),
             quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
             resources: self.resources,

@@ -2,7 +2,10 @@
 
 mod errors;
 mod financial;
+mod labels;
 mod pii;
 mod planted;
 mod resources;
 mod secrets;
+mod tokens;
+mod tuning;

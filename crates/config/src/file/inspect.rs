@@ -1,6 +1,7 @@
 //! What the screens do with what they find.
 
 use crate::decode::{choice, section};
+use terms::{Name, ServerName};
 
 section! {
     /// The screens; on by default, this only tunes them.
@@ -21,6 +22,8 @@ section! {
         open_text, "open_text": Option<Screen> = None;
         /// What the screens cannot read.
         media, "media": Media = Media::default();
+        /// What is let pass although it is found, each for a time.
+        suppress, "suppress": Vec<Suppression> = Vec::new();
     }
 }
 
@@ -43,12 +46,32 @@ section! {
 }
 
 section! {
-    /// A pattern of the operator's.
+    /// A pattern of the operator's, or words of theirs.
     Pattern {
-        /// Its name in records.
+        /// Its name in records and marks.
         name, "name": String;
         /// The regular expression.
-        pattern, "pattern": String;
+        pattern, "pattern": Option<String> = None;
+        /// Words that are found as they stand, whatever their case.
+        words, "words": Vec<String> = Vec::new();
+    }
+}
+
+section! {
+    /// A kind of finding that is let pass somewhere.
+    Suppression {
+        /// The kind, as records name it.
+        kind, "kind": String;
+        /// Of which server.
+        server, "server": ServerName;
+        /// Of which of its tools, by globs; absent: of all that it returns.
+        tool, "tool": Option<policy::Glob> = None;
+        /// Why.
+        reason, "reason": String;
+        /// Who answers for it.
+        owner, "owner": Name;
+        /// The last day on which it counts, in UTC.
+        until, "until": jiff::civil::Date;
     }
 }
 

@@ -1,9 +1,18 @@
 //! What the screens do with what they find: the presets, and the keys that beat them.
 
-use crate::file::{Action as Chosen, Inspect, Preset};
-use detect::{Actions, Personal};
+use crate::file::{Action as Chosen, Inspect, Pattern, Preset};
+use detect::{Actions, Personal, Rules};
 use gateway::snapshot::Source;
 use terms::{Action, Class, Label, Trust};
+
+/// The detectors' rules, with the patterns and the words of the operator.
+pub(super) fn rules(inspect: &Inspect) -> Result<Rules, detect::Error> {
+    let own = |rules: Rules, one: &Pattern| {
+        let words = || detect::words(&one.words);
+        rules.with_custom(Class::Pii, &one.name, &one.pattern.clone().unwrap_or_else(words))
+    };
+    Ok(inspect.pii.custom.iter().fold(Rules::built_in()?, own))
+}
 
 /// The actions for what comes from `source`.
 pub(super) fn actions(inspect: &Inspect, source: Source) -> Actions {

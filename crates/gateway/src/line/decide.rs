@@ -111,7 +111,13 @@ pub(super) fn may_be_asked(resolved: &Resolved) -> Abilities {
     let Some(server) = super::resolve::server(resolved.target()) else { return Abilities::default() };
     let may = |question| if may_ask_of(resolved, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = may(Question::Elicitation);
-    Abilities { sampling: may(Question::Sampling), form: elicitation, url: elicitation, roots: may(Question::Roots) }
+    Abilities {
+        sampling: may(Question::Sampling),
+        form: elicitation,
+        url: elicitation,
+        roots: may(Question::Roots),
+        labels: Ability::Absent,
+    }
 }
 
 /// The code under which content of a class is withheld.

@@ -105,6 +105,9 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
     if let Some(arguments) = bounded.as_ref().map(Document::root).or_else(|| payload(&resolved)) {
         canonical.reserve(arguments.raw().len());
         arguments.canonical(&mut canonical);
+        // What a token stands for does not go on record.
+        let restored = trail.restored.as_ref().is_some_and(|restored| !restored.restored.is_empty());
+        let arguments = if restored { resolved.written().unwrap_or(arguments) } else { arguments };
         let inspect = &resolved.snapshot().inspect;
         let before = trail.tally.len();
         let mut edits = Edits::new();
@@ -121,7 +124,7 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
         }
         let mut shown = Vec::new();
         if edits.is_empty() {
-            shown.extend_from_slice(&canonical);
+            arguments.canonical(&mut shown);
         } else {
             arguments.print(&edits, &mut shown);
         }

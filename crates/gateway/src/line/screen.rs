@@ -7,7 +7,7 @@ use super::questions::{Asked, Gathered};
 use super::resolve::Target;
 use super::{cut, decide, questions, stand_in};
 use crate::arrival::Endpoint;
-use crate::content::Screens;
+use crate::content::{Giving, Screens};
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -22,7 +22,7 @@ use mcp::view::ResultKind;
 use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use terms::{Code, Label};
+use terms::{Code, Label, Trust};
 use tokio::sync::mpsc;
 
 /// An answer that may go out.
@@ -154,6 +154,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
             let edits = rewrite(gate, forwarded, result);
             let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
             let text = cut::bounded(gate, trail, forwarded, text)?;
+            let text = labelled(trail, forwarded, text)?;
             received(gate, trail, forwarded, &text)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
             returned(trail, if failed { "error" } else { "ok" }, &text);
@@ -283,13 +284,16 @@ fn method(target: &Target) -> Option<Method> {
     }
 }
 
+/// What of the protocol may have a `_meta` in a result or in params.
+const SAID: [&str; 6] = ["content", "contents", "messages", "resource", "resources", "tools"];
+
 /// Takes out what stands in our name in the `_meta` of a server's result or params, and of what the protocol has in them.
 fn disown(edits: &mut Edits, node: Node<'_>) {
     let members = node.get("_meta").into_iter().flat_map(Node::members);
     for member in members.filter(|member| member.name().starts_with("dev.bastide/")) {
         edits.remove(member.value.index());
     }
-    for inner in ["content", "contents", "messages", "resource", "resources", "tools"].into_iter().filter_map(|name| node.get(name)) {
+    for inner in SAID.into_iter().filter_map(|name| node.get(name)) {
         disown(edits, inner);
         inner.items().for_each(|item| disown(edits, item));
     }
@@ -372,15 +376,56 @@ fn noted(trail: &mut Trail, text: Vec<u8>, name: &'static str, value: Vec<u8>) -
     Ok(text)
 }
 
+/// The key of a label in `_meta`: of ours to clients that want to be told, and of a server of our own about what it says.
+const LABEL: &str = "dev.bastide/label";
+
+/// The result with its label, where the client wants to be told.
+fn labelled(trail: &mut Trail, forwarded: &Forwarded, text: Vec<u8>) -> Result<Vec<u8>, Halt> {
+    let admitted = forwarded.recorded().authorized().decided().inspected().resolved().admitted();
+    match trail.sensitivity().filter(|_| admitted.abilities().labels == Ability::Declared) {
+        Some(label) => noted(trail, text, LABEL, format!("\"{}\"", label.as_str()).into_bytes()),
+        None => Ok(text),
+    }
+}
+
+/// The highest label that a server states of what it says. What is no label counts as the highest there is.
+fn stated(node: Node<'_>) -> Option<Label> {
+    let own = node.get("_meta").and_then(|meta| meta.get(LABEL)).map(|label| {
+        let all = [Label::Public, Label::Internal, Label::Confidential, Label::Restricted];
+        all.into_iter().find(|one| label.is_text(one.as_str())).unwrap_or(Label::Restricted)
+    });
+    let inner = SAID.into_iter().filter_map(|name| node.get(name));
+    inner.flat_map(|inner| std::iter::once(inner).chain(inner.items())).filter_map(stated).max().max(own)
+}
+
 /// Where what comes back comes from, as far as what is done with it depends on that.
 fn source(forwarded: &Forwarded, trail: &Trail) -> Source {
-    let Some(server) = super::resolve::server(forwarded.target()) else { return Source::UNTOLD };
+    match super::resolve::server(forwarded.target()) {
+        Some(server) => Source { trust: server.trust, label: told(forwarded, trail) },
+        None => Source::UNTOLD,
+    }
+}
+
+/// The kinds that are let pass in what comes back.
+fn quiet<'a>(gate: &Gate, forwarded: &'a Forwarded) -> Vec<&'a str> {
+    let suppressed = &forwarded.recorded().authorized().decided().inspected().resolved().snapshot().inspect.suppressed;
+    let Some(server) = super::resolve::server(forwarded.target()).filter(|_| !suppressed.is_empty()) else { return Vec::new() };
+    let tool = match forwarded.target() {
+        Target::Tool(_, item, _) => Some(item.upstream()),
+        _ => None,
+    };
+    let now = gate.clock.utc();
+    suppressed.iter().filter(|one| one.covers(&server.name, tool, now)).map(|one| one.kind.as_str()).collect()
+}
+
+/// How sensitive what comes back is, where that was said.
+fn told(forwarded: &Forwarded, trail: &Trail) -> Option<Label> {
     let told = match forwarded.target() {
         Target::Tool(_, item, _) => item.told,
-        _ => server.told,
+        Target::Resource(server, uri) => server.told_of(uri),
+        target => super::resolve::server(target).and_then(|server| server.told),
     };
-    let raised = trail.label.filter(|label| *label > Label::Public);
-    Source { trust: server.trust, label: raised.or(told) }
+    trail.label.filter(|label| *label > Label::Public).or(told)
 }
 
 /// Screens a node and prints what is left of it, all of it.
@@ -392,6 +437,12 @@ fn whole(
     mut edits: Edits,
     channel: Channel,
 ) -> Result<Vec<u8>, Halt> {
+    trail.told = Arc::clone(&forwarded.session().roots.lock());
+    if super::resolve::server(forwarded.target()).is_some_and(|server| server.trust == Trust::Internal)
+        && let Some(stated) = stated(node)
+    {
+        trail.label = trail.label.max(Some(stated));
+    }
     let decided = forwarded.recorded().authorized().decided();
     let snapshot = decided.inspected().resolved().snapshot();
     let Passing { clearance, found } = decided.passing();
@@ -401,8 +452,12 @@ fn whole(
         Found::Redacted => handled.closed(),
     };
     let mut redacted = Edits::new();
-    let screens = Screens::new(gate, &snapshot.inspect, actions, channel).cleared(clearance);
-    if let Some(class) = screens.screen(node, trail, &mut redacted).blocked {
+    let label = told(forwarded, trail).unwrap_or(Label::Internal);
+    let giving = Giving { tokens: &forwarded.session().tokens, entropy: &*gate.entropy, label };
+    let screens = Screens::new(gate, &snapshot.inspect, actions, channel).cleared(clearance).giving(giving).quiet(quiet(gate, forwarded));
+    let seen = screens.screen(node, trail, &mut redacted);
+    trail.held = trail.held.max(seen.label);
+    if let Some(class) = seen.blocked {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(decide::blocked(class)));
     }

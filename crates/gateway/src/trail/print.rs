@@ -113,7 +113,7 @@ impl Trail {
                     _ => Status::Ok,
                 };
                 let size = u64::try_from(returned.size).unwrap_or(u64::MAX);
-                Outcome { status, size: Some(size), digest: Some(&returned.digest), label: self.label }
+                Outcome { status, size: Some(size), digest: Some(&returned.digest), label: self.sensitivity() }
             }
             None => {
                 let sent = self.intended == super::Intended::Yes;
@@ -166,6 +166,13 @@ impl Trail {
         }
         if let Some(open) = &self.open {
             object.text("open_text", open);
+        }
+        if let Some(restored) = &self.restored {
+            for (name, tokens) in [("restored", &restored.restored), ("tokens_kept", &restored.kept)] {
+                if !tokens.is_empty() {
+                    object.raw(name, serde_json::Value::from(tokens.clone()).to_string().as_bytes());
+                }
+            }
         }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);

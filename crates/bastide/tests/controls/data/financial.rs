@@ -16,7 +16,7 @@ fn no_card_or_account_comes_through_wherever_it_is_said() {
         }
         assert!(said.contains("card •••• 1111 exp"), "the last four stay: {place}: {said}");
     }
-    for value in VALUES {
+    for value in ["4111 1111 1111", "4111111111111111", "3704 0044 0532"] {
         assert!(!world.holds("state/audit", value.as_bytes()), "{value} was kept");
     }
     planted::call(&world, "echo", "result");

@@ -172,7 +172,9 @@ fn fact(gate: &Gate, trail: &mut Trail, resolved: &Resolved, arguments: &Map<Str
         (Some(Value::Array(items)), normals) => items.iter().map(Value::as_str).eq(normals.iter().map(|normal| Some(*normal))),
         _ => false,
     };
-    let normal = (!same).then(|| {
+    // The normal form of what a token stands for holds its value.
+    let restored = trail.restored.as_ref().is_some_and(|restored| !restored.restored.is_empty());
+    let normal = (!same && !restored).then(|| {
         let forms: Vec<Vec<u8>> = normals.iter().map(|normal| screened(gate, trail, resolved, normal)).collect();
         match sent {
             Some(Value::String(_)) => forms.concat(),
