@@ -2,13 +2,14 @@
 
 mod parts;
 mod preset;
+mod template;
 
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Handling, Suppression, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table,
-    Taking, Unbounded, Unpinned,
+    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken,
+    Suppression, Table, Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
@@ -54,6 +55,14 @@ pub enum Unfit {
         /// Why.
         cause: sandbox::Error,
     },
+    /// A template of a prompt cannot be used.
+    #[error("prompts.{prompt}: {cause}")]
+    Template {
+        /// The key of the prompt.
+        prompt: String,
+        /// Why.
+        cause: String,
+    },
     /// The screens cannot be built.
     #[error("the content screens cannot be built: {0}")]
     Screens(#[from] detect::Error),
@@ -76,7 +85,8 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
     let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
-    let rules = preset::rules(&file.inspect)?;
+    let engine = detect::Engine::new(&preset::rules(&file.inspect)?)?;
+    template::check(&file.prompts, &engine)?;
     Ok(Snapshot {
         digest: hex::encode(loaded.digest),
         bounds: bounds(&file.bounds),
@@ -84,7 +94,7 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
         policy: Arc::new(policy),
         servers,
         inspect: Inspect {
-            engine: Arc::new(detect::Engine::new(&rules)?),
+            engine: Arc::new(engine),
             handling: Handling::new(|source| preset::actions(&file.inspect, source)),
             suppressed: loaded.suppressed.iter().map(suppression).collect(),
         },
@@ -335,9 +345,14 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
         told: entry.label,
+        template: None,
         bound: None,
         cost: 1,
         quotas: policy::Quotas::default(),
+    };
+    let prompt = |one: &Pin| {
+        let key = file::ToolKey { server: name.clone(), tool: one.name.clone() };
+        Item { template: file.prompts.get(&key).map(template::of), ..plain(one) }
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
     Ok(Pinned {
@@ -345,7 +360,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         capabilities: object(&pin.capabilities),
         instructions: pin.instructions.clone(),
         tools: Table::new(tools),
-        prompts: Table::new(usable(pin, Kind::Prompt).map(plain)),
+        prompts: Table::new(usable(pin, Kind::Prompt).map(prompt)),
         templates: Table::new(usable(pin, Kind::Template).map(template)),
     })
 }
@@ -393,6 +408,7 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         kinds,
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
         told: rule.and_then(|rule| rule.result.as_ref()?.label).or(entry.label),
+        template: None,
         bound: rule
             .and_then(|rule| rule.result.as_ref())
             .filter(|result| result.max.is_some() || result.lines.is_some())

@@ -160,15 +160,15 @@ impl Actions {
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
     hasher: RandomState,
-    kinds: HashMap<Cow<'static, str>, HashMap<u64, usize>>,
+    kinds: HashMap<String, HashMap<u64, usize>>,
 }
 
 impl Numbers {
     /// The number of `value`. Upper and lower case, blanks and separators make no other value.
-    pub fn of(&mut self, kind: &Cow<'static, str>, value: &str) -> usize {
+    pub fn of(&mut self, kind: &str, value: &str) -> usize {
         let plain: String = value.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         let digest = self.hasher.hash_one(if plain.is_empty() { value } else { &plain });
-        let known = self.kinds.entry(kind.clone()).or_default();
+        let known = self.kinds.entry(kind.to_owned()).or_default();
         let next = known.len() + 1;
         *known.entry(digest).or_insert(next)
     }

@@ -478,6 +478,8 @@ pub struct Item {
     pub label: Label,
     /// The same, where the operator said it.
     pub told: Option<Label>,
+    /// What it has to be made of, where it is a prompt that was approved with its template.
+    pub template: Option<crate::template::Template>,
     /// How much it gives at once; none where only [`Bounds::result`] holds.
     pub bound: Option<Bound>,
     /// Units of cost of one call.

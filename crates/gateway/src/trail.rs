@@ -230,6 +230,8 @@ pub struct Trail {
     pub(crate) attempt: Box<[Claim]>,
     /// Where of a resource its client goes on, where it has read the beginning before.
     pub(crate) page: Option<Box<Page>>,
+    /// The version and the digest of the template that a prompt was held against.
+    pub(crate) template: Option<Box<(String, String)>>,
     /// What of an answer was handed over, where that was not the whole.
     pub(crate) shown: Option<Box<Shown>>,
     pub(crate) notes: u32,
@@ -317,6 +319,7 @@ impl Trail {
             returned: None,
             attempt: Box::default(),
             page: None,
+            template: None,
             shown: None,
             notes: 0,
             unheard: 0,

@@ -171,6 +171,8 @@ codes! {
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
     ErrorsBlocked: DataErrors / "blocked", Policy, "It holds what tells of the machine behind the server.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
+    PromptChanged: DataPrompts / "changed", Policy, "The prompt is not the template that was approved.", ASK;
+    PromptCredential: DataPrompts / "credential", Policy, "The prompt holds a key, a token or a password.", ASK;
     Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
     ServerClearance: DataLabels / "server", Policy, "The data is above what this server may be sent.", ASK;
     CallTimeout: RuntimeLimits / "timeout", Unavailable, "The server did not answer in time.", "Ask for less at once, or tell the user.";

@@ -22,7 +22,13 @@ pub async fn financial(ground: &Ground, steps: &mut Steps) -> Probed {
     let plain: String = card.chars().filter(char::is_ascii_digit).collect();
     let (head, _) = plain.split_at(plain.len().saturating_sub(5));
     let (spaced, _) = card.split_at(card.len().saturating_sub(5));
-    taken_out(ground, steps, "financial", &[("card", &card), ("card without blanks", &plain), ("digits before the last", head), ("groups before the last", spaced)]).await
+    taken_out(
+        ground,
+        steps,
+        "financial",
+        &[("card", &card), ("card without blanks", &plain), ("digits before the last", head), ("groups before the last", spaced)],
+    )
+    .await
 }
 
 async fn taken_out(ground: &Ground, steps: &mut Steps, class: &str, values: &Values<'_>) -> Probed {
@@ -75,7 +81,12 @@ pub async fn labels(ground: &Ground, steps: &mut Steps) -> Probed {
     let records = ground.records_of_tool("read_mail", since, 4).await?;
     let kept: Vec<&str> = records.iter().filter_map(|record| record.pointer("/result/label")?.as_str()).collect();
     let good = kept.len() >= 2 && kept.iter().all(|label| high(label));
-    steps.note("looked for the label on record", "confidential or more", if kept.is_empty() { "none".to_owned() } else { kept.join(", ") }, good);
+    steps.note(
+        "looked for the label on record",
+        "confidential or more",
+        if kept.is_empty() { "none".to_owned() } else { kept.join(", ") },
+        good,
+    );
     reached.agent.close().await;
     Ok(Finding::Judged)
 }

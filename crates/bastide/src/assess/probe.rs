@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, canaries, confinement, data, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets, stop,
-    supply, transport,
+    access, arguments, canaries, confinement, data, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets,
+    stop, supply, transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;

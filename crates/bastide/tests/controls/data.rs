@@ -5,6 +5,7 @@ mod financial;
 mod labels;
 mod pii;
 mod planted;
+mod prompts;
 mod resources;
 mod secrets;
 mod tokens;

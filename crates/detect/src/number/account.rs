@@ -64,8 +64,7 @@ pub(super) fn bic(_: &[u8], at: usize, word: &[u8], glued: bool, labels: &Labels
         return Some(Found::financial("ifsc", span, 0.95));
     }
     let form = matches!(word.len(), 8 | 11) && letters(0, 6);
-    (form && labels.says(at, &["bic", "swift", "bic/swift", "swift code", "bankleitzahl international"]))
-        .then(|| Found::financial("bic", span, 0.93))
+    (form && labels.says(at, &["bic", "swift", "bic/swift", "swift code", "bankleitzahl international"])).then(|| Found::financial("bic", span, 0.93))
 }
 
 /// Routing numbers, sort codes and account numbers, all of which need a word beside them.
@@ -74,40 +73,13 @@ pub(super) fn digits(_: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<F
         let says = |words: &[&str]| labels.says(number.span.start, words);
         let count = number.digits.len();
         let kind = match number.shape {
-            "9" | "4-4-1"
-                if weighted(number.digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
-                    && says(&["routing", "aba", "rtn", "transit"])
-                    && !nearer(labels, number.span.start) =>
-            {
-                "routing-number"
-            }
-            "2-2-2" | "6" | "2 2 2" if says(&["sort code", "sort-code", "sortcode", "sort_code"]) && !nearer(labels, number.span.start) => {
-                "sort-code"
-            }
+            "9" | "4-4-1" if weighted(number.digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && says(&["routing", "aba", "rtn", "transit"]) && !nearer(labels, number.span.start) => "routing-number",
+            "2-2-2" | "6" | "2 2 2" if says(&["sort code", "sort-code", "sortcode", "sort_code"]) && !nearer(labels, number.span.start) => "sort-code",
             "3-3" | "6" if says(&["bsb"]) && !nearer(labels, number.span.start) => "bsb",
             "18" if says(&["clabe"]) => "clabe",
             "8" | "3 3 2" if says(&["blz", "bankleitzahl"]) => "bank-code",
             _ if (6..=17).contains(&count)
-                && says(&[
-                    "account number",
-                    "account no",
-                    "account_number",
-                    "accountnumber",
-                    "acct",
-                    "account #",
-                    "account:",
-                    "kontonummer",
-                    "konto-nr",
-                    "numéro de compte",
-                    "número de cuenta",
-                    "cuenta",
-                    "conto corrente",
-                    "rekeningnummer",
-                    "bank account",
-                    "口座番号",
-                    "账号",
-                    "account",
-                ])
+                && says(&["account number", "account no", "account_number", "accountnumber", "acct", "account #", "account:", "kontonummer", "konto-nr", "numéro de compte", "número de cuenta", "cuenta", "conto corrente", "rekeningnummer", "bank account", "口座番号", "账号", "account"])
                 && money(labels, number.span.start) =>
             {
                 "account-number"
@@ -125,30 +97,5 @@ fn nearer(labels: &Labels<'_>, at: usize) -> bool {
 
 /// Whether an account is one of a bank.
 fn money(labels: &Labels<'_>, at: usize) -> bool {
-    labels.says(
-        at,
-        &[
-            "account number",
-            "account no",
-            "acct",
-            "account_number",
-            "accountnumber",
-            "kontonummer",
-            "konto-nr",
-            "bank account",
-            "numéro de compte",
-            "número de cuenta",
-            "cuenta",
-            "conto corrente",
-            "rekeningnummer",
-            "口座番号",
-            "账号",
-            "sort code",
-            "routing",
-            "bsb",
-            "ifsc",
-            "bank",
-            "iban",
-        ],
-    )
+    labels.says(at, &["account number", "account no", "acct", "account_number", "accountnumber", "kontonummer", "konto-nr", "bank account", "numéro de compte", "número de cuenta", "cuenta", "conto corrente", "rekeningnummer", "口座番号", "账号", "sort code", "routing", "bsb", "ifsc", "bank", "iban"])
 }

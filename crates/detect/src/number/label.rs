@@ -28,11 +28,7 @@ impl<'a> Labels<'a> {
     /// Whether one of `words`, in lower case, stands beside the value at `at`.
     pub fn says(&self, at: usize, words: &[&str]) -> bool {
         let near = self.bytes.get(at.saturating_sub(NEAR)..at).unwrap_or_default();
-        let near = near
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .filter(|line| near.len() - line > 12)
-            .map_or(near, |line| near.get(line..).unwrap_or_default());
+        let near = near.iter().rposition(|byte| *byte == b'\n').filter(|line| near.len() - line > 12).map_or(near, |line| near.get(line..).unwrap_or_default());
         holds(near, words) || self.column(at).is_some_and(|cell| holds(cell, words))
     }
 
@@ -119,11 +115,7 @@ fn head(line: &[u8]) -> Option<(u8, Vec<&[u8]>)> {
     }
     let mark = [b',', b';', b'\t', b'|'].into_iter().find(|mark| line.contains(mark))?;
     let cells: Vec<&[u8]> = line.split(|byte| *byte == mark).take(COLUMNS).map(<[u8]>::trim_ascii).collect();
-    let name = |cell: &&[u8]| {
-        cell.len() <= 32
-            && !cell.iter().any(|byte| matches!(byte, b'@' | b':' | b'{' | b'}' | b'(' | b')' | b'=' | b'.'))
-            && !cell.first().is_some_and(u8::is_ascii_digit)
-    };
+    let name = |cell: &&[u8]| cell.len() <= 32 && !cell.iter().any(|byte| matches!(byte, b'@' | b':' | b'{' | b'}' | b'(' | b')' | b'=' | b'.')) && !cell.first().is_some_and(u8::is_ascii_digit);
     (cells.len() >= 2 && cells.iter().all(name) && cells.iter().filter(|cell| !cell.is_empty()).count() >= 2).then_some((mark, cells))
 }
 

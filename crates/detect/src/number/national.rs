@@ -103,8 +103,7 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
         let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
         let after = bytes.get(number.span.end).copied().unwrap_or(b' ');
         let inside = |byte: u8| matches!(byte, b'-' | b'.' | b'/' | b'#' | b'$' | b'=') && byte != b'=';
-        let open =
-            !inside(before) && !(matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric));
+        let open = !inside(before) && !(matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric));
         if !open || same(number.digits) {
             return None;
         }
@@ -136,12 +135,7 @@ fn same(digits: &[u8]) -> bool {
 /// SSA, "Social Security Number Randomization"; the two numbers of advertisements are none.
 fn us_ssn(d: &[u8]) -> bool {
     let area = number(d.get(..3).unwrap_or_default());
-    area != 0
-        && area != 666
-        && area < 900
-        && two(d, 3) != 0
-        && number(d.get(5..).unwrap_or_default()) != 0
-        && ![78_051_120, 219_099_999, 123_456_789].contains(&number(d))
+    area != 0 && area != 666 && area < 900 && two(d, 3) != 0 && number(d.get(5..).unwrap_or_default()) != 0 && ![78_051_120, 219_099_999, 123_456_789].contains(&number(d))
 }
 
 fn br_cpf(d: &[u8]) -> bool {

@@ -61,10 +61,7 @@ impl Addresses {
     pub fn new() -> Result<Self, Error> {
         let words = AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(WORDS);
         let forms = FORMS.iter().map(|form| compiled(&expand(form)));
-        Ok(Self {
-            words: words.map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: cause.to_string() })?,
-            forms: forms.collect::<Result<_, Error>>()?,
-        })
+        Ok(Self { words: words.map_err(|cause| Error::Pattern { kind: "address".to_owned(), cause: cause.to_string() })?, forms: forms.collect::<Result<_, Error>>()? })
     }
 }
 
@@ -83,13 +80,7 @@ fn expand(form: &str) -> String {
             ']' if before != '\\' => inside = false,
             _ => {}
         }
-        let alone = !inside
-            && !before.is_alphanumeric()
-            && before != '\\'
-            && before != '.'
-            && !after.is_alphanumeric()
-            && after != '.'
-            && after != '\'';
+        let alone = !inside && !before.is_alphanumeric() && before != '\\' && before != '.' && !after.is_alphanumeric() && after != '.' && after != '\'';
         match letter {
             'U' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}'’.]*(?:-[{CAPITAL}][{LATIN}]+)*)")),
             'W' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}-]*?)")),
@@ -127,11 +118,7 @@ impl Detector for Addresses {
             }
             let Some(window) = view.bytes.get(from..to) else { continue };
             let inside = found.start() - from;
-            let best = self
-                .forms
-                .iter()
-                .filter_map(|form| form.find_iter(window).find(|span| span.end() > inside && span.start() <= inside + 12))
-                .max_by_key(|span| span.len());
+            let best = self.forms.iter().filter_map(|form| form.find_iter(window).find(|span| span.end() > inside && span.start() <= inside + 12)).max_by_key(|span| span.len());
             let Some(best) = best else { continue };
             let text = window.get(best.start()..best.end()).unwrap_or_default();
             let len = text.trim_ascii_end().len();
@@ -139,12 +126,7 @@ impl Detector for Addresses {
             if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
                 continue;
             }
-            let len = text
-                .get(..len)
-                .unwrap_or_default()
-                .iter()
-                .rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n'))
-                .map_or(len, |at| at + 1);
+            let len = text.get(..len).unwrap_or_default().iter().rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n')).map_or(len, |at| at + 1);
             let span = Span::new(from + best.start(), from + best.start() + len);
             sheet.add(view, Class::Pii, Cow::Borrowed("address"), span, 0.85);
             done = span.end;

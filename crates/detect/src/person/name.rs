@@ -10,382 +10,33 @@ use terms::{Class, Span};
 /// The most words of one name.
 const MOST: usize = 6;
 /// Small words inside names.
-const PARTICLES: &[&str] = &[
-    "de", "da", "di", "do", "del", "della", "dello", "degli", "dos", "das", "du", "des", "van", "von", "der", "den", "ter", "ten", "zu",
-    "zur", "vom", "la", "le", "el", "al", "bin", "ibn", "ben", "bint", "af", "av", "y", "e", "i", "san", "ap", "ó", "mac",
-];
+const PARTICLES: &[&str] = &["de", "da", "di", "do", "del", "della", "dello", "degli", "dos", "das", "du", "des", "van", "von", "der", "den", "ter", "ten", "zu", "zur", "vom", "la", "le", "el", "al", "bin", "ibn", "ben", "bint", "af", "av", "y", "e", "i", "san", "ap", "ó", "mac"];
 /// Words before a name that make it one.
-const TITLES: &[&str] = &[
-    "mr",
-    "mrs",
-    "ms",
-    "miss",
-    "mx",
-    "dr",
-    "prof",
-    "professor",
-    "sir",
-    "dame",
-    "herr",
-    "frau",
-    "hr",
-    "fr",
-    "monsieur",
-    "madame",
-    "mme",
-    "mlle",
-    "señor",
-    "señora",
-    "sr",
-    "sra",
-    "srta",
-    "don",
-    "doña",
-    "signor",
-    "signora",
-    "sig",
-    "dott",
-    "ing",
-    "senhor",
-    "senhora",
-    "dhr",
-    "mevr",
-    "pan",
-    "pani",
-    "г-н",
-    "г-жа",
-    "judge",
-    "rev",
-    "capt",
-    "sgt",
-    "nurse",
-];
+const TITLES: &[&str] = &["mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "dame", "herr", "frau", "hr", "fr", "monsieur", "madame", "mme", "mlle", "señor", "señora", "sr", "sra", "srta", "don", "doña", "signor", "signora", "sig", "dott", "ing", "senhor", "senhora", "dhr", "mevr", "pan", "pani", "г-н", "г-жа", "judge", "rev", "capt", "sgt", "nurse"];
 /// Keys and words that announce the name of a person.
 const STRONG: &[&str] = &[
-    "fullname",
-    "full_name",
-    "full name",
-    "patient",
-    "passenger",
-    "cardholder",
-    "card holder",
-    "card_holder",
-    "kontoinhaber",
-    "account holder",
-    "account_holder",
-    "accountholder",
-    "applicant",
-    "employee",
-    "insured",
-    "beneficiary",
-    "recipient",
-    "tenant",
-    "guest",
-    "attendee",
-    "participant",
-    "candidate",
-    "spouse",
-    "next of kin",
-    "emergency contact",
-    "contact person",
-    "contact name",
-    "contact_name",
-    "customer name",
-    "customer_name",
-    "customername",
-    "first_name",
-    "firstname",
-    "last_name",
-    "lastname",
-    "surname",
-    "given name",
-    "vorname",
-    "nachname",
-    "empfänger",
-    "patientin",
-    "mitarbeiter",
-    "antragsteller",
-    "titulaire",
-    "destinataire",
-    "bénéficiaire",
-    "salarié",
-    "nom complet",
-    "prénom",
-    "nombre completo",
-    "titular",
-    "paciente",
-    "empleado",
-    "apellidos",
-    "destinatario",
-    "intestatario",
-    "paziente",
-    "dipendente",
-    "nome completo",
-    "passageiro",
-    "rekeninghouder",
-    "naam",
-    "pasient",
-    "imię",
-    "фио",
-    "пациент",
-    "получатель",
-    "displayname",
-    "display_name",
-    "realname",
-    "real_name",
-    "legal name",
-    "legal_name",
-    "signed by",
-    "signatory",
-    "card on file for",
-    "doctor",
-    "physician",
-    "teacher",
-    "student",
-    "witness",
-    "defendant",
-    "plaintiff",
-    "claimant",
+    "fullname", "full_name", "full name", "patient", "passenger", "cardholder", "card holder", "card_holder", "kontoinhaber", "account holder", "account_holder", "accountholder", "applicant", "employee", "insured",
+    "beneficiary", "recipient", "tenant", "guest", "attendee", "participant", "candidate", "spouse", "next of kin", "emergency contact", "contact person", "contact name", "contact_name", "customer name", "customer_name",
+    "customername", "first_name", "firstname", "last_name", "lastname", "surname", "given name", "vorname", "nachname", "empfänger", "patientin", "mitarbeiter", "antragsteller", "titulaire", "destinataire", "bénéficiaire",
+    "salarié", "nom complet", "prénom", "nombre completo", "titular", "paciente", "empleado", "apellidos", "destinatario", "intestatario", "paziente", "dipendente", "nome completo", "passageiro", "rekeninghouder",
+    "naam", "pasient", "imię", "фио", "пациент", "получатель", "displayname", "display_name", "realname", "real_name", "legal name", "legal_name", "signed by", "signatory", "card on file for", "doctor", "physician", "teacher", "student", "witness", "defendant", "plaintiff", "claimant",
 ];
 /// Words that often stand before a name.
-const WEAK: &[&str] = &[
-    "name",
-    "customer",
-    "contact",
-    "user",
-    "owner",
-    "author",
-    "assignee",
-    "reporter",
-    "manager",
-    "sender",
-    "from",
-    "to",
-    "cc",
-    "by",
-    "dear",
-    "hi",
-    "hello",
-    "regards",
-    "sincerely",
-    "nombre",
-    "nom",
-    "nome",
-    "attn",
-    "for",
-    "with",
-    "client",
-    "member",
-    "agent",
-    "kunde",
-    "client",
-    "cliente",
-    "ship",
-    "told",
-    "says",
-    "ask",
-    "met",
-];
+const WEAK: &[&str] = &["name", "customer", "contact", "user", "owner", "author", "assignee", "reporter", "manager", "sender", "from", "to", "cc", "by", "dear", "hi", "hello", "regards", "sincerely", "nombre", "nom", "nome", "attn", "for", "with", "client", "member", "agent", "kunde", "client", "cliente", "ship", "told", "says", "ask", "met"];
 /// What follows a name that is one of a thing or a place.
 const THINGS: &[&str] = &[
-    "street",
-    "st",
-    "road",
-    "rd",
-    "avenue",
-    "ave",
-    "lane",
-    "drive",
-    "boulevard",
-    "square",
-    "bridge",
-    "park",
-    "airport",
-    "hospital",
-    "church",
-    "cathedral",
-    "school",
-    "college",
-    "university",
-    "institute",
-    "museum",
-    "library",
-    "theatre",
-    "theater",
-    "hotel",
-    "station",
-    "foundation",
-    "prize",
-    "award",
-    "medal",
-    "cup",
-    "stadium",
-    "arena",
-    "inc",
-    "ltd",
-    "llc",
-    "gmbh",
-    "ag",
-    "corp",
-    "company",
-    "co",
-    "plc",
-    "sa",
-    "bv",
-    "group",
-    "partners",
-    "bank",
-    "county",
-    "island",
-    "islands",
-    "river",
-    "lake",
-    "mountain",
-    "bay",
-    "beach",
-    "valley",
-    "region",
-    "province",
-    "district",
-    "city",
-    "town",
-    "village",
-    "theorem",
-    "algorithm",
-    "method",
-    "equation",
-    "distribution",
-    "test",
-    "law",
-    "effect",
-    "syndrome",
-    "disease",
-    "license",
-    "licence",
-    "package",
-    "library",
-    "compiler",
-    "language",
-    "framework",
-    "server",
-    "database",
-    "protocol",
-    "format",
-    "model",
-    "version",
-    "release",
-    "edition",
-    "center",
-    "centre",
-    "building",
-    "tower",
-    "house",
-    "hall",
-    "room",
-    "court",
-    "whiskey",
-    "whisky",
-    "vodka",
-    "wine",
-    "beer",
-    "records",
-    "studios",
-    "motors",
-    "airlines",
-    "academy",
-    "clinic",
-    "team",
+    "street", "st", "road", "rd", "avenue", "ave", "lane", "drive", "boulevard", "square", "bridge", "park", "airport", "hospital", "church", "cathedral", "school", "college", "university", "institute", "museum", "library", "theatre", "theater",
+    "hotel", "station", "foundation", "prize", "award", "medal", "cup", "stadium", "arena", "inc", "ltd", "llc", "gmbh", "ag", "corp", "company", "co", "plc", "sa", "bv", "group", "partners", "bank", "county", "island", "islands", "river", "lake", "mountain",
+    "bay", "beach", "valley", "region", "province", "district", "city", "town", "village", "theorem", "algorithm", "method", "equation", "distribution", "test", "law", "effect", "syndrome", "disease", "license", "licence", "package", "library", "compiler",
+    "language", "framework", "server", "database", "protocol", "format", "model", "version", "release", "edition", "center", "centre", "building", "tower", "house", "hall", "room", "court", "whiskey", "whisky", "vodka", "wine", "beer", "records", "studios", "motors", "airlines", "academy", "clinic", "team",
 ];
 /// Full names that are of brands and places.
 const KNOWN: &[&str] = &[
-    "jack daniels",
-    "jack daniel",
-    "jim beam",
-    "johnnie walker",
-    "captain morgan",
-    "calvin klein",
-    "tommy hilfiger",
-    "ralph lauren",
-    "louis vuitton",
-    "giorgio armani",
-    "marc jacobs",
-    "kate spade",
-    "michael kors",
-    "hugo boss",
-    "christian dior",
-    "yves rocher",
-    "jean paul gaultier",
-    "laura ashley",
-    "paul smith",
-    "karl lagerfeld",
-    "aston martin",
-    "rolls royce",
-    "harley davidson",
-    "wells fargo",
-    "morgan stanley",
-    "goldman sachs",
-    "merrill lynch",
-    "charles schwab",
-    "ernst young",
-    "betty crocker",
-    "uncle ben",
-    "elizabeth arden",
-    "max factor",
-    "thomas cook",
-    "mary kay",
-    "dr pepper",
-    "dr martens",
-    "ben jerry",
-    "harry potter",
-    "sherlock holmes",
-    "james bond",
-    "mickey mouse",
-    "santa claus",
-    "san francisco",
-    "san diego",
-    "san jose",
-    "santa clara",
-    "santa fe",
-    "santa monica",
-    "santa cruz",
-    "los angeles",
-    "las vegas",
-    "buenos aires",
-    "rio grande",
-    "saint louis",
-    "saint paul",
-    "martin luther",
-    "new york",
-    "new jersey",
-    "new zealand",
-    "south carolina",
-    "north carolina",
-    "virginia beach",
-    "jackson hole",
-    "costa rica",
-    "puerto rico",
-    "el salvador",
-    "hong kong",
-    "sri lanka",
-    "saudi arabia",
-    "ada lovelace",
-    "mary poppins",
-    "lorem ipsum",
-    "john lewis",
-    "charles river",
-    "george washington",
-    "abraham lincoln",
-    "victoria falls",
-    "lake victoria",
-    "mont blanc",
-    "grand canyon",
-    "apache kafka",
-    "jupyter notebook",
-    "ruby on",
-    "visual studio",
-    "red hat",
-    "sandy bridge",
-    "insurance no",
+    "jack daniels", "jack daniel", "jim beam", "johnnie walker", "captain morgan", "calvin klein", "tommy hilfiger", "ralph lauren", "louis vuitton", "giorgio armani", "marc jacobs", "kate spade", "michael kors", "hugo boss", "christian dior", "yves rocher",
+    "jean paul gaultier", "laura ashley", "paul smith", "karl lagerfeld", "aston martin", "rolls royce", "harley davidson", "wells fargo", "morgan stanley", "goldman sachs", "merrill lynch", "charles schwab", "ernst young", "betty crocker", "uncle ben", "elizabeth arden", "max factor",
+    "thomas cook", "mary kay", "dr pepper", "dr martens", "ben jerry", "harry potter", "sherlock holmes", "james bond", "mickey mouse", "santa claus", "san francisco", "san diego", "san jose", "santa clara", "santa fe", "santa monica", "santa cruz", "los angeles",
+    "las vegas", "buenos aires", "rio grande", "saint louis", "saint paul", "martin luther", "new york", "new jersey", "new zealand", "south carolina", "north carolina", "virginia beach", "jackson hole", "costa rica", "puerto rico", "el salvador", "hong kong", "sri lanka",
+    "saudi arabia", "ada lovelace", "mary poppins", "lorem ipsum", "john lewis", "charles river", "george washington", "abraham lincoln", "victoria falls", "lake victoria", "mont blanc", "grand canyon", "apache kafka", "jupyter notebook", "ruby on", "visual studio", "red hat", "sandy bridge", "insurance no",
 ];
 
 /// Finds them.
@@ -409,10 +60,7 @@ impl Word<'_> {
 
     fn has(&self, known: impl Fn(&str) -> bool) -> bool {
         let lower = self.lower();
-        known(&lower)
-            || lower.split('-').all(|part| part.len() > 1 && known(part))
-            || lower.strip_prefix("o'").is_some_and(&known)
-            || lower.strip_prefix("mc").is_some_and(|rest| rest.len() > 3 && known(rest))
+        known(&lower) || lower.split('-').all(|part| part.len() > 1 && known(part)) || lower.strip_prefix("o'").is_some_and(&known) || lower.strip_prefix("mc").is_some_and(|rest| rest.len() > 3 && known(rest))
     }
 
     fn given(&self) -> bool {
@@ -472,14 +120,8 @@ fn capital(text: &str, from: usize) -> Option<usize> {
     let mut before = from.checked_sub(1).and_then(|at| bytes.get(at).copied()).unwrap_or(b' ');
     let mut at = from;
     while let Some(byte) = bytes.get(at).copied() {
-        let starts = !before.is_ascii_alphanumeric()
-            && before < 0x80
-            && !matches!(before, b'_' | b'@' | b'/' | b'$' | b'#' | b'&')
-            && !(before == b'\\');
-        if starts
-            && (byte.is_ascii_uppercase()
-                || byte >= 0xc3 && text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase))
-        {
+        let starts = !before.is_ascii_alphanumeric() && before < 0x80 && !matches!(before, b'_' | b'@' | b'/' | b'$' | b'#' | b'&') && !(before == b'\\');
+        if starts && (byte.is_ascii_uppercase() || byte >= 0xc3 && text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase)) {
             return Some(at);
         }
         before = byte;
@@ -494,10 +136,7 @@ fn row(text: &str, start: usize) -> Vec<Word<'_>> {
     let mut at = start;
     while row.len() < MOST + 2 {
         let Some(rest) = text.get(at..) else { break };
-        let len = rest
-            .char_indices()
-            .find(|(place, letter)| !(letter.is_alphabetic() || matches!(letter, '\'' | '’' | '-') && *place > 0))
-            .map_or(rest.len(), |(place, _)| place);
+        let len = rest.char_indices().find(|(place, letter)| !(letter.is_alphabetic() || matches!(letter, '\'' | '’' | '-') && *place > 0)).map_or(rest.len(), |(place, _)| place);
         let word = rest.get(..len).unwrap_or_default().trim_end_matches(['\'', '’', '-']);
         let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
         let capital = word.chars().next().is_some_and(char::is_uppercase);
@@ -505,8 +144,7 @@ fn row(text: &str, start: usize) -> Vec<Word<'_>> {
         if word.text.is_empty() || !(capital || !row.is_empty() && word.particle()) {
             break;
         }
-        let cut = word.text.len() < len
-            || rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'='));
+        let cut = word.text.len() < len || rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'='));
         if cut && rest.as_bytes().get(len).is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'(' | b'@' | b'=')) {
             break;
         }
@@ -517,15 +155,7 @@ fn row(text: &str, start: usize) -> Vec<Word<'_>> {
         }
         let rest = text.get(at..).unwrap_or_default();
         let dotted = rest.starts_with(". ") && (word.initial() || TITLES.contains(&word.lower().as_str()));
-        let gap = if dotted {
-            2
-        } else if rest.starts_with(' ') && !rest.starts_with("  ") {
-            1
-        } else if rest.starts_with('\u{a0}') {
-            2
-        } else {
-            break;
-        };
+        let gap = if dotted { 2 } else if rest.starts_with(' ') && !rest.starts_with("  ") { 1 } else if rest.starts_with('\u{a0}') { 2 } else { break };
         at += gap;
     }
     while row.last().is_some_and(Word::particle) {
@@ -541,11 +171,7 @@ fn judge(text: &str, row: &[Word<'_>], labels: &Labels<'_>) -> Option<(Span, f32
     while let Some((first, rest)) = row.split_first() {
         let lower = first.lower();
         let title = TITLES.contains(&lower.as_str());
-        let lead = title
-            || first.particle()
-            || first.ordinary() && !(first.given() && rest.first().is_some_and(|next| next.family() && !next.ordinary()))
-            || STRONG.contains(&lower.as_str())
-            || WEAK.contains(&lower.as_str());
+        let lead = title || first.particle() || first.ordinary() && !(first.given() && rest.first().is_some_and(|next| next.family() && !next.ordinary())) || STRONG.contains(&lower.as_str()) || WEAK.contains(&lower.as_str());
         if !lead || rest.is_empty() {
             break;
         }
@@ -579,8 +205,7 @@ fn judge(text: &str, row: &[Word<'_>], labels: &Labels<'_>) -> Option<(Span, f32
     let ordinary = row.iter().filter(|word| word.ordinary()).count();
     let capitals = row.iter().all(Word::capitals);
     let odd = row.iter().any(|word| word.text.chars().skip(1).any(char::is_uppercase) && !word.capitals() && !prefixed(word.text));
-    let mailed =
-        after.starts_with(" <") && after.get(2..).is_some_and(|rest| rest.split('>').next().is_some_and(|inside| inside.contains('@')));
+    let mailed = after.starts_with(" <") && after.get(2..).is_some_and(|rest| rest.split('>').next().is_some_and(|inside| inside.contains('@')));
     let strong = titled || mailed || labels.says(first.start, STRONG);
     let weak = strong || labels.says(first.start, WEAK);
     let known = row.iter().filter(|word| word.given() || word.family()).count();
@@ -602,10 +227,7 @@ fn judge(text: &str, row: &[Word<'_>], labels: &Labels<'_>) -> Option<(Span, f32
 
 /// `MacDonald`, `McKay`, `DeLuca`, `O'Neil`, `Anna-Lena`.
 fn prefixed(word: &str) -> bool {
-    ["Mac", "Mc", "De", "Di", "Le", "La", "Van", "Von", "O'", "O’", "D'", "D’", "L'", "L’", "Fitz"]
-        .iter()
-        .any(|lead| word.starts_with(lead))
-        || word.contains('-')
+    ["Mac", "Mc", "De", "Di", "Le", "La", "Van", "Von", "O'", "O’", "D'", "D’", "L'", "L’", "Fitz"].iter().any(|lead| word.starts_with(lead)) || word.contains('-')
 }
 
 /// Whether a word is likely one of a place or a product, not of a family.

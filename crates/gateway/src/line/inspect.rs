@@ -25,6 +25,16 @@ pub struct Inspected {
     /// Arguments in the normal form that guards gave them, where it differs from what was sent.
     normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     canonical: Vec<u8>,
+    secrets: Secrets,
+}
+
+/// Whether secrets were found in what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    /// Some were.
+    Sent,
+    /// None were.
+    None,
 }
 
 impl Inspected {
@@ -35,6 +45,11 @@ impl Inspected {
     /// The class of content that the configuration does not let out to a server.
     pub(super) fn blocked(&self) -> Option<Class> {
         self.blocked
+    }
+
+    /// Whether a secret stands in what is sent.
+    pub(super) fn sends_secret(&self) -> bool {
+        self.secrets == Secrets::Sent
     }
 
     /// The arguments that a decision reads: those that fit the tool, each in the normal form that its guard gave it.
@@ -153,7 +168,8 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
     // What comes back is numbered by itself.
     trail.numbers = None;
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical }
+    let secrets = if trail.tally.iter().any(|tally| tally.class == Class::Secret) { Secrets::Sent } else { Secrets::None };
+    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical, secrets }
 }
 
 /// The screens for what is sent.

@@ -22,7 +22,7 @@ use mcp::view::ResultKind;
 use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use terms::{Code, Label, Trust};
+use terms::{Class, Code, Label, Trust};
 use tokio::sync::mpsc;
 
 /// An answer that may go out.
@@ -151,6 +151,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                     }
                 });
             }
+            prompted(trail, forwarded, result)?;
             let edits = rewrite(gate, forwarded, result);
             let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
             let text = cut::bounded(gate, trail, forwarded, text)?;
@@ -244,6 +245,25 @@ fn check(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(
         trail.cause(&cause);
         trail.refuse(Code::ServerMalformed)
     })
+}
+
+/// Holds a prompt against the template that was approved.
+fn prompted(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(), Halt> {
+    let Target::Prompt(_, item) = forwarded.target() else { return Ok(()) };
+    let Some(template) = &item.template else { return Ok(()) };
+    trail.template = Some(Box::new((template.version.clone(), template.digest())));
+    let arguments = forwarded.recorded().authorized().decided().inspected().resolved().arguments();
+    template.check(arguments, result).map_err(|cause| {
+        trail.cause(&cause);
+        returned(trail, "withheld", b"");
+        trail.refuse(Code::PromptChanged)
+    })
+}
+
+/// Whether a prompt brings a secret that was not in its arguments.
+fn brings_secret(trail: &Trail, forwarded: &Forwarded) -> bool {
+    let sent = forwarded.recorded().authorized().decided().inspected().sends_secret();
+    matches!(forwarded.target(), Target::Prompt(..)) && !sent && trail.tally.iter().any(|tally| tally.class == Class::Secret)
 }
 
 /// What is changed in a result before it is screened: addresses are wrapped on `/mcp`, cursors sealed, and no server speaks in our name.
@@ -457,6 +477,10 @@ fn whole(
     let screens = Screens::new(gate, &snapshot.inspect, actions, channel).cleared(clearance).giving(giving).quiet(quiet(gate, forwarded));
     let seen = screens.screen(node, trail, &mut redacted);
     trail.held = trail.held.max(seen.label);
+    if channel == Channel::Result && brings_secret(trail, forwarded) {
+        returned(trail, "withheld", b"");
+        return Err(trail.refuse(Code::PromptCredential));
+    }
     if let Some(class) = seen.blocked {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(decide::blocked(class)));

@@ -41,7 +41,11 @@ fn recorded(world: &World) -> Value {
 
 #[test]
 fn what_the_operator_labels_is_held_against_the_clearance() {
-    let world = setup("label: confidential\nresources: { labels: [{ uri: 'odd://open/*', label: internal }, { uri: 'odd://pay/*', label: restricted }] }", "confidential").start();
+    let world = setup(
+        "label: confidential\nresources: { labels: [{ uri: 'odd://open/*', label: internal }, { uri: 'odd://pay/*', label: restricted }] }",
+        "confidential",
+    )
+    .start();
     assert_eq!(call(&world, "plain").text(), "the figures");
     assert_eq!(recorded(&world), "confidential");
     assert!(read(&world, "odd://open/1").0.to_string().contains("the figures"));
@@ -85,7 +89,8 @@ fn what_is_found_raises_the_label_and_what_is_above_the_clearance_is_taken_out()
 #[test]
 fn a_rule_may_say_that_a_caller_gets_things_redacted() {
     let policy = "@id(\"careful\")\n@clearance(\"restricted\")\n@redact(\"all\")\npermit (principal, action == Action::\"call\", resource in Server::\"odd\");\n";
-    let setup = setup("label: internal", "restricted").section("inspect", "secrets: { action: flag }").file("policies/careful.cedar", policy);
+    let setup =
+        setup("label: internal", "restricted").section("inspect", "secrets: { action: flag }").file("policies/careful.cedar", policy);
     let world = setup.start();
     let answer = call(&world, "secret");
     assert!(!answer.is_error() && answer.text().contains("«redacted: github-pat #1»"), "{}", answer.0);

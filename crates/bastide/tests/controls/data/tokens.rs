@@ -23,8 +23,7 @@ fn world() -> World {
 fn round_trip(world: &World, mut ask: impl FnMut(&str, Value) -> Answer) {
     let given = ask("odd__echo", json!({"text": "result"})).text();
     assert_eq!(
-        given,
-        "Customer: <person-1>, <email-1>; Customer: <person-2>, <email-2>; again <email-1>",
+        given, "Customer: <person-1>, <email-1>; Customer: <person-2>, <email-2>; again <email-1>",
         "the same value is the same token"
     );
     let note = ask("canary__write_note", json!({"name": "n", "text": "write to <email-2> and <person-1>, not <person-9> or <b>"}));
