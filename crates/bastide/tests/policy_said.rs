@@ -192,6 +192,40 @@ fn bounds_and_clearances_are_explained_with_their_lines() {
 }
 
 #[test]
+fn what_a_guard_refuses_is_explained_with_what_would_open_it() {
+    let guards = "canary__write_note: { operation: write, arguments: { name: { guard: files, roots: [/srv/data], write: true }, text: { guard: sql, dialect: postgres, tables: [orders] } } }\n\
+        canary__echo: { arguments: { text: { guard: http, allow_hosts: [a.example.com] } } }\n\
+        canary__delete_note: { operation: delete, arguments: { name: { guard: process, allowed: [git], cwd: /srv/data } } }";
+    let world = World::with().allow("[write_note, echo, delete_note]").section("tools", guards).write();
+    world.json(&["lock", "--yes"]);
+    let note = |path: &str, sql: &str| json!({"name": path, "text": sql});
+    let query = |sql: &str| note("/srv/data/x", sql);
+    for (name, tool, arguments) in [
+        ("guard-path", "canary__write_note", note("/srv/other/x", "SELECT id FROM orders")),
+        ("guard-host", "canary__echo", json!({"text": "https://b.example.com/x"})),
+        ("guard-table", "canary__write_note", query("SELECT o.id FROM orders o JOIN customers c ON c.id = o.customer")),
+        ("guard-function", "canary__write_note", query("SELECT refresh_all(id) FROM orders")),
+        ("guard-write", "canary__write_note", query("UPDATE orders SET total = 1 WHERE id = 7")),
+        ("guard-program", "canary__delete_note", json!({"name": "ls -l"})),
+    ] {
+        let arguments = arguments.to_string();
+        let output = world.run(&["explain", "--as", "agent:tester", tool, &arguments]);
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
+        assert_said(&world, &format!("explain-{name}"), &said(&output));
+        let proposed = pasted(&world, &next(&said(&output)));
+        assert_eq!(proposed.status.code(), Some(0), "{name}: {}", said(&proposed));
+        let path = world.path("proposed.yaml");
+        let opened = pasted(&world, &format!("bastide explain --config {} --as agent:tester {tool} '{arguments}'", path.display()));
+        assert_eq!(opened.status.code(), Some(0), "{name}: {}", said(&opened));
+        fs::remove_file(path).unwrap();
+    }
+    // What no line of the configuration opens is told without one.
+    let output = world.run(&["explain", "--as", "agent:tester", "canary__write_note", r#"{"name":"/srv/data/a\u0000","text":"SELECT 1"}"#]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("tools.files/form") && !said(&output).contains("to allow"), "{}", said(&output));
+}
+
+#[test]
 fn a_recorded_refusal_is_explained_and_use_is_learnt_and_replayed() {
     let mut world = world();
     world.serve();

@@ -24,8 +24,10 @@ use walk::{Inline, Walk};
 const SQL: usize = 64 << 10;
 /// How deep the parser goes.
 const RECURSION: usize = 64;
-/// Words and operators from which on a tree gets a stack of its own, and the size of it in bytes; what is not used of it is never there.
-const SHORT: usize = 64;
+/// Bytes of stack for one level of a tree and for what is below it; where less is left, a tree gets a stack of its own of [`STACK`] bytes. What is not
+/// used of that is never there.
+const LEVEL: usize = if cfg!(debug_assertions) { 128 << 10 } else { 16 << 10 };
+const BASE: usize = 256 << 10;
 const STACK: usize = 64 << 20;
 
 /// Whose grammar it is.
@@ -220,9 +222,8 @@ impl Policy {
             return self.pragma(&pragma?);
         }
         // The parser is another's: a panic in it refuses. Its tree is walked, printed and dropped by recursion, for which long chains need room.
-        let chain = tokens.chain;
-        let read = || catch_unwind(AssertUnwindSafe(|| self.read(value, tokens)));
-        let read = if chain > SHORT { stacker::grow(STACK, read) } else { read() };
+        let room = BASE + tokens.chain * LEVEL;
+        let read = stacker::maybe_grow(room, STACK, || catch_unwind(AssertUnwindSafe(|| self.read(value, tokens))));
         read.unwrap_or(Err(Refused::whole(Reason::SqlUnreadable)))
     }
 
@@ -238,6 +239,7 @@ impl Policy {
     }
 
     fn read(&self, value: &str, tokens: Tokens) -> Result<Judged, Refused> {
+        let mark = tokens.mark;
         let parsed = self.parse(tokens)?;
         let whole = |reason| Refused::new(reason, Span::new(0, value.len()));
         let operation = parsed.statements.iter().try_fold(Operation::Read, |worst, statement| {
@@ -259,14 +261,14 @@ impl Policy {
         };
         let printed = print(&parsed.statements);
         // Printed as it was written, it was read already.
-        let normal = if printed != value.trim() && self.is_fixed(&printed) { printed } else { value.trim().to_owned() };
+        let normal = if printed != value.trim() && self.is_fixed(&printed, mark) { printed } else { value.trim().to_owned() };
         Ok(Judged { normal, operation: Some(operation), replace })
     }
 
-    /// Whether the parser prints what it reads of its own print.
-    fn is_fixed(&self, printed: &str) -> bool {
-        let again = self.tokens(printed).and_then(|tokens| self.parse(tokens));
-        again.is_ok_and(|again| print(&again.statements) == printed)
+    /// Whether the parser prints what it reads of its own print: so it does where that has the tokens of the text, marked `mark`.
+    fn is_fixed(&self, printed: &str, mark: u64) -> bool {
+        self.tokens(printed)
+            .is_ok_and(|tokens| tokens.mark == mark || self.parse(tokens).is_ok_and(|again| print(&again.statements) == printed))
     }
 
     fn tokens(&self, value: &str) -> Result<Tokens, Refused> {

@@ -13,7 +13,8 @@ use crate::{
     Subject, Tools, Transport, Verdict, Wait,
 };
 use cedar_policy::{Authorizer, PolicySet};
-use std::collections::{BTreeSet, HashMap};
+use foldhash::HashMap;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};

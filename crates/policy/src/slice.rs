@@ -7,8 +7,8 @@ use crate::role::Role;
 use crate::rule::Origin;
 use crate::{Action, Effect, Facts, Glob, Holds, Pattern, Subject};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use foldhash::HashMap;
 use serde_json::{Value, json};
-use std::collections::HashMap;
 use terms::{Name, Principal};
 
 /// For whom a policy's scope is.
@@ -155,13 +155,14 @@ pub(crate) struct Index {
     /// Policies whose scope names a server, and those whose does not.
     here: HashMap<String, Scope>,
     anywhere: Scope,
-    demands: HashMap<usize, Demand>,
+    /// By position of the rule.
+    demands: Vec<Option<Demand>>,
 }
 
 impl Index {
     /// Indexes `rules`; positions are those in the slice.
     pub(crate) fn new(roles: &[Role], rules: &[Compiled]) -> Self {
-        let mut index = Self::default();
+        let mut index = Self { demands: rules.iter().map(|_| None).collect(), ..Self::default() };
         let positions: HashMap<&Name, usize> = roles.iter().enumerate().map(|(at, role)| (&role.source.name, at)).collect();
         for (at, compiled) in rules.iter().enumerate() {
             match (&compiled.rule.origin, &compiled.policy) {
@@ -179,7 +180,9 @@ impl Index {
                     };
                     let demand = Demand::of(policy);
                     scope.put(at, who(&policy.principal_constraint()), demand.name.as_ref());
-                    index.demands.insert(at, demand);
+                    if let Some(place) = index.demands.get_mut(at) {
+                        *place = Some(demand);
+                    }
                 }
                 (Origin::Cedar, None) => {}
             }
@@ -214,7 +217,12 @@ impl Index {
         let shelves = scopes.flat_map(|scope| scope.shelves(facts.principal, roles.clone()));
         let found = shelves.flat_map(|shelf| shelf.take(facts.subject.name()));
         let mut found: Vec<usize> = found
-            .filter(|at| self.demands.get(at).is_none_or(|demand| demand.met(facts.action, facts.server.as_str(), facts.subject)))
+            .filter(|at| {
+                self.demands
+                    .get(*at)
+                    .and_then(Option::as_ref)
+                    .is_none_or(|demand| demand.met(facts.action, facts.server.as_str(), facts.subject))
+            })
             .collect();
         found.sort_unstable();
         found.dedup();

@@ -1,7 +1,8 @@
-//! Probes of the group `access` that need no canary.
+//! Probes of what principals are shown and may use.
 
+use super::canaries::Reached;
 use super::ground::{B, Ground, phase};
-use super::steps::{Finding, Probed, Steps};
+use super::steps::{Finding, Probed, Steps, Trouble};
 use config::Entry;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -123,7 +124,28 @@ pub async fn filtered_discovery(ground: &Ground, steps: &mut Steps) -> Probed {
         close,
     );
     agent.close().await;
+    listed(ground, steps).await?;
     Ok(Finding::Judged)
+}
+
+/// Whether a principal that may use some tools is shown one that it may not use. No tool takes the argument that is sent.
+async fn listed(ground: &Ground, steps: &mut Steps) -> Result<(), Trouble> {
+    let Reached { mut agent, .. } = Reached::find(ground).await?;
+    let names = agent.names("tools/list", "tools").await?;
+    let mut closed = Vec::new();
+    for name in names.iter().take(MOST_TOOLS) {
+        let reply = agent.call(name, json!({"bastide-assess-nothing": true})).await?;
+        if reply.code().is_some_and(|code| UNSEEN.contains(&code.as_str())) {
+            closed.push(name.clone());
+        }
+    }
+    agent.close().await;
+    let called = names.len().min(MOST_TOOLS);
+    steps.none(
+        format!("called {called} of {} tools that another principal is shown; looked for those that it may not use", names.len()),
+        &closed,
+    );
+    Ok(())
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {

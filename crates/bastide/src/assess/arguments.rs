@@ -18,6 +18,7 @@ pub async fn operations(ground: &Ground, steps: &mut Steps) -> Probed {
     let since = ground.now();
     let reply = reached.call("write_note", json!({"title": "assessment", "text": "one line"})).await?;
     if !reply.ran() {
+        reached.agent.close().await;
         return Err(Trouble::new("called a tool that is granted as a write", format!("{}: {ADD}", reply.said())));
     }
     steps.note("called a tool that is granted as a write", "it runs", reply.said(), true);
@@ -45,10 +46,14 @@ pub async fn operations(ground: &Ground, steps: &mut Steps) -> Probed {
 pub async fn policies(ground: &Ground, steps: &mut Steps) -> Probed {
     let mut reached = Reached::find(ground).await?;
     let note = |title: &str| json!({"title": title, "text": "one line"});
+    let name = format!("{}__write_note", reached.server.name);
+    let told = |key: &config::ToolKey, rules: &config::Tool| {
+        key.to_string() == name && rules.arguments.get("title").is_some_and(|title| title.not.is_some())
+    };
     let good = reached.call("write_note", note("assessment")).await?;
-    let plain = reached.call("write_note", note("bastide")).await?;
-    if !good.ran() || plain.ran() {
-        return Err(Trouble::new("called a tool with a title that is denied", format!("{}: {ADD}", plain.said())));
+    if !good.ran() || !ground.file().tools.iter().any(|(key, rules)| told(key, rules)) {
+        reached.agent.close().await;
+        return Err(Trouble::new("called a tool with a title that is allowed, where another is denied", format!("{}: {ADD}", good.said())));
     }
     steps.note("called a tool with a title that is allowed", "it runs", good.said(), true);
     for (what, title) in [

@@ -43,6 +43,7 @@ fn tried(control: Control) -> Option<Tried> {
             "https://probe.invalid/page?q=1",
             &[
                 "https://elsewhere.invalid/",
+                "https://elsewhere.example.com/",
                 "https://probe.invalid@elsewhere.invalid/",
                 "https://probe.invalid\\@elsewhere.invalid/",
                 "https://127.0.0.1/",
@@ -58,6 +59,7 @@ fn tried(control: Control) -> Option<Tried> {
             &[
                 "DELETE FROM probe",
                 "SELECT 1; DROP TABLE probe",
+                "SELECT 1; SELECT count(*) FROM probe",
                 "SELECT * FROM people",
                 "SELECT pg_read_file('x')",
                 "COPY probe TO PROGRAM 'true'",

@@ -16,6 +16,7 @@ pub async fn resources(ground: &Ground, steps: &mut Steps) -> Probed {
     let most = ground.file().servers.get(&server.name).map_or(0, |entry| entry.resources.max.bytes());
     if most > LONGEST {
         steps.note("looked for the length of a page of the canary", format!("at most {LONGEST} bytes"), most, false);
+        agent.close().await;
         return Ok(Finding::Judged);
     }
     let book = canary::book(usize::try_from(most).unwrap_or_default());
@@ -23,6 +24,7 @@ pub async fn resources(ground: &Ground, steps: &mut Steps) -> Probed {
     let uri = json!({"uri": mcp::wrap_address(&server.name, &format!("{}{most}", canary::BOOK))});
     let first = agent.ask("resources/read", uri).await?;
     if !first.ran() {
+        agent.close().await;
         let why = format!("{}: name \"resource:canary://*\" in a role of agent:probe/a, and run `bastide lock`", first.said());
         return Err(Trouble::new("read a resource of the canary", why));
     }

@@ -52,7 +52,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         policy::Subject::Question(question) => Spoken::Question(question),
     };
     let Some(server) = snapshot.servers.get(facts.server) else {
-        let fault = Some(Fault { code: Code::Unknown, detail: Some(format!("there is no server {}", facts.server)) });
+        let fault = Some(Fault { detail: Some(format!("there is no server {}", facts.server)), ..Fault::of(Code::Unknown) });
         return Judged { verdict: snapshot.policy.suppose(facts), fault, decided: Decided::Wholly };
     };
     let mut facts = *facts;
@@ -79,15 +79,15 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
         facts.arguments = Arguments::Are(normal);
     }
     let verdict = snapshot.policy.suppose(&facts);
-    let refused = |verdict: &Verdict| verdict.code().map(|code| Fault { code, detail: None });
+    let refused = |verdict: &Verdict| verdict.code().map(Fault::of);
     let gone = match (&spoken, &server.pinned) {
         (Spoken::Prompt(name), Ok(pinned)) => pinned.prompts.own(name).is_none(),
         _ => false,
     };
     let (fault, decided) = match (tool, closed, arguments) {
-        (_, Some(Decided::Wholly), _) => (Some(Fault { code: Code::PinChanged, detail: None }), Decided::Wholly),
+        (_, Some(Decided::Wholly), _) => (Some(Fault::of(Code::PinChanged)), Decided::Wholly),
         (_, Some(decided), _) => (refused(&verdict), decided),
-        (Some(Err(code)), None, _) => (Some(Fault { code, detail: None }), Decided::Wholly),
+        (Some(Err(code)), None, _) => (Some(Fault::of(code)), Decided::Wholly),
         (Some(Ok(item)), None, arguments) => {
             let explanation = Explanation { verdict: verdict.clone(), roles: Vec::new(), near: Vec::new() };
             let fault = fault(Ok(item), &explanation, arguments);
@@ -95,7 +95,7 @@ pub(super) fn judge(facts: &Facts<'_>, arguments: Option<&Map<String, Value>>, s
             let decided = if arguments.is_some() || fault.is_some() { Decided::Wholly } else { Decided::RulesAlone };
             (fault, decided)
         }
-        (None, None, _) if gone => (Some(Fault { code: Code::Unknown, detail: None }), Decided::Wholly),
+        (None, None, _) if gone => (Some(Fault::of(Code::Unknown)), Decided::Wholly),
         (None, None, _) => (refused(&verdict), Decided::Wholly),
     };
     Judged { verdict, fault, decided }
@@ -119,7 +119,7 @@ pub(super) fn normalised(item: &Item, arguments: &Map<String, Value>) -> Option<
 pub(super) fn again(call: &Recorded, snapshot: &Snapshot, file: &File) -> (Option<Judged>, Option<String>) {
     let Some((server, spoken)) = &call.target else {
         let verdict = Verdict { judgement: Judgement::Refuse, reason: policy::Reason::NoRule, rules: std::sync::Arc::new([]), late: None };
-        return (Some(Judged { verdict, fault: Some(Fault { code: Code::Unknown, detail: None }), decided: Decided::Wholly }), None);
+        return (Some(Judged { verdict, fault: Some(Fault::of(Code::Unknown)), decided: Decided::Wholly }), None);
     };
     if let (Spoken::Resource(_), Given::Unkept(what)) = (spoken, &call.given) {
         return (None, Some((*what).to_owned()));

@@ -8,6 +8,7 @@ mod test;
 pub(super) use diff::{known, named, word};
 
 use super::configured;
+use super::proposal::many;
 use crate::outcome::{Common, Failure};
 use crate::screen::Mark;
 use crate::sources;
@@ -104,7 +105,12 @@ pub fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
     common.answer(&answer, |_| match &print {
         Some((_, text)) => text.clone(),
         None => {
-            let mut out = format!("{} {} rules in {} roles compile.\n", Mark::Good.sign(), engine.len(), engine.role_names().count());
+            let mut out = format!(
+                "{} {} in {}, compiled.\n",
+                Mark::Good.sign(),
+                many(engine.len() as u64, "rule"),
+                many(engine.role_names().count() as u64, "role")
+            );
             for notice in &notices {
                 let _ = write!(out, "{} {}", Mark::Note.sign(), texts.pointed(notice));
             }

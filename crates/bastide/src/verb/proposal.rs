@@ -2,11 +2,13 @@
 
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::screen::plain;
 use crate::wire::Configured;
 use config::{Edited, Put};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use terms::Code;
 
 /// The text of the configuration.
 ///
@@ -59,6 +61,14 @@ pub fn beside(configured: &Configured, name: &str) -> String {
 /// `count` of something, in words.
 pub fn many(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+/// The sentence of a refusal, with the name of the argument in it where that is known.
+pub fn because(code: Code, argument: Option<&str>) -> String {
+    match argument {
+        Some(argument) => code.message().replace("{}", &format!("`{}`", plain(argument, 60))),
+        None => code.message().replace("{}", "…"),
+    }
 }
 
 /// `bastide VERB` with the configuration that this command was given.

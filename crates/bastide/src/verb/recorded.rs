@@ -1,9 +1,16 @@
 //! Calls as the log has them: what each was about, the facts that were read for its decision, and how it was decided.
 
+use super::audit::{FOLDER, Stretch};
+use crate::outcome::Failure;
+use crate::wire::Configured;
+use audit::read::{self as log, Query, Reach};
+use audit::record::Kind;
 use mcp::{Bounds, Document, Node};
 use policy::{Action, Circumstances, Ending, Spoken, Transport};
 use serde_json::{Map, Value};
 use std::net::IpAddr;
+use std::ops::ControlFlow;
+use store::journal::LogFolder;
 use terms::{Authenticated, Code, Label, Name, Operation, Principal, ServerName, TokenId, Utc, Workload};
 
 /// The arguments of a call that was.
@@ -89,6 +96,24 @@ impl Recorded {
     pub fn server(&self) -> &str {
         self.target.as_ref().map_or("", |(server, _)| server.as_str())
     }
+}
+
+/// Gives `take` every call of `stretch` that is on record, archives included, in their order.
+///
+/// # Errors
+/// [`Failure`]: there is no log, or it cannot be read.
+pub fn each(configured: &Configured, stretch: &Stretch, mut take: impl FnMut(Read)) -> Result<(), Failure> {
+    let folder = configured.loaded.file.state.join(FOLDER);
+    if !folder.is_dir() {
+        return Err(Failure::no("there is no audit log yet"));
+    }
+    let kinds = vec![Kind::Intent, Kind::Decision];
+    let query = Query { since: stretch.since, until: stretch.until, reference: None, kinds, reach: Reach::Archives };
+    log::records(&LogFolder::new(folder), &query, |entry| {
+        take(read(&entry.body));
+        ControlFlow::Continue(())
+    })?;
+    Ok(())
 }
 
 /// Reads the record `body`, as it stands in the log.

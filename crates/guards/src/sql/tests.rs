@@ -636,6 +636,46 @@ fn deep_and_long_texts_are_refused_in_time() {
     });
 }
 
+#[test]
+fn chains_of_every_length_fit() {
+    small_stack(|| {
+        for length in (1..400).step_by(if cfg!(debug_assertions) { 13 } else { 1 }) {
+            let repeated = |text: &str| text.repeat(length);
+            for sql in [
+                format!("SELECT {}1", repeated("NOT ")),
+                format!("SELECT 1{}", repeated(" OR 1")),
+                format!("SELECT 1{}", repeated(" UNION SELECT 1")),
+                format!("SELECT a{}", repeated("::int")),
+                format!("SELECT a{}", repeated("[1]")),
+                format!("SELECT {}1{}", repeated("CASE WHEN 1 THEN "), repeated(" END")),
+                format!("{}SELECT 1", repeated("EXPLAIN ")),
+                format!("SELECT * FROM t{}", repeated(" JOIN t ON 1")),
+                format!("SELECT {}1", repeated("x -> ")),
+                format!("SELECT {}1", repeated("a BETWEEN b AND ")),
+            ] {
+                for dialect in [Dialect::Postgres, Dialect::Sqlite] {
+                    let _ = Policy::new(dialect).rows(5).judge(&sql);
+                }
+            }
+        }
+        for depth in 1..23 {
+            let repeated = |text: &str| text.repeat(depth);
+            for sql in [
+                format!("SELECT {}1{}", repeated("("), repeated(")")),
+                format!("SELECT * FROM {}t{}", repeated("(SELECT * FROM "), repeated(") x")),
+                format!("SELECT {}1{}", repeated("f(1, "), repeated(")")),
+                format!("{}SELECT 1{}", repeated("WITH a AS ("), repeated(") SELECT 1")),
+                format!("SELECT * FROM {}t{}", repeated("(t JOIN "), repeated(" ON 1)")),
+                format!("SELECT {}1{}", repeated("EXISTS (SELECT "), repeated(")")),
+            ] {
+                for dialect in Dialect::ALL {
+                    let _ = Policy::new(dialect).rows(5).judge(&sql);
+                }
+            }
+        }
+    });
+}
+
 proptest! {
     #[test]
     fn the_normal_form_is_fixed(sql in "SELECT (a|b|1|'x'|count\\(\\*\\)|\"q\"|lower\\(a\\))(, (c|2|-1|NULL))?( FROM (t|u AS v|t, u|\\(SELECT 1\\) z))?( WHERE a (=|<|LIKE|IS NOT) (1|'y'|NULL))?( ORDER BY 1)?( LIMIT 5)?( -- x|;)?") {

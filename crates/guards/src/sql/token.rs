@@ -3,7 +3,9 @@
 use super::Dialect;
 use crate::{Reason, Refused};
 use sqlparser::dialect::Dialect as Grammar;
+use sqlparser::keywords::Keyword;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace};
+use std::hash::{DefaultHasher, Hasher as _};
 use terms::Span;
 
 /// The most tokens.
@@ -20,6 +22,8 @@ pub(super) struct Tokens {
     pub(super) end: usize,
     /// How much deeper the tree may be than its brackets.
     pub(super) chain: usize,
+    /// Of what the tokens say: texts of one are read alike, whatever the case of their keywords and the space between.
+    pub(super) mark: u64,
 }
 
 pub(super) fn read(value: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Tokens, Refused> {
@@ -30,6 +34,7 @@ pub(super) fn read(value: &str, dialect: Dialect, grammar: &dyn Grammar) -> Resu
     }
     let (mut depth, mut chain, mut end) = (0_usize, 0_usize, 0_usize);
     let mut places = Places::new(value);
+    let mut mark = DefaultHasher::new();
     for token in &tokens {
         let (start, stop) = (places.offset(token.span.start), places.offset(token.span.end));
         let raw = value.get(start..stop).unwrap_or_default();
@@ -37,6 +42,14 @@ pub(super) fn read(value: &str, dialect: Dialect, grammar: &dyn Grammar) -> Resu
         let says = !matches!(token.token, Token::Whitespace(_) | Token::SemiColon | Token::EOF);
         if says {
             end = stop;
+            match &token.token {
+                Token::Word(word) if word.keyword != Keyword::NoKeyword && word.quote_style.is_none() => {
+                    raw.bytes().for_each(|byte| mark.write_u8(byte.to_ascii_uppercase()));
+                }
+                _ => mark.write(raw.as_bytes()),
+            }
+            // No text has this byte.
+            mark.write_u8(0xff);
         }
         match &token.token {
             Token::LParen | Token::LBracket | Token::LBrace => {
@@ -56,7 +69,7 @@ pub(super) fn read(value: &str, dialect: Dialect, grammar: &dyn Grammar) -> Resu
     }
     // Comments that a server runs are read as code by its parser: they are found in the text.
     hints(value, &tokens)?;
-    Ok(Tokens { tokens, end, chain })
+    Ok(Tokens { tokens, end, chain, mark: mark.finish() })
 }
 
 /// A setting of SQLite that is asked for.

@@ -7,6 +7,7 @@ use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
 use crate::sources::{self, Lock};
 use crate::verb::audit::FOLDER;
+use crate::verb::proposal::many;
 use crate::verb::{configured, member};
 use crate::wire::{Configured, PACKAGES};
 use admin::client::Client;
@@ -66,7 +67,10 @@ fn policy(configured: &Configured, found: &mut Vec<Finding>) {
     match sources::policy(configured) {
         Err(failure) => found.push(Finding::problem("policy", failure.to_string()).next("bastide policy check")),
         Ok(engine) => {
-            found.push(Finding::ok("policy", format!("{} rules in {} roles", engine.len(), engine.role_names().count())));
+            found.push(Finding::ok(
+                "policy",
+                format!("{} in {}", many(engine.len() as u64, "rule"), many(engine.role_names().count() as u64, "role")),
+            ));
             let notices = engine.check(&sources::inventory(configured));
             found.extend(notices.iter().map(|notice| Finding::note("policy", notice.to_string())));
         }

@@ -256,7 +256,13 @@ fn bounded(call: &Refused<'_>, item: &Item, arguments: &Map<String, Value>, conf
             let what = format!("{word} of `{}` {} {shown}", plain(&argument, 60), if word == "enum" { "names" } else { "is" });
             vec![put(&argument, &word, new, what, format!("every value within that, {everyone}"))]
         }
-        Code::FilesOutside | Code::HttpHost | Code::ProcessProgram => {
+        Code::DatabaseStatement => {
+            let Err((argument, _)) = item.guards.judge(arguments, &guards::path::Lexical) else { return Vec::new() };
+            let what = format!("mode of `{}` is read-write", plain(&argument, 60));
+            let opens = format!("inserting, changing and deleting rows of the tables that it names, {everyone}");
+            vec![put(&argument, "mode", Put::Value("read-write".to_owned()), what, opens)]
+        }
+        Code::FilesOutside | Code::HttpHost | Code::ProcessProgram | Code::DatabaseTable | Code::DatabaseFunction => {
             let Err((argument, _)) = item.guards.judge(arguments, &guards::path::Lexical) else { return Vec::new() };
             let Some(value) = arguments.get(&argument).and_then(Value::as_str) else { return Vec::new() };
             let tool = configured.loaded.file.tools.get(&key);
@@ -266,12 +272,19 @@ fn bounded(call: &Refused<'_>, item: &Item, arguments: &Map<String, Value>, conf
             let (word, values): (&str, Vec<String>) = match call.fault.code {
                 Code::FilesOutside => ("roots", folders(value)),
                 Code::HttpHost => ("allow_hosts", host(value).into_iter().collect()),
+                Code::DatabaseTable => ("tables", names(value).map(|(name, _)| name.to_owned()).collect()),
+                Code::DatabaseFunction => (
+                    "functions",
+                    names(value).filter(|(_, rest)| rest.starts_with('(')).map(|(name, _)| name.to_ascii_lowercase()).collect(),
+                ),
                 _ => ("allowed", value.split_whitespace().next().map(str::to_owned).into_iter().collect()),
             };
             let each = |value: String| {
                 let within = match word {
                     "roots" => format!("everything below {}", plain(&value, 80)),
                     "allow_hosts" => format!("every path of {}", plain(&value, 80)),
+                    "tables" => format!("every row and column of {}", plain(&value, 80)),
+                    "functions" => format!("whatever {} does", plain(&value, 80)),
                     _ => format!("{} with every option that the guard lets through", plain(&value, 80)),
                 };
                 let what = format!("{word} of `{}` names {}", plain(&argument, 60), plain(&value, 80));
@@ -288,6 +301,18 @@ fn folders(path: &str) -> Vec<String> {
     let path = PathBuf::from(path);
     let known = |path: &std::path::Path| (path.is_absolute() && path.parent().is_some()).then(|| path.display().to_string());
     [known(&path), path.parent().and_then(known)].into_iter().flatten().collect()
+}
+
+/// The names in a statement, each with what stands behind it. Which of them is meant is found by asking again.
+fn names(sql: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_of_name = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+    let mut rest = sql;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|letter: char| !is_of_name(letter));
+        let (name, behind) = rest.split_at(rest.find(|letter: char| !is_of_name(letter)).unwrap_or(rest.len()));
+        rest = behind;
+        (!name.is_empty()).then_some((name, behind.trim_start()))
+    })
 }
 
 /// The host of a URL, where it is plainly there.

@@ -9,6 +9,7 @@ use crate::sources;
 use crate::verb::audit::{FOLDER, missing, reference};
 use crate::verb::judge::judge;
 use crate::verb::member;
+use crate::verb::proposal::because;
 use crate::verb::recorded::{self, Given, Read, Was};
 use crate::wire::{Configured, WITHHELD};
 use audit::read::{self, Query};
@@ -120,7 +121,7 @@ fn answer(call: &Value, configured: &Configured) -> Value {
         "event": call.get("event"),
         "code": at(call, "/decision/code"),
         "control": at(call, "/decision/control"),
-        "because": code.map(|code| code.message().replace(" {}", "")),
+        "because": code.map(|code| because(*code, None)),
         "cause": at(call, "/detail/cause"),
         "reason": at(call, "/facts/reason"),
         "policies": call.pointer("/decision/policies"),

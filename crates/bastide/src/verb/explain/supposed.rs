@@ -8,6 +8,7 @@ use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::verb::judge::normalised;
 use crate::verb::member;
+use crate::verb::proposal::because;
 use crate::wire::Configured;
 use config::{Case, Expect, File};
 use gateway::snapshot::{Item, Server, Snapshot, Unpinned};
@@ -108,8 +109,23 @@ pub(in crate::verb) fn item<'a>(server: &'a Server, name: &str) -> Result<&'a Ar
 pub(in crate::verb) struct Fault {
     /// As what.
     pub(in crate::verb) code: Code,
-    /// Which argument, or what of the schema.
+    /// What of the schema or of the guard.
     pub(in crate::verb) detail: Option<String>,
+    /// Which argument.
+    pub(in crate::verb) argument: Option<String>,
+}
+
+impl Fault {
+    /// What there is no more to say of.
+    pub(in crate::verb) const fn of(code: Code) -> Self {
+        Self { code, detail: None, argument: None }
+    }
+
+    /// What does not hold of the argument at `pointer`.
+    fn at(code: Code, what: impl std::fmt::Display, pointer: &str) -> Self {
+        let argument = pointer.split('/').nth(1).filter(|name| !name.is_empty()).map(str::to_owned);
+        Self { code, detail: Some(format!("{what} at `{pointer}`")), argument }
+    }
 }
 
 /// An expected decision beside what would be decided.
@@ -131,7 +147,7 @@ impl Supposed {
         let known = super::super::policy::known(file, &case.call.server, &Spoken::Tool(tool.to_owned()));
         (facts.operation, facts.label) = (known.operation, known.label);
         let Some(server) = snapshot.servers.get(&case.call.server) else {
-            let fault = Some(Fault { code: Code::Unknown, detail: Some(format!("there is no server {}", case.call.server)) });
+            let fault = Some(Fault { detail: Some(format!("there is no server {}", case.call.server)), ..Fault::of(Code::Unknown) });
             return Self { explanation: snapshot.policy.explain(&facts), fault, rules_alone: false };
         };
         let item = item(server, tool);
@@ -141,11 +157,7 @@ impl Supposed {
         }
         let explanation = snapshot.policy.explain(&facts);
         let rules_alone = matches!(&server.pinned, Err(Unpinned::Unapproved | Unpinned::Unverified));
-        let fault = if rules_alone {
-            explanation.verdict.code().map(|code| Fault { code, detail: None })
-        } else {
-            fault(item, &explanation, arguments.as_ref())
-        };
+        let fault = if rules_alone { explanation.verdict.code().map(Fault::of) } else { fault(item, &explanation, arguments.as_ref()) };
         Self { explanation, fault, rules_alone }
     }
 
@@ -179,41 +191,34 @@ pub(in crate::verb) fn fault(
     explanation: &Explanation,
     arguments: Option<&Map<String, Value>>,
 ) -> Option<Fault> {
-    let only = |code: Code| Some(Fault { code, detail: None });
     let item = match item {
         Ok(item) => item,
-        Err(code) => return only(code),
+        Err(code) => return Some(Fault::of(code)),
     };
     if let Some(code) = explanation.verdict.code() {
-        return only(code);
+        return Some(Fault::of(code));
     }
     let arguments = arguments?;
     let value = Value::Object(arguments.clone());
     match &item.input {
-        Some(Err(cause)) => return Some(Fault { code: Code::SchemaFault, detail: Some(cause.clone()) }),
+        Some(Err(cause)) => return Some(Fault { detail: Some(cause.clone()), ..Fault::of(Code::SchemaFault) }),
         Some(Ok(schema)) => {
             if let Err(mismatch) = schema.check(&value) {
-                return Some(Fault {
-                    code: Code::ArgumentMismatch,
-                    detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)),
-                });
+                return Some(Fault::at(Code::ArgumentMismatch, mismatch.keyword, &mismatch.pointer));
             }
         }
         None => {}
     }
     if let Err(mismatch) = item.constraints.check(arguments) {
-        return Some(Fault { code: Code::ArgumentConstraint, detail: Some(format!("{} at `{}`", mismatch.keyword, mismatch.pointer)) });
+        return Some(Fault::at(Code::ArgumentConstraint, mismatch.keyword, &mismatch.pointer));
     }
     if let Err(smuggled) = item.declared.check(arguments) {
-        return Some(Fault {
-            code: smuggled.reason.code(),
-            detail: Some(format!("{} at `{}`", smuggled.reason.sentence(), smuggled.pointer)),
-        });
+        return Some(Fault::at(smuggled.reason.code(), smuggled.reason.sentence(), &smuggled.pointer));
     }
     let Err(refused) = item.guards.judge(arguments, &guards::path::Lexical) else {
-        return item.operation_of(arguments).err().map(|code| Fault { code, detail: None });
+        return item.operation_of(arguments).err().map(Fault::of);
     };
-    Some(Fault { code: refused.1.reason.code(), detail: Some(format!("{} in `{}`", refused.1, refused.0)) })
+    Some(Fault { detail: Some(refused.1.to_string()), argument: Some(refused.0), ..Fault::of(refused.1.reason.code()) })
 }
 
 fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Explanation, fault: Option<&Fault>, arguments: bool) -> Value {
@@ -231,7 +236,7 @@ fn answer(principal: &Principal, server: &Server, name: &str, explanation: &Expl
         "roles": explanation.roles,
         "code": fault.map(|fault| fault.code),
         "control": fault.map(|fault| fault.code.control().id()),
-        "because": fault.map(|fault| fault.code.message().replace(" {}", "")),
+        "because": fault.map(|fault| because(fault.code, fault.argument.as_deref())),
         "detail": fault.and_then(|fault| fault.detail.as_deref()),
         "next": fault.map(|fault| next(fault.code, principal, server, name, explanation)),
         "decided": lines(explanation),

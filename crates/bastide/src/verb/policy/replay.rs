@@ -1,6 +1,6 @@
 //! `policy replay`: calls that were, decided again under another configuration.
 
-use super::super::audit::{FOLDER, Stretch};
+use super::super::audit::Stretch;
 use super::super::proposal::many;
 use super::super::recorded::{self, Read, Was};
 use super::super::{configured, judge, proposal};
@@ -10,17 +10,13 @@ use crate::outcome::{Common, Failure, NO};
 use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::wire::{Configured, LOCK};
-use audit::read::{self, Query, Reach};
-use audit::record::Kind;
 use config::Locked;
 use gateway::snapshot::Snapshot;
 use policy::{Alike, Decided, Direction, Ending, Many, Past, Replay};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use store::journal::LogFolder;
 use terms::{Clock as _, Name};
 
 /// Which calls, and under what.
@@ -60,37 +56,26 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
     };
     let snapshot = snapshot(&present, &against)?;
     let roles = args.role.as_ref().map(|_| sources::policy(&present)).transpose()?;
-    let folder = present.loaded.file.state.join(FOLDER);
-    if !folder.is_dir() {
-        return Err(Failure::no("there is no audit log yet"));
-    }
-    let query = Query {
-        since: args.stretch.since,
-        until: args.stretch.until,
-        reference: None,
-        kinds: vec![Kind::Intent, Kind::Decision],
-        reach: Reach::Archives,
-    };
     let mut replay = Replay::default();
-    read::records(&LogFolder::new(folder), &query, |entry| {
-        let call = match recorded::read(&entry.body) {
-            Read::Other => return ControlFlow::Continue(()),
+    recorded::each(&present, &args.stretch, |read| {
+        let call = match read {
+            Read::Other => return,
             Read::Lacking { reference, what } => {
                 replay.note(&reference, what, Decided::No);
-                return ControlFlow::Continue(());
+                return;
             }
             Read::Call(call) => call,
         };
         let has = |role: &Name| roles.as_ref().is_none_or(|engine| engine.roles_of(&call.principal).contains(&role));
         let wanted = args.principal.as_ref().is_none_or(|wanted| call.principal.is(wanted)) && args.role.as_ref().is_none_or(has);
         if !wanted {
-            return ControlFlow::Continue(());
+            return;
         }
         let was = match call.was {
             Was::Decided(was) => was,
             Was::Elsewhere(_) => {
                 replay.elsewhere += 1;
-                return ControlFlow::Continue(());
+                return;
             }
         };
         let (judged, missing) = judge::again(&call, &snapshot, &against.loaded.file);
@@ -98,12 +83,12 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
         if let Some(missing) = missing {
             replay.note(&call.reference, &missing, decided);
         }
-        let Some(judged) = judged else { return ControlFlow::Continue(()) };
+        let Some(judged) = judged else { return };
         // Without the arguments nothing says that those which were refused for them would pass now.
         if decided == Decided::RulesAlone && judged.ending() == Ending::Allowed && is_of_arguments(was) {
             replay.calls += 1;
             replay.same += 1;
-            return ControlFlow::Continue(());
+            return;
         }
         let (kind, name) = match &call.target {
             Some((_, spoken)) => (spoken.subject().kind(), spoken.subject().name()),
@@ -111,7 +96,6 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
         };
         let past = Past { reference: &call.reference, agent: call.principal.agent.as_str(), server: call.server(), kind, name, was };
         replay.count(&past, judged.ending(), || judged.why());
-        ControlFlow::Continue(())
     })?;
     if replay.calls + replay.undecided + replay.elsewhere == 0 {
         return Err(Failure::no("no call is on record in that time").next("bastide audit show --since 24h"));

@@ -1,6 +1,6 @@
 //! `policy suggest`: what roles need, learnt from what they used.
 
-use super::super::audit::{FOLDER, Stretch};
+use super::super::audit::Stretch;
 use super::super::proposal::many;
 use super::super::recorded::{self, Read, Recorded, Was};
 use super::super::{configured, proposal};
@@ -8,17 +8,13 @@ use crate::outcome::{Common, Failure};
 use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::wire::Configured;
-use audit::read::{self, Query, Reach};
-use audit::record::Kind;
 use config::Put;
 use policy::{Arguments, Ending, Engine, Facts, Globs, Situation, Suggestion, Usage};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use store::journal::LogFolder;
 use terms::{Label, Name, Principal, ServerName, Utc};
 
 /// From which calls, and for whom.
@@ -242,25 +238,11 @@ pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
 }
 
 fn day(configured: &Configured, engine: &Engine, args: &Args) -> Result<Day, Failure> {
-    let folder = configured.loaded.file.state.join(FOLDER);
-    if !folder.is_dir() {
-        return Err(Failure::no("there is no audit log yet"));
-    }
-    let query = Query {
-        since: args.stretch.since,
-        until: args.stretch.until,
-        reference: None,
-        kinds: vec![Kind::Intent, Kind::Decision],
-        reach: Reach::Archives,
-    };
     let mut day = Day::default();
-    read::records(&LogFolder::new(folder), &query, |entry| {
-        match recorded::read(&entry.body) {
-            Read::Other => {}
-            Read::Lacking { .. } => day.lacking += 1,
-            Read::Call(call) => day.take(&call, engine, args.principal.as_deref()),
-        }
-        ControlFlow::Continue(())
+    recorded::each(configured, &args.stretch, |read| match read {
+        Read::Other => {}
+        Read::Lacking { .. } => day.lacking += 1,
+        Read::Call(call) => day.take(&call, engine, args.principal.as_deref()),
     })?;
     Ok(day)
 }
