@@ -5,6 +5,7 @@ mod financial;
 mod labels;
 mod pii;
 mod planted;
+mod presets;
 mod prompts;
 mod resources;
 mod secrets;
