@@ -111,7 +111,7 @@ fn filesystem_with_every_client() {
             assert!(steps[1].text().contains("key.txt"), "{:?}", steps[1]);
             assert!(steps[2].good() && steps[2].text().contains("plain words"), "{:?}", steps[2]);
             assert!(!steps[2].0.to_string().contains(KEY), "the key came through: {:?}", steps[2]);
-            assert!(steps[2].text().contains("[redacted"), "{:?}", steps[2]);
+            assert!(steps[2].text().contains("«redacted"), "{:?}", steps[2]);
             refused.unseen(client, "write_file", &steps[3]);
             refused.outside("read_text_file", &steps[4]);
         });
@@ -176,7 +176,7 @@ fn clients_that_want_one_stream() {
         let steps = peers.drive(client, &Way::sse(&world), &home(&world), &plan);
         assert!(steps[0].tools().contains(&"everything__echo") && steps[0].tools().len() <= 3, "{:?}", steps[0]);
         assert_eq!(steps[1].text(), "Echo: hi");
-        assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: [redacted"), "{:?}", steps[2]);
+        assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: «redacted"), "{:?}", steps[2]);
         refused.unseen(client, "get-env", &steps[3]);
         refused.outside("echo", &steps[4]);
     }
@@ -200,7 +200,7 @@ fn everything(peers: &Peers, world: &World) {
             assert_eq!(steps[0].tools().len(), 2, "{:?}", steps[0]);
             assert_eq!(steps[1].text(), "Echo: hi");
             assert!(!steps[2].0.to_string().contains(KEY), "the key came through: {:?}", steps[2]);
-            assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: [redacted"), "{:?}", steps[2]);
+            assert!(steps[2].good() && steps[2].text().starts_with("Echo: token: «redacted"), "{:?}", steps[2]);
             refused.unseen(client, "get-env", &steps[3]);
             refused.outside("echo", &steps[4]);
         });

@@ -8,6 +8,7 @@ mod agent;
 mod arguments;
 mod canaries;
 mod confinement;
+mod data;
 mod fuzzing;
 mod ground;
 mod guarded;

@@ -289,11 +289,11 @@ pub fn book(at: usize) -> String {
     format!("{}\n{key}\n{}", filled(at.saturating_sub(21)), filled(at.saturating_sub(22)))
 }
 
-/// What `read_mail` returns: a text with one key, one card number, one address, one path and one host, none of them real.
+/// What `read_mail` returns: a text with one key, one card number, one address, one person and a number of theirs, one path and one host, none of them real.
 pub fn mail() -> String {
-    let Fakes { key, card, address } = fakes();
+    let Fakes { key, card, address, person, number } = fakes();
     format!(
-        "From: {address}\nSubject: access\n\nHere is the key for the build: {key}\nCharge the card {card} if they ask.\nIt runs at {ADDRESS}, in {PATH}.\n"
+        "From: {address}\nSubject: access\n\nHere is the key for the build: {key}\nCharge the card {card} if they ask.\nCustomer: {person}, SSN {number}.\nIt runs at {ADDRESS}, in {PATH}.\n"
     )
 }
 
@@ -305,6 +305,10 @@ pub struct Fakes {
     pub card: String,
     /// In the form of an e-mail address.
     pub address: String,
+    /// In the form of a name.
+    pub person: String,
+    /// In the form of a social security number of the United States.
+    pub number: String,
 }
 
 /// The values, the same each time.
@@ -332,7 +336,9 @@ pub fn fakes() -> Fakes {
         card.extend(char::from_digit(*digit, 10));
         card
     });
-    Fakes { key, card, address: format!("{}.{}@{}", "rowan", "ellery", "mail.birchwood-lane.org") }
+    let address = format!("{}.{}@{}", "rowan", "ellery", "mail.birchwood-lane.org");
+    let number = format!("536-{:02}-{:04}", draw() % 90 + 10, draw() % 9_000 + 1_000);
+    Fakes { key, card, address, person: format!("{} {}", "Martha", "Ellison"), number }
 }
 
 /// The check digit for `digits` (ISO/IEC 7812-1, annex B).

@@ -34,7 +34,7 @@ macro_rules! rows {
 }
 
 use When::{Filled, Not, Present};
-const SCREEN: &[&str] = &["flag", "redact", "mask", "block"];
+const SCREEN: &[&str] = &["flag", "redact", "mask", "tokenise", "block"];
 
 rows! {
     "profile" Not(&["local"]), "write `profile: local`", "profile: production";
@@ -59,11 +59,9 @@ rows! {
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { taint: external } }] } } }";
     "roles.*.allow.*.*.when.anomaly" Present, "leave `anomaly` out",
         "servers: { a: { run: [a] } }\nroles: { r: { allow: { a: [{ tools: [w], when: { anomaly: 3 } }] } } }";
-    "inspect.preset" Not(&["balanced"]), "write `preset: balanced` and set the actions", "inspect: { preset: strict }";
-    "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { secrets: { action: tokenise } }";
-    "inspect.financial.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { financial: { action: tokenise } }";
-    "inspect.pii.action" Not(SCREEN), "use flag, redact, mask or block", "inspect: { pii: { action: tokenise } }";
-    "inspect.pii.custom" Filled, "leave `custom` empty", "inspect: { pii: { custom: [{ name: employee-id, pattern: 'E-\\d{6}' }] } }";
+    "inspect.secrets.action" Not(SCREEN), "use flag, redact, mask, tokenise or block", "inspect: { secrets: { action: fence } }";
+    "inspect.financial.action" Not(SCREEN), "use flag, redact, mask, tokenise or block", "inspect: { financial: { action: fence } }";
+    "inspect.pii.action" Not(SCREEN), "use flag, redact, mask, tokenise or block", "inspect: { pii: { action: fence } }";
     "inspect.injection.action" Not(&["flag"]), "write `action: flag`", "inspect: { injection: { action: fence } }";
     "inspect.errors.action" Not(&["flag", "redact", "block"]), "use flag, redact or block", "inspect: { errors: { action: mask } }";
     "inspect.open_text.action" Not(&["flag", "block"]), "use flag or block", "inspect: { open_text: { action: redact } }";

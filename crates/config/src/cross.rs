@@ -70,6 +70,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
         let pages = &server.resources;
         limit::page(&mut checks, &["servers", name.as_str(), "resources"], Some(pages.max), Some(pages.lines));
     }
+    prompts(&mut checks);
     roles(&mut checks);
     for (key, tool) in &file.tools {
         arguments(&mut checks, key, tool);
@@ -77,6 +78,19 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
         split::check(&mut checks, key, tool);
         if let Some(result) = &tool.result {
             limit::page(&mut checks, &["tools", &key.to_string(), "result"], result.max, result.lines);
+        }
+    }
+}
+
+/// Templates are of servers that there are, and say something.
+fn prompts(checks: &mut Checks<'_>) {
+    for (key, prompt) in &checks.file.prompts {
+        let name = key.to_string();
+        if !checks.file.servers.contains_key(&key.server) {
+            checks.no_server(&["prompts", &name], &key.server);
+        }
+        if prompt.messages.is_empty() || prompt.version.trim().is_empty() {
+            checks.misfit(&["prompts", &name], format!("prompts.{name} needs a version and at least one message"));
         }
     }
 }

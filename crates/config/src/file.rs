@@ -3,18 +3,21 @@
 mod inspect;
 mod limit;
 mod listen;
+mod prompt;
 mod role;
 mod server;
 mod tool;
 mod when;
 
-pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen};
+pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen, Suppression};
 pub use limit::{Each, Limits, Served, Together};
 pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
 pub use policy::{Member, When};
+pub use prompt::{Prompt, PromptMessage, PromptRole};
 pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic, Transport,
+    Auth, Certificate, Client, Environment, Instances, Labelled, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic,
+    Transport,
 };
 pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 
@@ -52,6 +55,8 @@ section! {
         roles, "roles": BTreeMap<Name, Role> = BTreeMap::new();
         /// What is known about single tools, by server__tool.
         tools, "tools": BTreeMap<ToolKey, Tool> = BTreeMap::new();
+        /// Templates of prompts that were approved, by server__prompt: what else a server makes of one is refused.
+        prompts, "prompts": BTreeMap<ToolKey, Prompt> = BTreeMap::new();
         /// What the screens do with what they find.
         inspect, "inspect": Inspect = Inspect::default();
         /// The audit log.

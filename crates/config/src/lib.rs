@@ -22,6 +22,7 @@ mod quota;
 mod risk;
 mod snapshot;
 mod sources;
+mod suppress;
 mod tree;
 mod unit;
 
@@ -39,4 +40,5 @@ pub use propose::{Proposal, propose};
 pub use risk::Risk;
 pub use snapshot::{Locked, Unfit, listen, repinned, snapshot};
 pub use sources::sources;
+pub use suppress::Suppressed;
 pub use unit::{Amount, Rate, Several, Size, Span, Unit};

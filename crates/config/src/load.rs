@@ -5,6 +5,7 @@ use crate::file::File;
 use crate::locate::Facts;
 use crate::problem::{Fault, Place, Problem, Problems};
 use crate::risk::Risk;
+use crate::suppress::{self, Suppressed};
 use crate::tree::{self, Node};
 use crate::{amend, built, client, cross, risk};
 use sha2::{Digest as _, Sha256};
@@ -40,6 +41,8 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// The accepted risks that count now.
     pub risks: Vec<Risk>,
+    /// The findings that are let pass now.
+    pub suppressed: Vec<Suppressed>,
     /// SHA-256 of the bytes.
     pub digest: [u8; 32],
     root: Node,
@@ -97,12 +100,13 @@ pub fn load(source: &Source<'_>) -> Result<Loaded, Problems> {
     let Some(mut file) = file else { return Err(Problems::new(&name, text, problems)) };
     expand(&mut file, source.home, &root, &mut problems);
     cross::check(&file, &root, source.path, &mut problems, &mut warnings);
+    let suppressed = suppress::check(&file, &root, source.now, &mut problems, &mut warnings);
     let risks = risk::check(&file, &root, source.now, &mut problems, &mut warnings);
     if !problems.is_empty() {
         return Err(Problems::new(&name, text, problems));
     }
     warnings.sort_by_key(|warning| warning.place);
-    Ok(Loaded { file, warnings, risks, digest: Sha256::digest(source.bytes).into(), root })
+    Ok(Loaded { file, warnings, risks, suppressed, digest: Sha256::digest(source.bytes).into(), root })
 }
 
 /// The JSON Schema of the file, as `bastide schema` prints it.

@@ -84,6 +84,6 @@ pub(crate) fn check(file: &File, root: &Node, now: Utc, problems: &mut Vec<Probl
 }
 
 /// The first moment after `day`, in UTC.
-fn end_of(day: jiff::civil::Date) -> Option<Utc> {
+pub(crate) fn end_of(day: jiff::civil::Date) -> Option<Utc> {
     Utc::parse(&format!("{}T00:00:00Z", day.tomorrow().ok()?))
 }

@@ -1,13 +1,15 @@
 //! The file, the lock and the policies as one immutable snapshot for the gateway.
 
 mod parts;
+mod preset;
+mod template;
 
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken, Table, Taking,
-    Unbounded, Unpinned,
+    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken,
+    Suppression, Table, Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
 use guards::schema::{Compiled, SchemaBounds};
@@ -19,7 +21,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use supply::{Definition, Kind, Lock, Pin, ServerPin};
-use terms::{Action, Class, Control, ServerName, Utc};
+use terms::{Control, ServerName, Utc};
 
 /// Why no snapshot could be made: sentences for the operator.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,14 @@ pub enum Unfit {
         /// Why.
         cause: sandbox::Error,
     },
+    /// A template of a prompt cannot be used.
+    #[error("prompts.{prompt}: {cause}")]
+    Template {
+        /// The key of the prompt.
+        prompt: String,
+        /// Why.
+        cause: String,
+    },
     /// The screens cannot be built.
     #[error("the content screens cannot be built: {0}")]
     Screens(#[from] detect::Error),
@@ -75,17 +85,26 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
     let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
-    let rules = detect::Rules::built_in()?;
+    let engine = detect::Engine::new(&preset::rules(&file.inspect)?)?;
+    template::check(&file.prompts, &engine)?;
     Ok(Snapshot {
         digest: hex::encode(loaded.digest),
         bounds: bounds(&file.bounds),
         listen: listen(&file.listen),
         policy: Arc::new(policy),
         servers,
-        inspect: Inspect { engine: Arc::new(detect::Engine::new(&rules)?), actions: actions(&file.inspect) },
+        inspect: Inspect {
+            engine: Arc::new(engine),
+            handling: Handling::new(|source| preset::actions(&file.inspect, source)),
+            suppressed: loaded.suppressed.iter().map(suppression).collect(),
+        },
         unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
     })
+}
+
+fn suppression(one: &crate::suppress::Suppressed) -> Suppression {
+    Suppression { kind: one.kind.clone(), server: one.server.clone(), tool: one.tool.clone(), ends: one.ends }
 }
 
 /// What is in force, with the pins of another lock: nothing else of it changes, but that policies are checked against the arguments that tools have now.
@@ -159,30 +178,11 @@ pub fn listen(listen: &file::Listen) -> Listen {
     Listen { base: format!("http://{address}"), hosts, origins, revisions, spoken }
 }
 
-fn actions(inspect: &file::Inspect) -> detect::Actions {
-    let secrets = action(inspect.secrets.action);
-    detect::Actions::default()
-        .with(Class::Secret, secrets)
-        .with(Class::Financial, action(inspect.financial.action))
-        .with(Class::Pii, action(inspect.pii.action))
-        .with(Class::Injection, action(inspect.injection.action))
-        .with(Class::Leak, action(inspect.errors.action))
-}
-
 /// What becomes of text that nothing bounds, on its way to a tool that changes something: in production it goes no further.
 fn unbounded(file: &File) -> Unbounded {
     match (&file.inspect.open_text, file.profile) {
         (Some(Screen { action: Chosen::Block }), _) | (_, Profile::Production) => Unbounded::Refused,
         (Some(_) | None, Profile::Local) => Unbounded::Flagged,
-    }
-}
-
-fn action(chosen: Chosen) -> Action {
-    match chosen {
-        Chosen::Flag | Chosen::Fence | Chosen::Strip | Chosen::Tokenise => Action::Flag,
-        Chosen::Redact => Action::Redact,
-        Chosen::Mask => Action::Mask,
-        Chosen::Block => Action::Block,
     }
 }
 
@@ -239,6 +239,8 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
         trust: entry.trust(),
         clearance: entry.clearance(),
         label: entry.label(),
+        told: entry.label,
+        labels: entry.resources.labels.iter().map(|one| (one.uri.clone(), one.label)).collect(),
         quotas: crate::quota::served(&entry.limits),
         roots: roots(file, name, entry),
         resources: bound(Some(entry.resources.max), Some(entry.resources.lines)),
@@ -342,9 +344,15 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         operation: None,
         kinds: Kinds::UNKNOWN,
         label: entry.label(),
+        told: entry.label,
+        template: None,
         bound: None,
         cost: 1,
         quotas: policy::Quotas::default(),
+    };
+    let prompt = |one: &Pin| {
+        let key = file::ToolKey { server: name.clone(), tool: one.name.clone() };
+        Item { template: file.prompts.get(&key).map(template::of), ..plain(one) }
     };
     let template = |one: &Pin| Item { shown: mcp::address::wrap_template(name, &one.name), ..plain(one) };
     Ok(Pinned {
@@ -352,7 +360,7 @@ fn pinned(file: &File, name: &ServerName, entry: &file::Server, pin: &ServerPin)
         capabilities: object(&pin.capabilities),
         instructions: pin.instructions.clone(),
         tools: Table::new(tools),
-        prompts: Table::new(usable(pin, Kind::Prompt).map(plain)),
+        prompts: Table::new(usable(pin, Kind::Prompt).map(prompt)),
         templates: Table::new(usable(pin, Kind::Template).map(template)),
     })
 }
@@ -399,6 +407,8 @@ fn tool(file: &File, server: &ServerName, entry: &file::Server, pin: &Pin) -> Re
         operation,
         kinds,
         label: rule.and_then(|rule| rule.result.as_ref()?.label).unwrap_or_else(|| entry.label()),
+        told: rule.and_then(|rule| rule.result.as_ref()?.label).or(entry.label),
+        template: None,
         bound: rule
             .and_then(|rule| rule.result.as_ref())
             .filter(|result| result.max.is_some() || result.lines.is_some())

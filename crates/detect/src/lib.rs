@@ -6,6 +6,7 @@
 mod budget;
 mod card;
 mod check;
+mod credit;
 mod custom;
 mod detector;
 mod echo;
@@ -31,11 +32,13 @@ mod words;
 
 pub use budget::Budget;
 pub use check::Check;
+pub use credit::{is_credit, is_credit_key};
+pub use custom::{LONGEST_PATTERN, check_pattern, words};
 pub use echo::Echo;
 pub use engine::{Channel, Engine, Report, Scratch};
 pub use error::Error;
 pub use hidden::{Hidden, hidden};
 pub use leak::leaks;
-pub use redact::{Actions, redact, redact_for};
+pub use redact::{Actions, Marks, Numbers, Personal, Tokens, mark, redact};
 pub use rule::{REACH, Rule, Rules};
 pub use stream::Stream;

@@ -63,7 +63,7 @@ impl<'e> Stream<'e> {
                 self.ended = true;
                 let span = Span::new(self.dropped + self.released, self.dropped + self.text.len());
                 self.findings.push(Finding { class: Class::Unseen, kind: "stream".into(), span, confidence: 1.0 });
-                return format!("[withheld: {}]", Class::Unseen.as_str());
+                return format!("«withheld: {}»", Class::Unseen.as_str());
             }
             return String::new();
         }

@@ -179,7 +179,7 @@ fn a_bound_that_is_reached_is_a_finding() {
     assert_eq!(unseen(&Budget::default(), &text), ["depth"]);
     assert_eq!(unseen(&Budget { findings: 2, ..Budget::default() }, &format!("{CARD}, {CARD}, {CARD}")), ["findings"]);
     let report = inspect(&text);
-    assert_eq!(redact(&text, &report.findings, &Actions::default()), "[withheld: unseen]");
+    assert_eq!(redact(&text, &report.findings, &Actions::default()), "«withheld: unseen»");
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn work_on_hostile_text_is_bounded() {
 fn marks_are_as_documented() {
     let text = format!("card {CARD}, key {} and a@b.org", key());
     let out = redact(&text, &inspect(&text).findings, &Actions::default()).into_owned();
-    assert_eq!(out, "card •••• 1111, key [redacted: github-pat] and [redacted: email]");
+    assert_eq!(out, "card •••• 1111, key «redacted: github-pat #1» and «redacted: email #1»");
     assert!(inspect(&out).is_empty());
 }
 
@@ -210,7 +210,7 @@ fn answers_are_in_the_scorers_form() {
     let request = serde_json::json!({"id": "a", "task": "secrets", "text": format!("ü {}", key())}).to_string();
     let answer: serde_json::Value = serde_json::from_str(&jsonl::answer(&request, &ENGINE, &mut scratch)).unwrap();
     assert_eq!(answer["spans"], serde_json::json!([[2, 42, "secret:github-pat"]]));
-    assert_eq!(answer["redacted"], "ü [redacted: github-pat]");
+    assert_eq!(answer["redacted"], "ü «redacted: github-pat #1»");
     assert!(jsonl::answer(r#"{"id":1,"task":"intent"}"#, &ENGINE, &mut scratch).contains("unsupported"));
     assert!(jsonl::answer("{", &ENGINE, &mut scratch).contains("error"));
 }

@@ -780,7 +780,13 @@ fn may(snapshot: &Snapshot, session: Option<&Session>, server: &Server) -> Abili
     let asks =
         |question| if line::may_ask(snapshot, &session.principal, &moment, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = asks(Question::Elicitation);
-    let allowed = Abilities { sampling: asks(Question::Sampling), form: elicitation, url: elicitation, roots: asks(Question::Roots) };
+    let allowed = Abilities {
+        sampling: asks(Question::Sampling),
+        form: elicitation,
+        url: elicitation,
+        roots: asks(Question::Roots),
+        labels: Ability::Absent,
+    };
     session.abilities.and(allowed)
 }
 

@@ -29,5 +29,6 @@ pub mod session;
 pub mod snapshot;
 mod standing;
 mod strangers;
+pub mod template;
 mod trail;
 pub mod withheld;

@@ -18,9 +18,11 @@ mod questions;
 mod record;
 mod reply;
 mod resolve;
+mod restore;
 mod screen;
 mod search;
 mod settle;
+mod stand_in;
 
 pub use action::{Action, Turn};
 pub(crate) use cut::Page;
@@ -32,6 +34,7 @@ pub use limits::PROBES;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
+pub(crate) use restore::Restored;
 pub(crate) use search::CALL;
 pub use search::{Sought, is_own};
 

@@ -6,6 +6,7 @@ mod listen;
 mod question;
 pub(crate) mod repeats;
 mod stream;
+pub(crate) mod tokens;
 
 pub(crate) use listen::event;
 pub use listen::{Form, Listeners, News, Place, Wants};
@@ -40,11 +41,19 @@ pub struct Abilities {
     pub url: Ability,
     /// Takes `roots/list`.
     pub roots: Ability,
+    /// Wants to be told how sensitive an answer is (`experimental`, `dev.bastide/labels`).
+    pub labels: Ability,
 }
 
 impl Abilities {
     /// All of them.
-    pub const ALL: Self = Self { sampling: Ability::Declared, form: Ability::Declared, url: Ability::Declared, roots: Ability::Declared };
+    pub const ALL: Self = Self {
+        sampling: Ability::Declared,
+        form: Ability::Declared,
+        url: Ability::Declared,
+        roots: Ability::Declared,
+        labels: Ability::Declared,
+    };
 
     /// Those that stand in both.
     #[must_use]
@@ -55,6 +64,7 @@ impl Abilities {
             form: both(self.form, other.form),
             url: both(self.url, other.url),
             roots: both(self.roots, other.roots),
+            labels: both(self.labels, other.labels),
         }
     }
 }
@@ -146,6 +156,10 @@ pub struct Session {
     pub rounds: Used,
     /// Its calls that hardly differ.
     pub(crate) repeats: Repeats,
+    /// Folders of its client's, as far as that told them.
+    pub(crate) roots: Mutex<Arc<[String]>>,
+    /// What stands for values in it.
+    pub(crate) tokens: tokens::Tokens,
     /// What it has used up, where that is counted.
     pub(crate) used_up: OnceLock<UsedUp>,
     /// Ends when the session does.
@@ -182,6 +196,8 @@ impl Session {
             questions: Questions::default(),
             rounds: Used::default(),
             repeats: Repeats::default(),
+            roots: Mutex::default(),
+            tokens: tokens::Tokens::default(),
             used_up: OnceLock::new(),
             ended: CancellationToken::new(),
             moment: Newest::default(),

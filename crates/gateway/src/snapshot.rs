@@ -121,8 +121,83 @@ impl Listen {
 pub struct Inspect {
     /// The detectors.
     pub engine: Arc<detect::Engine>,
-    /// What is done with each class.
-    pub actions: detect::Actions,
+    /// What they do with what they find.
+    pub handling: Handling,
+    /// What is let pass although it is found.
+    pub suppressed: Arc<[Suppression]>,
+}
+
+/// A kind of finding that is let pass where it comes from there, for a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Suppression {
+    /// The kind.
+    pub kind: String,
+    /// The server.
+    pub server: ServerName,
+    /// Its tools; none: whatever it returns.
+    pub tool: Option<policy::Glob>,
+    /// From this moment on it does not count.
+    pub ends: Utc,
+}
+
+impl Suppression {
+    /// Whether it is about what this tool of this server returns at `now`, or where no tool is named, the server.
+    pub fn covers(&self, server: &ServerName, tool: Option<&str>, now: Utc) -> bool {
+        let named = self.tool.as_ref().is_none_or(|glob| tool.is_some_and(|tool| glob.matches(tool)));
+        self.server == *server && named && now < self.ends
+    }
+}
+
+/// Where data comes from, as far as what is done with it depends on that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Whether strangers may have written it.
+    pub trust: Trust,
+    /// How sensitive it is, where somebody said so.
+    pub label: Option<Label>,
+}
+
+impl Source {
+    /// What nobody said anything about: as careful as can be without a label.
+    pub const UNTOLD: Self = Self { trust: Trust::External, label: None };
+}
+
+/// What is done with what is found, by where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Handling {
+    internal: [detect::Actions; 5],
+    external: [detect::Actions; 5],
+}
+
+impl Handling {
+    /// The table in which every source has the actions that `row` gives.
+    pub fn new(row: impl Fn(Source) -> detect::Actions) -> Self {
+        let of = |trust| {
+            let labels = [None, Some(Label::Public), Some(Label::Internal), Some(Label::Confidential), Some(Label::Restricted)];
+            labels.map(|label| row(Source { trust, label }))
+        };
+        Self { internal: of(Trust::Internal), external: of(Trust::External) }
+    }
+
+    /// The actions for what comes from `source`.
+    pub fn of(&self, source: Source) -> detect::Actions {
+        let [untold, public, internal, confidential, restricted] = match source.trust {
+            Trust::Internal => self.internal,
+            Trust::External => self.external,
+        };
+        match source.label {
+            None => untold,
+            Some(Label::Public) => public,
+            Some(Label::Internal) => internal,
+            Some(Label::Confidential) => confidential,
+            Some(Label::Restricted) => restricted,
+        }
+    }
+
+    /// The actions for what is kept: arguments in records, and what no server answers for.
+    pub fn kept(&self) -> detect::Actions {
+        self.of(Source::UNTOLD)
+    }
 }
 
 /// One configured server.
@@ -141,6 +216,10 @@ pub struct Server {
     pub clearance: Label,
     /// The label of what it returns, unless a tool says otherwise.
     pub label: Label,
+    /// The same, where the operator said it.
+    pub told: Option<Label>,
+    /// Labels of its resources by address, the first that matches counts.
+    pub labels: Arc<[(policy::Glob, Label)]>,
     /// How much may be asked of it.
     pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
@@ -170,6 +249,11 @@ pub struct Taking {
 pub type Make = Arc<dyn Fn(supply::ServerPin) -> Result<Pinned, String> + Send + Sync>;
 
 impl Server {
+    /// The label of a resource by its own address, where the operator said one.
+    pub fn told_of(&self, uri: &str) -> Option<Label> {
+        self.labels.iter().find(|(glob, _)| glob.matches(uri)).map(|(_, label)| *label).or(self.told)
+    }
+
     /// How new and changed definitions are taken at `now`; `None` when they are not.
     pub(crate) fn taking(&self, now: Utc) -> Option<&Taking> {
         self.taking.as_ref().filter(|taking| now < taking.until)
@@ -196,6 +280,8 @@ impl Server {
             trust: self.trust,
             clearance: self.clearance,
             label: self.label,
+            told: self.told,
+            labels: Arc::clone(&self.labels),
             quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
             resources: self.resources,
@@ -390,6 +476,10 @@ pub struct Item {
     pub kinds: Kinds,
     /// The label of what it returns.
     pub label: Label,
+    /// The same, where the operator said it.
+    pub told: Option<Label>,
+    /// What it has to be made of, where it is a prompt that was approved with its template.
+    pub template: Option<crate::template::Template>,
     /// How much it gives at once; none where only [`Bounds::result`] holds.
     pub bound: Option<Bound>,
     /// Units of cost of one call.

@@ -7,7 +7,7 @@ pub(crate) use print::trouble_of;
 use crate::arrival::Endpoint;
 use crate::gate::Gate;
 use crate::halt::{Halt, Shape};
-use crate::line::Page;
+use crate::line::{Page, Restored};
 use crate::moment::Moment;
 use crate::session::Session;
 use mcp::{Fate, Id, Message, Revision};
@@ -190,14 +190,22 @@ pub struct Trail {
     pub(crate) wrapping: Wrapping,
     pub(crate) operation: Option<Operation>,
     pub(crate) label: Option<Label>,
+    /// How sensitive what was found in the answer is.
+    pub(crate) held: Label,
     /// From where, as what and when it came, once that was looked at.
     pub(crate) moment: Option<Arc<Moment>>,
     /// The role outside of whose hours it is allowed.
     pub(crate) late: Option<Name>,
     /// Folders whose paths the client may see: those that the server and its tools were given.
     pub(crate) roots: Arc<[String]>,
+    /// Folders of the client's, which it told of in this session.
+    pub(crate) told: Arc<[String]>,
     /// Texts of the answer as they were before what tells of the machine was taken out.
     pub(crate) withheld: Vec<String>,
+    /// What stands in the arguments in place of tokens of the session.
+    pub(crate) restored: Option<Box<Restored>>,
+    /// The numbers of what was taken out of the answer.
+    pub(crate) numbers: Option<Box<detect::Numbers>>,
     /// How often something that came back was sought in what was sent.
     pub(crate) sought: u32,
     pub(crate) client_id: Option<Id>,
@@ -222,6 +230,8 @@ pub struct Trail {
     pub(crate) attempt: Box<[Claim]>,
     /// Where of a resource its client goes on, where it has read the beginning before.
     pub(crate) page: Option<Box<Page>>,
+    /// The version and the digest of the template that a prompt was held against.
+    pub(crate) template: Option<Box<(String, String)>>,
     /// What of an answer was handed over, where that was not the whole.
     pub(crate) shown: Option<Box<Shown>>,
     pub(crate) notes: u32,
@@ -284,10 +294,14 @@ impl Trail {
             wrapping: Wrapping::Bare,
             operation: None,
             label: None,
+            held: Label::Public,
             moment: None,
             late: None,
             roots: Arc::default(),
+            told: Arc::default(),
             withheld: Vec::new(),
+            restored: None,
+            numbers: None,
             sought: 0,
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
@@ -305,6 +319,7 @@ impl Trail {
             returned: None,
             attempt: Box::default(),
             page: None,
+            template: None,
             shown: None,
             notes: 0,
             unheard: 0,
@@ -451,6 +466,11 @@ impl Trail {
     fn halt(&mut self, code: Code, shape: Shape) -> Halt {
         self.code = Some(code);
         Halt { refusal: Refusal::new(code, self.id), shape }
+    }
+
+    /// How sensitive the answer is: by what was said of it, and by what was found in it.
+    pub(crate) fn sensitivity(&self) -> Option<Label> {
+        self.label.map(|label| label.max(self.held))
     }
 
     /// How it ended, as far as it is known.

@@ -77,6 +77,8 @@ pub enum Action {
     Flag,
     /// Shown in part.
     Mask,
+    /// Replaced by a token that stands for it within the session.
+    Tokenise,
     /// Replaced by a mark.
     Redact,
     /// All of the content withheld.

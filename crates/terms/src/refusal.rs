@@ -163,6 +163,7 @@ codes! {
     RateFault: AccessRateLimits / "fault", Unavailable, "The limits could not be read.", ASK;
     InspectFault: IntentInputScreening / "fault", Unavailable, "The call could not be inspected.", ASK;
     OutputWithheld: IntentOutputScreening / "withheld", Policy, "The answer was withheld.", ASK;
+    OutputUnfit: IntentOutputScreening / "unfit", Policy, "The answer cannot be shown without what had to be taken out of it.", ASK;
     ScreenFault: IntentOutputScreening / "fault", Unavailable, "The answer could not be screened.", ASK;
     SecretBlocked: DataSecrets / "blocked", Policy, "It holds a key, a token or a password.", ASK;
     ResourceLarge: DataResources / "large", Policy, "It is larger than {} bytes, and no part of it can stand for the whole.", "Ask for less at once.";
@@ -170,6 +171,8 @@ codes! {
     FinancialBlocked: DataFinancial / "blocked", Policy, "It holds card or account numbers.", ASK;
     ErrorsBlocked: DataErrors / "blocked", Policy, "It holds what tells of the machine behind the server.", ASK;
     PiiBlocked: DataPii / "blocked", Policy, "It holds personal data.", ASK;
+    PromptChanged: DataPrompts / "changed", Policy, "The prompt is not the template that was approved.", ASK;
+    PromptCredential: DataPrompts / "credential", Policy, "The prompt holds a key, a token or a password.", ASK;
     Clearance: DataLabels / "clearance", Policy, "The data is above this caller's clearance.", ASK;
     ServerClearance: DataLabels / "server", Policy, "The data is above what this server may be sent.", ASK;
     CallTimeout: RuntimeLimits / "timeout", Unavailable, "The server did not answer in time.", "Ask for less at once, or tell the user.";

@@ -190,8 +190,12 @@ impl Agent {
 
     /// Sends `initialize` and keeps the session that it opens.
     pub async fn initialize(&mut self, path: &str) -> Result<Reply, Trouble> {
+        self.hello(path, json!({})).await
+    }
+
+    async fn hello(&mut self, path: &str, capabilities: Value) -> Result<Reply, Trouble> {
         self.session = None;
-        let hello = json!({"protocolVersion": REVISION, "capabilities": {}, "clientInfo": {"name": "bastide-assess", "version": env!("CARGO_PKG_VERSION")}});
+        let hello = json!({"protocolVersion": REVISION, "capabilities": capabilities, "clientInfo": {"name": "bastide-assess", "version": env!("CARGO_PKG_VERSION")}});
         let reply = self.ask_at(path, "initialize", hello).await?;
         self.session = reply.header("mcp-session-id").map(str::to_owned);
         Ok(reply)
@@ -199,7 +203,12 @@ impl Agent {
 
     /// Opens a session on all servers.
     pub async fn open(&mut self) -> Result<(), Trouble> {
-        let reply = self.initialize("/mcp").await?;
+        self.open_with(json!({})).await
+    }
+
+    /// Opens a session on all servers, as a client that can do this.
+    pub async fn open_with(&mut self, capabilities: Value) -> Result<(), Trouble> {
+        let reply = self.hello("/mcp", capabilities).await?;
         if self.session.is_none() {
             return Err(Trouble::new("opened a session", format!("the gateway answered {}", reply.said())));
         }

@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, canaries, confinement, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets, stop,
-    supply, transport,
+    access, arguments, canaries, confinement, data, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets,
+    stop, supply, transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
@@ -55,6 +55,9 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::AccessOperations
         | Control::DataErrors
         | Control::DataSecrets
+        | Control::DataPii
+        | Control::DataFinancial
+        | Control::DataLabels
         | Control::DataResources
         | Control::SupplyFuzzing
         | Control::ToolsFiles
@@ -155,6 +158,9 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::AccessOperations => arguments::operations(ground, steps).await,
         Control::DataErrors => arguments::errors(ground, steps).await,
         Control::DataResources => pages::resources(ground, steps).await,
+        Control::DataPii => data::pii(ground, steps).await,
+        Control::DataFinancial => data::financial(ground, steps).await,
+        Control::DataLabels => data::labels(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,

@@ -1,16 +1,17 @@
 //! What the screens do with what they find.
 
 use crate::decode::{choice, section};
+use terms::{Name, ServerName};
 
 section! {
     /// The screens; on by default, this only tunes them.
     defaulted Inspect {
         /// The table of actions that explicit keys beat.
         preset, "preset": Preset = Preset::Balanced;
-        /// Keys, tokens, passwords.
-        secrets, "secrets": Screen = Screen { action: Action::Redact };
-        /// Card and account numbers.
-        financial, "financial": Screen = Screen { action: Action::Mask };
+        /// Keys, tokens, passwords. Absent, the preset says it.
+        secrets, "secrets": Option<Screen> = None;
+        /// Card and account numbers. Absent, the preset says it.
+        financial, "financial": Option<Screen> = None;
         /// What identifies a person.
         pii, "pii": Personal = Personal::default();
         /// Instructions to the model.
@@ -21,6 +22,8 @@ section! {
         open_text, "open_text": Option<Screen> = None;
         /// What the screens cannot read.
         media, "media": Media = Media::default();
+        /// What is let pass although it is found, each for a time.
+        suppress, "suppress": Vec<Suppression> = Vec::new();
     }
 }
 
@@ -35,20 +38,40 @@ section! {
 section! {
     /// The screen for personal data.
     defaulted Personal {
-        /// What happens to what it finds.
-        action, "action": Action = Action::Redact;
+        /// What happens to what it finds. Absent, the preset says it.
+        action, "action": Option<Action> = None;
         /// The operator's own patterns.
         custom, "custom": Vec<Pattern> = Vec::new();
     }
 }
 
 section! {
-    /// A pattern of the operator's.
+    /// A pattern of the operator's, or words of theirs.
     Pattern {
-        /// Its name in records.
+        /// Its name in records and marks.
         name, "name": String;
         /// The regular expression.
-        pattern, "pattern": String;
+        pattern, "pattern": Option<String> = None;
+        /// Words that are found as they stand, whatever their case.
+        words, "words": Vec<String> = Vec::new();
+    }
+}
+
+section! {
+    /// A kind of finding that is let pass somewhere.
+    Suppression {
+        /// The kind, as records name it.
+        kind, "kind": String;
+        /// Of which server.
+        server, "server": ServerName;
+        /// Of which of its tools, by globs; absent: of all that it returns.
+        tool, "tool": Option<policy::Glob> = None;
+        /// Why.
+        reason, "reason": String;
+        /// Who answers for it.
+        owner, "owner": Name;
+        /// The last day on which it counts, in UTC.
+        until, "until": jiff::civil::Date;
     }
 }
 
@@ -65,11 +88,11 @@ section! {
 choice! {
     /// A table of actions.
     Preset {
-        /// Blocks more.
+        /// All that is found is taken out, wherever it comes from.
         Strict = "strict",
-        /// For most.
+        /// What the operator calls public may name people; of cards the last digits stay.
         Balanced = "balanced",
-        /// For source code.
+        /// As balanced, and who is given credit in source, histories and manifests stays readable.
         Code = "code",
     }
 }

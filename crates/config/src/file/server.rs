@@ -236,6 +236,18 @@ section! {
         max, "max": Size = Size::kibibytes(256);
         /// The most lines.
         lines, "lines": u32 = 10_000;
+        /// Labels by address; the first that matches counts, and where none does, the server's.
+        labels, "labels": Vec<Labelled> = Vec::new();
+    }
+}
+
+section! {
+    /// The label of some resources.
+    Labelled {
+        /// A glob on their addresses, as the server writes them.
+        uri, "uri": policy::Glob;
+        /// Their label.
+        label, "label": Label;
     }
 }
 

@@ -149,10 +149,10 @@ fn take(
 
 /// Whether no screen that does more than flag finds anything in a definition.
 fn is_clean(gate: &Gate, snapshot: &Snapshot, one: &Offered) -> bool {
-    let inspect = &snapshot.inspect;
+    let (inspect, actions) = (&snapshot.inspect, snapshot.inspect.handling.kept());
     let text = one.definition.as_str();
     let echo = gate.servers.echo();
     let echoed = echo.as_deref().is_some_and(|echo| echo.find_joined(&[text]).iter().any(|found| !found.is_empty()));
     let reports = inspect.engine.inspect_parts(&[text], Channel::Result, &Budget::default(), &mut Scratch::default());
-    !echoed && reports.iter().flat_map(|report| &report.findings).all(|finding| inspect.actions.of(finding.class) == Action::Flag)
+    !echoed && reports.iter().flat_map(|report| &report.findings).all(|finding| actions.of(finding.class) == Action::Flag)
 }

@@ -296,6 +296,7 @@ fn abilities(capabilities: Option<Node<'_>>) -> Abilities {
         form: if form { Ability::Declared } else { Ability::Absent },
         url: declared(elicitation.and_then(|modes| modes.get("url"))),
         roots: declared(of("roots")),
+        labels: declared(of("experimental").and_then(|all| all.get("dev.bastide/labels"))),
     }
 }
 

@@ -125,20 +125,20 @@ fn resource(
         list.push(note);
         let mut quoted = Vec::with_capacity(address.len() + 2);
         json::write_str(&mut quoted, &address);
-        tell(&mut edits, root, &quoted);
+        annotate(&mut edits, root, "dev.bastide/next", quoted);
     }
     edits.replace(contents.index(), array(&list));
     Ok(printed(root, &edits))
 }
 
-/// Names the next page where programs look.
-fn tell(edits: &mut Edits, root: Node<'_>, address: &[u8]) {
+/// Notes `value`, one JSON value, in the `_meta` of a result or of params: where programs look.
+pub(super) fn annotate(edits: &mut Edits, root: Node<'_>, name: &'static str, value: Vec<u8>) {
     match root.get("_meta") {
-        Some(meta) => drop(edits.append(meta.index(), "dev.bastide/next", address.to_vec())),
+        Some(meta) => drop(edits.append(meta.index(), name, value)),
         None => {
-            let mut meta = Vec::with_capacity(address.len() + 24);
+            let mut meta = Vec::with_capacity(value.len() + name.len() + 8);
             let mut object = json::Object::open(&mut meta);
-            object.raw("dev.bastide/next", address);
+            object.raw(name, &value);
             object.close();
             edits.append(root.index(), "_meta", meta);
         }

@@ -13,15 +13,43 @@ use crate::trail::{Stage, Trail};
 use guards::Mismatch;
 use identity::token::Scope;
 use mcp::Method;
-use policy::{Action, Arguments, Discovery, Facts, Question, Subject, Verdict};
+use policy::{Action, Arguments, Discovery, Facts, Obligation, Question, Subject, Verdict};
 use std::sync::Arc;
-use terms::{Argument, Class, Code, Hole, Operation, Principal};
+use terms::{Argument, Class, Code, Hole, Label, Operation, Principal};
 
 /// What arrived, allowed.
 pub struct Decided {
     inspected: Inspected,
-    clearance: terms::Label,
+    passing: Passing,
     honoured: Wants,
+}
+
+/// What of an answer may go back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passing {
+    /// The highest label.
+    pub(super) clearance: Label,
+    /// What is found in it.
+    pub(super) found: Found,
+}
+
+/// What becomes of what is found in an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// As the configuration has it.
+    Handled,
+    /// It is taken out, whatever the configuration says.
+    Redacted,
+}
+
+impl Passing {
+    /// What is ours, or nobody's.
+    const ALL: Self = Self { clearance: Label::Restricted, found: Found::Handled };
+
+    fn of(verdict: &Verdict) -> Self {
+        let redacted = verdict.obligations().contains(&Obligation::Redact);
+        Self { clearance: verdict.clearance(), found: if redacted { Found::Redacted } else { Found::Handled } }
+    }
 }
 
 impl Decided {
@@ -29,9 +57,9 @@ impl Decided {
         &self.inspected
     }
 
-    /// The highest label that may go back.
-    pub(super) fn clearance(&self) -> terms::Label {
-        self.clearance
+    /// What may go back.
+    pub(super) fn passing(&self) -> Passing {
+        self.passing
     }
 
     /// What of a subscription may be heard.
@@ -41,7 +69,7 @@ impl Decided {
 }
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Result<Decided, Halt> {
-    let clearance = judge(gate, trail, &inspected)?;
+    let passing = judge(gate, trail, &inspected)?;
     answers(trail, inspected.resolved())?;
     if let Some(class) = inspected.blocked() {
         let code = if class == Class::Echo { Code::IsolationArgument } else { blocked(class) };
@@ -49,7 +77,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, inspected: Inspected) -> Resul
     }
     let honoured = honoured(inspected.resolved());
     trail.passed(gate, Stage::Decide);
-    Ok(Decided { inspected, clearance, honoured })
+    Ok(Decided { inspected, passing, honoured })
 }
 
 /// What of a subscription may be heard: of lists what there is, of resources those that this principal may subscribe to. The rest is left out without
@@ -83,7 +111,13 @@ pub(super) fn may_be_asked(resolved: &Resolved) -> Abilities {
     let Some(server) = super::resolve::server(resolved.target()) else { return Abilities::default() };
     let may = |question| if may_ask_of(resolved, server, question) { Ability::Declared } else { Ability::Absent };
     let elicitation = may(Question::Elicitation);
-    Abilities { sampling: may(Question::Sampling), form: elicitation, url: elicitation, roots: may(Question::Roots) }
+    Abilities {
+        sampling: may(Question::Sampling),
+        form: elicitation,
+        url: elicitation,
+        roots: may(Question::Roots),
+        labels: Ability::Absent,
+    }
 }
 
 /// The code under which content of a class is withheld.
@@ -99,7 +133,7 @@ pub(super) fn blocked(class: Class) -> Code {
     }
 }
 
-fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms::Label, Halt> {
+fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<Passing, Halt> {
     let resolved = inspected.resolved();
     // Arguments that do not fit are refused below, by who may use the tool at all.
     let arguments = inspected.arguments().map_or(Arguments::Any, Arguments::Are);
@@ -127,8 +161,8 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         | Target::Noted(_)
         | Target::Dropped
         | Target::Stream(_)
-        | Target::End => Ok(terms::Label::Restricted),
-        Target::Search(_) => guarded(trail, inspected.guarded()).map(|()| terms::Label::Restricted),
+        | Target::End => Ok(Passing::ALL),
+        Target::Search(_) => guarded(trail, inspected.guarded()).map(|()| Passing::ALL),
         Target::Misused(mismatch) => Err(unfit(trail, Code::ArgumentMismatch, mismatch)),
         Target::Absent => {
             trail.reason = Some("unknown".to_owned());
@@ -136,20 +170,20 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
         }
         Target::Closed(server, why) => Err(closed(trail, resolved, server, *why)),
         Target::Tool(server, item, fit) => {
-            let clearance = called(trail, inspected, server, item, fit)?;
+            let passing = called(trail, inspected, server, item, fit)?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
             fits(trail, fit)?;
             guarded(trail, inspected.guarded())?;
-            Ok(clearance)
+            Ok(passing)
         }
         Target::Prompt(server, item) => {
-            let clearance = ask(trail, server, Subject::Prompt(&item.name), None)?;
+            let passing = ask(trail, server, Subject::Prompt(&item.name), None)?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
-            Ok(clearance)
+            Ok(passing)
         }
         Target::Resource(server, uri) => ask(trail, server, Subject::Resource(uri), None),
         Target::Resources(server, _) => ask(trail, server, Subject::Method(policy::Method::ResourcesList), None),
@@ -158,11 +192,11 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
                 Reference::Prompt(name) => Subject::Prompt(name),
                 Reference::Template(uri) => Subject::Resource(uri),
             };
-            let clearance = ask(trail, server, subject, Some(Action::Complete))?;
+            let passing = ask(trail, server, subject, Some(Action::Complete))?;
             if gate.servers.sets_aside(&server.name, resolved.target()) {
                 return Err(trail.refuse(Code::PinChanged));
             }
-            Ok(clearance)
+            Ok(passing)
         }
         Target::Subscription(server, uri, _) => ask(trail, server, Subject::Resource(uri), Some(Action::Subscribe)),
         Target::Reply(server, method, _) => match question(*method) {
@@ -173,7 +207,7 @@ fn judge(gate: &Gate, trail: &mut Trail, inspected: &Inspected) -> Result<terms:
 }
 
 /// Asks about a call of a tool, as the kind of operation that it is. What is listed for the sake of another kind is no secret: it is refused as that.
-fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item, fit: &Fit) -> Result<terms::Label, Halt> {
+fn called(trail: &mut Trail, inspected: &Inspected, server: &Server, item: &Item, fit: &Fit) -> Result<Passing, Halt> {
     let resolved = inspected.resolved();
     let session = resolved.admitted().session();
     let policy = &resolved.snapshot().policy;
@@ -213,12 +247,12 @@ fn named(scope: Option<&Scope>, server: &Server, subject: Subject<'_>) -> bool {
 }
 
 /// Makes of the policy's word what the line does. What may not be seen is refused as what is not there.
-fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<terms::Label, Halt> {
+fn weigh(trail: &mut Trail, verdict: &Verdict, named: bool) -> Result<Passing, Halt> {
     trail.rules = verdict.rules.iter().map(|rule| rule.id.to_string()).collect();
     trail.reason = Some(format!("{:?}", verdict.reason));
     trail.late.clone_from(&verdict.late);
     match verdict.code() {
-        None if named => Ok(verdict.clearance()),
+        None if named => Ok(Passing::of(verdict)),
         None => {
             trail.reason = Some("the token does not name it".to_owned());
             Err(hide(trail, Code::TokenScope))
@@ -388,7 +422,7 @@ pub fn explain(
     server: &terms::ServerName,
     subject: Subject<'_>,
     operation: Option<Operation>,
-    label: Option<terms::Label>,
+    label: Option<Label>,
 ) -> policy::Explanation {
     let mut facts = Facts::new(principal, server, subject);
     facts.operation = operation;

@@ -252,7 +252,10 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             Box::pin(gate.end_session(&session)).await;
             Way::Ended
         }
-        Target::Reply(..) => {
+        Target::Reply(_, method, _) => {
+            if let (Method::ListRoots, Some(reply)) = (method, resolved.reply()) {
+                opens(&session, reply);
+            }
             Box::pin(watched(trail, recorded.call(), deadline, gate.servers.reply(&recorded, &session))).await?;
             Way::Accepted
         }
@@ -271,6 +274,12 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
             }
             let server = Arc::clone(server);
             deadline = Instant::now() + server.call;
+            for asked in resolved.round().into_iter().flat_map(|round| &round.state.asked) {
+                let answer = resolved.answers().and_then(|answers| answers.get(&asked.key));
+                if let (Some(Method::ListRoots), Some(answer)) = (asked.method(), answer) {
+                    opens(&session, answer);
+                }
+            }
             let woken = match resolved.round() {
                 Some(round) => Box::pin(wake(gate, trail, &recorded, round, deadline)).await?,
                 None => None,
@@ -288,6 +297,16 @@ pub(super) async fn run(gate: &Arc<Gate>, trail: &mut Trail, recorded: Recorded)
     let notes = Allowance::new(gate.clock.instant());
     let rounds = recorded.authorized().decided().inspected().resolved().round().map_or(0, |round| round.state.round);
     Ok(Forwarded { recorded, way, deadline, notes, rounds })
+}
+
+/// Folders of a client's that one session knows of.
+const ROOTS: usize = 64;
+
+/// Notes the folders of its own that a client tells of: their paths tell it nothing.
+fn opens(session: &Session, answer: Node<'_>) {
+    let told = answer.get("roots").into_iter().flat_map(Node::items).filter_map(|root| root.get("uri")?.text());
+    let paths = told.filter_map(|uri| uri.strip_prefix("file://").map(|path| path.trim_end_matches('/').to_owned()));
+    *session.roots.lock() = paths.filter(|path| path.len() > 1 && path.starts_with('/')).take(ROOTS).collect();
 }
 
 /// Opens a subscription: its resources are asked of their servers first, so that what is acknowledged is what will be heard.

@@ -5,16 +5,15 @@ mod guard;
 pub(super) use guard::Guarded;
 
 use super::resolve::{Fit, Reference, Resolved, Target};
-use crate::content;
+use crate::content::Screens;
 use crate::gate::Gate;
-use crate::snapshot::{Inspect, Snapshot};
+use crate::snapshot::Inspect;
 use crate::trail::{Stage, Trail};
-use detect::Channel;
+use detect::{Actions, Channel};
 use guard::Judgement;
 use mcp::{Bounds, Document, Edits, Node};
 use sha2::{Digest, Sha256};
 use std::pin::Pin;
-use std::sync::Arc;
 use terms::{Action, Class, Operation};
 
 /// What arrived, with the facts about it.
@@ -26,6 +25,16 @@ pub struct Inspected {
     /// Arguments in the normal form that guards gave them, where it differs from what was sent.
     normal: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     canonical: Vec<u8>,
+    secrets: Secrets,
+}
+
+/// Whether secrets were found in what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Secrets {
+    /// Some were.
+    Sent,
+    /// None were.
+    None,
 }
 
 impl Inspected {
@@ -36,6 +45,11 @@ impl Inspected {
     /// The class of content that the configuration does not let out to a server.
     pub(super) fn blocked(&self) -> Option<Class> {
         self.blocked
+    }
+
+    /// Whether a secret stands in what is sent.
+    pub(super) fn sends_secret(&self) -> bool {
+        self.secrets == Secrets::Sent
     }
 
     /// The arguments that a decision reads: those that fit the tool, each in the normal form that its guard gave it.
@@ -106,27 +120,26 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
     if let Some(arguments) = bounded.as_ref().map(Document::root).or_else(|| payload(&resolved)) {
         canonical.reserve(arguments.raw().len());
         arguments.canonical(&mut canonical);
-        let snapshot = resolved.snapshot();
+        // What a token stands for does not go on record.
+        let restored = trail.restored.as_ref().is_some_and(|restored| !restored.restored.is_empty());
+        let arguments = if restored { resolved.written().unwrap_or(arguments) } else { arguments };
+        let inspect = &resolved.snapshot().inspect;
         let before = trail.tally.len();
         let mut edits = Edits::new();
-        blocked = content::screen(&snapshot.inspect, gate.servers.echo().as_deref(), arguments, Channel::Argument, trail, &mut edits);
+        blocked = screens(gate, inspect, inspect.handling.kept()).screen(arguments, trail, &mut edits).blocked;
         for tally in trail.tally.iter_mut().skip(before) {
             tally.action = Action::Flag;
         }
-        if flagged(snapshot, trail) {
+        if flagged(inspect, trail) {
             // A secret that the configuration lets pass is not let into the log with it.
-            let keeping = Inspect {
-                engine: Arc::clone(&snapshot.inspect.engine),
-                actions: snapshot.inspect.actions.with(Class::Secret, Action::Redact),
-            };
             let tally = trail.tally.clone();
             edits = Edits::new();
-            content::screen(&keeping, gate.servers.echo().as_deref(), arguments, Channel::Argument, trail, &mut edits);
+            screens(gate, inspect, keeping(inspect)).screen(arguments, trail, &mut edits);
             trail.tally = tally;
         }
         let mut shown = Vec::new();
         if edits.is_empty() {
-            shown.extend_from_slice(&canonical);
+            arguments.canonical(&mut shown);
         } else {
             arguments.print(&edits, &mut shown);
         }
@@ -152,13 +165,26 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
         whole.update(b"}");
         trail.canonical = Some(whole.finalize().into());
     }
+    // What comes back is numbered by itself.
+    trail.numbers = None;
     trail.passed(gate, Stage::Inspect);
-    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical }
+    let secrets = if trail.tally.iter().any(|tally| tally.class == Class::Secret) { Secrets::Sent } else { Secrets::None };
+    Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical, secrets }
+}
+
+/// The screens for what is sent.
+fn screens<'a>(gate: &Gate, inspect: &'a Inspect, actions: Actions) -> Screens<'a> {
+    Screens::new(gate, inspect, actions, Channel::Argument)
+}
+
+/// What is done with what goes on record: a secret is taken out, whatever else is done with it.
+fn keeping(inspect: &Inspect) -> Actions {
+    inspect.handling.kept().with(Class::Secret, Action::Redact)
 }
 
 /// Whether a secret was found that is only flagged.
-fn flagged(snapshot: &Snapshot, trail: &Trail) -> bool {
-    snapshot.inspect.actions.of(Class::Secret) == Action::Flag && trail.tally.iter().any(|tally| tally.class == Class::Secret)
+fn flagged(inspect: &Inspect, trail: &Trail) -> bool {
+    inspect.handling.kept().of(Class::Secret) == Action::Flag && trail.tally.iter().any(|tally| tally.class == Class::Secret)
 }
 
 /// Looks at what a server is given beside its arguments: the address of a resource, and what stands around an argument to be completed.
@@ -169,9 +195,9 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
     let mut blocked = None;
     if let Some(context) = context(resolved) {
         let mut edits = Edits::new();
-        blocked = content::screen(inspect, gate.servers.echo().as_deref(), context, Channel::Argument, trail, &mut edits);
+        blocked = screens(gate, inspect, inspect.handling.kept()).screen(context, trail, &mut edits).blocked;
         let argument = trail.arguments.take().unwrap_or_default();
-        trail.arguments = Some(if flagged(resolved.snapshot(), trail) {
+        trail.arguments = Some(if flagged(inspect, trail) {
             beside_it(&argument, |out| out.extend_from_slice(b"\"(withheld)\""))
         } else {
             beside_it(&argument, |out| context.print(&edits, out))
@@ -179,10 +205,10 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
     }
     if let Some(answers) = resolved.answers() {
         let mut edits = Edits::new();
-        let found = content::screen(inspect, gate.servers.echo().as_deref(), answers, Channel::Argument, trail, &mut edits);
+        let found = screens(gate, inspect, inspect.handling.kept()).screen(answers, trail, &mut edits).blocked;
         blocked = blocked.or(found);
         let mut shown = Vec::with_capacity(answers.raw().len());
-        if flagged(resolved.snapshot(), trail) {
+        if flagged(inspect, trail) {
             shown.extend_from_slice(b"\"(withheld)\"");
         } else if edits.is_empty() {
             answers.canonical(&mut shown);
@@ -194,9 +220,8 @@ fn beside(gate: &Gate, trail: &mut Trail, resolved: &Resolved) -> Option<Class> 
     if let Some(address) = address(resolved).map(str::to_owned).or_else(|| unknown(resolved, trail)) {
         let Ok(document) = Document::parse(quoted(&address).into(), &Bounds::default()) else { return Some(Class::Unseen) };
         let mut edits = Edits::new();
-        let echo = gate.servers.echo();
-        let found = content::screen(inspect, echo.as_deref(), document.root(), Channel::Argument, trail, &mut edits);
-        if found.is_some() || flagged(resolved.snapshot(), trail) {
+        let found = screens(gate, inspect, inspect.handling.kept()).screen(document.root(), trail, &mut edits).blocked;
+        if found.is_some() || flagged(inspect, trail) {
             trail.subject = Some("(withheld)".to_owned());
         } else if !edits.is_empty() {
             let mut kept = Vec::with_capacity(address.len());

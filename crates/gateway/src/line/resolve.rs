@@ -6,6 +6,7 @@ use super::admit::Admitted;
 use super::cut::{PAGE, Page};
 use super::decide::Viewer;
 use super::parse::Intake;
+use super::restore::restore;
 use super::search::{self, Own, Sought};
 use crate::arrival::{Endpoint, Source};
 use crate::cursor::Cursor;
@@ -17,7 +18,7 @@ use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Stage, Trail, Wrapping};
 use guards::Mismatch;
-use mcp::{Id, Message, Method, Node, Notification, Outcome, Request};
+use mcp::{Document, Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -140,6 +141,7 @@ pub struct Resolved {
     target: Target,
     wrapping: Wrapping,
     round: Option<Box<Round>>,
+    restored: Option<Box<Document>>,
 }
 
 impl Resolved {
@@ -165,11 +167,16 @@ impl Resolved {
 
     /// Digest of the request, by which the answers to a question of its server belong to it.
     pub(super) fn about(&self) -> [u8; 32] {
-        about(&self.target, self.arguments())
+        about(&self.target, self.written())
     }
 
-    /// The arguments of what is asked for: of a tool that is called through another, its own.
+    /// The arguments of what is asked for: of a tool that is called through another, its own. Values stand where its client wrote tokens for them.
     pub(super) fn arguments(&self) -> Option<Node<'_>> {
+        self.restored.as_deref().map(Document::root).or_else(|| self.written())
+    }
+
+    /// The arguments as they were written.
+    pub(super) fn written(&self) -> Option<Node<'_>> {
         self.wrapping.arguments(self.params())
     }
 
@@ -225,7 +232,13 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
     if let Some(server) = server(&target) {
         trail.server = Some(server.name.clone());
         trail.roots = Arc::clone(&server.roots);
-        trail.label.get_or_insert(server.label);
+        let told = match &target {
+            Target::Resource(server, uri) | Target::Subscription(server, uri, _) | Target::Completion(server, Reference::Template(uri)) => {
+                server.told_of(uri)
+            }
+            _ => None,
+        };
+        trail.label.get_or_insert(told.unwrap_or(server.label));
         admitted.call().goes_to(&server.name);
     }
     let round = match admitted.parsed().intake() {
@@ -233,7 +246,8 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
-    Ok(Resolved { admitted, target, wrapping, round })
+    let restored = trail.restored.as_mut().and_then(|restored| restored.arguments.take()).map(Box::new);
+    Ok(Resolved { admitted, target, wrapping, round, restored })
 }
 
 /// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
@@ -380,6 +394,7 @@ fn asked(
             match found {
                 Some((server, item)) => {
                     trail.subject = Some(item.name.clone());
+                    trail.restored = restore(session, &server, params.and_then(|params| params.get("arguments")));
                     Target::Prompt(server, item)
                 }
                 None => missing(snapshot, named(&session.endpoint, &name)),
@@ -455,7 +470,9 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
     trail.operation = item.operation;
     trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
-    let fit = fit(&item, arguments);
+    trail.restored = restore(session, &server, arguments);
+    let restored = trail.restored.as_ref().and_then(|restored| restored.arguments.as_ref()).map(Document::root);
+    let fit = fit(&item, restored.or(arguments));
     Target::Tool(server, item, fit)
 }
 

@@ -1,19 +1,20 @@
 //! Stage 12: what goes back was seen whole, and everything that must not go out is out of it.
 
+use super::decide::{Found, Passing};
 use super::forward::{Forwarded, Way};
 use super::pair::{Answer, Paired};
 use super::questions::{Asked, Gathered};
 use super::resolve::Target;
-use super::{cut, decide, questions};
+use super::{cut, decide, questions, stand_in};
 use crate::arrival::Endpoint;
-use crate::content;
+use crate::content::{Giving, Screens};
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::names;
 use crate::rounds::{self, Suspended, Upstream};
 use crate::session::Ability;
-use crate::snapshot::Server;
+use crate::snapshot::{Server, Source};
 use crate::trail::{Returned, Stage, Trail};
 use bytes::Bytes;
 use detect::Channel;
@@ -21,7 +22,7 @@ use mcp::view::ResultKind;
 use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use terms::Code;
+use terms::{Class, Code, Label, Trust};
 use tokio::sync::mpsc;
 
 /// An answer that may go out.
@@ -150,9 +151,11 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                     }
                 });
             }
+            prompted(trail, forwarded, result)?;
             let edits = rewrite(gate, forwarded, result);
             let text = whole(gate, trail, forwarded, result, edits, Channel::Result)?;
             let text = cut::bounded(gate, trail, forwarded, text)?;
+            let text = labelled(trail, forwarded, text)?;
             received(gate, trail, forwarded, &text)?;
             let failed = result.get("isError").and_then(Node::truth) == Some(true);
             returned(trail, if failed { "error" } else { "ok" }, &text);
@@ -244,6 +247,25 @@ fn check(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(
     })
 }
 
+/// Holds a prompt against the template that was approved.
+fn prompted(trail: &mut Trail, forwarded: &Forwarded, result: Node<'_>) -> Result<(), Halt> {
+    let Target::Prompt(_, item) = forwarded.target() else { return Ok(()) };
+    let Some(template) = &item.template else { return Ok(()) };
+    trail.template = Some(Box::new((template.version.clone(), template.digest())));
+    let arguments = forwarded.recorded().authorized().decided().inspected().resolved().arguments();
+    template.check(arguments, result).map_err(|cause| {
+        trail.cause(&cause);
+        returned(trail, "withheld", b"");
+        trail.refuse(Code::PromptChanged)
+    })
+}
+
+/// Whether a prompt brings a secret that was not in its arguments.
+fn brings_secret(trail: &Trail, forwarded: &Forwarded) -> bool {
+    let sent = forwarded.recorded().authorized().decided().inspected().sends_secret();
+    matches!(forwarded.target(), Target::Prompt(..)) && !sent && trail.tally.iter().any(|tally| tally.class == Class::Secret)
+}
+
 /// What is changed in a result before it is screened: addresses are wrapped on `/mcp`, cursors sealed, and no server speaks in our name.
 fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
     let mut edits = Edits::new();
@@ -282,13 +304,16 @@ fn method(target: &Target) -> Option<Method> {
     }
 }
 
+/// What of the protocol may have a `_meta` in a result or in params.
+const SAID: [&str; 6] = ["content", "contents", "messages", "resource", "resources", "tools"];
+
 /// Takes out what stands in our name in the `_meta` of a server's result or params, and of what the protocol has in them.
 fn disown(edits: &mut Edits, node: Node<'_>) {
     let members = node.get("_meta").into_iter().flat_map(Node::members);
     for member in members.filter(|member| member.name().starts_with("dev.bastide/")) {
         edits.remove(member.value.index());
     }
-    for inner in ["content", "contents", "messages", "resource", "resources", "tools"].into_iter().filter_map(|name| node.get(name)) {
+    for inner in SAID.into_iter().filter_map(|name| node.get(name)) {
         disown(edits, inner);
         inner.items().for_each(|item| disown(edits, item));
     }
@@ -361,6 +386,68 @@ fn received(gate: &Gate, trail: &mut Trail, forwarded: &Forwarded, text: &[u8]) 
     }
 }
 
+/// A result with a note in its `_meta`.
+fn noted(trail: &mut Trail, text: Vec<u8>, name: &'static str, value: Vec<u8>) -> Result<Vec<u8>, Halt> {
+    let document = Document::parse(text.into(), &own_bounds()).map_err(|fault| trail.fault(fault))?;
+    let mut edits = Edits::new();
+    cut::annotate(&mut edits, document.root(), name, value);
+    let mut text = Vec::with_capacity(document.source().len() + 128);
+    document.print(&edits, &mut text);
+    Ok(text)
+}
+
+/// The key of a label in `_meta`: of ours to clients that want to be told, and of a server of our own about what it says.
+const LABEL: &str = "dev.bastide/label";
+
+/// The result with its label, where the client wants to be told.
+fn labelled(trail: &mut Trail, forwarded: &Forwarded, text: Vec<u8>) -> Result<Vec<u8>, Halt> {
+    let admitted = forwarded.recorded().authorized().decided().inspected().resolved().admitted();
+    match trail.sensitivity().filter(|_| admitted.abilities().labels == Ability::Declared) {
+        Some(label) => noted(trail, text, LABEL, format!("\"{}\"", label.as_str()).into_bytes()),
+        None => Ok(text),
+    }
+}
+
+/// The highest label that a server states of what it says. What is no label counts as the highest there is.
+fn stated(node: Node<'_>) -> Option<Label> {
+    let own = node.get("_meta").and_then(|meta| meta.get(LABEL)).map(|label| {
+        let all = [Label::Public, Label::Internal, Label::Confidential, Label::Restricted];
+        all.into_iter().find(|one| label.is_text(one.as_str())).unwrap_or(Label::Restricted)
+    });
+    let inner = SAID.into_iter().filter_map(|name| node.get(name));
+    inner.flat_map(|inner| std::iter::once(inner).chain(inner.items())).filter_map(stated).max().max(own)
+}
+
+/// Where what comes back comes from, as far as what is done with it depends on that.
+fn source(forwarded: &Forwarded, trail: &Trail) -> Source {
+    match super::resolve::server(forwarded.target()) {
+        Some(server) => Source { trust: server.trust, label: told(forwarded, trail) },
+        None => Source::UNTOLD,
+    }
+}
+
+/// The kinds that are let pass in what comes back.
+fn quiet<'a>(gate: &Gate, forwarded: &'a Forwarded) -> Vec<&'a str> {
+    let suppressed = &forwarded.recorded().authorized().decided().inspected().resolved().snapshot().inspect.suppressed;
+    let Some(server) = super::resolve::server(forwarded.target()).filter(|_| !suppressed.is_empty()) else { return Vec::new() };
+    let tool = match forwarded.target() {
+        Target::Tool(_, item, _) => Some(item.upstream()),
+        _ => None,
+    };
+    let now = gate.clock.utc();
+    suppressed.iter().filter(|one| one.covers(&server.name, tool, now)).map(|one| one.kind.as_str()).collect()
+}
+
+/// How sensitive what comes back is, where that was said.
+fn told(forwarded: &Forwarded, trail: &Trail) -> Option<Label> {
+    let told = match forwarded.target() {
+        Target::Tool(_, item, _) => item.told,
+        Target::Resource(server, uri) => server.told_of(uri),
+        target => super::resolve::server(target).and_then(|server| server.told),
+    };
+    trail.label.filter(|label| *label > Label::Public).or(told)
+}
+
 /// Screens a node and prints what is left of it, all of it.
 fn whole(
     gate: &Gate,
@@ -370,19 +457,54 @@ fn whole(
     mut edits: Edits,
     channel: Channel,
 ) -> Result<Vec<u8>, Halt> {
-    let snapshot = forwarded.recorded().authorized().decided().inspected().resolved().snapshot();
-    if let Some(class) = content::screen(&snapshot.inspect, gate.servers.echo().as_deref(), node, channel, trail, &mut edits) {
+    trail.told = Arc::clone(&forwarded.session().roots.lock());
+    if super::resolve::server(forwarded.target()).is_some_and(|server| server.trust == Trust::Internal)
+        && let Some(stated) = stated(node)
+    {
+        trail.label = trail.label.max(Some(stated));
+    }
+    let decided = forwarded.recorded().authorized().decided();
+    let snapshot = decided.inspected().resolved().snapshot();
+    let Passing { clearance, found } = decided.passing();
+    let handled = snapshot.inspect.handling.of(source(forwarded, trail));
+    let actions = match found {
+        Found::Handled => handled,
+        Found::Redacted => handled.closed(),
+    };
+    let mut redacted = Edits::new();
+    let label = told(forwarded, trail).unwrap_or(Label::Internal);
+    let giving = Giving { tokens: &forwarded.session().tokens, entropy: &*gate.entropy, label };
+    let screens = Screens::new(gate, &snapshot.inspect, actions, channel).cleared(clearance).giving(giving).quiet(quiet(gate, forwarded));
+    let seen = screens.screen(node, trail, &mut redacted);
+    trail.held = trail.held.max(seen.label);
+    if channel == Channel::Result && brings_secret(trail, forwarded) {
+        returned(trail, "withheld", b"");
+        return Err(trail.refuse(Code::PromptCredential));
+    }
+    if let Some(class) = seen.blocked {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(decide::blocked(class)));
     }
     if let Some(label) = trail.label
-        && policy::release(label, forwarded.recorded().authorized().decided().clearance()) == policy::Release::Withheld
+        && policy::release(label, clearance) == policy::Release::Withheld
     {
         returned(trail, "withheld", b"");
         return Err(trail.refuse(Code::Clearance));
     }
+    let mut stood_in = Vec::new();
+    if let (Channel::Result, Target::Tool(_, item, _)) = (channel, forwarded.target()) {
+        stood_in = stand_in::fit(item, node, &mut redacted).map_err(|cause| {
+            trail.cause(&cause);
+            returned(trail, "withheld", b"");
+            trail.refuse(Code::OutputUnfit)
+        })?;
+    }
+    edits.extend(redacted);
     let mut text = Vec::with_capacity(node.raw().len() + 64);
     node.print(&edits, &mut text);
+    if !stood_in.is_empty() {
+        text = noted(trail, text, stand_in::TOLD, serde_json::Value::from(stood_in).to_string().into_bytes())?;
+    }
     if text.len() > snapshot.bounds.result {
         return Err(trail.refuse_with(Code::BoundResult, terms::Hole::Most(snapshot.bounds.result as u64)));
     }

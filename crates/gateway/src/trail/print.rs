@@ -113,7 +113,7 @@ impl Trail {
                     _ => Status::Ok,
                 };
                 let size = u64::try_from(returned.size).unwrap_or(u64::MAX);
-                Outcome { status, size: Some(size), digest: Some(&returned.digest), label: self.label }
+                Outcome { status, size: Some(size), digest: Some(&returned.digest), label: self.sensitivity() }
             }
             None => {
                 let sent = self.intended == super::Intended::Yes;
@@ -167,6 +167,13 @@ impl Trail {
         if let Some(open) = &self.open {
             object.text("open_text", open);
         }
+        if let Some(restored) = &self.restored {
+            for (name, tokens) in [("restored", &restored.restored), ("tokens_kept", &restored.kept)] {
+                if !tokens.is_empty() {
+                    object.raw(name, serde_json::Value::from(tokens.clone()).to_string().as_bytes());
+                }
+            }
+        }
         if !self.guarded.is_empty() {
             let mut list = Vec::with_capacity(128);
             for fact in &self.guarded {
@@ -192,7 +199,7 @@ impl Trail {
     }
 
     fn detail(&self, left_out: Option<usize>, answers: Option<&[u8]>) -> Option<Vec<u8>> {
-        let plain = self.cause.is_none() && self.notes == 0 && self.unheard == 0 && self.shown.is_none();
+        let plain = self.cause.is_none() && self.notes == 0 && self.unheard == 0 && self.shown.is_none() && self.template.is_none();
         if plain && left_out.is_none() && answers.is_none() {
             return None;
         }
@@ -212,6 +219,13 @@ impl Trail {
         }
         if self.unheard > 0 {
             object.int("notes_dropped", i64::from(self.unheard));
+        }
+        if let Some((version, digest)) = self.template.as_deref() {
+            let mut template = Vec::with_capacity(128);
+            let mut entry = json::Object::open(&mut template);
+            entry.text("digest", digest).text("version", version);
+            entry.close();
+            object.raw("template", &template);
         }
         if let Some(shown) = &self.shown {
             for (name, count) in [("shown_from", shown.from), ("shown_to", shown.to), ("shown_of", shown.whole)] {

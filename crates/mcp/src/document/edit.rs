@@ -61,6 +61,21 @@ impl Edits {
         self
     }
 
+    /// These changes and `others`, which count where both change a node.
+    pub fn extend(&mut self, others: Self) -> &mut Self {
+        self.nodes.extend(others.nodes);
+        self.enclosed.extend(others.enclosed);
+        for (object, members) in others.appended {
+            self.appended.entry(object).or_default().extend(members);
+        }
+        self
+    }
+
+    /// Whether anything in `node` changes.
+    pub fn change(&self, node: Node<'_>) -> bool {
+        self.touches(node)
+    }
+
     fn removes(&self, node: Node<'_>) -> bool {
         matches!(self.nodes.get(&node.index()), Some(Edit::Remove))
     }

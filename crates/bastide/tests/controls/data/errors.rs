@@ -52,7 +52,7 @@ fn an_error_gives_nothing_of_its_machine_away_and_can_be_looked_up() {
         assert!(!text.contains(inner), "{inner}: {text}");
     }
     assert!(
-        text.contains("Error: cannot open [redacted: path, C-") && text.contains("[redacted: trace, C-"),
+        text.contains("Error: cannot open «redacted: path #1, C-") && text.contains("«redacted: trace #1, C-"),
         "what went wrong is told: {text}"
     );
     let found = world.json(&["explain", &reference(&text)]);
@@ -85,7 +85,7 @@ fn what_the_agent_sent_and_what_it_was_given_stays_readable() {
     }
     let folder = world.path("box");
     let missing = told(&agent.call("canary__read_note", json!({"name": "../../etc/none"})));
-    assert!(!missing.contains("[redacted: path"), "{missing}");
+    assert!(!missing.contains("«redacted: path"), "{missing}");
     std::fs::write(folder.join("listing"), format!("{}/notes.txt and /home/jane/other.txt", folder.display())).unwrap();
     let listing = agent.call("canary__read_note", json!({"name": "listing"})).text();
     assert!(listing.contains(&format!("{}/notes.txt", folder.display())), "a folder of its own is readable: {listing}");
@@ -114,4 +114,56 @@ fn an_original_that_was_tampered_with_is_not_shown() {
     std::fs::write(&path, bytes).unwrap();
     let found = world.json(&["explain", &reference]);
     assert!(found["originals"].to_string().contains("cannot be read") && !found.to_string().contains("jane"), "{found:#}");
+}
+
+#[test]
+fn only_where_the_protocol_has_an_address_is_one_left_as_it_is() {
+    let line = |result: Value| {
+        let text = json!({"jsonrpc": "2.0", "id": "$ID", "result": result}).to_string().replace("\"$ID\"", "$ID");
+        json!([[text]])
+    };
+    let link = json!({"type": "resource_link", "uri": "file:///home/jane/linked.txt", "name": "linked"});
+    let script = json!({"capabilities": {"tools": {}, "resources": {}}, "acts": {
+        "own": line(json!({"content": [link], "structuredContent": {"uri": "file:///home/jane/private.txt"}})),
+        "odd://page": line(json!({"contents": [{"uri": "odd://page", "text": "x", "_meta": {"uri": "/home/jane/meta.txt"}}]})),
+    }});
+    let world = super::planted::setup("", "").file("box/odd.json", &script.to_string()).start();
+    let answer = super::planted::call(&world, "echo", "own");
+    assert_eq!(answer.result()["content"][0]["uri"], "file:///home/jane/linked.txt", "{}", answer.0);
+    assert!(!answer.0.to_string().contains("private.txt"), "what is only called so tells of the machine: {}", answer.0);
+    let mut client = world.client("agent:tester", "/mcp/odd");
+    client.open();
+    assert!(!told(&client.ask("resources/read", json!({"uri": "odd://page"}))).contains("meta.txt"));
+}
+
+#[test]
+fn folders_that_the_client_told_of_are_no_secret_to_it() {
+    let said = |message: Value| message.to_string().replace("\"$ID\"", "$ID");
+    let text = "see /home/jane/work/notes.txt and /home/jane/other/notes.txt";
+    let result = json!({"jsonrpc": "2.0", "id": "$ID", "result": {"content": [{"type": "text", "text": text}]}});
+    let question = json!({"jsonrpc": "2.0", "id": 900, "method": "roots/list"});
+    let script =
+        json!({"capabilities": {"tools": {}}, "acts": {"roots": [[said(question)], [said(result.clone())]], "plain": [[said(result)]]}});
+    let world = super::planted::setup("", "").file("box/odd.json", &script.to_string()).start();
+    let mut pipes = world.connect(&["--server", "odd"]);
+    let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"roots": {}}, "clientInfo": {"name": "t", "version": "1"}});
+    pipes.ask("initialize", hello);
+    pipes.line(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
+    let call = |act: &str| {
+        json!({"jsonrpc": "2.0", "id": act, "method": "tools/call", "params": {"name": "echo", "arguments": {"text": act}}}).to_string()
+    };
+    pipes.line(&call("plain"));
+    let before = pipes.read().unwrap().to_string();
+    assert!(!before.contains("jane"), "{before}");
+    pipes.line(&call("roots"));
+    let answer = loop {
+        let message = pipes.read().unwrap();
+        if message["method"] == "roots/list" {
+            let roots = json!({"roots": [{"uri": "file:///home/jane/work"}, {"uri": "file:///"}]});
+            pipes.line(&json!({"jsonrpc": "2.0", "id": message["id"], "result": roots}).to_string());
+        } else if message["id"] == "roots" {
+            break message.to_string();
+        }
+    };
+    assert!(answer.contains("/home/jane/work/notes.txt") && !answer.contains("jane/other"), "{answer}");
 }

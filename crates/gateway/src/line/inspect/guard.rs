@@ -2,12 +2,10 @@
 
 use super::super::resolve::{Fit, Resolved, Target};
 use super::quoted;
-use crate::content;
 use crate::gate::Gate;
 use crate::links::FileSystem;
-use crate::snapshot::{Carrier, Inspect, Item, Server, Unbounded};
+use crate::snapshot::{Carrier, Item, Server, Unbounded};
 use crate::trail::{GuardFact, Trail};
-use detect::Channel;
 use guards::operation::Mistold;
 use guards::path::Lexical;
 use guards::smuggling::Smuggled;
@@ -16,7 +14,7 @@ use mcp::{Bounds, Document, Edits, Node};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Action, Class, Operation};
+use terms::Operation;
 
 /// How long a file system may take to tell where paths lead.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -174,7 +172,9 @@ fn fact(gate: &Gate, trail: &mut Trail, resolved: &Resolved, arguments: &Map<Str
         (Some(Value::Array(items)), normals) => items.iter().map(Value::as_str).eq(normals.iter().map(|normal| Some(*normal))),
         _ => false,
     };
-    let normal = (!same).then(|| {
+    // The normal form of what a token stands for holds its value.
+    let restored = trail.restored.as_ref().is_some_and(|restored| !restored.restored.is_empty());
+    let normal = (!same && !restored).then(|| {
         let forms: Vec<Vec<u8>> = normals.iter().map(|normal| screened(gate, trail, resolved, normal)).collect();
         match sent {
             Some(Value::String(_)) => forms.concat(),
@@ -189,10 +189,9 @@ fn screened(gate: &Gate, trail: &mut Trail, resolved: &Resolved, text: &str) -> 
     let withheld = || b"\"(withheld)\"".to_vec();
     let Ok(document) = Document::parse(quoted(text).into(), &Bounds::default()) else { return withheld() };
     let inspect = &resolved.snapshot().inspect;
-    let keeping = Inspect { engine: Arc::clone(&inspect.engine), actions: inspect.actions.with(Class::Secret, Action::Redact) };
     let tally = trail.tally.clone();
     let mut edits = Edits::new();
-    let blocked = content::screen(&keeping, gate.servers.echo().as_deref(), document.root(), Channel::Argument, trail, &mut edits);
+    let blocked = super::screens(gate, inspect, super::keeping(inspect)).screen(document.root(), trail, &mut edits).blocked;
     trail.tally = tally;
     if blocked.is_some() {
         return withheld();
