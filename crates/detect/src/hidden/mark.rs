@@ -52,7 +52,7 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
                 continue;
             };
             from = start + len;
-            let attribute = open.len() > 2;
+            let attribute = open.len() > 2 || open == "![";
             let link = attribute
                 || rest.as_bytes().get(len + 1) == Some(&b')')
                     && text.get(text.floor_char_boundary(at.saturating_sub(512))..at).and_then(|before| before.rfind("](")).is_some();

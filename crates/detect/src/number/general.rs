@@ -50,6 +50,15 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
     if !open || digits < 6 || !(7..=34).contains(&(digits + letters)) || letters > digits || groups > 9 || marks > 8 {
         return None;
     }
+    let mut seen = [false; 10];
+    for byte in rest.iter().take(len).filter(|byte| byte.is_ascii_digit()) {
+        if let Some(slot) = seen.get_mut(usize::from(byte - b'0')) {
+            *slot = true;
+        }
+    }
+    if seen.iter().filter(|seen| **seen).count() < 2 {
+        return None;
+    }
     let span = Span::new(at, at + len);
     let led = |words: &[&str]| leads(bytes, at, words);
     if led(IDENTITY) {

@@ -48,7 +48,7 @@ fn token(text: &[u8]) -> bool {
     let count = |of: fn(&u8) -> bool| body.iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
     let hex = upper == 0 && body.iter().all(u8::is_ascii_hexdigit) && body.len() >= 32 && digits >= 6 && lower >= 4;
-    let mixed = digits >= 2 && upper >= 3 && lower >= 3 && digits + upper + lower == body.len() && check::entropy(body) >= 3.7;
+    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28) && upper >= 3 && lower >= 3 && digits + upper + lower == body.len() && check::entropy(body) >= 3.7;
     let small = upper == 0 && digits >= 4 && lower >= 6 && digits + lower == body.len() && body.len() >= 24 && check::entropy(body) >= 3.6;
     says && (hex || mixed || small) && !check::placeholder(text)
 }
