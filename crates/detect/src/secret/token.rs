@@ -40,10 +40,10 @@ fn token(text: &[u8]) -> bool {
     let mut says = false;
     for part in prefix.split(|byte| matches!(byte, b'_' | b'-')) {
         let is = |word: &&str| part.eq_ignore_ascii_case(word.as_bytes());
-        if part.is_empty() || part.len() > 12 || OTHER.iter().any(|word| is(word)) || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        if part.is_empty() || part.len() > 12 || OTHER.iter().any(&is) || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
             return false;
         }
-        says |= SAYS.iter().any(|word| is(word));
+        says |= SAYS.iter().any(is);
     }
     let count = |of: fn(&u8) -> bool| body.iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
