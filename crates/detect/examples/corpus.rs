@@ -1,5 +1,7 @@
 //! What the engine finds in the files under a folder: one JSON line a finding, totals at the end on standard error.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "it reads files")]
+
 use detect::{Budget, Channel, Engine, Rules, Scratch};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -63,6 +63,15 @@ enum Verb {
         #[arg(long, value_name = "PATH", conflicts_with = "targets")]
         record: Option<PathBuf>,
     },
+    /// Scores the screens on labelled sets, beside what they find of families that nothing was made for.
+    Eval {
+        /// A folder of `secrets.jsonl`, `pii.jsonl`, `financial.jsonl`, `hidden.jsonl`; the repository's own where none is named.
+        #[arg(long, value_name = "DIR")]
+        data: Option<PathBuf>,
+        /// Score nothing; run over the files of a folder, and count what is found by kind.
+        #[arg(long, value_name = "DIR", conflicts_with = "data")]
+        corpus: Option<PathBuf>,
+    },
     /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`, or to the verb of it that they begin with.
     Bench {
         /// Measure the null proxy alone.
@@ -103,6 +112,11 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         }
         Verb::Fuzz { record: Some(source), .. } => fuzz::extend(&root, &source)?,
         Verb::Fuzz { targets, minutes, jobs, record: None } => fuzz::run(&root, &targets, minutes, jobs)?,
+        Verb::Eval { data, corpus } => {
+            let example = if corpus.is_some() { "corpus" } else { "eval" };
+            let run = ["run", "--release", "--quiet", "--package", "bastide-detect", "--example", example, "--"];
+            done(cargo(&root).args(run).args(corpus.or(data)))?;
+        }
         Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
     }
     Ok(ExitCode::SUCCESS)

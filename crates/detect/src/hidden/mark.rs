@@ -52,7 +52,7 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
                 continue;
             };
             from = start + len;
-            let attribute = open.len() > 2;
+            let attribute = open.len() > 2 || open == "![";
             let link = attribute
                 || rest.as_bytes().get(len + 1) == Some(&b')')
                     && text.get(text.floor_char_boundary(at.saturating_sub(512))..at).and_then(|before| before.rfind("](")).is_some();
@@ -101,7 +101,7 @@ fn unseen(attributes: &str) -> bool {
     let style: String = style.chars().filter(|letter| !letter.is_whitespace()).collect();
     let value = |name: &str| {
         let all = style.split([';', '"', '\'']).filter_map(|one| one.split_once(':'));
-        all.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches("!important")).last()
+        all.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches("!important")).next_back()
     };
     let number = |name: &str| value(name).and_then(|value| value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '%').parse::<f32>().ok());
     let is = |name: &str, wanted: &[&str]| value(name).is_some_and(|value| wanted.contains(&value));

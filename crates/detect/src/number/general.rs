@@ -46,8 +46,18 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
         }
         len = place + 1;
     }
-    let open = !rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@') || *byte >= 0x80) && !(matches!(rest.get(len), Some(b'-' | b'/' | b'.')) && rest.get(len + 1).is_some_and(u8::is_ascii_alphanumeric));
-    if !open || digits < 6 || !(7..=34).contains(&(digits + letters)) || letters > digits || groups > 9 || marks > 8 {
+    let goes_on = rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@') || *byte >= 0x80)
+        || matches!(rest.get(len), Some(b'-' | b'/' | b'.')) && rest.get(len + 1).is_some_and(u8::is_ascii_alphanumeric);
+    if goes_on || digits < 6 || !(7..=34).contains(&(digits + letters)) || letters > digits || groups > 9 || marks > 8 {
+        return None;
+    }
+    let mut seen = [false; 10];
+    for byte in rest.iter().take(len).filter(|byte| byte.is_ascii_digit()) {
+        if let Some(slot) = seen.get_mut(usize::from(byte - b'0')) {
+            *slot = true;
+        }
+    }
+    if seen.iter().filter(|seen| **seen).count() < 2 {
         return None;
     }
     let span = Span::new(at, at + len);

@@ -43,7 +43,7 @@ const KINDS: &[Kind] = kinds! {
     "fr-nir" sure ["1 2 2 2 3 3 2"] told ["13" "15"] by ["nir" "sécurité sociale" "securite sociale" "sécu" "insee" "numéro de sécurité" "social security" "assuré" "carte vitale"] if fr_nir;
     "fr-tax-id" sure [] told ["13" "2 2 3 3 3"] by ["spi" "numéro fiscal" "numero fiscal"] if |d| matches!(d.first(), Some(0..=3)) && number(d.get(..10).unwrap_or_default()) % 511 == number(d.get(10..).unwrap_or_default());
     "de-tax-id" sure ["2 3 3 3"] told ["11"] by ["steuer" "tax id" "tax-id" "taxid" "tax_id" "idnr" "tin"] if |d| d.first() != Some(&0) && repeats(d) && mod11_10(d);
-    "nl-bsn" sure [] told ["9" "4.2.3" "3.3.3"] by ["bsn" "burgerservicenummer" "sofi"] if |d| d.len() == 9 && (weighted(d, &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * 11 - last(d)) % 11 == 0;
+    "nl-bsn" sure [] told ["9" "4.2.3" "3.3.3"] by ["bsn" "burgerservicenummer" "sofi"] if |d| d.len() == 9 && (weighted(d, &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * 11 - last(d)).is_multiple_of(11);
     "be-rrn" sure ["2.2.2-3.2"] told ["11" "6-3-2" "2 2 2 3 2"] by ["rijksregister" "registre national" "nationaal nummer" "rrn" "niss" "insz"] if be_rrn;
     "lu-matricule" sure [] told ["13"] by ["matricule"] if |d| day(two(d, 4), two(d, 6)) && luhn(d.get(..12).unwrap_or_default());
     "ch-ahv" sure ["3.4.4.2"] told ["13"] by ["ahv" "avs" "sozialversicherung"] if |d| d.starts_with(&[7, 5, 6]) && ean(d);
@@ -62,7 +62,7 @@ const KINDS: &[Kind] = kinds! {
     "lv-personas-kods" sure ["6-5"] told ["11"] by ["personas kods" "personas_kods"] if |d| day(two(d, 2), two(d, 0)) || two(d, 0) == 32;
     "pl-pesel" sure [] told ["11"] by ["pesel"] if |d| day(two(d, 2) % 20, two(d, 4)) && (10 - weighted(d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3]) % 10) % 10 == last(d);
     "pl-nip" sure [] told ["10" "3-3-2-2" "3-2-2-3"] by ["nip"] if |d| weighted(d, &[6, 5, 7, 2, 3, 4, 5, 6, 7]) % 11 == last(d);
-    "cz-rodne-cislo" sure ["6/4"] told ["6/3" "10"] by ["rodné číslo" "rodne cislo" "rodné" "rč"] if |d| day(two(d, 2) % 50 % 20, two(d, 4)) && (d.len() == 9 || number(d) % 11 == 0);
+    "cz-rodne-cislo" sure ["6/4"] told ["6/3" "10"] by ["rodné číslo" "rodne cislo" "rodné" "rč"] if |d| day(two(d, 2) % 50 % 20, two(d, 4)) && (d.len() == 9 || number(d).is_multiple_of(11));
     "hu-taj" sure [] told ["9" "3 3 3" "3-3-3"] by ["taj"] if |d| weighted(d, &[3, 7, 3, 7, 3, 7, 3, 7]) % 10 == last(d);
     "ro-cnp" sure [] told ["13"] by ["cnp" "cod numeric"] if |d| day(two(d, 3), two(d, 5)) && weighted(d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11 % 10 == last(d);
     "bg-egn" sure [] told ["10"] by ["egn" "егн"] if |d| day(two(d, 2) % 20, two(d, 4)) && weighted(d, &[2, 4, 8, 5, 10, 9, 7, 3, 6]) % 11 % 10 == last(d);
@@ -125,8 +125,8 @@ impl Shapes {
             let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
             let after = bytes.get(number.span.end).copied().unwrap_or(b' ');
             let inside = matches!(before, b'-' | b'.' | b'/' | b'#' | b'$');
-            let open = !inside && !(matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric));
-            if !open || same(number.digits) {
+            let part = inside || matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric);
+            if part || same(number.digits) {
                 return None;
             }
             kinds.iter().find_map(|kind| kind.is(number, labels))

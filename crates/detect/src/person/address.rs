@@ -15,7 +15,7 @@ const LONGEST: usize = 240;
 
 /// Words that addresses hold, written as they are there, the forms that are tried around each, and how far before and behind the word a digit has to stand, in bytes.
 #[rustfmt::skip]
-const WORDS: &[(&[&str], &[usize], (usize, usize))] = &[
+const WORDS: &[Group] = &[
     (&[" Street", " St,", " St.", " St ", " St\n", " Road", " Rd,", " Rd.", " Rd ", " Rd\n", " Avenue", " Ave", " Lane", " Ln,", " Ln ", " Ln\n", " Drive", " Dr,", " Dr ", " Dr\n", " Court", " Ct,", " Ct ", " Boulevard", " Blvd", " Terrace", " Close,", " Close\n",
        " Crescent", " Square", " Parkway", " Pkwy", " Highway", " Hwy", " Way", " Place", " Row,", " Row\n", " Gardens", " Grove", " Mews", " Hill,", " Circle", " Cir,", " Trail", " Walk", " Quay", " Parade"], &[0], (64, 0)),
     (&["Nagar", " Marg", " Chowk", "Flat ", "Plot ", "House No", "Shop No", "Unit ", "Sector ", "H.No", "Door No"], &[1], (48, 96)),
@@ -31,6 +31,9 @@ const WORDS: &[(&[&str], &[usize], (usize, usize))] = &[
     (&["로 ", "길 ", "로", "길"], &[9], (0, 48)),
     (&["P.O. Box", "PO Box", "P.O.Box", "P. O. Box", "Postfach", "Apartado", "Casilla", "Boîte postale", "B.P. "], &[10], (0, 24)),
 ];
+/// Words, forms, reach.
+type Group = (&'static [&'static str], &'static [usize], (usize, usize));
+
 /// Addresses of no person, which licences and manuals hold.
 const KNOWN: &[&str] = &["51 Franklin St", "59 Temple Pl", "675 Mass Ave", "10 Downing St", "1600 Pennsylvania Ave", "1600 Amphitheatre", "221B Baker St", "1 Hacker Way", "1 Infinite Loop", "1 Microsoft Way", "444 Castro St", "171 Second St", "548 Market St"];
 

@@ -195,10 +195,9 @@ fn capital(text: &str, from: usize) -> Option<usize> {
             }
         }
         let role = ROLES[usize::from(*byte)];
-        if before & 1 == 1 && role & 6 != 0 {
-            if role & 2 != 0 || text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase) {
-                return Some(at);
-            }
+        let capital = || role & 2 != 0 || text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase);
+        if before & 1 == 1 && role & 6 != 0 && capital() {
+            return Some(at);
         }
         before = role;
         at += 1;
@@ -307,11 +306,9 @@ impl Names {
         let late = last.is(GIVEN) && first.is(FAMILY);
         let capitals = row.iter().all(Word::capitals);
         let odd = row.iter().any(Word::odd);
-        let confidence = if given && family && ordinary == 0 && !(capitals && !weak) && !(first.initial() && !weak) {
+        let confidence = if given && family && ordinary == 0 && (weak || !capitals && !first.initial()) {
             0.9
-        } else if given && family && weak && ordinary < count {
-            0.85
-        } else if strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {
+        } else if given && family && weak && ordinary < count || strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {
             0.85
         } else if !odd && ordinary == 0 && !capitals && !first.initial() && (given && !last.place() || late || known == count && weak) {
             if weak { 0.8 } else { 0.65 }

@@ -10,7 +10,7 @@ use terms::{Class, Span};
 
 /// What telling names hold, in lower case.
 const STEMS: &[&str] = &[
-    "passw", "passphrase", "passcode", "pwd", "pass", "secret", "token", "key", "credential", "bearer", "passwort", "kennwort", "contrase", "mot de passe", "senha", "requirepass", "пароль", "密码", "密碼", "パスワード",
+    "passw", "passphrase", "passcode", "pwd", "pass", "secret", "token", "key", "credential", "bearer", "passwort", "kennwort", "contrase", "identified by", "mot de passe", "senha", "requirepass", "пароль", "Пароль", "密码", "密碼", "パスワード",
 ];
 
 /// Finds them.
@@ -67,10 +67,17 @@ fn around(bytes: &[u8], start: usize, end: usize) -> Span {
 fn leads(bytes: &[u8], name: Span) -> bool {
     let at = skip(bytes, name.end, b"\\\"'`] \t");
     match bytes.get(at) {
-        Some(b'=' | b':' | b'>' | b',' | b'\n' | b'\r' | b'}' | b'i') => true,
+        Some(b'=' | b':' | b'>' | b',' | b'\n' | b'\r' | b'}' | b'{' | b'i' | b'v' | b'l') => true,
+        _ if quoted(bytes, name.end) => true,
         Some(_) => bytes.get(name.start) == Some(&b'-'),
         None => false,
     }
+}
+
+/// Whether blanks and a quote follow: `PASSWORD '…'`, as statements have it.
+fn quoted(bytes: &[u8], end: usize) -> bool {
+    let at = skip(bytes, end, b" \t");
+    at > end && matches!(bytes.get(at), Some(b'\'' | b'"'))
 }
 
 /// The value beside a name, and how it is written.
@@ -87,6 +94,23 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     }
     if flag && blank > at && separator.is_some_and(|byte| byte != b'-' && byte != b'=' && byte != b':') {
         return written(bytes, blank, Written::Bare);
+    }
+    if quoted(bytes, name.end) {
+        return written(bytes, skip(bytes, name.end, b" \t"), Written::Quoted);
+    }
+    let rest = bytes.get(blank..).unwrap_or_default();
+    if rest.starts_with(b"value") || separator == Some(b'{') {
+        return paired(bytes, blank);
+    }
+    if rest.starts_with(b"lautet") {
+        return written(bytes, skip(bytes, blank + 6, b": \t"), Written::Code);
+    }
+    // An argument behind its name: `define('DB_PASSWORD', '…')`.
+    if separator == Some(b',') && at > name.end && name.start.checked_sub(2).and_then(|at| bytes.get(at)) == Some(&b'(') {
+        let next = skip(bytes, blank + 1, b" \t");
+        if matches!(bytes.get(next), Some(b'\'' | b'"')) {
+            return written(bytes, next, Written::Quoted);
+        }
     }
     match separator {
         Some(b'=' | b':') => {
@@ -118,12 +142,10 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
 
 /// The value of a pair whose name is itself a value: `name: X` and `value: …` after it, in YAML or JSON.
 fn paired(bytes: &[u8], from: usize) -> Option<(Span, Written)> {
-    let at = skip(bytes, from, b" \t\r\n,-\"'\\");
-    let word = bytes.get(at..at + 5)?;
-    if !word.eq_ignore_ascii_case(b"value") {
-        return None;
-    }
-    let at = skip(bytes, skip(bytes, at + 5, b"\\\"'"), b" \t");
+    let at = skip(bytes, from, b" \t\r\n,-\"'\\{");
+    let leads = |word: &[u8]| bytes.get(at..at + word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word)).then_some(word.len());
+    let len = leads(b"value").or_else(|| leads(b"default"))?;
+    let at = skip(bytes, skip(bytes, at + len, b"\\\"'"), b" \t");
     if !matches!(bytes.get(at), Some(b':' | b'=')) {
         return None;
     }

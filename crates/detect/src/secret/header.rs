@@ -7,7 +7,7 @@ use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
-const STEMS: [&str; 4] = ["basic ", "bearer ", "cookie", "--user "];
+const STEMS: [&str; 5] = ["basic ", "bearer ", "cookie", "--user ", "curl -u "];
 /// The longest credential, in bytes.
 const LONGEST: usize = 8192;
 

@@ -15,7 +15,7 @@ pub(super) enum Sort {
 /// Parts of names that say "password".
 const PASSWORDS: &[&str] = &[
     "password", "passwd", "passphrase", "passcode", "pwd", "pass", "pw", "passwort", "kennwort", "contrasena", "contraseña", "motdepasse", "senha", "wachtwoord",
-    "requirepass", "masterauth", "mdp", "пароль", "密码", "密碼", "パスワード",
+    "requirepass", "masterauth", "mdp", "passe", "identified", "пароль", "Пароль", "密码", "密碼", "パスワード",
 ];
 /// Parts that say "key" by themselves.
 const KEYS: &[&str] = &["token", "secret", "credential", "credentials", "apikey", "accesskey", "secretkey", "authtoken", "accesstoken", "apitoken", "bearer", "jwt", "pat", "privatekey"];

@@ -40,15 +40,15 @@ fn token(text: &[u8]) -> bool {
     let mut says = false;
     for part in prefix.split(|byte| matches!(byte, b'_' | b'-')) {
         let is = |word: &&str| part.eq_ignore_ascii_case(word.as_bytes());
-        if part.is_empty() || part.len() > 12 || OTHER.iter().any(|word| is(&word)) || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        if part.is_empty() || part.len() > 12 || OTHER.iter().any(&is) || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
             return false;
         }
-        says |= SAYS.iter().any(|word| is(&word));
+        says |= SAYS.iter().any(is);
     }
     let count = |of: fn(&u8) -> bool| body.iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
     let hex = upper == 0 && body.iter().all(u8::is_ascii_hexdigit) && body.len() >= 32 && digits >= 6 && lower >= 4;
-    let mixed = digits >= 2 && upper >= 3 && lower >= 3 && digits + upper + lower == body.len() && check::entropy(body) >= 3.7;
+    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28) && upper >= 3 && lower >= 3 && digits + upper + lower == body.len() && check::entropy(body) >= 3.7;
     let small = upper == 0 && digits >= 4 && lower >= 6 && digits + lower == body.len() && body.len() >= 24 && check::entropy(body) >= 3.6;
     says && (hex || mixed || small) && !check::placeholder(text)
 }
