@@ -63,7 +63,9 @@ fn main() -> Result<(), Fault> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let misses = arguments.iter().position(|one| one == "--misses").map(|at| arguments.remove(at)).is_some();
     let folder = arguments.pop().map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sets")), PathBuf::from);
-    println!("| set | records | precision | recall | F1 | false alarms | families left out | recall | F1 | gap |\n|---|---|---|---|---|---|---|---|---|---|");
+    println!(
+        "| set | records | precision | recall | F1 | false alarms | families left out | recall | F1 | gap |\n|---|---|---|---|---|---|---|---|---|---|"
+    );
     for task in ["secrets", "pii", "financial", "hidden"] {
         let path = folder.join(format!("{task}.jsonl"));
         if path.exists() {
@@ -136,7 +138,8 @@ fn table(task: &str, records: &[Record], misses: bool) -> Result<(), Fault> {
             records.iter().for_each(|record| counts.add(score(task, record, &engine, &mut scratch).0));
         } else {
             left += 1;
-            let without = Engine::new(&Rules::built_in()?.without(own.iter().map(String::as_str)).without_names(names.iter().map(String::as_str)))?;
+            let without =
+                Engine::new(&Rules::built_in()?.without(own.iter().map(String::as_str)).without_names(names.iter().map(String::as_str)))?;
             let mut fresh = Scratch::default();
             records.iter().for_each(|record| counts.add(score(task, record, &without, &mut fresh).0));
         }
@@ -165,7 +168,20 @@ fn table(task: &str, records: &[Record], misses: bool) -> Result<(), Fault> {
 
 /// Kinds that were made for no family.
 const GENERAL: [&str; 14] = [
-    "generic-password", "generic-key", "generic-token", "connection-password", "bearer-token", "basic-auth", "session-cookie", "person", "address", "email", "phone", "birth-date", "identity-number", "account-number",
+    "generic-password",
+    "generic-key",
+    "generic-token",
+    "connection-password",
+    "bearer-token",
+    "basic-auth",
+    "session-cookie",
+    "person",
+    "address",
+    "email",
+    "phone",
+    "birth-date",
+    "identity-number",
+    "account-number",
 ];
 
 /// Words of names in the values of a family, which a gazetteer without it would not know.
@@ -174,7 +190,8 @@ fn names(task: &str, records: &[&Record]) -> Vec<String> {
         return Vec::new();
     }
     let values = records.iter().flat_map(|record| record.gold.iter().filter_map(|span| record.text.get(span.start..span.end)));
-    let words = values.filter(|value| !value.contains(|letter: char| letter.is_ascii_digit() || letter == '@')).flat_map(str::split_whitespace);
+    let words =
+        values.filter(|value| !value.contains(|letter: char| letter.is_ascii_digit() || letter == '@')).flat_map(str::split_whitespace);
     words.filter(|word| word.chars().next().is_some_and(char::is_uppercase)).map(|word| word.to_lowercase().replace('’', "'")).collect()
 }
 
@@ -213,7 +230,8 @@ fn score(task: &str, record: &Record, engine: &Engine, scratch: &mut Scratch) ->
             counts.missed += 1;
         }
     }
-    counts.wrong = found.iter().filter(|one| !record.gold.iter().any(|gold| shared(*gold, one.span) * 2 >= one.span.len().min(gold.len()))).count();
+    counts.wrong =
+        found.iter().filter(|one| !record.gold.iter().any(|gold| shared(*gold, one.span) * 2 >= one.span.len().min(gold.len()))).count();
     counts.flagged = usize::from(!record.positive && !found.is_empty());
     (counts, kinds)
 }

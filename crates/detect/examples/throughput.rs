@@ -47,17 +47,34 @@ fn prose(len: usize) -> String {
 }
 
 fn source(len: usize) -> String {
-    [include_str!("../src/engine.rs"), include_str!("../src/view.rs"), include_str!("../src/stream.rs"), include_str!("../src/budget.rs"), include_str!("../src/ladder.rs")]
-        .concat()
-        .repeat(len / 20_000 + 1)
+    [
+        include_str!("../src/engine.rs"),
+        include_str!("../src/view.rs"),
+        include_str!("../src/stream.rs"),
+        include_str!("../src/budget.rs"),
+        include_str!("../src/ladder.rs"),
+    ]
+    .concat()
+    .repeat(len / 20_000 + 1)
 }
 
 fn json(len: usize) -> String {
     let (mut dice, mut out) = (Dice(2), String::new());
     while out.len() < len {
         let (id, state, title) = (dice.below(100_000), ["open", "closed", "merged"][dice.below(3) as usize], words(&mut dice, 5));
-        let trace = format!("{:08x}-{:04x}-4{:03x}-9{:03x}-{:012x}", dice.below(1 << 32), dice.below(1 << 16), dice.below(1 << 12), dice.below(1 << 12), dice.below(1 << 31));
-        let _ = writeln!(out, "{{\"id\": {id}, \"state\": \"{state}\", \"title\": \"{title}\", \"score\": 0.{}, \"trace\": \"{trace}\", \"labels\": [\"bug\", \"ui\"], \"draft\": false}}", dice.below(1000));
+        let trace = format!(
+            "{:08x}-{:04x}-4{:03x}-9{:03x}-{:012x}",
+            dice.below(1 << 32),
+            dice.below(1 << 16),
+            dice.below(1 << 12),
+            dice.below(1 << 12),
+            dice.below(1 << 31)
+        );
+        let _ = writeln!(
+            out,
+            "{{\"id\": {id}, \"state\": \"{state}\", \"title\": \"{title}\", \"score\": 0.{}, \"trace\": \"{trace}\", \"labels\": [\"bug\", \"ui\"], \"draft\": false}}",
+            dice.below(1000)
+        );
     }
     out
 }
@@ -69,7 +86,14 @@ fn logs(len: usize) -> String {
         let _ = writeln!(
             out,
             "2026-11-{:02}T{:02}:{:02}:{:02}.{:03}Z {level} worker-{} module::queue: {message} took={}ms rows={} status=200",
-            1 + dice.below(28), dice.below(24), dice.below(60), dice.below(60), dice.below(1000), dice.below(16), dice.below(900), dice.below(50_000)
+            1 + dice.below(28),
+            dice.below(24),
+            dice.below(60),
+            dice.below(60),
+            dice.below(1000),
+            dice.below(16),
+            dice.below(900),
+            dice.below(50_000)
         );
     }
     out
@@ -91,7 +115,17 @@ fn blobs(len: usize) -> String {
 fn table(len: usize) -> String {
     let (mut dice, mut out) = (Dice(5), String::from("id,title,amount,updated,region\n"));
     while out.len() < len {
-        let _ = writeln!(out, "{},{},{}.{:02},2026-0{}-1{},eu-west-{}", dice.below(1 << 20), words(&mut dice, 3), dice.below(5000), dice.below(100), 1 + dice.below(9), dice.below(9), dice.below(4));
+        let _ = writeln!(
+            out,
+            "{},{},{}.{:02},2026-0{}-1{},eu-west-{}",
+            dice.below(1 << 20),
+            words(&mut dice, 3),
+            dice.below(5000),
+            dice.below(100),
+            1 + dice.below(9),
+            dice.below(9),
+            dice.below(4)
+        );
     }
     out
 }
@@ -101,7 +135,8 @@ fn chinese(len: usize) -> String {
 }
 
 fn german(len: usize) -> String {
-    "Die Prüfung läuft über mehrere Stufen, und jede Änderung wird geprüft. Größe und Länge der Ausgabe bleiben unverändert. ".repeat(len / 120 + 1)
+    "Die Prüfung läuft über mehrere Stufen, und jede Änderung wird geprüft. Größe und Länge der Ausgabe bleiben unverändert. "
+        .repeat(len / 120 + 1)
 }
 
 fn escaped(len: usize) -> String {

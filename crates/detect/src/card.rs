@@ -50,7 +50,8 @@ fn numbers(view: &View<'_>, run: Span, sheet: &mut Sheet<'_>) {
     while at < run.end {
         let here = view.bytes.get(at).copied().unwrap_or_default();
         let before = at.checked_sub(1).and_then(|at| view.bytes.get(at).copied()).unwrap_or(b' ');
-        let starts = here.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'#') && !negative(view.bytes, at);
+        let starts =
+            here.is_ascii_digit() && !before.is_ascii_alphanumeric() && !matches!(before, b'_' | b'.' | b'#') && !negative(view.bytes, at);
         match starts.then(|| number(view.bytes, at, run.end)).flatten() {
             Some(end) if among_numbers(view.bytes, at, end) => at = end,
             Some(end) => {

@@ -82,9 +82,29 @@ pub(crate) fn placeholder(value: &[u8]) -> bool {
 
 /// Values that published standards and manuals show: RFC 6749, 6750, 5849 and 7617, the web documentation of Mozilla, jwt.io.
 const PUBLISHED: &[&[u8]] = &[
-    b"2YotnFZFEjr1zCsicMWpAA", b"tGzv3JOkF0XG5Qx2TlKWIA", b"mF_9.B5f-4.1JqM", b"czZCaGRSa3F0MzpnWDFmQmF0M2JW", b"czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3", b"QWxhZGRpbjpvcGVuc2VzYW1l",
-    b"QWxhZGRpbjpvcGVuIHNlc2FtZQ", b"hh5s93j4hdidpola", b"hdhd0244k9j7ao03", b"h480djs93hd8", b"kd94hf93k423kf44", b"pfkkdhi9sl3r4s00", b"nnch734d00sl2jdk", b"gX1fBat3bV", b"7Fjfp0ZBr1KtDRbnfVdmIw",
-    b"SplxlOBeZQQYbYS6WxSbIA", b"298zf09hf012fh2", b"u32t4o3tb3gg43", b"8xLOxBtZp8", b"dGhlIHNhbXBsZSBub25jZQ", b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c", b"dBjftJeZ4CVP", b"s6BhdRkqt3",
+    b"2YotnFZFEjr1zCsicMWpAA",
+    b"tGzv3JOkF0XG5Qx2TlKWIA",
+    b"mF_9.B5f-4.1JqM",
+    b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",
+    b"czZCaGRSa3F0Mzo3RmpmcDBaQnIxS3REUmJuZlZkbUl3",
+    b"QWxhZGRpbjpvcGVuc2VzYW1l",
+    b"QWxhZGRpbjpvcGVuIHNlc2FtZQ",
+    b"hh5s93j4hdidpola",
+    b"hdhd0244k9j7ao03",
+    b"h480djs93hd8",
+    b"kd94hf93k423kf44",
+    b"pfkkdhi9sl3r4s00",
+    b"nnch734d00sl2jdk",
+    b"gX1fBat3bV",
+    b"7Fjfp0ZBr1KtDRbnfVdmIw",
+    b"SplxlOBeZQQYbYS6WxSbIA",
+    b"298zf09hf012fh2",
+    b"u32t4o3tb3gg43",
+    b"8xLOxBtZp8",
+    b"dGhlIHNhbXBsZSBub25jZQ",
+    b"SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",
+    b"dBjftJeZ4CVP",
+    b"s6BhdRkqt3",
 ];
 
 /// Whether it is one of them.

@@ -88,7 +88,7 @@ impl Engine {
     /// [`Error::Pattern`] for a pattern that does not compile, [`Error::Bounds`] for a literal that is too short.
     pub fn new(rules: &Rules) -> Result<Self, Error> {
         let readers: [Box<dyn Reader>; READERS] = [
-            Box::new(Keywords::new(rules)?),
+            Box::new(Keywords::new(rules)),
             Box::new(Connections),
             Box::new(Assigned),
             Box::new(Headers),
@@ -97,12 +97,21 @@ impl Engine {
             Box::new(LabelWords),
             Box::new(Turned::new(rules)),
         ];
-        let literals = readers.iter().enumerate().flat_map(|(reader, one)| one.words().into_iter().map(move |(word, stands, number)| (word, stands, reader, number)));
+        let literals = readers
+            .iter()
+            .enumerate()
+            .flat_map(|(reader, one)| one.words().into_iter().map(move |(word, stands, number)| (word, stands, reader, number)));
         Ok(Self {
             words: Words::new(literals)?,
             readers,
             customs: Customs::new(rules)?,
-            standing: [Box::new(Tokens), Box::new(Cards), Box::new(Emails), Box::new(Numbers::new(&rules.without)), Box::new(Names::new(&rules.without_names))],
+            standing: [
+                Box::new(Tokens),
+                Box::new(Cards),
+                Box::new(Emails),
+                Box::new(Numbers::new(&rules.without)),
+                Box::new(Names::new(&rules.without_names)),
+            ],
         })
     }
 
@@ -162,7 +171,8 @@ impl Engine {
         let mut allowance = Allowance::new(budget, text.len());
         let Scratch { caches, labelled, turned, .. } = scratch;
         let (findings, decoded) = (&mut report.findings, &mut report.decoded);
-        let mut sheet = Sheet { channel, borders, allowance: &mut allowance, caches, labelled, turned, findings, decoded, most: budget.findings };
+        let mut sheet =
+            Sheet { channel, borders, allowance: &mut allowance, caches, labelled, turned, findings, decoded, most: budget.findings };
         let view = View::original(text.as_bytes());
         self.words.each(view.bytes, Starts::All, |at, reader, number| {
             if let (RULES, Some(rules)) = (reader, self.readers.first()) {

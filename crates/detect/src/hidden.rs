@@ -61,7 +61,11 @@ fn turned(text: &str, found: &mut Vec<Hidden>) {
         let common = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::turned(word)).count();
         let plain = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::common(word)).count();
         if common >= 2 && common > plain && found.len() < MOST {
-            found.push(Hidden { how: "rot13", span: Span::new(at, at + line.trim_end().len()), reads: line.trim_end().chars().map(|letter| u8::try_from(letter).map_or(letter, |byte| char::from(turn(byte)))).collect() });
+            found.push(Hidden {
+                how: "rot13",
+                span: Span::new(at, at + line.trim_end().len()),
+                reads: line.trim_end().chars().map(|letter| u8::try_from(letter).map_or(letter, |byte| char::from(turn(byte)))).collect(),
+            });
         }
         at += line.len();
     }
@@ -84,7 +88,9 @@ mod tests {
     }
 
     fn selectors(text: &str) -> String {
-        text.bytes().map(|byte| char::from_u32(if byte < 16 { 0xfe00 + u32::from(byte) } else { 0xe_0100 + u32::from(byte) - 16 }).unwrap()).collect()
+        text.bytes()
+            .map(|byte| char::from_u32(if byte < 16 { 0xfe00 + u32::from(byte) } else { 0xe_0100 + u32::from(byte) - 16 }).unwrap())
+            .collect()
     }
 
     #[test]

@@ -6,11 +6,12 @@ use crate::error::Error;
 use crate::rule::{Rule, Rules};
 use crate::view::View;
 use crate::words::Stands;
-use regex_automata::meta::{Cache, Regex};
+use regex_automata::meta::{Cache, Config, Regex};
 use regex_automata::util::captures::Captures;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 use std::borrow::Cow;
+use std::sync::OnceLock;
 use terms::{Class, Span};
 
 /// What one rule's search writes into.
@@ -22,7 +23,8 @@ pub(crate) struct Memory {
 struct Kind {
     kind: Cow<'static, str>,
     class: Class,
-    regex: Regex,
+    /// Compiled when its keyword stands somewhere for the first time: of hundreds of kinds few are ever met. None where it does not compile.
+    regex: OnceLock<Option<Regex>>,
     rule: Rule,
 }
 
@@ -30,26 +32,26 @@ struct Kind {
 pub(crate) struct Keywords(Vec<Kind>);
 
 impl Keywords {
-    pub fn new(rules: &Rules) -> Result<Self, Error> {
-        let kinds = rules
-            .iter()
-            .map(|rule| {
-                Ok(Kind {
-                    kind: Cow::Owned(rule.kind.clone()),
-                    class: rule.class,
-                    regex: compile(&rule.kind, &rule.pattern)?,
-                    rule: rule.clone(),
-                })
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self(kinds))
+    pub fn new(rules: &Rules) -> Self {
+        let kind =
+            |rule: &Rule| Kind { kind: Cow::Owned(rule.kind.clone()), class: rule.class, regex: OnceLock::new(), rule: rule.clone() };
+        Self(rules.iter().map(kind).collect())
     }
+}
+
+/// Compiles a pattern that is only tried at one place.
+fn compile_here(kind: &str, pattern: &str) -> Result<Regex, Error> {
+    build(kind, pattern, Regex::config().hybrid(false).dfa(false).onepass(false).auto_prefilter(false))
 }
 
 /// Compiles a pattern over bytes, with ASCII classes and a bounded automaton.
 pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
+    build(kind, pattern, Regex::config().hybrid_cache_capacity(256 << 10))
+}
+
+fn build(kind: &str, pattern: &str, config: Config) -> Result<Regex, Error> {
     Regex::builder()
-        .configure(Regex::config().utf8_empty(false).nfa_size_limit(Some(4 << 20)).hybrid_cache_capacity(256 << 10))
+        .configure(config.utf8_empty(false).nfa_size_limit(Some(4 << 20)))
         .syntax(syntax::Config::new().unicode(false).utf8(false))
         .build(pattern)
         .map_err(|cause| Error::Pattern { kind: kind.to_owned(), cause: cause.to_string() })
@@ -57,7 +59,11 @@ pub(crate) fn compile(kind: &str, pattern: &str) -> Result<Regex, Error> {
 
 impl Reader for Keywords {
     fn words(&self) -> Vec<(String, Stands, usize)> {
-        self.0.iter().enumerate().flat_map(|(index, kind)| kind.rule.keywords.iter().map(move |word| (word.clone(), kind.stands(word), index))).collect()
+        self.0
+            .iter()
+            .enumerate()
+            .flat_map(|(index, kind)| kind.rule.keywords.iter().map(move |word| (word.clone(), kind.stands(word), index)))
+            .collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
@@ -89,9 +95,13 @@ impl Kind {
             sheet.caches.resize_with(index + 1, || None);
         }
         let Some(slot) = sheet.caches.get_mut(index) else { return false };
-        let memory = slot.get_or_insert_with(|| Memory { cache: self.regex.create_cache(), captures: self.regex.create_captures() });
+        let Some(regex) = self.regex.get_or_init(|| compile_here(&self.kind, &self.rule.pattern).ok()) else {
+            sheet.allowance.miss("pattern", view.trace(Span::new(at, most)));
+            return false;
+        };
+        let memory = slot.get_or_insert_with(|| Memory { cache: regex.create_cache(), captures: regex.create_captures() });
         let input = Input::new(view.bytes).range(at..most).anchored(Anchored::Yes);
-        self.regex.search_captures_with(&mut memory.cache, &input, &mut memory.captures);
+        regex.search_captures_with(&mut memory.cache, &input, &mut memory.captures);
         let found = memory.captures.get_match().map(|all| {
             let value = memory
                 .captures
@@ -144,4 +154,16 @@ fn edge_before(bytes: &[u8], at: usize) -> bool {
 
 fn edge_after(bytes: &[u8], at: usize) -> bool {
     !bytes.get(at).copied().is_some_and(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        for rule in Rules::built_in().unwrap().iter() {
+            assert!(compile_here(&rule.kind, &rule.pattern).is_ok(), "{}", rule.kind);
+        }
+    }
 }

@@ -121,7 +121,9 @@ fn next(bytes: &[u8], from: usize) -> Option<usize> {
     while let Some(byte) = bytes.get(at) {
         if at.is_multiple_of(BLOCK) {
             let start = at;
-            while bytes.get(at..at + BLOCK).is_some_and(|block| !block.iter().fold(false, |any, byte| any | (*byte <= b'9') & (*byte >= b'(') | (*byte <= b'Z') & (*byte >= b'A'))) {
+            while bytes.get(at..at + BLOCK).is_some_and(|block| {
+                !block.iter().fold(false, |any, byte| any | (*byte <= b'9') & (*byte >= b'(') | (*byte <= b'Z') & (*byte >= b'A'))
+            }) {
                 at += BLOCK;
             }
             if at > start {

@@ -189,8 +189,13 @@ pub struct Marks<'a> {
 
 /// `text` with its findings acted upon, as [`mark`] does it, with numbers of its own.
 pub fn redact<'a>(text: &'a str, findings: &[Finding], actions: &Actions) -> Cow<'a, str> {
+    redact_in(text, findings, actions, &mut Numbers::default())
+}
+
+/// As [`redact`], of a part of a text whose values are numbered by `numbers`.
+pub(crate) fn redact_in<'a>(text: &'a str, findings: &[Finding], actions: &Actions, numbers: &mut Numbers) -> Cow<'a, str> {
     let decided = findings.iter().map(|finding| (finding, actions.on(finding, || crate::is_credit(text, finding.span))));
-    mark(text, &decided.collect::<Vec<_>>(), &mut Marks { numbers: &mut Numbers::default(), reference: None, tokens: None })
+    mark(text, &decided.collect::<Vec<_>>(), &mut Marks { numbers, reference: None, tokens: None })
 }
 
 /// `text` with findings acted upon as decided.

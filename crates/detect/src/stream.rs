@@ -2,17 +2,17 @@
 
 use crate::budget::Budget;
 use crate::engine::{Channel, Engine, Scratch};
-use crate::redact::{Actions, redact};
+use crate::redact::{Actions, Numbers, redact_in};
 use crate::rule::REACH;
 use terms::{Class, Finding, Span};
 
 /// Held back at most; a run that is longer ends the stream.
-const MOST: usize = 4 << 20;
+const MOST: usize = 1 << 20;
 
 /// Redacts a text that comes in chunks; the output is the same however it is cut.
 ///
 /// Holds back [`REACH`] bytes, and looks again when twice as much has come, so that each byte is read three times at most. A
-/// run without white space longer than 4 MiB cannot be judged in pieces: it becomes a finding of [`Class::Unseen`], and all
+/// run without white space longer than 1 MiB cannot be judged in pieces: it becomes a finding of [`Class::Unseen`], and all
 /// that follows is withheld.
 pub struct Stream<'e> {
     engine: &'e Engine,
@@ -20,6 +20,7 @@ pub struct Stream<'e> {
     budget: Budget,
     actions: Actions,
     scratch: Scratch,
+    numbers: Numbers,
     /// The last of what was released, for the sake of what stands before a match, then what is held.
     text: String,
     released: usize,
@@ -31,8 +32,20 @@ pub struct Stream<'e> {
 impl<'e> Stream<'e> {
     /// An empty stream.
     pub fn new(engine: &'e Engine, channel: Channel, budget: Budget, actions: Actions) -> Self {
-        let scratch = Scratch::default();
-        Self { engine, channel, budget, actions, scratch, text: String::new(), released: 0, dropped: 0, findings: Vec::new(), ended: false }
+        let (scratch, numbers) = (Scratch::default(), Numbers::default());
+        Self {
+            engine,
+            channel,
+            budget,
+            actions,
+            scratch,
+            numbers,
+            text: String::new(),
+            released: 0,
+            dropped: 0,
+            findings: Vec::new(),
+            ended: false,
+        }
     }
 
     /// Takes a chunk; gives what can be released, redacted.
@@ -72,7 +85,7 @@ impl<'e> Stream<'e> {
         for one in &mut here {
             one.span = Span::new(one.span.start - from, one.span.end - from);
         }
-        let out = redact(self.text.get(from..cut).unwrap_or_default(), &here, &self.actions).into_owned();
+        let out = redact_in(self.text.get(from..cut).unwrap_or_default(), &here, &self.actions, &mut self.numbers).into_owned();
         let base = self.dropped + from;
         self.findings.extend(here.into_iter().map(|one| Finding { span: Span::new(one.span.start + base, one.span.end + base), ..one }));
         self.released = cut;

@@ -10,7 +10,25 @@ use terms::Span;
 const AROUND: usize = 512;
 const MOST: usize = 64;
 /// Words that stand beside values, and prefixes of values, turned.
-const WORDS: &[&str] = &["password", "passwd", "secret", "api_key", "apikey", "access_key", "authorization", "bearer ", "private key", "credential", "iban", "passport", "@gmail", "@example", "postgres://", "mysql://", "mongodb"];
+const WORDS: &[&str] = &[
+    "password",
+    "passwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "access_key",
+    "authorization",
+    "bearer ",
+    "private key",
+    "credential",
+    "iban",
+    "passport",
+    "@gmail",
+    "@example",
+    "postgres://",
+    "mysql://",
+    "mongodb",
+];
 
 /// Finds them.
 pub(crate) struct Turned(Vec<String>);
@@ -18,9 +36,18 @@ pub(crate) struct Turned(Vec<String>);
 impl Turned {
     pub fn new(rules: &Rules) -> Self {
         // A keyword with a mark in it starts a value; words alone would be found in ordinary text.
-        let marked = |word: &&String| word.len() >= 4 && word.bytes().any(|byte| matches!(byte, b'_' | b'-')) && word.bytes().filter(u8::is_ascii_alphabetic).count() >= 3;
+        let marked = |word: &&String| {
+            word.len() >= 4
+                && word.bytes().any(|byte| matches!(byte, b'_' | b'-'))
+                && word.bytes().filter(u8::is_ascii_alphabetic).count() >= 3
+        };
         let keywords = rules.iter().flat_map(|rule| &rule.keywords).filter(marked).cloned();
-        Self(keywords.chain(WORDS.iter().map(|word| (*word).to_owned())).map(|word| word.bytes().map(|byte| char::from(turn(byte))).collect()).collect())
+        Self(
+            keywords
+                .chain(WORDS.iter().map(|word| (*word).to_owned()))
+                .map(|word| word.bytes().map(|byte| char::from(turn(byte))).collect())
+                .collect(),
+        )
     }
 }
 

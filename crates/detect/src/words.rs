@@ -134,7 +134,8 @@ impl Words {
         words.sort_by_key(place);
         let mut starts = vec![0_u16; (1 << INDEX) + 1].into_boxed_slice();
         for (slot, start) in starts.iter_mut().enumerate() {
-            *start = u16::try_from(words.partition_point(|word| place(word) < slot)).map_err(|_| Error::Bounds { kind: "keywords".to_owned() })?;
+            *start = u16::try_from(words.partition_point(|word| place(word) < slot))
+                .map_err(|_| Error::Bounds { kind: "keywords".to_owned() })?;
         }
         Ok(Self { map, short, starts, words })
     }
@@ -165,7 +166,8 @@ impl Words {
         let slot = mixed(stem, INDEX);
         let from = self.starts.get(slot).copied().map_or(0, usize::from);
         let to = self.starts.get(slot + 1).copied().map_or(0, usize::from);
-        let edge = starts == Starts::All || start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric());
+        let edge =
+            starts == Starts::All || start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric());
         for word in self.words.get(from..to).unwrap_or_default() {
             let Some(here) = bytes.get(start..start + word.text.len()) else { continue };
             let open = || bytes.get(start + word.text.len()).is_none_or(|byte| !byte.is_ascii_alphabetic());

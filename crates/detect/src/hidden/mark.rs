@@ -41,7 +41,18 @@ fn cut(text: &str) -> &str {
 
 /// Titles of links (`[text](address "title")`) and texts of attributes that are shown on demand alone.
 fn titles(text: &str, found: &mut Vec<Hidden>) {
-    for (open, quote) in [(" \"", '"'), (" '", '\''), ("title=\"", '"'), ("alt=\"", '"'), ("title='", '\''), ("alt='", '\''), ("aria-label=\"", '"'), ("content=\"", '"'), ("![", ']'), ("value=\"", '"')] {
+    for (open, quote) in [
+        (" \"", '"'),
+        (" '", '\''),
+        ("title=\"", '"'),
+        ("alt=\"", '"'),
+        ("title='", '\''),
+        ("alt='", '\''),
+        ("aria-label=\"", '"'),
+        ("content=\"", '"'),
+        ("![", ']'),
+        ("value=\"", '"'),
+    ] {
         let mut from = 0;
         while let Some(at) = text.get(from..).and_then(|rest| rest.find(open)).map(|at| from + at) {
             let start = at + open.len();
@@ -68,11 +79,19 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
 /// Elements whose attributes keep them from being seen.
 fn elements(text: &str, found: &mut Vec<Hidden>) {
     let (mut from, mut looked) = (0, 0);
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at).filter(|_| looked < ELEMENTS && found.len() < MOST) {
+    while let Some(at) =
+        text.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at).filter(|_| looked < ELEMENTS && found.len() < MOST)
+    {
         let rest = text.get(at + 1..).unwrap_or_default();
         let head = rest.get(..rest.floor_char_boundary(2_048)).unwrap_or_default();
         from = at + 1;
-        let Some(end) = head.find(['>', '<']).filter(|end| head.as_bytes().get(*end) == Some(&b'>')).filter(|_| head.starts_with(|letter: char| letter.is_ascii_alphabetic())) else { continue };
+        let Some(end) = head
+            .find(['>', '<'])
+            .filter(|end| head.as_bytes().get(*end) == Some(&b'>'))
+            .filter(|_| head.starts_with(|letter: char| letter.is_ascii_alphabetic()))
+        else {
+            continue;
+        };
         let attributes = head.get(..end).unwrap_or_default();
         if !unseen(attributes) {
             continue;
@@ -84,10 +103,17 @@ fn elements(text: &str, found: &mut Vec<Hidden>) {
         let close = format!("</{name}");
         let inside = inside.find(&close).and_then(|len| inside.get(..len)).unwrap_or(inside);
         // Menus and dialogues that are closed hold short texts; a sentence is one that speaks.
-        let says = inside.split('<').filter_map(|part| part.split_once('>').map_or(Some(part), |(_, after)| Some(after))).find(|part| words::count(part) >= 4 || words::tells(part));
+        let says = inside
+            .split('<')
+            .filter_map(|part| part.split_once('>').map_or(Some(part), |(_, after)| Some(after)))
+            .find(|part| words::count(part) >= 4 || words::tells(part));
         if says.is_some() && found.len() < MOST {
             let reads = inside.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after)).collect::<Vec<_>>().concat();
-            found.push(Hidden { how: "not-displayed", span: Span::new(at, at + 1 + end + 1 + inside.len()), reads: reads.trim().to_owned() });
+            found.push(Hidden {
+                how: "not-displayed",
+                span: Span::new(at, at + 1 + end + 1 + inside.len()),
+                reads: reads.trim().to_owned(),
+            });
         }
         from = at + 1 + end;
     }
@@ -96,23 +122,40 @@ fn elements(text: &str, found: &mut Vec<Hidden>) {
 /// Whether attributes keep an element from being seen.
 fn unseen(attributes: &str) -> bool {
     let lower: String = attributes.to_ascii_lowercase();
-    let hidden = lower.split_ascii_whitespace().skip(1).any(|word| word == "hidden" || word.starts_with("hidden=")) || lower.starts_with("template") || lower.contains("type=\"hidden\"");
+    let hidden = lower.split_ascii_whitespace().skip(1).any(|word| word == "hidden" || word.starts_with("hidden="))
+        || lower.starts_with("template")
+        || lower.contains("type=\"hidden\"");
     let Some(style) = lower.split_once("style=").map(|(_, style)| style) else { return hidden };
     let style: String = style.chars().filter(|letter| !letter.is_whitespace()).collect();
     let value = |name: &str| {
         let all = style.split([';', '"', '\'']).filter_map(|one| one.split_once(':'));
         all.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches("!important")).next_back()
     };
-    let number = |name: &str| value(name).and_then(|value| value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '%').parse::<f32>().ok());
+    let number = |name: &str| {
+        value(name)
+            .and_then(|value| value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '%').parse::<f32>().ok())
+    };
     let is = |name: &str, wanted: &[&str]| value(name).is_some_and(|value| wanted.contains(&value));
-    let off = ["left", "top", "right", "bottom", "text-indent", "margin-left", "margin-top"].iter().any(|name| number(name).is_some_and(|at| at <= -500.0));
-    let small = number("font-size").is_some_and(|size| size < 1.5 && !value("font-size").is_some_and(|value| (value.ends_with("em") || value.ends_with("rem")) && size >= 0.4))
-        || number("opacity").is_some_and(|opacity| opacity < 0.05)
-        || (number("height").is_some_and(|size| size < 2.0) || number("width").is_some_and(|size| size < 2.0) || number("max-height") == Some(0.0)) && is("overflow", &["hidden"]);
+    let off = ["left", "top", "right", "bottom", "text-indent", "margin-left", "margin-top"]
+        .iter()
+        .any(|name| number(name).is_some_and(|at| at <= -500.0));
+    let small = number("font-size").is_some_and(|size| {
+        size < 1.5 && !value("font-size").is_some_and(|value| (value.ends_with("em") || value.ends_with("rem")) && size >= 0.4)
+    }) || number("opacity").is_some_and(|opacity| opacity < 0.05)
+        || (number("height").is_some_and(|size| size < 2.0)
+            || number("width").is_some_and(|size| size < 2.0)
+            || number("max-height") == Some(0.0))
+            && is("overflow", &["hidden"]);
     let ink = value("color").map(colour);
     let ground = value("background-color").or_else(|| value("background")).map(colour);
     let same = ink.is_some_and(|ink| Some(&ink) == ground.as_ref() || ink == "transparent" || ink == "#ffffff" && ground.is_none());
-    hidden || is("display", &["none"]) || is("visibility", &["hidden", "collapse"]) || off || small || same || is("clip", &["rect(0,0,0,0)", "rect(1px,1px,1px,1px)"])
+    hidden
+        || is("display", &["none"])
+        || is("visibility", &["hidden", "collapse"])
+        || off
+        || small
+        || same
+        || is("clip", &["rect(0,0,0,0)", "rect(1px,1px,1px,1px)"])
 }
 
 /// A colour in one form.
@@ -120,7 +163,9 @@ fn colour(value: &str) -> String {
     match value {
         "white" => "#ffffff".to_owned(),
         "black" => "#000000".to_owned(),
-        short if short.len() == 4 && short.starts_with('#') => short.chars().flat_map(|digit| if digit == '#' { vec![digit] } else { vec![digit, digit] }).collect(),
+        short if short.len() == 4 && short.starts_with('#') => {
+            short.chars().flat_map(|digit| if digit == '#' { vec![digit] } else { vec![digit, digit] }).collect()
+        }
         other if other.starts_with("rgba(") && other.ends_with(",0)") => "transparent".to_owned(),
         other => other.to_owned(),
     }

@@ -60,7 +60,13 @@ fn rows(text: &str, found: &mut Vec<Hidden>) {
         let least = if of == Sort::Zero { ROW } else { 4 };
         if !flag && row.len() >= least && found.len() < MOST {
             let (how, reads) = match of {
-                Sort::Tag => ("unicode-tags", row.iter().filter_map(|letter| char::from_u32(u32::from(*letter) - 0xe_0000)).filter(|letter| !letter.is_control()).collect()),
+                Sort::Tag => (
+                    "unicode-tags",
+                    row.iter()
+                        .filter_map(|letter| char::from_u32(u32::from(*letter) - 0xe_0000))
+                        .filter(|letter| !letter.is_control())
+                        .collect(),
+                ),
                 Sort::Zero => ("zero-width", bits(&row)),
                 Sort::Selector => ("selectors", selectors(&row)),
             };
@@ -77,7 +83,11 @@ fn bits(row: &[char]) -> String {
         let bit = |letter: &char| u8::from(letter != first) ^ flip;
         row.chunks_exact(8).map(|eight| eight.iter().fold(0, |byte, letter| byte << 1 | bit(letter))).collect()
     };
-    [bytes(0), bytes(1)].into_iter().filter_map(|bytes| String::from_utf8(bytes).ok()).find(|text| text.chars().all(|letter| !letter.is_control())).unwrap_or_default()
+    [bytes(0), bytes(1)]
+        .into_iter()
+        .filter_map(|bytes| String::from_utf8(bytes).ok())
+        .find(|text| text.chars().all(|letter| !letter.is_control()))
+        .unwrap_or_default()
 }
 
 fn selectors(row: &[char]) -> String {
@@ -152,7 +162,9 @@ fn concealed(text: &str, found: &mut Vec<Hidden>) {
         from += 1;
         let codes: Vec<&str> = rest.get(..len).unwrap_or_default().split([';', ':']).collect();
         let extended = codes.iter().any(|code| matches!(*code, "38" | "48"));
-        let same = (0..8).any(|colour| codes.iter().any(|code| code.parse() == Ok(30 + colour)) && codes.iter().any(|code| code.parse() == Ok(40 + colour)));
+        let same = (0..8).any(|colour| {
+            codes.iter().any(|code| code.parse() == Ok(30 + colour)) && codes.iter().any(|code| code.parse() == Ok(40 + colour))
+        });
         let hides = !extended && (codes.contains(&"8") || same);
         let shows = codes.iter().any(|code| matches!(*code, "" | "0" | "28" | "39"));
         match start {

@@ -56,7 +56,9 @@ fn matters(bytes: &[u8], at: usize) -> bool {
     match found.text.get(..found.len) {
         Some([]) => before.is_ascii_graphic() || after.is_ascii_graphic(),
         Some(b" " | b"-") => before.is_ascii_digit() || after.is_ascii_digit(),
-        Some(b"," | b":" | b";" | b"!" | b"?" | b"(" | b")" | b"~" | b"[" | b"]") => before.is_ascii_alphanumeric() || after.is_ascii_alphanumeric(),
+        Some(b"," | b":" | b";" | b"!" | b"?" | b"(" | b")" | b"~" | b"[" | b"]") => {
+            before.is_ascii_alphanumeric() || after.is_ascii_alphanumeric()
+        }
         _ => true,
     }
 }
@@ -111,8 +113,9 @@ fn stands(bytes: &[u8], at: usize) -> Option<Stands> {
 /// Letters of other scripts that look like one of ASCII, in a word of ASCII (Unicode Technical Standard 39, confusables).
 fn likeness(bytes: &[u8], at: usize) -> Option<Stands> {
     const LETTERS: [char; 55] = [
-        'ɡ', 'Α', 'Β', 'Ε', 'Ζ', 'Η', 'Ι', 'Κ', 'Μ', 'Ν', 'Ο', 'Ρ', 'Τ', 'Υ', 'Χ', 'α', 'ν', 'ο', 'ρ', 'А', 'В', 'Е', 'К', 'М', 'Н', 'О', 'Р', 'С', 'Т', 'У', 'Х', 'І', 'Ј',
-        'Ѕ', 'а', 'е', 'о', 'р', 'с', 'у', 'х', 'і', 'ј', 'ѕ', 'һ', 'ԁ', 'ӏ', 'ԛ', 'ԝ', 'ѵ', 'Ӏ', 'Ԍ', 'ϲ', 'ϳ', 'қ',
+        'ɡ', 'Α', 'Β', 'Ε', 'Ζ', 'Η', 'Ι', 'Κ', 'Μ', 'Ν', 'Ο', 'Ρ', 'Τ', 'Υ', 'Χ', 'α', 'ν', 'ο', 'ρ', 'А', 'В', 'Е', 'К', 'М', 'Н', 'О',
+        'Р', 'С', 'Т', 'У', 'Х', 'І', 'Ј', 'Ѕ', 'а', 'е', 'о', 'р', 'с', 'у', 'х', 'і', 'ј', 'ѕ', 'һ', 'ԁ', 'ӏ', 'ԛ', 'ԝ', 'ѵ', 'Ӏ', 'Ԍ',
+        'ϲ', 'ϳ', 'қ',
     ];
     const LIKE: &[u8; 55] = b"gABEZHIKMNOPTYXavopABEKMHOPCTYXIJSaeopcyxijshdlqwvIGcjk";
     let inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');

@@ -88,17 +88,18 @@ pub(super) fn digits(_: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<F
         let says = |words: &[&str]| labels.says(number.span.start, words);
         let count = number.digits.len();
         let kind = match number.shape {
-            "9" | "4-4-1" if weighted(number.digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && says(ROUTING) && !nearer(labels, number.span.start) => "routing-number",
+            "9" | "4-4-1"
+                if weighted(number.digits, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
+                    && says(ROUTING)
+                    && !nearer(labels, number.span.start) =>
+            {
+                "routing-number"
+            }
             "2-2-2" | "6" | "2 2 2" if says(SORT) && !nearer(labels, number.span.start) => "sort-code",
             "3-3" | "6" if says(BSB) && !nearer(labels, number.span.start) => "bsb",
             "18" if says(CLABE) => "clabe",
             "8" | "3 3 2" if says(BLZ) => "bank-code",
-            _ if (6..=17).contains(&count)
-                && says(ACCOUNT)
-                && money(labels, number.span.start) =>
-            {
-                "account-number"
-            }
+            _ if (6..=17).contains(&count) && says(ACCOUNT) && money(labels, number.span.start) => "account-number",
             _ => return None,
         };
         Some(Found::financial(kind, number.span, 0.9))

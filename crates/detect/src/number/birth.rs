@@ -6,15 +6,49 @@ use super::label::Labels;
 use super::shape::Groups;
 
 pub(super) const WORDS: &[&str] = &[
-    "date of birth", "dob", "d.o.b", "birth date", "birthdate", "birth_date", "birthday", "born", "dateofbirth", "date_of_birth", "geboren", "geburtsdatum", "geburtstag", "né le", "née le", "date de naissance",
-    "naissance", "fecha de nacimiento", "nacimiento", "nacido", "nacida", "data di nascita", "nato il", "nata il", "data de nascimento", "nascimento", "geboortedatum", "födelsedatum", "fødselsdato", "data urodzenia",
-    "дата рождения", "出生日期", "生年月日", "생년월일", "doğum tarihi",
+    "date of birth",
+    "dob",
+    "d.o.b",
+    "birth date",
+    "birthdate",
+    "birth_date",
+    "birthday",
+    "born",
+    "dateofbirth",
+    "date_of_birth",
+    "geboren",
+    "geburtsdatum",
+    "geburtstag",
+    "né le",
+    "née le",
+    "date de naissance",
+    "naissance",
+    "fecha de nacimiento",
+    "nacimiento",
+    "nacido",
+    "nacida",
+    "data di nascita",
+    "nato il",
+    "nata il",
+    "data de nascimento",
+    "nascimento",
+    "geboortedatum",
+    "födelsedatum",
+    "fødselsdato",
+    "data urodzenia",
+    "дата рождения",
+    "出生日期",
+    "生年月日",
+    "생년월일",
+    "doğum tarihi",
 ];
 
 /// Names of months, by their first letters, in languages that write dates so.
 const MONTHS: &[&str] = &[
-    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mär", "mai", "okt", "dez", "janv", "févr", "fév", "avr", "juin", "juil", "août", "déc", "ene", "abr", "ago", "dic", "gen",
-    "mag", "giu", "lug", "set", "ott", "fev", "out", "mrt", "mei", "maj", "янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "sty", "lut", "kwi", "cze", "lip", "sie", "wrz", "paź", "lis", "gru",
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mär", "mai", "okt", "dez", "janv", "févr", "fév",
+    "avr", "juin", "juil", "août", "déc", "ene", "abr", "ago", "dic", "gen", "mag", "giu", "lug", "set", "ott", "fev", "out", "mrt", "mei",
+    "maj", "янв", "фев", "мар", "апр", "мая", "июн", "июл", "авг", "сен", "окт", "ноя", "дек", "sty", "lut", "kwi", "cze", "lip", "sie",
+    "wrz", "paź", "lis", "gru",
 ];
 
 /// For each first letter of a month the second ones, a bit each; the last bit stands for all beyond ASCII.
@@ -36,7 +70,13 @@ const LEADS: [u32; 26] = {
 pub(super) fn month(bytes: &[u8], at: usize) -> bool {
     let letter = |at: usize| bytes.get(at).map(u8::to_ascii_lowercase);
     let (Some(first @ b'a'..=b'z'), Some(second)) = (letter(at), letter(at + 1)) else { return false };
-    let bit = if second.is_ascii_lowercase() { 1 << (second - b'a') } else if second >= 0x80 { 1 << 31 } else { 0 };
+    let bit = if second.is_ascii_lowercase() {
+        1 << (second - b'a')
+    } else if second >= 0x80 {
+        1 << 31
+    } else {
+        0
+    };
     LEADS.get(usize::from(first - b'a')).is_some_and(|seconds| seconds & bit != 0)
 }
 
@@ -87,7 +127,9 @@ pub(super) fn date(_: &[u8], groups: &Groups, labels: &Labels<'_>) -> Option<Fou
             "4-2-2" | "4/2/2" | "4.2.2" | "8" => year(0) && day(two(d, 4), two(d, 6)),
             "2-2-4" | "2/2/4" | "2.2.4" | "2 2 4" => year(4) && (day(two(d, 2), two(d, 0)) || day(two(d, 0), two(d, 2))),
             "2-2-2" | "2/2/2" | "2.2.2" => day(two(d, 2), two(d, 0)) || day(two(d, 0), two(d, 2)),
-            "1/1/4" | "1.1.4" | "1/2/4" | "1.2.4" | "2/1/4" | "2.1.4" => d.get(d.len() - 4..).is_some_and(|year| (1890..=2035).contains(&number(year))),
+            "1/1/4" | "1.1.4" | "1/2/4" | "1.2.4" | "2/1/4" | "2.1.4" => {
+                d.get(d.len() - 4..).is_some_and(|year| (1890..=2035).contains(&number(year)))
+            }
             _ => false,
         };
         (good && labels.says(date.span.start, WORDS)).then(|| Found::pii("birth-date", date.span, 0.95))

@@ -31,9 +31,12 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
         match byte {
             b'0'..=b'9' => digits += 1,
             b'A'..=b'Z' => letters += 1,
-            b' ' | b'-' | b'.' | b'/' if len == place && rest.get(place + 1).is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase()) => {
+            b' ' | b'-' | b'.' | b'/'
+                if len == place && rest.get(place + 1).is_some_and(|next| next.is_ascii_digit() || next.is_ascii_uppercase()) =>
+            {
                 // Behind a blank a word may start; a number goes on with digits.
-                let more = rest.get(place + 1..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+                let more =
+                    rest.get(place + 1..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
                 let numbered = more.clone().any(u8::is_ascii_digit);
                 if byte == b' ' && !(numbered && more.count() <= 6) {
                     break;
@@ -74,7 +77,11 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
 /// Whether one of `words` stands directly before `at`, a colon, a quote or the like between them.
 fn leads(bytes: &[u8], at: usize, words: &[&str]) -> bool {
     let near = bytes.get(at.saturating_sub(64)..at).unwrap_or_default();
-    let gap = near.iter().rev().take_while(|byte| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'' | b'#' | b'.' | b'*' | b'|' | b'\t' | b'>')).count();
+    let gap = near
+        .iter()
+        .rev()
+        .take_while(|byte| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'' | b'#' | b'.' | b'*' | b'|' | b'\t' | b'>'))
+        .count();
     if gap == 0 || gap > 8 {
         return false;
     }
@@ -93,7 +100,11 @@ mod tests {
 
     #[test]
     fn what_stands_behind_its_name_is_found() {
-        for (text, value) in [("National ID: 4412-889-17X", "4412-889-17X"), ("kontonummer = 1234 5678 901", "1234 5678 901"), ("\"passport_no\": \"XR8812345\"", "XR8812345")] {
+        for (text, value) in [
+            ("National ID: 4412-889-17X", "4412-889-17X"),
+            ("kontonummer = 1234 5678 901", "1234 5678 901"),
+            ("\"passport_no\": \"XR8812345\"", "XR8812345"),
+        ] {
             let at = text.find(value).unwrap();
             assert_eq!(number(text.as_bytes(), at).map(|found| &text[found.span.start..found.span.end]), Some(value), "{text}");
         }

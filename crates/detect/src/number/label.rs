@@ -71,7 +71,9 @@ impl Lower {
     /// Whether it holds one of `words` as a word, or as a part of a name.
     fn holds(&self, words: &[&str]) -> bool {
         words.iter().any(|word| match word.as_bytes() {
-            [first, second, rest @ ..] => self.may(*first, *second) && rest.first().is_none_or(|third| self.may(*second, *third)) && self.has(word),
+            [first, second, rest @ ..] => {
+                self.may(*first, *second) && rest.first().is_none_or(|third| self.may(*second, *third)) && self.has(word)
+            }
             _ => false,
         })
     }
@@ -105,7 +107,12 @@ impl<'a> Labels<'a> {
     }
 
     fn of(bytes: &'a [u8], labelled: Option<&'a Blocks>) -> Self {
-        Self { bytes, labelled, tables: OnceCell::new(), beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }) }
+        Self {
+            bytes,
+            labelled,
+            tables: OnceCell::new(),
+            beside: RefCell::new(Beside { at: usize::MAX, near: Lower::new(b""), head: None }),
+        }
     }
 
     /// What stands before `at`, from the start of a word.
@@ -128,7 +135,8 @@ impl<'a> Labels<'a> {
         if beside.at != at {
             let near = self.near(at);
             let line = near.iter().rposition(|byte| *byte == b'\n').filter(|line| near.len() - line > 12);
-            *beside = Beside { at, near: Lower::new(near.get(line.unwrap_or(0)..).unwrap_or_default()), head: self.column(at).map(Lower::new) };
+            *beside =
+                Beside { at, near: Lower::new(near.get(line.unwrap_or(0)..).unwrap_or_default()), head: self.column(at).map(Lower::new) };
         }
         beside.near.holds(words) || beside.head.as_ref().is_some_and(|head| head.holds(words))
     }

@@ -86,7 +86,13 @@ fn written(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
     let rest = bytes.get(at..bytes.len().min(at + 20))?;
     let ends = |len: usize| !rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let here = |len: usize| Span::new(at, at + len);
-    if rest.len() >= 11 && form(rest.get(..6)?, "dddddd") && rest.get(6).is_some_and(|byte| b"-+ABCDEFYXWVU".contains(byte)) && form(rest.get(7..11)?, "dddA") && ends(11) && hetu(rest.get(..11)?) {
+    if rest.len() >= 11
+        && form(rest.get(..6)?, "dddddd")
+        && rest.get(6).is_some_and(|byte| b"-+ABCDEFYXWVU".contains(byte))
+        && form(rest.get(7..11)?, "dddA")
+        && ends(11)
+        && hetu(rest.get(..11)?)
+    {
         return Some(Found::pii("fi-hetu", here(11), 0.95));
     }
     for len in [12, 11, 10] {
@@ -100,12 +106,18 @@ fn written(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
             return Some(Found::pii("uk-nino", here(13), 0.93));
         }
     }
-    let hong_kong = rest.len() >= 10 && form(rest.get(..7)?, "Ldddddd") && rest.get(7) == Some(&b'(') && rest.get(8).is_some_and(u8::is_ascii_alphanumeric) && rest.get(9) == Some(&b')');
+    let hong_kong = rest.len() >= 10
+        && form(rest.get(..7)?, "Ldddddd")
+        && rest.get(7) == Some(&b'(')
+        && rest.get(8).is_some_and(u8::is_ascii_alphanumeric)
+        && rest.get(9) == Some(&b')');
     if hong_kong {
         return Some(Found::pii("hk-id", here(10), 0.95));
     }
     let blanks = rest.get(..10).filter(|word| ends(10) && form(word, "dddddddd L") || ends(10) && form(word, "dddddddd-L"));
-    blanks.filter(|word| labels.says(at, DNI) && dni(&[word.get(..8).unwrap_or_default(), word.get(9..).unwrap_or_default()].concat(), 0)).map(|_| Found::pii("es-dni", here(10), 0.93))
+    blanks
+        .filter(|word| labels.says(at, DNI) && dni(&[word.get(..8).unwrap_or_default(), word.get(9..).unwrap_or_default()].concat(), 0))
+        .map(|_| Found::pii("es-dni", here(10), 0.93))
 }
 
 /// Whether `word` has a form: `d` a digit, `L` a capital, `A` either, all else itself.
@@ -149,7 +161,12 @@ fn codice_fiscale(w: &[u8]) -> bool {
     }
     const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     let index = |byte: u8| u32::from(if byte.is_ascii_digit() { byte - b'0' } else { byte - b'A' });
-    let sum: u32 = w.iter().take(15).enumerate().map(|(at, byte)| if at % 2 == 0 { ODD.get(index(*byte) as usize).copied().unwrap_or(0) } else { index(*byte) }).sum();
+    let sum: u32 = w
+        .iter()
+        .take(15)
+        .enumerate()
+        .map(|(at, byte)| if at % 2 == 0 { ODD.get(index(*byte) as usize).copied().unwrap_or(0) } else { index(*byte) })
+        .sum();
     w.last().is_some_and(|check| sum % 26 == u32::from(check - b'A'))
 }
 

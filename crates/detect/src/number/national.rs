@@ -157,7 +157,12 @@ fn same(digits: &[u8]) -> bool {
 /// SSA, "Social Security Number Randomization"; the two numbers of advertisements are none.
 fn us_ssn(d: &[u8]) -> bool {
     let area = number(d.get(..3).unwrap_or_default());
-    area != 0 && area != 666 && area < 900 && two(d, 3) != 0 && number(d.get(5..).unwrap_or_default()) != 0 && ![78_051_120, 219_099_999, 123_456_789, 111_223_333].contains(&number(d))
+    area != 0
+        && area != 666
+        && area < 900
+        && two(d, 3) != 0
+        && number(d.get(5..).unwrap_or_default()) != 0
+        && ![78_051_120, 219_099_999, 123_456_789, 111_223_333].contains(&number(d))
 }
 
 fn br_cpf(d: &[u8]) -> bool {

@@ -6,8 +6,42 @@ use super::shape::Groups;
 use terms::Span;
 
 pub(super) const WORDS: &[&str] = &[
-    "phone", "telephone", "tel", "tel.", "mobile", "cell", "cellphone", "fax", "whatsapp", "handy", "telefon", "rufnummer", "mobil", "téléphone",
-    "portable", "appeler", "teléfono", "móvil", "celular", "telefone", "telemóvel", "telefono", "cellulare", "telefoon", "mobiel", "puhelin", "телефон", "тел", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف", "phone_number",
+    "phone",
+    "telephone",
+    "tel",
+    "tel.",
+    "mobile",
+    "cell",
+    "cellphone",
+    "fax",
+    "whatsapp",
+    "handy",
+    "telefon",
+    "rufnummer",
+    "mobil",
+    "téléphone",
+    "portable",
+    "appeler",
+    "teléfono",
+    "móvil",
+    "celular",
+    "telefone",
+    "telemóvel",
+    "telefono",
+    "cellulare",
+    "telefoon",
+    "mobiel",
+    "puhelin",
+    "телефон",
+    "тел",
+    "电话",
+    "手机",
+    "電話",
+    "携帯",
+    "전화",
+    "휴대폰",
+    "هاتف",
+    "phone_number",
 ];
 
 /// Words of sentences that lead to a number.
@@ -45,7 +79,11 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
     if open || glued || date {
         return None;
     }
-    let good = if plus { (8..=15).contains(&count) && first != Some(b'0') } else { (2..=5).contains(&lead) && (8..=12).contains(&count) && end > at + lead + 2 };
+    let good = if plus {
+        (8..=15).contains(&count) && first != Some(b'0')
+    } else {
+        (2..=5).contains(&lead) && (8..=12).contains(&count) && end > at + lead + 2
+    };
     good.then(|| Found::pii("phone", Span::new(at, end), if plus { 0.95 } else { 0.9 }))
 }
 
@@ -91,9 +129,14 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
             "4-3-3" | "4-3-4" => first == 0 && second > 0,
             _ => false,
         };
-        let likely = (7..=13).contains(&d.len()) && !number.shape.contains('/') || matches!(number.shape, "3/7" | "3/8" | "4/6" | "5/6" | "5/5");
-        let zero = first == 0 && second > 0 && (9..=11).contains(&d.len()) && matches!(number.shape, "2 8" | "2 7" | "3 7" | "3 8" | "3/7" | "3/8" | "4/6" | "4 6" | "5/5" | "5/6");
-        let dated = matches!(number.shape, "4-2-2" | "4.2.2" | "2.2.4" | "2-2-4") || number.shape == "8" && (first == 1 || first == 2) && d.get(4..6).is_some_and(|month| month <= &[1, 2]);
+        let likely =
+            (7..=13).contains(&d.len()) && !number.shape.contains('/') || matches!(number.shape, "3/7" | "3/8" | "4/6" | "5/6" | "5/5");
+        let zero = first == 0
+            && second > 0
+            && (9..=11).contains(&d.len())
+            && matches!(number.shape, "2 8" | "2 7" | "3 7" | "3 8" | "3/7" | "3/8" | "4/6" | "4 6" | "5/5" | "5/6");
+        let dated = matches!(number.shape, "4-2-2" | "4.2.2" | "2.2.4" | "2-2-4")
+            || number.shape == "8" && (first == 1 || first == 2) && d.get(4..6).is_some_and(|month| month <= &[1, 2]);
         let told = likely && !dated && (labels.says(number.span.start, WORDS) || labels.speaks(number.span.start, SPOKEN) && d.len() >= 9);
         (sure || zero || told).then(|| Found::pii("phone", number.span, if sure { 0.88 } else { 0.8 }))
     })
@@ -102,7 +145,12 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
 /// Whether pairs of hexadecimal digits go on before or behind: then it is a dump of bytes.
 fn dumped(bytes: &[u8], span: Span) -> bool {
     let pair = |part: Option<&[u8]>| part.is_some_and(|part| part.len() == 2 && part.iter().all(u8::is_ascii_hexdigit));
-    let before = span.start >= 3 && bytes.get(span.start - 1) == Some(&b' ') && pair(bytes.get(span.start - 3..span.start - 1)) && (span.start == 3 || !bytes.get(span.start - 4).is_some_and(u8::is_ascii_alphanumeric));
-    let after = bytes.get(span.end) == Some(&b' ') && pair(bytes.get(span.end + 1..span.end + 3)) && !bytes.get(span.end + 3).is_some_and(u8::is_ascii_alphanumeric);
+    let before = span.start >= 3
+        && bytes.get(span.start - 1) == Some(&b' ')
+        && pair(bytes.get(span.start - 3..span.start - 1))
+        && (span.start == 3 || !bytes.get(span.start - 4).is_some_and(u8::is_ascii_alphanumeric));
+    let after = bytes.get(span.end) == Some(&b' ')
+        && pair(bytes.get(span.end + 1..span.end + 3))
+        && !bytes.get(span.end + 3).is_some_and(u8::is_ascii_alphanumeric);
     before || after
 }

@@ -31,7 +31,8 @@ pub(super) struct Number<'a> {
 impl Groups {
     /// The run that starts at `at` of `bytes`, which is a digit.
     pub fn read(bytes: &[u8], at: usize) -> Option<Self> {
-        let mut groups = Self { start: at, digits: [0; DIGITS], lens: [0; GROUPS], separators: [0; GROUPS], ends: [0; GROUPS], count: 0, glued: false };
+        let mut groups =
+            Self { start: at, digits: [0; DIGITS], lens: [0; GROUPS], separators: [0; GROUPS], ends: [0; GROUPS], count: 0, glued: false };
         let (mut here, mut total) = (at, 0);
         loop {
             let mut len = 0_u8;

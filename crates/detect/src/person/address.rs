@@ -35,7 +35,21 @@ const WORDS: &[Group] = &[
 type Group = (&'static [&'static str], &'static [usize], (usize, usize));
 
 /// Addresses of no person, which licences and manuals hold.
-const KNOWN: &[&str] = &["51 Franklin St", "59 Temple Pl", "675 Mass Ave", "10 Downing St", "1600 Pennsylvania Ave", "1600 Amphitheatre", "221B Baker St", "1 Hacker Way", "1 Infinite Loop", "1 Microsoft Way", "444 Castro St", "171 Second St", "548 Market St"];
+const KNOWN: &[&str] = &[
+    "51 Franklin St",
+    "59 Temple Pl",
+    "675 Mass Ave",
+    "10 Downing St",
+    "1600 Pennsylvania Ave",
+    "1600 Amphitheatre",
+    "221B Baker St",
+    "1 Hacker Way",
+    "1 Infinite Loop",
+    "1 Microsoft Way",
+    "444 Castro St",
+    "171 Second St",
+    "548 Market St",
+];
 
 /// The words and what is tried around each, one number a word.
 type Around = (&'static str, &'static [usize], (usize, usize));
@@ -95,7 +109,13 @@ fn expand(form: &str) -> String {
             ']' if before != '\\' => inside = false,
             _ => {}
         }
-        let alone = !inside && !before.is_alphanumeric() && before != '\\' && before != '.' && !after.is_alphanumeric() && after != '.' && after != '\'';
+        let alone = !inside
+            && !before.is_alphanumeric()
+            && before != '\\'
+            && before != '.'
+            && !after.is_alphanumeric()
+            && after != '.'
+            && after != '\'';
         match letter {
             'U' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}'’.]*(?:-[{CAPITAL}][{LATIN}]+)*)")),
             'W' if alone => out.push_str(&format!("(?:[{CAPITAL}][{LATIN}-]*?)")),
@@ -138,7 +158,10 @@ impl Reader for Addresses {
         let Some(window) = view.bytes.get(from..to) else { return };
         let inside = at - from;
         let around = |span: &regex_automata::Match| span.end() > inside && span.start() <= inside + 12;
-        let best = forms.iter().filter_map(|form| self.forms.get(*form)?.find_iter(window).take_while(|span| span.start() <= inside + 12).find(around)).max_by_key(|span| span.len());
+        let best = forms
+            .iter()
+            .filter_map(|form| self.forms.get(*form)?.find_iter(window).take_while(|span| span.start() <= inside + 12).find(around))
+            .max_by_key(|span| span.len());
         let Some(best) = best else { return };
         let text = window.get(best.start()..best.end()).unwrap_or_default();
         let len = text.trim_ascii_end().len();
@@ -149,7 +172,12 @@ impl Reader for Addresses {
         if len < 8 || before.is_ascii_alphanumeric() || matches!(before, b'_' | b'/' | b'.') || !text.iter().any(u8::is_ascii_digit) {
             return;
         }
-        let len = text.get(..len).unwrap_or_default().iter().rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n')).map_or(len, |at| at + 1);
+        let len = text
+            .get(..len)
+            .unwrap_or_default()
+            .iter()
+            .rposition(|byte| !matches!(byte, b',' | b'.' | b'-' | b' ' | b'\n'))
+            .map_or(len, |at| at + 1);
         let span = Span::new(from + best.start(), from + best.start() + len);
         sheet.add(view, Class::Pii, Cow::Borrowed("address"), span, 0.85);
         *done = span.end;

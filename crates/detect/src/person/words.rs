@@ -32,7 +32,12 @@ impl Lexicon {
     /// Of the lists of this crate, but for the names in `without`, and of more words, each in lower case.
     pub fn new(more: &[(&[&str], Known)], without: &BTreeSet<String>) -> Self {
         let lists = [(GIVEN_NAMES, GIVEN), (FAMILY_NAMES, FAMILY), (ORDINARY_WORDS, ORDINARY)];
-        let words = || lists.iter().flat_map(|(list, known)| list.lines().map(|word| (word, *known))).chain(more.iter().flat_map(|(list, known)| list.iter().map(|word| (*word, *known))));
+        let words = || {
+            lists
+                .iter()
+                .flat_map(|(list, known)| list.lines().map(|word| (word, *known)))
+                .chain(more.iter().flat_map(|(list, known)| list.iter().map(|word| (*word, *known))))
+        };
         let mut lexicon = Self { slots: vec![0; (words().count() * 3 / 2).next_power_of_two()].into_boxed_slice() };
         for (word, known) in words().filter(|(word, known)| *known & (GIVEN | FAMILY) == 0 || !without.contains(*word)) {
             let (mut place, tag) = lexicon.place(word.as_bytes());

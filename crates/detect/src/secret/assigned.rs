@@ -10,7 +10,28 @@ use terms::{Class, Span};
 
 /// What telling names hold, in lower case.
 const STEMS: &[&str] = &[
-    "passw", "passphrase", "passcode", "pwd", "pass", "secret", "token", "key", "credential", "bearer", "passwort", "kennwort", "contrase", "identified by", "mot de passe", "senha", "requirepass", "пароль", "Пароль", "密码", "密碼", "パスワード",
+    "passw",
+    "passphrase",
+    "passcode",
+    "pwd",
+    "pass",
+    "secret",
+    "token",
+    "key",
+    "credential",
+    "bearer",
+    "passwort",
+    "kennwort",
+    "contrase",
+    "identified by",
+    "mot de passe",
+    "senha",
+    "requirepass",
+    "пароль",
+    "Пароль",
+    "密码",
+    "密碼",
+    "パスワード",
 ];
 
 /// Finds them.
@@ -134,10 +155,23 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     at = skip(bytes, at, b" \t");
     let query = matches!(before, Some(b'?' | b'&' | b';')) && separator == Some(b'=');
     if query {
-        return until(bytes, at, |byte| byte.is_ascii_whitespace() || matches!(byte, b'&' | b'"' | b'\'' | b'#' | b'<' | b'>' | b'`' | b';' | b')' | b']' | b'\\')).map(|span| (span, Written::Bare));
+        return until(bytes, at, |byte| {
+            byte.is_ascii_whitespace() || matches!(byte, b'&' | b'"' | b'\'' | b'#' | b'<' | b'>' | b'`' | b';' | b')' | b']' | b'\\')
+        })
+        .map(|span| (span, Written::Bare));
     }
     let line = separator == Some(b'=') && at == lead && before.is_none_or(|byte| byte.is_ascii_whitespace());
-    written(bytes, at, if line { Written::Bare } else if code { Written::Code } else { Written::Bare })
+    written(
+        bytes,
+        at,
+        if line {
+            Written::Bare
+        } else if code {
+            Written::Code
+        } else {
+            Written::Bare
+        },
+    )
 }
 
 /// The value of a pair whose name is itself a value: `name: X` and `value: …` after it, in YAML or JSON.

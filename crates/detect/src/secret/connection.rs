@@ -10,7 +10,23 @@ use terms::{Class, Span};
 /// The longest userinfo, in bytes.
 const LONGEST: usize = 512;
 /// What stands for a password in documentation.
-const STANDINS: &[&str] = &["password", "pass", "passwd", "pwd", "secret", "token", "user", "username", "changeme", "mypassword", "yourpassword", "pw", "p", "x", "key"];
+const STANDINS: &[&str] = &[
+    "password",
+    "pass",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "user",
+    "username",
+    "changeme",
+    "mypassword",
+    "yourpassword",
+    "pw",
+    "p",
+    "x",
+    "key",
+];
 
 /// Finds them.
 pub(crate) struct Connections;
@@ -31,7 +47,10 @@ fn password(bytes: &[u8], at: usize) -> Option<Span> {
     at.checked_sub(1).and_then(|at| bytes.get(at)).filter(|byte| byte.is_ascii_alphanumeric())?;
     let start = at + 3;
     let rest = bytes.get(start..bytes.len().min(start + LONGEST))?;
-    let word = rest.iter().position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\')).unwrap_or(rest.len());
+    let word = rest
+        .iter()
+        .position(|byte| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\'))
+        .unwrap_or(rest.len());
     let word = rest.get(..word)?;
     let colon = word.iter().position(|byte| matches!(byte, b':' | b'/' | b'?' | b'#' | b'@'))?;
     if word.get(colon) != Some(&b':') {
@@ -47,7 +66,11 @@ fn password(bytes: &[u8], at: usize) -> Option<Span> {
     })?;
     let value = word.get(colon + 1..sign)?;
     let text = std::str::from_utf8(value).ok()?;
-    let reference = matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'[')) && (value.ends_with(b"}") || value.ends_with(b"%") || value.ends_with(b"]") || text.bytes().skip(1).all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
+    let reference = matches!(value.first(), Some(b'$' | b'%' | b'{' | b'<' | b'['))
+        && (value.ends_with(b"}")
+            || value.ends_with(b"%")
+            || value.ends_with(b"]")
+            || text.bytes().skip(1).all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
     let standin = STANDINS.iter().any(|word| text.eq_ignore_ascii_case(word)) || check::placeholder(value);
     let same = value.iter().all(|byte| Some(byte) == value.first());
     let user = word.get(..colon)?;

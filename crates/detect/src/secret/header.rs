@@ -22,8 +22,14 @@ impl Reader for Headers {
     fn read(&self, view: &View<'_>, at: usize, number: usize, _: &mut usize, sheet: &mut Sheet<'_>) {
         let end = at + STEMS.get(number).map_or(0, |stem| stem.len());
         match number {
-            0 => token(view.bytes, end).filter(|span| pair(view.bytes, *span) && !check::published(view.bytes.get(span.start..span.end).unwrap_or_default())).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
-            1 => token(view.bytes, end).filter(|span| opaque(view.bytes, *span)).into_iter().for_each(|span| add(view, sheet, "bearer-token", span)),
+            0 => token(view.bytes, end)
+                .filter(|span| pair(view.bytes, *span) && !check::published(view.bytes.get(span.start..span.end).unwrap_or_default()))
+                .into_iter()
+                .for_each(|span| add(view, sheet, "basic-auth", span)),
+            1 => token(view.bytes, end)
+                .filter(|span| opaque(view.bytes, *span))
+                .into_iter()
+                .for_each(|span| add(view, sheet, "bearer-token", span)),
             2 => cookies(view, end, sheet),
             _ => user(view.bytes, end).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
         }
@@ -76,7 +82,11 @@ fn pair(bytes: &[u8], span: Span) -> bool {
 /// Long enough and mixed enough to be made by a machine.
 fn opaque(bytes: &[u8], span: Span) -> bool {
     let text = bytes.get(span.start..span.end).unwrap_or_default();
-    text.len() >= 16 && text.iter().any(u8::is_ascii_digit) && text.iter().any(u8::is_ascii_alphabetic) && check::entropy(text) >= 3.0 && !check::placeholder(text)
+    text.len() >= 16
+        && text.iter().any(u8::is_ascii_digit)
+        && text.iter().any(u8::is_ascii_alphabetic)
+        && check::entropy(text) >= 3.0
+        && !check::placeholder(text)
 }
 
 /// `curl --user name:password`.
@@ -87,8 +97,13 @@ fn user(bytes: &[u8], at: usize) -> Option<Span> {
     let word = rest.get(..len)?;
     let colon = word.iter().position(|byte| *byte == b':')?;
     let value = word.get(colon + 1..)?;
-    (value.len() >= 6 && !value.starts_with(b"$") && !value.starts_with(b"{") && !value.starts_with(b"<") && !check::placeholder(value) && !value.eq_ignore_ascii_case(b"password"))
-        .then(|| Span::new(at + quoted + colon + 1, at + quoted + len))
+    (value.len() >= 6
+        && !value.starts_with(b"$")
+        && !value.starts_with(b"{")
+        && !value.starts_with(b"<")
+        && !check::placeholder(value)
+        && !value.eq_ignore_ascii_case(b"password"))
+    .then(|| Span::new(at + quoted + colon + 1, at + quoted + len))
 }
 
 /// The values of cookies that carry a session.
@@ -121,5 +136,9 @@ fn cookies(view: &View<'_>, at: usize, sheet: &mut Sheet<'_>) {
 fn session(name: &[u8]) -> bool {
     let name: Vec<u8> = name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect();
     let has = |word: &[u8]| memchr::memmem::find(&name, word).is_some();
-    [b"sess".as_slice(), b"sid", b"auth", b"token", b"login", b"remember", b"jwt", b"identity", b"credential", b"aspxauth", b"sso"].iter().any(|word| has(word)) && !has(b"csrf") && !has(b"xsrf")
+    [b"sess".as_slice(), b"sid", b"auth", b"token", b"login", b"remember", b"jwt", b"identity", b"credential", b"aspxauth", b"sso"]
+        .iter()
+        .any(|word| has(word))
+        && !has(b"csrf")
+        && !has(b"xsrf")
 }

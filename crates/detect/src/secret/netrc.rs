@@ -47,7 +47,8 @@ fn after_login(bytes: &[u8], from: usize) -> Option<Span> {
     }
     let (start, end) = word()?;
     let value = rest.get(start..end)?;
-    (value.len() >= 4 && !check::placeholder(value) && !value.starts_with(b"$") && !value.starts_with(b"<")).then(|| Span::new(from + start, from + end))
+    (value.len() >= 4 && !check::placeholder(value) && !value.starts_with(b"$") && !value.starts_with(b"<"))
+        .then(|| Span::new(from + start, from + end))
 }
 
 fn of_postgres(bytes: &[u8], at: usize) -> Option<Span> {
@@ -57,5 +58,6 @@ fn of_postgres(bytes: &[u8], at: usize) -> Option<Span> {
     let (database, user, value) = (parts.next()?, parts.next()?, parts.next()?);
     let named = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-*.".contains(byte));
     let start = at + database.len() + user.len() + 2;
-    (named(database) && named(user) && value.len() >= 4 && !check::placeholder(value) && !value.iter().any(u8::is_ascii_whitespace)).then(|| Span::new(start, start + value.len()))
+    (named(database) && named(user) && value.len() >= 4 && !check::placeholder(value) && !value.iter().any(u8::is_ascii_whitespace))
+        .then(|| Span::new(start, start + value.len()))
 }

@@ -11,9 +11,33 @@ use terms::Class;
 const BODY: usize = 20;
 const PREFIX: usize = 28;
 /// Parts of prefixes that call the body a secret.
-const SAYS: &[&str] = &["sk", "secret", "sec", "key", "token", "live", "prod", "api", "pat", "auth", "access", "priv", "private", "rk", "oauth", "refresh", "admin", "root", "service", "svc", "deploy", "bot", "apikey", "pass"];
+const SAYS: &[&str] = &[
+    "sk", "secret", "sec", "key", "token", "live", "prod", "api", "pat", "auth", "access", "priv", "private", "rk", "oauth", "refresh",
+    "admin", "root", "service", "svc", "deploy", "bot", "apikey", "pass",
+];
 /// Parts that call it something else.
-const OTHER: &[&str] = &["pk", "pub", "public", "publishable", "sha1", "sha256", "sha384", "sha512", "md5", "id", "ids", "client", "site", "hash", "etag", "rev", "commit", "example", "test", "doc"];
+const OTHER: &[&str] = &[
+    "pk",
+    "pub",
+    "public",
+    "publishable",
+    "sha1",
+    "sha256",
+    "sha384",
+    "sha512",
+    "md5",
+    "id",
+    "ids",
+    "client",
+    "site",
+    "hash",
+    "etag",
+    "rev",
+    "commit",
+    "example",
+    "test",
+    "doc",
+];
 
 /// Finds them.
 pub(crate) struct Tokens;
@@ -40,7 +64,11 @@ fn token(text: &[u8]) -> bool {
     let mut says = false;
     for part in prefix.split(|byte| matches!(byte, b'_' | b'-')) {
         let is = |word: &&str| part.eq_ignore_ascii_case(word.as_bytes());
-        if part.is_empty() || part.len() > 12 || OTHER.iter().any(&is) || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+        if part.is_empty()
+            || part.len() > 12
+            || OTHER.iter().any(&is)
+            || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+        {
             return false;
         }
         says |= SAYS.iter().any(is);
@@ -48,7 +76,11 @@ fn token(text: &[u8]) -> bool {
     let count = |of: fn(&u8) -> bool| body.iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
     let hex = upper == 0 && body.iter().all(u8::is_ascii_hexdigit) && body.len() >= 32 && digits >= 6 && lower >= 4;
-    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28) && upper >= 3 && lower >= 3 && digits + upper + lower == body.len() && check::entropy(body) >= 3.7;
+    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28)
+        && upper >= 3
+        && lower >= 3
+        && digits + upper + lower == body.len()
+        && check::entropy(body) >= 3.7;
     let small = upper == 0 && digits >= 4 && lower >= 6 && digits + lower == body.len() && body.len() >= 24 && check::entropy(body) >= 3.6;
     says && (hex || mixed || small) && !check::placeholder(text)
 }
@@ -62,7 +94,14 @@ mod tests {
         for text in ["acme_live_9fK2mQx7Lp0VtR4sYb3Nc8Wd", "zyx-api-q8zk2lmx0pvtr7syb3ncw5ju", "nw_pat_4d82a987f0f7842e5d76175b63abd4bb"] {
             assert!(token(text.as_bytes()), "{text}");
         }
-        for text in ["pk_live_9fK2mQx7Lp0VtR4sYb3Nc8Wd", "sha512-9fK2mQx7Lp0VtR4sYb3Nc8Wd", "service_account_configuration_manager", "api-gateway-integration-responses-v2", "msg_01XFDUDYJgAACzvnptvVoYEL", "token_9f2"] {
+        for text in [
+            "pk_live_9fK2mQx7Lp0VtR4sYb3Nc8Wd",
+            "sha512-9fK2mQx7Lp0VtR4sYb3Nc8Wd",
+            "service_account_configuration_manager",
+            "api-gateway-integration-responses-v2",
+            "msg_01XFDUDYJgAACzvnptvVoYEL",
+            "token_9f2",
+        ] {
             assert!(!token(text.as_bytes()), "{text}");
         }
     }

@@ -12,14 +12,95 @@ pub(super) const LONGEST: usize = 4096;
 
 /// Words that stand where a value will stand one day, or that say what it would be.
 const STANDINS: &[&[u8]] = &[
-    b"changeme", b"change_me", b"change-me", b"replace", b"placeholder", b"example", b"redacted", b"dummy", b"sample", b"fixme", b"insert", b"enter", b"undefined", b"required",
-    b"optional", b"string", b"secret_here", b"here", b"your", b"xxxx", b"....", b"****", b"____", b"<", b">", b"todo", b"masked", b"hidden", b"removed", b"omitted", b"null", b"none",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"replace",
+    b"placeholder",
+    b"example",
+    b"redacted",
+    b"dummy",
+    b"sample",
+    b"fixme",
+    b"insert",
+    b"enter",
+    b"undefined",
+    b"required",
+    b"optional",
+    b"string",
+    b"secret_here",
+    b"here",
+    b"your",
+    b"xxxx",
+    b"....",
+    b"****",
+    b"____",
+    b"<",
+    b">",
+    b"todo",
+    b"masked",
+    b"hidden",
+    b"removed",
+    b"omitted",
+    b"null",
+    b"none",
 ];
 /// How references to a value start that stands elsewhere.
 const REFERENCES: &[&[u8]] = &[
-    b"vault:", b"op://", b"arn:", b"ssm:", b"kms:", b"env:", b"env.", b"file:", b"http://", b"https://", b"process.env", b"os.environ", b"os.getenv", b"getenv", b"secretsmanager", b"sops:",
-    b"enc[", b"doppler://", b"bitwarden:", b"keychain:", b"azurekeyvault", b"@microsoft.keyvault", b"projects/", b"data.", b"var.", b"local.", b"module.", b"self.", b"this.", b"secrets.", b"config.",
-    b"settings.", b"req.", b"request.", b"props.", b"params.", b"options.", b"args.", b"ctx.", b"context.", b"state.", b"import ", b"sha256:", b"sha256-", b"sha512-", b"sha1-", b"{{", b"${", b"$(", b"%(", b"#{", b"<%", b"[[", b"@@",
+    b"vault:",
+    b"op://",
+    b"arn:",
+    b"ssm:",
+    b"kms:",
+    b"env:",
+    b"env.",
+    b"file:",
+    b"http://",
+    b"https://",
+    b"process.env",
+    b"os.environ",
+    b"os.getenv",
+    b"getenv",
+    b"secretsmanager",
+    b"sops:",
+    b"enc[",
+    b"doppler://",
+    b"bitwarden:",
+    b"keychain:",
+    b"azurekeyvault",
+    b"@microsoft.keyvault",
+    b"projects/",
+    b"data.",
+    b"var.",
+    b"local.",
+    b"module.",
+    b"self.",
+    b"this.",
+    b"secrets.",
+    b"config.",
+    b"settings.",
+    b"req.",
+    b"request.",
+    b"props.",
+    b"params.",
+    b"options.",
+    b"args.",
+    b"ctx.",
+    b"context.",
+    b"state.",
+    b"import ",
+    b"sha256:",
+    b"sha256-",
+    b"sha512-",
+    b"sha1-",
+    b"{{",
+    b"${",
+    b"$(",
+    b"%(",
+    b"#{",
+    b"<%",
+    b"[[",
+    b"@@",
 ];
 
 /// How a value is written.
@@ -45,7 +126,9 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
         *to = from.to_ascii_lowercase();
     }
     let lower = lower.get(..head.len()).unwrap_or_default();
-    let standin = STANDINS.iter().any(|word| memchr::memmem::find(lower, word).is_some_and(|at| at == 0 || at + word.len() == lower.len() || word.len() >= 7));
+    let standin = STANDINS
+        .iter()
+        .any(|word| memchr::memmem::find(lower, word).is_some_and(|at| at == 0 || at + word.len() == lower.len() || word.len() >= 7));
     if standin || REFERENCES.iter().any(|start| lower.starts_with(start)) || check::placeholder(value) || variable(value) || called(value) {
         return false;
     }
@@ -62,26 +145,46 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
     let entropy = check::entropy(value);
     match sort {
         Sort::Password => {
-            let mixed = (digits > 0 && letters > 0) || value.iter().any(|byte| b"!@#$%^&*+=?~|".contains(byte)) || (upper > 1 && lowers > 1 && value.len() >= 12 && !title(value));
+            let mixed = (digits > 0 && letters > 0)
+                || value.iter().any(|byte| b"!@#$%^&*+=?~|".contains(byte))
+                || (upper > 1 && lowers > 1 && value.len() >= 12 && !title(value));
             let code = written == Written::Code && dotted(value) && !(digits >= 2 && value.len() >= 10 && entropy >= 3.0);
             mixed && !code && entropy >= 2.0 && !names_itself(lower)
         }
         Sort::Key => {
             let hex = value.iter().all(u8::is_ascii_hexdigit);
-            let sure = if hex { value.len() >= 16 && digits > 0 && letters > 0 && entropy >= 2.5 } else { digits > 0 && letters > 0 && entropy >= 3.0 };
+            let sure = if hex {
+                value.len() >= 16 && digits > 0 && letters > 0 && entropy >= 2.5
+            } else {
+                digits > 0 && letters > 0 && entropy >= 3.0
+            };
             let long = upper > 2 && lowers > 2 && value.len() >= 20 && entropy >= 3.8 && !title(value);
-            let symbols = others >= 2 && value.len() >= 16 && entropy >= 3.5 && (digits > 0 || value.iter().any(|byte| b"!@#$%^&*".contains(byte)));
+            let symbols =
+                others >= 2 && value.len() >= 16 && entropy >= 3.5 && (digits > 0 || value.iter().any(|byte| b"!@#$%^&*".contains(byte)));
             let spelled = words(value);
-            (sure || long || symbols) && !spelled && !(written == Written::Code && dotted(value) && !sure) && !dated(value) && !names_itself(lower)
+            (sure || long || symbols)
+                && !spelled
+                && !(written == Written::Code && dotted(value) && !sure)
+                && !dated(value)
+                && !names_itself(lower)
         }
     }
 }
 
 /// `$NAME`, `%NAME%`.
 fn variable(value: &[u8]) -> bool {
-    let name = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') && !name.first().is_some_and(u8::is_ascii_digit);
+    let name = |name: &[u8]| {
+        !name.is_empty()
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            && !name.first().is_some_and(u8::is_ascii_digit)
+    };
     match value {
-        [b'$', rest @ ..] => name(rest) && (rest.len() < 8 || rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_') || rest.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')),
+        [b'$', rest @ ..] => {
+            name(rest)
+                && (rest.len() < 8
+                    || rest.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
+                    || rest.iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_'))
+        }
         [b'%', rest @ .., b'%'] => name(rest),
         _ => false,
     }
@@ -90,7 +193,11 @@ fn variable(value: &[u8]) -> bool {
 /// A call or an index: `get(…`, `environ[…`.
 fn called(value: &[u8]) -> bool {
     let head = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(byte)).count();
-    head >= 2 && matches!(value.get(head), Some(b'(' | b'[')) && (value.iter().any(|byte| matches!(byte, b')' | b']')) || head + 1 == value.len() || value.get(head + 1).is_some_and(|byte| matches!(byte, b'"' | b'\'')))
+    head >= 2
+        && matches!(value.get(head), Some(b'(' | b'['))
+        && (value.iter().any(|byte| matches!(byte, b')' | b']'))
+            || head + 1 == value.len()
+            || value.get(head + 1).is_some_and(|byte| matches!(byte, b'"' | b'\'')))
 }
 
 /// What a programming language has and a bare value seldom: brackets, paths, references, pointers.
@@ -110,13 +217,20 @@ fn operated(value: &[u8]) -> bool {
 /// A regular expression, or a text with fields to be filled in.
 fn pattern(value: &[u8]) -> bool {
     let holds = |part: &[u8]| memchr::memmem::find(value, part).is_some();
-    holds(b"a-z") || holds(b"A-Z") || holds(b"0-9]") || holds(b"(?:") || holds(b"${") && holds(b"}") || value.starts_with(b"{") && value.ends_with(b"}")
+    holds(b"a-z")
+        || holds(b"A-Z")
+        || holds(b"0-9]")
+        || holds(b"(?:")
+        || holds(b"${") && holds(b"}")
+        || value.starts_with(b"{") && value.ends_with(b"}")
 }
 
 /// A name of code: one that says what it is, or one of capitals and underscores, or a number with its type.
 fn typed(value: &[u8], lower: &[u8]) -> bool {
     let identifier = dotted(value);
-    let says = [b"key".as_slice(), b"flag", b"token", b"secret", b"type", b"value", b"buffer", b"_fn"].iter().any(|word| memchr::memmem::find(lower, word).is_some());
+    let says = [b"key".as_slice(), b"flag", b"token", b"secret", b"type", b"value", b"buffer", b"_fn"]
+        .iter()
+        .any(|word| memchr::memmem::find(lower, word).is_some());
     let constant = value.contains(&b'_') && value.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
     let number = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let suffixed = number > 0 && value.get(number..).is_some_and(|rest| matches!(rest, [b'i' | b'u' | b'f', ..]) && rest.len() <= 5);
@@ -131,7 +245,8 @@ fn camel(value: &[u8]) -> bool {
 
 /// An identifier, or several with dots between them.
 fn dotted(value: &[u8]) -> bool {
-    value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_') && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-' | b'>' | b'?' | b'$'))
+    value.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+        && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-' | b'>' | b'?' | b'$'))
 }
 
 /// Words in CamelCase.
@@ -158,9 +273,14 @@ fn words(value: &[u8]) -> bool {
     let mut parts = value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':')).filter(|part| !part.is_empty());
     let plain = |part: &[u8]| {
         let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
-        part.iter().all(u8::is_ascii_alphanumeric) && (digits == 0 && part.len() <= 16 || digits == part.len() && part.len() <= 6 || digits <= 2 && part.len() <= 8)
+        part.iter().all(u8::is_ascii_alphanumeric)
+            && (digits == 0 && part.len() <= 16 || digits == part.len() && part.len() <= 6 || digits <= 2 && part.len() <= 8)
     };
-    parts.clone().count() >= 2 && parts.all(|part| plain(part) && (part.iter().all(|byte| !byte.is_ascii_uppercase()) || part.iter().all(|byte| !byte.is_ascii_lowercase()) || title(part)))
+    parts.clone().count() >= 2
+        && parts.all(|part| {
+            plain(part)
+                && (part.iter().all(|byte| !byte.is_ascii_uppercase()) || part.iter().all(|byte| !byte.is_ascii_lowercase()) || title(part))
+        })
 }
 
 /// A date, a time, a version or a number.
@@ -172,7 +292,9 @@ fn dated(value: &[u8]) -> bool {
 fn names_itself(lower: &[u8]) -> bool {
     let short = lower.len() < 28;
     let word = |word: &&[u8]| memchr::memmem::find(lower, word).is_some();
-    short && lower.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte)) && [b"password".as_slice(), b"passwd", b"secret", b"token", b"apikey", b"api_key", b"api-key", b"credential"].iter().any(word)
+    short
+        && lower.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(byte))
+        && [b"password".as_slice(), b"passwd", b"secret", b"token", b"apikey", b"api_key", b"api-key", b"credential"].iter().any(word)
 }
 
 #[cfg(test)]
@@ -181,13 +303,26 @@ mod tests {
 
     #[test]
     fn what_is_no_value_is_told() {
-        for value in ["changeme", "${DB_PASSWORD}", "$DB_PASSWORD", "process.env.TOKEN", "os.environ[\"X\"]", "required", "getpass.getpass(", "********", "YOUR_API_TOKEN_HERE", "my_password1"] {
+        for value in [
+            "changeme",
+            "${DB_PASSWORD}",
+            "$DB_PASSWORD",
+            "process.env.TOKEN",
+            "os.environ[\"X\"]",
+            "required",
+            "getpass.getpass(",
+            "********",
+            "YOUR_API_TOKEN_HERE",
+            "my_password1",
+        ] {
             assert!(!credible(value.as_bytes(), Sort::Password, Written::Bare), "{value}");
         }
         for value in ["$AL-Wf3t&R", "LCjz7+oNt!", "hunter2", "Lndy#W542Ck!dtj"] {
             assert!(credible(value.as_bytes(), Sort::Password, Written::Bare), "{value}");
         }
-        for value in ["some-name-of-a-thing", "2026-01-02T03:04:05Z", "user.tokens.accessValue", "my-api-key-value", "read_only_access_level"] {
+        for value in
+            ["some-name-of-a-thing", "2026-01-02T03:04:05Z", "user.tokens.accessValue", "my-api-key-value", "read_only_access_level"]
+        {
             assert!(!credible(value.as_bytes(), Sort::Key, Written::Code), "{value}");
         }
         for value in ["4d82a987f0f7842e5d76175b63abd4bb", "q8Zk2LmX0pVtR7sYb3Nc", "-a&p%a$%qt@=qxb9nchdb48h5)o+dsr0sg0vc$ze557p7-4bxf"] {
