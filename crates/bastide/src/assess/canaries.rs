@@ -28,7 +28,7 @@ impl Reached {
         ground.running()?;
         let Some(server) = ground.canary() else {
             let add = "none is configured; add `servers: { canary: { run: [/path/to/bastide, __canary], secrets: { CANARY_SECRET: vault:canary/secret }, sandbox: { egress: [\"probe.invalid:443\", \"localhost:443\"] } } }`, \
-                a role with `members: [\"agent:probe/a\"]` and `allow: { canary: [echo, add, read_mail, leak, meta, reach, stop, change, guarded, \"resource:canary://*\"] }`, then run `bastide lock`";
+                a role with `members: [\"agent:probe/a\"]` and `allow: { canary: [echo, add, read_mail, leak, meta, reach, stop, change, guarded, \"resource:canary://*\", \"prompt:*\"] }`, then run `bastide lock`";
             return Err(Trouble::new(DID, add));
         };
         let mut agent = ground.agent(A).await?;

@@ -2,7 +2,7 @@
 
 use super::canaries::Reached;
 use super::ground::Ground;
-use super::steps::{Finding, Probed, Steps};
+use super::steps::{Finding, Probed, Steps, Trouble};
 use crate::canary;
 use serde_json::{Value, json};
 
@@ -88,5 +88,38 @@ pub async fn labels(ground: &Ground, steps: &mut Steps) -> Probed {
         good,
     );
     reached.agent.close().await;
+    Ok(Finding::Judged)
+}
+
+/// What the configuration has to say for the probe of prompts, beside the canary and its role.
+const ADD: &str = "add `\"prompt:*\"` to what agent:probe/a is allowed of the canary, `prompts: { CANARY__greet: { version: '1', \
+    messages: [{ text: 'Say hello to {{who}}.' }] } }` with the canary's own name, and run `bastide lock`";
+
+/// A prompt that is held against its approved template, and one that brings a key.
+pub async fn prompts(ground: &Ground, steps: &mut Steps) -> Probed {
+    let Reached { server, mut agent } = Reached::find(ground).await?;
+    let [greet, brief] = ["greet", "brief"].map(|name| format!("{}__{name}", server.name));
+    let names = agent.names("prompts/list", "prompts").await?;
+    let approved = ground.file().prompts.keys().any(|key| key.to_string() == greet);
+    if !approved || !names.contains(&greet) || !names.contains(&brief) {
+        agent.close().await;
+        return Err(Trouble::new("looked for the canary's prompts, one of them with an approved template", ADD));
+    }
+    let key = canary::fakes().key;
+    let since = ground.now();
+    let plain = agent.ask("prompts/get", json!({"name": greet, "arguments": {"who": "assessor"}})).await?;
+    steps.note("asked for a prompt that is as its template has it", "it comes", plain.said(), plain.ran());
+    let swayed = agent.ask("prompts/get", json!({"name": greet, "arguments": {"who": canary::SWAYED}})).await?;
+    let refused = swayed.code().is_some_and(|code| code.starts_with("data.prompts/"));
+    steps.note("asked for it where it says more than its template", "refused", swayed.said(), refused && !swayed.ran());
+    let keyed = agent.ask("prompts/get", json!({"name": brief})).await?;
+    let refused = keyed.code().is_some_and(|code| code.starts_with("data.prompts/"));
+    steps.note("asked for a prompt that brings a key", "refused", keyed.said(), refused && !keyed.ran());
+    let told = keyed.message().to_string().contains(&key);
+    steps.note("looked for the key in the answer", "nowhere", if told { "there" } else { "nowhere" }, !told);
+    let records = ground.records_of_tool("brief", since, 1).await?;
+    let held: Vec<String> = records.iter().filter(|record| record.to_string().contains(&key)).map(|_| "a record".to_owned()).collect();
+    steps.none(format!("looked for it in {} records of that", records.len()), &held);
+    agent.close().await;
     Ok(Finding::Judged)
 }

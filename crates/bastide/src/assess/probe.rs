@@ -42,12 +42,12 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::SecretsNoUrls
         | Control::TransportProtocolPin
         | Control::AccessDenyByDefault
-        | Control::AccessFilteredDiscovery
         | Control::SupplyAllowlist
         | Control::AuditChain
         | Control::AuditEvents
         | Control::ResponseKillSwitch => Some((How::Probe, Canary::Unused)),
         Control::TransportStrictMessages
+        | Control::AccessFilteredDiscovery
         | Control::AccessArgumentSchemas
         | Control::AccessRateLimits
         | Control::AccessBudgets
@@ -58,6 +58,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::DataPii
         | Control::DataFinancial
         | Control::DataLabels
+        | Control::DataPrompts
         | Control::DataResources
         | Control::SupplyFuzzing
         | Control::ToolsFiles
@@ -161,6 +162,7 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::DataPii => data::pii(ground, steps).await,
         Control::DataFinancial => data::financial(ground, steps).await,
         Control::DataLabels => data::labels(ground, steps).await,
+        Control::DataPrompts => data::prompts(ground, steps).await,
         Control::DataSecrets => canaries::secrets_in_results(ground, steps).await,
         Control::RuntimeEnvironment => runtime::environment(ground, steps).await,
         Control::RuntimeRestart => runtime::restart(ground, steps).await,
@@ -230,6 +232,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 40);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 44);
     }
 }

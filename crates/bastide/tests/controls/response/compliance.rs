@@ -77,7 +77,7 @@ fn every_probe_of_a_sound_gateway_runs_to_its_end() {
         part.push("runtime.identities");
     }
     let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
-    assert_eq!(probed.len(), 44, "{answer:#}");
+    assert_eq!(probed.len(), 45, "{answer:#}");
     let mut odd = Vec::new();
     for control in probed {
         let wanted = if part.contains(&control["id"].as_str().unwrap()) { "part" } else { "pass" };
@@ -174,7 +174,7 @@ fn with(more: &str) -> World {
         "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}], egress: [\"probe.invalid:443\", \"localhost:443\"] }}\n{more}",
         program.display()
     );
-    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change, guarded, \"write:write_note\", \"read:fail\", \"resource:canary://*\"] }";
+    let role = "members: [\"agent:probe/a\"]\nallow: { probed: [echo, add, read_mail, leak, meta, reach, stop, change, guarded, \"write:write_note\", \"read:fail\", \"resource:canary://*\", \"prompt:*\"] }";
     let limits = "limits: { calls: 100/min, mutations: 1000/h }";
     let tools = format!("probed__write_note: {{ operation: write, arguments: {{ title: {{ not: {{ enum: [bastide] }} }} }} }}\n{GUARDS}");
     World::with()
@@ -182,6 +182,7 @@ fn with(more: &str) -> World {
         .server("probed", &entry)
         .role("prober", role)
         .section("tools", &tools)
+        .section("prompts", "probed__greet: { version: '1', messages: [{ text: 'Say hello to {{who}}.' }] }")
         .role("visitor", &format!("members: [\"agent:visitor\"]\nallow: {{ probed: [reach] }}\n{limits}"))
         .secret("probed/secret", "first-credential-of-the-canary")
         .start()
