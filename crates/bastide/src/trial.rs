@@ -123,7 +123,7 @@ async fn play(stage: &mut Stage, shown: &mut Shown) -> Result<(), Failure> {
     let mail = client.call("sample__read_mail", &json!({})).await?;
     let fakes = crate::canary::fakes();
     let leaked = [&fakes.key, &fakes.card, &fakes.address].iter().any(|fake| mail.text.contains(fake.as_str()));
-    let ok = mail.refusal.is_none() && !leaked && mail.text.contains("[redacted");
+    let ok = mail.refusal.is_none() && !leaked && mail.text.contains("«redacted");
     let got = if leaked { "a secret came through".to_owned() } else { marks(&mail.text) };
     let expected = "changed: the key, the card and the address are taken out".to_owned();
     shown.step(Step { name: "secrets in a result", expected, got, ok, reference: stage.recorded("read_mail")? })?;
@@ -131,7 +131,7 @@ async fn play(stage: &mut Stage, shown: &mut Shown) -> Result<(), Failure> {
     let echoed = client.call("sample__leak", &json!({})).await?;
     let forms = crate::canary::encodings(stage::CREDENTIAL);
     let leaked = forms.iter().any(|(_, form)| echoed.text.contains(form.as_str()));
-    let ok = echoed.refusal.is_none() && !leaked && echoed.text.contains("[redacted");
+    let ok = echoed.refusal.is_none() && !leaked && echoed.text.contains("«redacted");
     let got = if leaked { "the credential came through".to_owned() } else { "changed: taken out in every encoding".to_owned() };
     let expected = "changed: the server's credential is taken out".to_owned();
     shown.step(Step { name: "a credential given away", expected, got, ok, reference: stage.recorded("leak")? })?;
@@ -184,6 +184,6 @@ fn first_line(text: &str) -> String {
 }
 
 fn marks(text: &str) -> String {
-    let count = text.matches("[redacted").count() + text.matches("••••").count();
+    let count = text.matches("«redacted").count() + text.matches("••••").count();
     format!("changed: {count} taken out")
 }

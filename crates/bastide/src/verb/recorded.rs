@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn arguments_that_are_not_those_that_were_sent_are_not_taken() {
-        for (from, to) in [("\"x\"", "\"[redacted: secret]\""), ("1.0", "1"), ("\"tool\":\"read\"", "\"tool\":\"other\"")] {
+        for (from, to) in [("\"x\"", "\"«redacted: github-pat #1»\""), ("1.0", "1"), ("\"tool\":\"read\"", "\"tool\":\"other\"")] {
             let found = call(&RECORD.replace("KIND", "intent").replace("DIGEST", &digest()).replace(from, to));
             assert!(matches!(found.given, Given::Unkept(_)), "{from}");
         }

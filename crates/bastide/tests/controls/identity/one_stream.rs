@@ -52,7 +52,7 @@ fn what_is_posted_is_judged_as_ever_and_answered_on_the_stream() {
     let slow = client.ask("tools/call", &json!({"name": "canary__wait", "arguments": {"ms": 3_000}}));
     assert!(slow["result"].is_object(), "an answer that came as a stream: {slow}");
     let leak = client.ask("tools/call", &json!({"name": "canary__secret_leak", "arguments": {"kind": "github"}}));
-    assert!(!leak.to_string().contains("ghp_") && leak.to_string().contains("[redacted"), "{leak}");
+    assert!(!leak.to_string().contains("ghp_") && leak.to_string().contains("«redacted"), "{leak}");
     let doubled = post(&client.http, &client.endpoint, &json!([]));
     assert_eq!(doubled.status, 400, "a batch");
     let records = world.audit().into_iter().filter(|record| record["tool"] == "echo" && record["principal"]["agent"] == "tester").count();
