@@ -67,6 +67,11 @@ pub(crate) fn entropy(value: &[u8]) -> f32 {
     counts.iter().filter(|count| **count > 0).map(|count| f32::from(*count) / len).map(|share| -share * share.log2()).sum()
 }
 
+/// Whether the value was drawn, going by its digits: words of several parts that happen to stand behind one another have few.
+pub(crate) fn drawn(value: &[u8]) -> bool {
+    value.iter().filter(|byte| byte.is_ascii_digit()).count() >= if value.len() < 30 { 1 } else { 2 }
+}
+
 /// Whether the value says of itself that it is none: documentation, templates, values already taken out.
 pub(crate) fn placeholder(value: &[u8]) -> bool {
     const SIGNS: [&[u8]; 9] =

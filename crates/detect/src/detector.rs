@@ -52,6 +52,12 @@ impl Sheet<'_> {
         matches!(view.place, Place::Same) && self.borders.binary_search(&at).is_ok()
     }
 
+    /// Whether two parts of the original meet within `span` of `view`.
+    pub fn crosses(&self, view: &View<'_>, span: Span) -> bool {
+        let next = self.borders.partition_point(|border| *border <= span.start);
+        matches!(view.place, Place::Same) && self.borders.get(next).is_some_and(|border| *border < span.end)
+    }
+
     /// Adds a finding at `span` of `view`.
     pub fn add(&mut self, view: &View<'_>, class: Class, kind: Cow<'static, str>, span: Span, confidence: f32) {
         let place = view.trace(span);

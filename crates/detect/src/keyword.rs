@@ -116,6 +116,9 @@ impl Kind {
             return false;
         }
         let value = view.bytes.get(span.start..span.end).unwrap_or_default();
+        if self.rule.through.is_none() && sheet.crosses(view, span) && !check::drawn(value) {
+            return false;
+        }
         let checked = self.rule.check == check::Check::Github;
         let sound = self.rule.check.holds(value)
             && (checked || !check::placeholder(value))

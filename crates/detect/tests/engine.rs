@@ -235,6 +235,14 @@ fn keys_over_parts_are_found() {
 }
 
 #[test]
+fn words_behind_one_another_are_no_key() {
+    let parts = ["secret_leak", "description", "annotations", "readOnlyHint", "title", "kind"];
+    assert_eq!(parts[..5].concat().len(), "secret_".len() + 43, "as long as a key");
+    let reports = ENGINE.inspect_parts(&parts, Channel::Definition, &Budget::default(), &mut Scratch::default());
+    assert!(reports.iter().all(|report| report.findings.is_empty()), "{reports:?}");
+}
+
+#[test]
 fn answers_are_in_the_scorers_form() {
     let mut scratch = Scratch::default();
     let request = serde_json::json!({"id": "a", "task": "secrets", "text": format!("ü {}", key())}).to_string();

@@ -132,7 +132,10 @@ impl Stage {
             "tester",
             &format!("members: [\"agent:tester\"]\nclearance: restricted\nallow: {{ {}, web: [\"*\"] }}", allow.join(", ")),
         );
-        let mut world = setup.section("tools", &tools(ports[0])).section("inspect", "errors: { action: flag }").write();
+        let mut world = setup
+            .section("tools", &tools(ports[0]))
+            .section("inspect", "errors: { action: flag }\nsecrets: { action: flag }\nfinancial: { action: flag }\npii: { action: flag }")
+            .write();
         prepare(&world.path("box"));
         world.json(&["lock", "--yes"]);
         world.serve();

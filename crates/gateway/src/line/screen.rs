@@ -22,7 +22,7 @@ use mcp::view::ResultKind;
 use mcp::{Document, Edits, Method, Node, Notification, Outcome, Response, Revision};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-use terms::{Class, Code, Label, Trust};
+use terms::{Action, Class, Code, Label, Trust};
 use tokio::sync::mpsc;
 
 /// An answer that may go out.
@@ -471,6 +471,8 @@ fn whole(
         Found::Handled => handled,
         Found::Redacted => handled.closed(),
     };
+    // Somebody read and approved what tools and arguments are called and described as, and calls are made by those names.
+    let actions = if channel == Channel::Definition { actions.with(Class::Pii, Action::Flag) } else { actions };
     let mut redacted = Edits::new();
     let label = told(forwarded, trail).unwrap_or(Label::Internal);
     let giving = Giving { tokens: &forwarded.session().tokens, entropy: &*gate.entropy, label };

@@ -121,3 +121,21 @@ fn a_preset_that_is_none_is_refused() {
     std::fs::write(world.config(), format!("{text}\ninspect: {{ preset: relaxed }}\n")).unwrap();
     assert_eq!(world.serve_in_vain(), Some(2));
 }
+
+#[test]
+fn what_tools_are_called_is_no_data() {
+    let tool = json!({"name": "rich", "title": "Rich", "description": "Asks Martha Ellison, 41 Elm Street, martha@birchwood-lane.org.", "inputSchema": {"type": "object",
+        "properties": {"Jane Doe": {"type": "string"}, "Martha Ellison": {"type": "string"}}}});
+    let script = json!({"era": "2025-11-25", "capabilities": {"tools": {}}, "tools": [tool], "acts": {}}).to_string();
+    let world = World::with()
+        .file("box/rich.json", &script)
+        .server("rich", "run: [{bin}/evil-server, --script, {box}/rich.json]\nsandbox: { read: [{bin}], write: [{box}] }")
+        .role("tester", "members: [\"agent:tester\"]\nallow: { rich: [\"*\"] }")
+        .section("inspect", "preset: strict")
+        .start();
+    let mut agent = world.agent();
+    let listed = agent.ask("tools/list", json!({}));
+    let shown = listed.result()["tools"].as_array().unwrap().iter().find(|tool| tool["name"] == "rich__rich").unwrap();
+    assert_eq!((&shown["title"], &shown["inputSchema"]), (&tool["title"], &tool["inputSchema"]), "{}", listed.0);
+    assert_eq!(shown["description"], tool["description"]);
+}
