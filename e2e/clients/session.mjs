@@ -87,7 +87,7 @@ if (able === 'able') {
     client.setRequestHandler('elicitation/create', ({ params }) => {
         seen.push({ elicitation: params.mode ?? 'form', message: params.message });
         if (params.mode === 'url') return { action: 'accept' };
-        const filled = { string: 'Ana', boolean: true, integer: 3, number: 3.5 };
+        const filled = { string: 'blue', boolean: true, integer: 3, number: 3.5 };
         const fields = params.requestedSchema.properties;
         const wanted = Object.keys(fields).filter((name) => ['name', 'check', ...(params.requestedSchema.required ?? [])].includes(name));
         return { action: 'accept', content: Object.fromEntries(wanted.map((name) => [name, filled[fields[name].type]])) };

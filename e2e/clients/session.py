@@ -50,7 +50,7 @@ async def sample(_, params):
     return types.CreateMessageResult(role="assistant", content=content, model="tester", stop_reason="endTurn")
 
 
-FILLED = {"string": "Ana", "boolean": True, "integer": 3, "number": 3.5}
+FILLED = {"string": "blue", "boolean": True, "integer": 3, "number": 3.5}
 
 
 async def elicit(_, params):

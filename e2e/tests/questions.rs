@@ -55,7 +55,7 @@ fn a_legacy_server_asks_a_modern_client_within_one_call() {
         let mut driven = peers.speaking(client, Speaks::Modern, Able::Yes, &way, &world.path("home"));
         let before = wire.of("tools/call").len();
         let form = call(&mut driven, "trigger-elicitation-request", json!({}));
-        assert!(form.text().contains("Name: Ana"), "{client:?}: {form:?}");
+        assert!(form.text().contains("Name: blue"), "{client:?}: {form:?}");
         let sampled = call(&mut driven, "trigger-sampling-request", json!({"prompt": "say hi", "maxTokens": 10}));
         assert!(sampled.text().contains("a sampled answer"), "{client:?}: {sampled:?}");
         let page = call(&mut driven, "trigger-url-elicitation", json!({"url": "https://example.com/one"}));
@@ -116,7 +116,7 @@ fn a_modern_server_asks_a_legacy_client_on_the_stream_of_its_call() {
             assert_eq!(again.len(), first.len(), "{calls:?}");
             assert!(again.iter().all(|call| call.body["params"]["inputResponses"]["confirm"]["action"] == "accept"), "{again:?}");
             let form = call(&mut driven, "test_input_required_result_elicitation", json!({}));
-            assert_eq!(form.text(), "Hello, Ana!", "{client:?}: {form:?}");
+            assert_eq!(form.text(), "Hello, blue!", "{client:?}: {form:?}");
             let sampled = call(&mut driven, "test_input_required_result_sampling", json!({}));
             assert_eq!(sampled.text(), "Model said: a sampled answer", "{client:?}: {sampled:?}");
             let rooted = call(&mut driven, "test_input_required_result_list_roots", json!({}));
@@ -176,11 +176,11 @@ fn rounds_and_several_questions_in_every_pair_of_eras() {
             let pair = format!("{client:?} {speaks:?}, server {revision}");
             let mut driven = peers.speaking(client, speaks, Able::Yes, &Way::http(&world, "/mcp/asker"), &world.path("home"));
             let both = call(&mut driven, "both", json!({}));
-            assert_eq!(both.text(), "Ana: a sampled answer", "{pair}: {both:?}");
+            assert_eq!(both.text(), "blue: a sampled answer", "{pair}: {both:?}");
             let two = call(&mut driven, "rounds", json!({"count": 2}));
-            assert_eq!(two.text(), "Ana Ana", "{pair}: {two:?}");
+            assert_eq!(two.text(), "blue blue", "{pair}: {two:?}");
             let ten = call(&mut driven, "rounds", json!({"count": 10}));
-            assert_eq!(ten.text(), ["Ana"; 10].join(" "), "{pair}: {ten:?}");
+            assert_eq!(ten.text(), ["blue"; 10].join(" "), "{pair}: {ten:?}");
             let eleven = call(&mut driven, "rounds", json!({"count": 11}));
             assert_eq!(eleven.refused(), Some("transport.bounds/rounds"), "{pair}: {eleven:?}");
             let record = world.record(eleven.reference().unwrap());
@@ -210,7 +210,7 @@ fn a_state_is_good_once_for_its_own_request() {
         let mut agent = Agent::new(&world, "agent:tester", "/mcp/asker").able();
         let mut other = Agent::new(&world, "agent:other", "/mcp/asker").able();
         let two = json!({"count": 2});
-        let answer = json!({"action": "accept", "content": {"name": "Ana"}});
+        let answer = json!({"action": "accept", "content": {"name": "blue"}});
         let asked = agent.call("rounds", two.clone());
         let (key, _) = only(&asked);
         let answers = json!({key.clone(): answer});
@@ -233,7 +233,7 @@ fn a_state_is_good_once_for_its_own_request() {
         assert_eq!(wire.of("tools/call").len(), sent, "a server was asked");
         let (key, _) = only(&next);
         let done = retry(&mut agent, "rounds", two, &next, json!({key: answer}));
-        assert_eq!(done.text(), "Ana Ana", "{}", done.0);
+        assert_eq!(done.text(), "blue blue", "{}", done.0);
         let bare = |refusal: &Answer| {
             let mut error = refusal.0["error"].clone();
             if error["data"]["reference"].is_string() {
