@@ -277,7 +277,10 @@ fn a_header_that_is_just_being_written_is_waited_for_and_a_broken_one_is_damage(
     let journal = open(root, 900);
     let ordinals = read::segments(&LogFolder::new(root)).unwrap();
     assert!(ordinals.len() >= 4, "{ordinals:?}");
-    let last = ordinals[ordinals.len() - 2];
+    // The one behind it is prepared, or about to be.
+    let begun =
+        |at: &u64| std::fs::read(root.join(audit::segment::path(*at))).unwrap()[16..audit::segment::HEADER].iter().any(|byte| *byte != 0);
+    let last = *ordinals.iter().rfind(|at| begun(at)).unwrap();
     let newest = root.join(audit::segment::path(last));
     let second = root.join(audit::segment::path(ordinals[1]));
     let half = |path: &Path| {
