@@ -434,7 +434,7 @@ fn arguments(program: &str) -> (&'static [&'static str], &'static [&'static str]
         "make" => (
             &["all", "-j 2 test", "-n", "-C sub all"],
             &[
-                "SHELL=/work/evil",
+                "SHELL=/srv/evil",
                 "-f /outside/x",
                 "--eval='$(shell evil)'",
                 "-C /outside",

@@ -120,10 +120,15 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
     if let Some(arguments) = bounded.as_ref().map(Document::root).or_else(|| payload(&resolved)) {
         canonical.reserve(arguments.raw().len());
         arguments.canonical(&mut canonical);
+        let inspect = &resolved.snapshot().inspect;
         // What a token stands for does not go on record.
         let restored = trail.restored.as_ref().is_some_and(|restored| !restored.restored.is_empty());
-        let arguments = if restored { resolved.written().unwrap_or(arguments) } else { arguments };
-        let inspect = &resolved.snapshot().inspect;
+        let arguments = if restored {
+            credentials(gate, trail, inspect, arguments);
+            resolved.written().unwrap_or(arguments)
+        } else {
+            arguments
+        };
         let before = trail.tally.len();
         let mut edits = Edits::new();
         blocked = screens(gate, inspect, inspect.handling.kept()).screen(arguments, trail, &mut edits).blocked;
@@ -170,6 +175,14 @@ fn gathered(gate: &Gate, trail: &mut Trail, resolved: Resolved, guarded: Judgeme
     trail.passed(gate, Stage::Inspect);
     let secrets = if trail.tally.iter().any(|tally| tally.class == Class::Secret) { Secrets::Sent } else { Secrets::None };
     Inspected { resolved, blocked, guarded: guarded.verdict, operation: trail.operation, normal: guarded.normal, canonical, secrets }
+}
+
+/// Looks for our own credentials alone in what tokens were turned back into.
+fn credentials(gate: &Gate, trail: &mut Trail, inspect: &Inspect, arguments: Node<'_>) {
+    let tally = std::mem::take(&mut trail.tally);
+    screens(gate, inspect, inspect.handling.kept()).screen(arguments, trail, &mut Edits::new());
+    let found = std::mem::replace(&mut trail.tally, tally);
+    trail.tally.extend(found.into_iter().filter(|tally| tally.class == Class::Echo));
 }
 
 /// The screens for what is sent.

@@ -24,17 +24,22 @@ pub(super) fn restore(session: &Session, server: &Server, arguments: Option<Node
     let (mut edits, mut restored, mut kept) = (Edits::new(), Vec::new(), Vec::new());
     for node in arguments.all().filter(|node| node.kind() == Kind::Text) {
         let Some(text) = node.text().filter(|text| text.contains('<')) else { continue };
-        let mut changed = Zeroizing::new(text.into_owned());
-        for stood in session.tokens.read(&changed) {
+        let mut changed = Zeroizing::new(String::with_capacity(text.len() + 256));
+        let mut done = 0;
+        // Each is turned back where it was written: what a value holds is no token.
+        for (at, stood) in session.tokens.read(&text) {
             let goes = stood.label <= server.clearance && session.tokens.goes(&stood.token) == Going::Goes;
             let list = if goes { &mut restored } else { &mut kept };
             if !list.contains(&stood.token) {
                 list.push(stood.token.clone());
             }
             if goes {
-                changed = Zeroizing::new(changed.replacen(&stood.token, &stood.value, 1));
+                changed.push_str(text.get(done..at).unwrap_or_default());
+                changed.push_str(&stood.value);
+                done = at + stood.token.len();
             }
         }
+        changed.push_str(text.get(done..).unwrap_or_default());
         edits.set_text(node.index(), changed.as_str());
     }
     if restored.is_empty() && kept.is_empty() {

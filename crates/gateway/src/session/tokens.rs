@@ -86,11 +86,11 @@ impl Tokens {
         Some(token)
     }
 
-    /// What each token in `text` stands for that this session was given, in the order of the text.
-    pub(crate) fn read(&self, text: &str) -> Vec<Stood> {
+    /// What each token in `text` stands for that this session was given, and where it stands, in the order of the text.
+    pub(crate) fn read(&self, text: &str) -> Vec<(usize, Stood)> {
         let known = self.0.lock();
         let Some(known) = known.as_deref() else { return Vec::new() };
-        spelled(text).filter_map(|token| known.open(token)).collect()
+        spelled(text).filter_map(|(at, token)| Some((at, known.open(token)?))).collect()
     }
 
     /// Notes that a value went to a server; false where as many have gone as are looked for in what comes back.
@@ -162,14 +162,14 @@ impl Known {
     }
 }
 
-/// What is spelled as a token is: `<KIND-N>`.
-fn spelled(text: &str) -> impl Iterator<Item = &str> {
+/// What is spelled as a token is, `<KIND-N>`, and where.
+fn spelled(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.match_indices('<').filter_map(move |(at, _)| {
         let rest = text.get(at..)?;
         let end = rest.get(..rest.floor_char_boundary(96))?.find('>')?;
         let token = rest.get(..=end)?;
         let plain = token.get(1..end)?.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-        plain.then_some(token)
+        plain.then_some((at, token))
     })
 }
 
@@ -200,11 +200,11 @@ mod tests {
             [give("person", "Jane"), give("person", "Ana"), give("person", "Jane"), give("email", "a@x.org")].concat(),
             "<person-1><person-2><person-1><email-1>"
         );
-        let read = |tokens: &Tokens, text: &str| tokens.read(text).iter().map(|one| one.value.to_string()).collect::<Vec<_>>();
+        let read = |tokens: &Tokens, text: &str| tokens.read(text).iter().map(|(_, one)| one.value.to_string()).collect::<Vec<_>>();
         assert_eq!(read(&tokens, "to <person-2>, <person-1> <person-9> <b> <person-2"), ["Ana", "Jane"]);
         assert!(read(&other, "<person-2>").is_empty());
         tokens.give(&entropy, &finding("person"), "Ana", Label::Restricted);
-        assert_eq!(tokens.read("<person-2>")[0].label, Label::Restricted, "the graver label stays");
+        assert_eq!(tokens.read("<person-2>")[0].1.label, Label::Restricted, "the graver label stays");
     }
 
     #[test]

@@ -61,9 +61,13 @@ impl Edits {
         self
     }
 
-    /// These changes and `others`, which count where both change a node.
+    /// These changes and `others`, which count where both change a node; but what goes is gone.
     pub fn extend(&mut self, others: Self) -> &mut Self {
-        self.nodes.extend(others.nodes);
+        for (node, edit) in others.nodes {
+            if !matches!(self.nodes.get(&node), Some(Edit::Remove)) {
+                self.nodes.insert(node, edit);
+            }
+        }
         self.enclosed.extend(others.enclosed);
         for (object, members) in others.appended {
             self.appended.entry(object).or_default().extend(members);
@@ -168,6 +172,18 @@ mod tests {
         let mut out = Vec::new();
         document.print(&edits, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_goes_is_gone_whatever_else_is_said_of_it() {
+        let out = printed(r#"{"a":"x","b":"y"}"#, |document, edits| {
+            let (a, b) = (document.root().get("a").unwrap().index(), document.root().get("b").unwrap().index());
+            let mut others = Edits::new();
+            others.set_text(a, "again").set_text(b, "other");
+            edits.remove(a).set_text(b, "one");
+            edits.extend(others);
+        });
+        assert_eq!(out, r#"{"b":"other"}"#);
     }
 
     #[test]
