@@ -4,6 +4,7 @@ use crate::{Error, Seek, Watching};
 use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Duration;
 use supply::Digest;
 use terms::{Name, Secret, ServerName, TokenId};
@@ -39,6 +40,8 @@ pub struct TokenWish {
     pub servers: Option<Vec<ServerName>>,
     /// The tools it is narrowed to; empty: whatever the roles allow.
     pub tools: Vec<String>,
+    /// Whose certificate it must be shown with, where that is so: a SPIFFE id, or `dns:NAME`.
+    pub workload: Option<Arc<str>>,
     /// How long it lives: 1 s to 24 h.
     pub life: Duration,
     /// What it is made for. A probe's agent is called `probe/…` and its token lives at most five minutes, so that no agent's work passes for a probe's.
@@ -159,6 +162,7 @@ impl Act {
                 "user": wish.user,
                 "servers": wish.servers,
                 "tools": wish.tools,
+                "workload": wish.workload,
                 "life_seconds": wish.life.as_secs(),
                 "purpose": wish.purpose,
             }),
@@ -219,7 +223,9 @@ mod tests {
     fn the_work_of_an_agent_does_not_pass_for_a_probe() {
         let wish = |agent: &str, seconds, purpose| {
             let (agent, life) = (agent.parse().unwrap(), Duration::from_secs(seconds));
-            Act::TokenIssue(TokenWish { agent, user: None, servers: None, tools: Vec::new(), life, purpose }).check().is_ok()
+            Act::TokenIssue(TokenWish { agent, user: None, servers: None, tools: Vec::new(), workload: None, life, purpose })
+                .check()
+                .is_ok()
         };
         assert!(wish("probe/a", 300, Purpose::Probe) && wish("probe/a", 3_600, Purpose::Work));
         assert!(!wish("codex", 60, Purpose::Probe) && !wish("probe", 60, Purpose::Probe) && !wish("probe/a", 301, Purpose::Probe));

@@ -68,6 +68,21 @@ pub struct Handed {
     /// When it ends.
     #[serde(serialize_with = "as_text")]
     pub expires_at: Utc,
+    /// What the data listener lets a probe in with, where it asks for a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Pass>,
+}
+
+/// A certificate for a probe, as PEM.
+#[derive(Debug, Serialize)]
+pub struct Pass {
+    /// The certificate.
+    pub chain: String,
+    /// Its key.
+    #[serde(serialize_with = "reveal")]
+    pub key: Secret<String>,
+    /// What the listener itself shows, leaf first.
+    pub shown: String,
 }
 
 /// A token that was taken back.

@@ -16,18 +16,20 @@ use terms::Name;
 pub(crate) struct Guard {
     key: Arc<Key>,
     owner: Name,
+    scheme: &'static str,
     hosts: Vec<String>,
 }
 
 impl Guard {
-    /// The guard of the listener at `address`; whoever shows `key` acts in the name of `owner`.
-    pub(crate) fn new(key: Arc<Key>, owner: Name, address: SocketAddr) -> Self {
+    /// The guard of the listener at `address`, which speaks `scheme` and may be called by `more` names; whoever shows `key` acts in the name of `owner`.
+    pub(crate) fn new(key: Arc<Key>, owner: Name, address: SocketAddr, scheme: &'static str, more: &[String]) -> Self {
         let port = address.port();
         let mut hosts = vec![address.to_string()];
         if address.ip().is_loopback() {
             hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
         }
-        Self { key, owner, hosts }
+        hosts.extend(more.iter().flat_map(|host| [host.clone(), format!("{host}:{port}")]));
+        Self { key, owner, scheme, hosts }
     }
 
     fn knows(&self, host: &str) -> bool {
@@ -42,7 +44,7 @@ impl Guard {
         }
         if headers.contains_key(header::ORIGIN) {
             let origin = only(headers, header::ORIGIN).and_then(|origin| origin.to_str().ok());
-            if !origin.and_then(|origin| origin.strip_prefix("http://")).is_some_and(|host| self.knows(host)) {
+            if !origin.and_then(|origin| origin.strip_prefix(self.scheme)?.strip_prefix("://")).is_some_and(|host| self.knows(host)) {
                 return Err(Wrong::Origin);
             }
         }

@@ -19,12 +19,12 @@ mod review;
 mod view;
 
 pub use act::{Act, Gravity, TokenWish};
-pub use answer::{Answer, Cut, Handed, Revoked};
+pub use answer::{Answer, Cut, Handed, Pass, Revoked};
 pub use api::{OPENAPI, router};
 pub use error::{Error, Fault};
 pub use key::Key;
-pub use listen::{serve_local, serve_tcp};
+pub use listen::{Opened, serve_local, serve_tcp};
 pub use operator::{Operator, Way};
-pub use perform::{Admin, Pending, Reload, Reloaded, Side, perform};
+pub use perform::{Admin, Lobby, Pending, Reload, Reloaded, Side, perform};
 pub use review::{Approved, Call, Differs, Forgotten, Look, Reviews, Seek, Unreviewed, Watched, Watching, Whose, Withheld};
 pub use view::{Held, ServerView, SessionView, StatusView, servers, sessions, status};

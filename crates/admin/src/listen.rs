@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use transport::http::{Flaw, Found, Stream};
 use transport::local::Listener;
+use transport::tls::{Shaken, Tls};
 
 /// Connections at once, of one way in.
 const CONNECTIONS: usize = 64;
@@ -63,18 +64,23 @@ pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, sto
     let _ = tokio::time::timeout(GRACE, tracker.wait()).await;
 }
 
+/// The admin listener, open.
+pub struct Opened {
+    /// Where connections come in.
+    pub listener: TcpListener,
+    /// Its TLS, where there is any.
+    pub tls: Option<Arc<Tls>>,
+    /// Hosts that requests may name beside its own address.
+    pub hosts: Vec<String>,
+}
+
 /// Serves the admin listener until `stop`: the key is demanded for all but `/metrics`, `/health` and `/ready`.
 ///
 /// # Errors
 /// Those of the system, when the listener has no address.
-pub async fn serve_tcp(
-    admin: Arc<Admin>,
-    listener: TcpListener,
-    key: Arc<Key>,
-    owner: Name,
-    stop: CancellationToken,
-) -> std::io::Result<()> {
-    let router = guarded(admin, Guard::new(key, owner, listener.local_addr()?));
+pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: Name, stop: CancellationToken) -> std::io::Result<()> {
+    let Opened { listener, tls, hosts } = opened;
+    let router = guarded(admin, Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
     let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
@@ -90,9 +96,18 @@ pub async fn serve_tcp(
             }
         };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
         tracker.spawn(async move {
-            connection(stream, router, stop).await;
+            match tls {
+                None => connection(stream, router, stop).await,
+                Some(tls) => match tls.shake(stream, HEADER).await {
+                    Ok(Shaken { stream, mut lapse, .. }) => tokio::select! {
+                        () = connection(stream, router, stop) => {}
+                        () = lapse.over() => tracing::debug!("an operator's certificate is no longer good"),
+                    },
+                    Err(cause) => tracing::warn!(%cause, "a handshake at the admin listener failed"),
+                },
+            }
             drop(permit);
         });
     }

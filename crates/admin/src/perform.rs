@@ -1,11 +1,11 @@
 //! The one way to perform an act: record that it is about to happen, apply it, record how it ended.
 
-use crate::{Act, Answer, Cut, Error, Gravity, Handed, Operator, Reviews, Revoked, TokenWish};
+use crate::{Act, Answer, Cut, Error, Gravity, Handed, Operator, Pass, Reviews, Revoked, TokenWish};
 use audit::record::{Kind, Object};
 use audit::{Journal, Record, Ticket, Unavailable};
 use gateway::arrival::Endpoint;
 use gateway::gate::Gate;
-use identity::token::{Claims, Issuer, Scope as TokenScope};
+use identity::token::{Claims, Issuer, Purpose, Scope as TokenScope};
 use identity::{Revocations, Tokens};
 use response::{Scope, Switch};
 use serde::Serialize;
@@ -41,6 +41,8 @@ pub enum Side {
         gate: Arc<Gate>,
         /// What reads its configuration anew.
         reload: Arc<dyn Reload>,
+        /// What gives probes a certificate, where the data listener asks for one.
+        lobby: Option<Arc<dyn Lobby>>,
     },
     /// None runs: acts reach the state alone.
     Stopped {
@@ -51,6 +53,15 @@ pub enum Side {
         /// `http://address:port` of the data listener.
         base: String,
     },
+}
+
+/// What gives probes a certificate that the data listener lets in.
+pub trait Lobby: Send + Sync {
+    /// One more, good for minutes.
+    ///
+    /// # Errors
+    /// Why there is none, in a sentence.
+    fn pass(&self) -> Result<Pass, String>;
 }
 
 /// What acts work on. Made once by the binary's wiring.
@@ -260,7 +271,10 @@ async fn issue(admin: &Admin, wish: TokenWish) -> Result<Answer, Error> {
             let principal = Principal {
                 agent: wish.agent.clone(),
                 user: wish.user.clone(),
-                workload: Workload::Remote,
+                workload: match &wish.workload {
+                    Some(identity) => Workload::Certificate { identity: Arc::clone(identity) },
+                    None => Workload::Remote,
+                },
                 authenticated: Authenticated::Token { id: TokenId::from_bits(0) },
             };
             policy.servers_of(&principal).into_iter().collect()
@@ -275,12 +289,17 @@ async fn issue(admin: &Admin, wish: TokenWish) -> Result<Answer, Error> {
         user: wish.user,
         audiences: endpoints.map(|endpoint| format!("{base}{}", endpoint.path())).collect(),
         scope: TokenScope::new(servers, wish.tools)?,
+        workload: wish.workload,
         life: wish.life,
         purpose: wish.purpose,
     };
     let issued = admin.issuer.issue(claims, &*admin.clock, &*admin.entropy)?;
     admin.tokens.keep(issued.record).await?;
-    Ok(Answer::Handed(Handed { token: issued.token, id: issued.id, expires_at: issued.expires_at }))
+    let certificate = match (&admin.side, wish.purpose) {
+        (Side::Running { lobby: Some(lobby), .. }, Purpose::Probe) => Some(lobby.pass().map_err(Error::Configuration)?),
+        (Side::Running { .. } | Side::Stopped { .. }, _) => None,
+    };
+    Ok(Answer::Handed(Handed { token: issued.token, id: issued.id, expires_at: issued.expires_at, certificate }))
 }
 
 async fn revoke(admin: &Admin, id: TokenId) -> Result<Answer, Error> {

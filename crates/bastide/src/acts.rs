@@ -1,9 +1,10 @@
 //! The acts of operators on a running gateway: the admin socket, the admin listener, and what the log needs to know of the start.
 
 use crate::outcome::Failure;
+use crate::secured::{Doors, Lobby, Secured};
 use crate::serve;
 use crate::wire::{Configured, Wired, user_name};
-use admin::{Act, Admin, Key, Operator, Pending, Reload, Reloaded, Reviews, Side, Way, perform};
+use admin::{Act, Admin, Key, Opened, Operator, Pass, Pending, Reload, Reloaded, Reviews, Side, Way, perform};
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal, Record};
 use std::net::SocketAddr;
@@ -66,6 +67,19 @@ impl Reload for Again {
     }
 }
 
+/// Gives probes what the data listener lets them in with.
+struct Waiting {
+    data: Arc<Secured>,
+    lobby: Arc<Lobby>,
+}
+
+impl admin::Lobby for Waiting {
+    fn pass(&self) -> Result<Pass, String> {
+        let (chain, key) = self.lobby.issue().map_err(|failure| failure.to_string())?;
+        Ok(Pass { chain, key, shown: String::from_utf8_lossy(&self.data.shown()).into_owned() })
+    }
+}
+
 /// What acts work on, with `side` for what lies beyond the state.
 pub fn admin(wired: &Wired, side: Side) -> Admin {
     Admin {
@@ -86,7 +100,7 @@ pub fn admin(wired: &Wired, side: Side) -> Admin {
 ///
 /// # Errors
 /// [`Failure`] when one of them cannot be had.
-pub async fn open(configured: &Configured, wired: &Arc<Wired>) -> Result<Open, Failure> {
+pub async fn open(configured: &Configured, wired: &Arc<Wired>, doors: Doors) -> Result<Open, Failure> {
     let folder = wired.store.folder().path();
     let key = Arc::new(key(&folder.join(KEY), &*wired.entropy)?);
     let socket = Listener::bind(&folder.join(SOCKET), &[]).await.map_err(|cause| Failure::caused(&cause))?;
@@ -98,10 +112,13 @@ pub async fn open(configured: &Configured, wired: &Arc<Wired>) -> Result<Open, F
     })?;
     let address = listener.local_addr()?;
     let again = Again { path: configured.path.clone(), wired: Arc::clone(wired) };
-    let admin = Arc::new(admin(wired, Side::Running { gate: Arc::clone(&wired.gate), reload: Arc::new(again) }));
+    let lobby = doors.data.zip(doors.lobby).map(|(data, lobby)| Arc::new(Waiting { data, lobby }) as Arc<dyn admin::Lobby>);
+    let admin = Arc::new(admin(wired, Side::Running { gate: Arc::clone(&wired.gate), reload: Arc::new(again), lobby }));
     let (owner, stop) = (account()?, CancellationToken::new());
+    let tls = doors.admin.map(|secured| Arc::clone(&secured.tls));
+    let hosts = configured.loaded.file.listen.admin.hosts.clone();
     let socket = tokio::spawn(admin::serve_local(Arc::clone(&admin), socket, owner.clone(), stop.clone()));
-    let listener = tokio::spawn(admin::serve_tcp(admin, listener, key, owner, stop.clone()));
+    let listener = tokio::spawn(admin::serve_tcp(admin, Opened { listener, tls, hosts }, key, owner, stop.clone()));
     Ok(Open { address, stop, socket, listener })
 }
 
@@ -111,7 +128,7 @@ pub async fn open(configured: &Configured, wired: &Arc<Wired>) -> Result<Open, F
 /// What is wrong, in sentences; the last good configuration then stays.
 pub async fn reload(path: PathBuf, wired: &Arc<Wired>) -> Result<(), String> {
     let again = Again { path, wired: Arc::clone(wired) };
-    let admin = admin(wired, Side::Running { gate: Arc::clone(&wired.gate), reload: Arc::new(again) });
+    let admin = admin(wired, Side::Running { gate: Arc::clone(&wired.gate), reload: Arc::new(again), lobby: None });
     let operator = Operator { name: account().map_err(|cause| cause.to_string())?, way: Way::Signal };
     perform(&admin, &operator, Act::Reload).await.map(drop).map_err(|cause| cause.sentence())
 }

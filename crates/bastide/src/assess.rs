@@ -9,6 +9,7 @@ mod arguments;
 mod canaries;
 mod confinement;
 mod data;
+mod door;
 mod fuzzing;
 mod ground;
 mod guarded;

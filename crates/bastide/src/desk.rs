@@ -216,10 +216,10 @@ async fn send(client: &Client, act: Act) -> Result<Value, Failure> {
     let answer = match act {
         Act::Kill { scope, reason } => client.post("/api/v1/kill", &reasoned(scope, reason)).await,
         Act::Release { scope, reason } => client.post("/api/v1/release", &reasoned(scope, reason)).await,
-        Act::TokenIssue(TokenWish { agent, user, servers, tools, life, purpose }) => {
+        Act::TokenIssue(TokenWish { agent, user, servers, tools, workload, life, purpose }) => {
             let life = life.as_secs();
-            let body =
-                json!({ "agent": agent, "user": user, "servers": servers, "tools": tools, "life_seconds": life, "purpose": purpose });
+            let body = json!({ "agent": agent, "user": user, "servers": servers, "tools": tools, "workload": workload,
+                "life_seconds": life, "purpose": purpose });
             client.post("/api/v1/tokens", &body).await
         }
         Act::TokenRevoke { id } => client.delete(&token_path(id)).await,

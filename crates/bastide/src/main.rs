@@ -20,6 +20,7 @@ mod retention;
 mod reviews;
 mod room;
 mod screen;
+mod secured;
 mod serve;
 mod sources;
 mod start;

@@ -3,6 +3,7 @@
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, tell, warn};
 use crate::room::Room;
+use crate::secured::{self, Doors, Lobby, Secured};
 use crate::wire::{Configured, Wired, reconcile, user_name, wire};
 use gateway::front::Front;
 use gateway::gate::Gate;
@@ -15,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use transport::http::{Limits, Most};
 use transport::lanes::Lanes;
 use transport::local::Listener;
+use transport::tls::Inside;
 
 /// How many times the connections of another source this machine may have: all its clients share one address.
 const LOOPBACK: usize = 8;
@@ -68,19 +70,27 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
         }
     }
     let listen = &file.listen;
+    let lobby = listen.data.tls.as_ref().map(|_| Lobby::new().map(Arc::new)).transpose()?;
+    let open = |listener, entry: Option<&_>, inside, lobby| {
+        entry.map(|entry| Secured::open(listener, entry, file.profile, inside, lobby, wired).map(Arc::new)).transpose()
+    };
+    let data_tls = open("data", listen.data.tls.as_ref(), &[Inside::Http2, Inside::Http1], lobby.clone())?;
+    let admin_tls = open("admin", listen.admin.tls.as_ref(), &[Inside::Http1], None)?;
     let data = bind(listen.data.address, "listen.data.address").await?;
     let socket = Listener::bind(&file.state.join("bastide.sock"), &[]).await.map_err(|cause| Failure::caused(&cause))?;
-    let admin = crate::acts::open(configured, wired).await?;
+    let admin = crate::acts::open(configured, wired, Doors { data: data_tls.clone(), admin: admin_tls.clone(), lobby }).await?;
     let bounds = gate.snapshot().bounds;
     let room = Room::make();
     let connections = Most { total: room.data, source: bounds.connections, loopback: bounds.connections.saturating_mul(LOOPBACK) };
-    let limits = Limits { connections, header: bounds.header, write: bounds.write };
+    let limits = Limits { connections, header: bounds.header, write: bounds.write, idle: bounds.idle, streams: bounds.streams };
     let front = Arc::new(Front::new(Arc::clone(gate)));
     let answered = data.local_addr()?;
     let socket_path = socket.path().to_owned();
     let lanes = Arc::new(Lanes::start(std::thread::available_parallelism()?)?);
     let (on, ending) = (Arc::clone(&lanes), gate.ending.clone());
-    let serving = tokio::spawn(async move { transport::http::serve(data, limits, front, &on, ending).await });
+    let tls = data_tls.as_ref().map(|secured| Arc::clone(&secured.tls));
+    let serving = tokio::spawn(async move { transport::http::serve(data, tls, limits, front, &on, ending).await });
+    let tls = tokio::spawn(secured::watch(data_tls.iter().chain(&admin_tls).cloned().collect(), Arc::clone(wired)));
     let (on, at) = (Arc::clone(&lanes), Arc::clone(gate));
     let local = tokio::spawn(async move { gateway::local::serve(at, socket, room.local, &on, Arc::new(user_name)).await });
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
@@ -89,8 +99,8 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
-        "data": format!("http://{answered}/mcp"),
-        "admin": format!("http://{}", admin.address()),
+        "data": if gate.snapshot().listen.is_secured() { format!("{}/mcp", gate.snapshot().listen.base) } else { format!("http://{answered}/mcp") },
+        "admin": format!("{}://{}", if listen.admin.tls.is_some() { "https" } else { "http" }, admin.address()),
         "socket": socket_path,
     });
     crate::outcome::say(&format!("{ready}\n"))?;
@@ -99,7 +109,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     told.until_over(&configured.path, wired).await;
     drain(gate).await;
-    for task in [serving, local, ends, house, retention, interruptions] {
+    for task in [serving, local, ends, house, retention, interruptions, tls] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
@@ -183,7 +193,7 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     let configured = Configured::read(Some(path), &*wired.clock)?;
     let before = wired.gate.snapshot();
     let (snapshot, fault) = configured.snapshot(&wired.lock_key.verifying_key(), &*wired.clock)?;
-    if snapshot.listen.base != before.listen.base {
+    if snapshot.listen.base != before.listen.base || configured.loaded.file.listen.places() != in_force.loaded.file.listen.places() {
         return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
     }
     if configured.loaded.file.dns != in_force.loaded.file.dns {

@@ -38,8 +38,6 @@ const SCREEN: &[&str] = &["flag", "redact", "mask", "tokenise", "block"];
 
 rows! {
     "profile" Not(&["local"]), "write `profile: local`", "profile: production";
-    "listen.data.tls" Present, "listen on 127.0.0.1", "listen: { data: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
-    "listen.admin.tls" Present, "listen on 127.0.0.1", "listen: { admin: { tls: { certificate: /c.pem, key: vault:tls/key } } }";
     "vault.unlock" Not(&["keyfile", "passphrase"]), "write `unlock: keyfile` or `unlock: passphrase`", "vault: { unlock: keychain }";
     "vault.backend" Not(&["file"]), "leave `backend` out", "vault: { backend: aws }";
     "store" Not(&["embedded"]), "write `store: embedded`", "store: { postgres: vault:store/url }";

@@ -128,13 +128,30 @@ fn audit(checks: &mut Checks<'_>) {
 fn listeners(checks: &mut Checks<'_>) {
     let listen = &checks.file.listen;
     let (data, admin) = (listen.data.address, listen.admin.address);
-    for (name, address) in [("data", data), ("admin", admin)] {
-        if !address.ip().is_loopback() {
-            let message =
-                format!("{address} is not a loopback address: that needs TLS, which is not built in this release; listen on 127.0.0.1");
-            let problem = checks.problem(&["listen", name, "address"], Fault::NotBuilt, message, None);
-            checks.problems.push(problem);
+    for (name, address, tls) in [("data", data, listen.data.tls.as_ref()), ("admin", admin, listen.admin.tls.as_ref())] {
+        let asks = tls.is_some_and(|tls| tls.client_ca.is_some());
+        if !address.ip().is_loopback() && !asks {
+            let lacking = if tls.is_none() { "tls with a certificate, a key and a client_ca" } else { "a client_ca in its tls" };
+            let message = format!(
+                "listen.{name}.address {address} is not a loopback address: that needs {lacking}, so that both sides show who they are; else listen on 127.0.0.1"
+            );
+            checks.misfit(&["listen", name, "address"], message);
         }
+        for (key, path) in tls
+            .iter()
+            .flat_map(|tls| [("certificate", Some(&tls.certificate)), ("client_ca", tls.client_ca.as_ref()), ("crl", tls.crl.as_ref())])
+        {
+            if path.is_some_and(|path| !server::is_plain(path)) {
+                checks.misfit(&["listen", name, "tls", key], format!("{key} is an absolute path without \"..\""));
+            }
+        }
+        if tls.is_some_and(|tls| tls.crl.is_some() && tls.client_ca.is_none()) {
+            checks.misfit(&["listen", name, "tls", "crl"], "a crl says which clients' certificates were taken back: it needs a client_ca");
+        }
+    }
+    if data.ip().is_unspecified() && listen.data.hosts.is_empty() {
+        let message = format!("{data} is every address of this host: name what clients call it, the first as they write it in the URL");
+        checks.misfit(&["listen", "data", "hosts"], message);
     }
     if data == admin && data.port() != 0 {
         checks.misfit(&["listen", "admin", "address"], format!("both listeners have the address {admin}"));

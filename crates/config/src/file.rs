@@ -16,8 +16,8 @@ pub use policy::{Member, When};
 pub use prompt::{Prompt, PromptMessage, PromptRole};
 pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
 pub use server::{
-    Auth, Certificate, Client, Environment, Instances, Labelled, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins, Traffic,
-    Transport,
+    Auth, Certificate, Client, Environment, Instances, KeySource, Labelled, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins,
+    Traffic, Transport,
 };
 pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 

@@ -1,7 +1,7 @@
 //! From bytes to a checked file.
 
 use crate::decode::{Decode, Reader};
-use crate::file::File;
+use crate::file::{File, KeySource};
 use crate::locate::Facts;
 use crate::problem::{Fault, Place, Problem, Problems};
 use crate::risk::Risk;
@@ -135,6 +135,18 @@ fn expand(file: &mut File, home: Option<&Path>, root: &Node, problems: &mut Vec<
         }
     };
     one(&mut file.state, root.place_of(&["state"]), "state".into());
+    for (name, tls) in [("data", &mut file.listen.data.tls), ("admin", &mut file.listen.admin.tls)] {
+        let Some(tls) = tls else { continue };
+        let key = match &mut tls.key {
+            KeySource::File(path) => Some(path),
+            KeySource::Vault(_) => None,
+        };
+        let files =
+            [("certificate", Some(&mut tls.certificate)), ("key", key), ("client_ca", tls.client_ca.as_mut()), ("crl", tls.crl.as_mut())];
+        for (key, path) in files.into_iter().filter_map(|(key, path)| Some((key, path?))) {
+            one(path, root.place_of(&["listen", name, "tls", key]), format!("listen.{name}.tls.{key}"));
+        }
+    }
     for (name, server) in &mut file.servers {
         let name = name.as_str();
         for (key, folders) in [("read", &mut server.sandbox.read), ("write", &mut server.sandbox.write)] {

@@ -170,12 +170,21 @@ pub fn listen(listen: &file::Listen) -> Listen {
     if address.ip().is_loopback() {
         hosts.extend([format!("localhost:{port}"), format!("127.0.0.1:{port}"), format!("[::1]:{port}")]);
     }
-    let mut origins: Vec<String> = hosts.iter().map(|host| format!("http://{host}")).collect();
+    let scheme = if listen.data.tls.is_some() { "https" } else { "http" };
+    let mut origins: Vec<String> = hosts.iter().map(|host| format!("{scheme}://{host}")).collect();
     hosts.extend(listen.data.hosts.iter().cloned());
+    hosts.extend(listen.data.hosts.iter().map(|host| with_port(host, port)));
     origins.extend(listen.data.origins.iter().map(|origin| origin.origin().ascii_serialization()));
     let revisions = listen.data.revisions.iter().map(|one| revision(*one)).collect();
     let spoken = if listen.data.legacy_sse { Spoken::OneStreamToo } else { Spoken::Streamable };
-    Listen { base: format!("http://{address}"), hosts, origins, revisions, spoken }
+    let named = listen.data.hosts.first().filter(|_| !address.ip().is_loopback()).map(|host| with_port(host, port));
+    Listen { base: format!("{scheme}://{}", named.unwrap_or_else(|| address.to_string())), hosts, origins, revisions, spoken }
+}
+
+/// A host as a URL names it: with the port, unless it has one or the port is that of https.
+fn with_port(host: &str, port: u16) -> String {
+    let ported = host.rsplit_once(':').is_some_and(|(name, port)| !name.ends_with(':') && !name.is_empty() && port.parse::<u16>().is_ok());
+    if ported || port == 443 { host.to_owned() } else { format!("{host}:{port}") }
 }
 
 /// What becomes of text that nothing bounds, on its way to a tool that changes something: in production it goes no further.

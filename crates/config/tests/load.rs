@@ -226,7 +226,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ),
         ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { pattern: '(' } } } }", "not a regular expression"),
         ("servers: { a: { run: [a] } }\ntools: { a__x: { arguments: { p: { minLength: 3, maxLength: 2 } } } }", "maxLength is less"),
-        ("listen: { data: { address: 0.0.0.0:8420 } }", "needs TLS"),
+        ("listen: { data: { address: 0.0.0.0:8420 } }", "needs tls"),
         ("listen: { admin: { address: 127.0.0.1:8420 } }", "both listeners have the address"),
         ("listen: { data: { hosts: [\"a/b\"] } }", "a host is a name or an address"),
         ("listen: { data: { origins: [\"https://a.example/x\"] } }", "an origin is a scheme"),

@@ -4,7 +4,7 @@ use crate::connection::{Connection, Route};
 use crate::pool::Pool;
 use crate::resolver::{Resolver, System};
 use crate::target::ServerTarget;
-use crate::tls::Inside;
+use crate::tls::{Inside, Trust};
 use crate::{Error, tls};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
@@ -59,16 +59,22 @@ impl Egress {
     /// # Errors
     /// As [`Egress::client`].
     pub(crate) fn route(&self, target: ServerTarget, inside: Inside) -> Result<Route, Error> {
-        let ServerTarget { url, pins, roots: extra, listed, identity, bounds } = target;
+        let ServerTarget { url, pins, roots: extra, exactly, listed, identity, bounds } = target;
         let settings = if url.scheme() == "https" {
-            let mut roots = self.roots.clone();
-            for root in extra {
-                roots.add(root).map_err(Error::Tls)?;
-            }
-            if roots.is_empty() {
-                return Err(Error::NoRoots);
-            }
-            Some(tls::settings(inside, roots, pins, identity)?)
+            let trust = match exactly {
+                Some(leaf) => Trust::Exactly(leaf),
+                None => {
+                    let mut roots = self.roots.clone();
+                    for root in extra {
+                        roots.add(root).map_err(Error::Tls)?;
+                    }
+                    if roots.is_empty() {
+                        return Err(Error::NoRoots);
+                    }
+                    Trust::Chain { roots, pins }
+                }
+            };
+            Some(tls::settings(inside, trust, identity)?)
         } else {
             None
         };

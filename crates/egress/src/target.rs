@@ -60,6 +60,7 @@ pub struct ServerTarget {
     pub(crate) url: Url,
     pub(crate) pins: Vec<SpkiPin>,
     pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) exactly: Option<CertificateDer<'static>>,
     pub(crate) listed: Vec<IpNet>,
     pub(crate) identity: Option<ClientIdentity>,
     pub(crate) bounds: Bounds,
@@ -91,7 +92,7 @@ impl ServerTarget {
             "http" => return Err(Error::Url("`http:` goes to loopback only")),
             _ => return Err(Error::Url("its scheme is not `https`")),
         }
-        Ok(Self { url, pins: Vec::new(), roots: Vec::new(), listed, identity: None, bounds: Bounds::default() })
+        Ok(Self { url, pins: Vec::new(), roots: Vec::new(), exactly: None, listed, identity: None, bounds: Bounds::default() })
     }
 
     /// Demands that the server's key is one of `pins`, beside a valid chain.
@@ -105,6 +106,13 @@ impl ServerTarget {
     #[must_use]
     pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> Self {
         self.roots = roots;
+        self
+    }
+
+    /// Trusts who shows exactly `certificate`, and nobody else, whoever has signed it: for a server whose certificate the caller has from itself.
+    #[must_use]
+    pub fn exactly(mut self, certificate: CertificateDer<'static>) -> Self {
+        self.exactly = Some(certificate);
         self
     }
 

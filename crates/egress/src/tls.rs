@@ -52,20 +52,34 @@ impl Inside {
     }
 }
 
+/// Which servers are trusted.
+pub(crate) enum Trust {
+    /// Whose chain leads to one of the roots, and holds one of the keys where there are any.
+    Chain {
+        /// The roots.
+        roots: RootCertStore,
+        /// The keys.
+        pins: Vec<SpkiPin>,
+    },
+    /// Who shows exactly this certificate, whoever has signed it.
+    Exactly(CertificateDer<'static>),
+}
+
 /// The settings for one server.
-pub(crate) fn settings(
-    inside: Inside,
-    roots: RootCertStore,
-    pins: Vec<SpkiPin>,
-    identity: Option<ClientIdentity>,
-) -> Result<Arc<ClientConfig>, Error> {
+pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIdentity>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(|_| Error::NoRoots)?;
+    let known = match trust {
+        Trust::Chain { roots, pins } => {
+            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
+            Known::Chain { chain: chain.map_err(|_| Error::NoRoots)?, pins }
+        }
+        Trust::Exactly(leaf) => Known::Exactly(leaf),
+    };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
         .map_err(Error::Tls)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { chain, pins, provider }));
+        .with_custom_certificate_verifier(Arc::new(Verifier { known, provider }));
     let mut settings = match identity {
         Some(ClientIdentity { chain, key }) => builder.with_client_auth_cert(chain, key).map_err(Error::Tls)?,
         None => builder.with_no_client_auth(),
@@ -74,11 +88,17 @@ pub(crate) fn settings(
     Ok(Arc::new(settings))
 }
 
-/// Verifies the chain as usual and then the key against the pins. Without pins the chain alone decides.
+/// By what a server's certificate is told.
+#[derive(Debug)]
+enum Known {
+    Chain { chain: Arc<WebPkiServerVerifier>, pins: Vec<SpkiPin> },
+    Exactly(CertificateDer<'static>),
+}
+
+/// Verifies the chain as usual and then the key against the pins, without which the chain alone decides; or that it is the one certificate.
 #[derive(Debug)]
 struct Verifier {
-    chain: Arc<WebPkiServerVerifier>,
-    pins: Vec<SpkiPin>,
+    known: Known,
     provider: Arc<CryptoProvider>,
 }
 
@@ -91,17 +111,18 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verified = self.chain.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
-        if self.pins.is_empty() {
+        let other = Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        let (chain, pins) = match &self.known {
+            Known::Chain { chain, pins } => (chain, pins),
+            Known::Exactly(known) => return if known == leaf { Ok(ServerCertVerified::assertion()) } else { other },
+        };
+        let verified = chain.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
+        if pins.is_empty() {
             return Ok(verified);
         }
         let key = ParsedCertificate::try_from(leaf)?.subject_public_key_info();
         let digest: [u8; 32] = Sha256::digest(&*key).into();
-        if self.pins.iter().any(|pin| pin.0 == digest) {
-            Ok(verified)
-        } else {
-            Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
-        }
+        if pins.iter().any(|pin| pin.0 == digest) { Ok(verified) } else { other }
     }
 
     fn verify_tls12_signature(

@@ -3,9 +3,9 @@
 use crate::session::Session;
 use bytes::Bytes;
 use hyper::body::Incoming;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use terms::{Principal, ServerName};
+use transport::http::Peer;
 
 /// What a client speaks to: all servers under prefixed names, or one under bare ones.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +65,8 @@ pub struct HttpArrival {
     pub head: http::request::Parts,
     /// Its body, unread; taken once.
     pub body: Option<Incoming>,
-    /// The client's address.
-    pub peer: SocketAddr,
+    /// Who is at the other end of the connection.
+    pub peer: Peer,
 }
 
 /// A line of a process on this host.

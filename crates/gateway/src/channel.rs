@@ -20,14 +20,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use terms::Principal;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use transport::http::Body;
+use transport::http::{Body, Peer};
 use transport::sse;
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -87,12 +86,12 @@ impl OneStream {
         channels: &Arc<Channels>,
         mut head: Parts,
         body: Incoming,
-        peer: SocketAddr,
+        peer: Peer,
     ) -> Response<Body> {
         // INVARIANT: a path of the line, so that accept and identify judge the rest of the head as they always do.
         head.uri = Uri::from_static("/mcp");
         let (first, told) = oneshot::channel();
-        let arrival = HttpArrival { head: head.clone(), body: None, peer };
+        let arrival = HttpArrival { head: head.clone(), body: None, peer: peer.clone() };
         match self {
             Self::Open => {
                 let most = gate.snapshot().bounds.streams;
@@ -176,12 +175,12 @@ impl Channel {
     }
 
     /// Takes one message through the line. It is answered on the stream, unless its form is so bad that the request itself is.
-    async fn take(self: Arc<Self>, gate: &Arc<Gate>, mut head: Parts, body: Incoming, peer: SocketAddr) -> Response<Body> {
+    async fn take(self: Arc<Self>, gate: &Arc<Gate>, mut head: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         head.headers.insert(ACCEPT, BOTH);
         self.name_session(&mut head);
         let again = head.clone();
         let (first, told) = oneshot::channel();
-        let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
+        let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer: peer.clone() })) };
         match line::request(gate, arrival, Reply::http(first)).await {
             Taken::Refused(_) | Taken::Malformed => {
                 let response = given(told.await);
@@ -194,7 +193,7 @@ impl Channel {
                 self.bind(gate, &session).await;
                 let stands = session.phase() == Phase::Ready && !self.standing.swap(true, Ordering::AcqRel);
                 if stands {
-                    let (channel, gate, head) = (Arc::clone(&self), Arc::clone(gate), again.clone());
+                    let (channel, gate, head, peer) = (Arc::clone(&self), Arc::clone(gate), again.clone(), peer.clone());
                     tokio::spawn(async move { channel.stand(&gate, head, peer).await });
                 }
                 let gate = Arc::clone(gate);
@@ -231,7 +230,7 @@ impl Channel {
     }
 
     /// Asks the line for a stream: the standing one, or what is left of the one that ended after the event `last`.
-    async fn ask(&self, gate: &Arc<Gate>, mut head: Parts, peer: SocketAddr, last: Option<&str>) -> Option<Response<Body>> {
+    async fn ask(&self, gate: &Arc<Gate>, mut head: Parts, peer: Peer, last: Option<&str>) -> Option<Response<Body>> {
         head.method = Method::GET;
         self.name_session(&mut head);
         head.headers.insert(ACCEPT, STREAM);
@@ -250,17 +249,17 @@ impl Channel {
     }
 
     /// Passes on what belongs to no call, as long as the client listens.
-    async fn stand(&self, gate: &Arc<Gate>, head: Parts, peer: SocketAddr) {
+    async fn stand(&self, gate: &Arc<Gate>, head: Parts, peer: Peer) {
         if let Some(response) = self.ask(gate, head, peer, None).await {
             self.pass_on(response).await;
         }
     }
 
     /// Passes an answer on to its end, however often its stream breaks off before it.
-    async fn pass_all_on(&self, gate: &Arc<Gate>, mut response: Response<Body>, head: &Parts, peer: SocketAddr) {
+    async fn pass_all_on(&self, gate: &Arc<Gate>, mut response: Response<Body>, head: &Parts, peer: Peer) {
         for _ in 0..RESUMES {
             let Some(last) = self.pass_on(response).await else { return };
-            let Some(rest) = self.ask(gate, head.clone(), peer, Some(&last)).await else { return };
+            let Some(rest) = self.ask(gate, head.clone(), peer.clone(), Some(&last)).await else { return };
             response = rest;
         }
     }

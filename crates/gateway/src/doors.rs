@@ -42,7 +42,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use supply::Transport;
-use terms::{Code, Name, ServerName};
+use terms::{Code, Name, Secret, ServerName};
 use transport::upstream::http as wire;
 use vault::Vault;
 
@@ -692,6 +692,15 @@ impl Servers {
             HeaderValue::from_bytes(&text).map_err(|_| credential(name, "it cannot be a header".to_owned(), Code::VaultAbsent))?;
         header.set_sensitive(true);
         Ok(header)
+    }
+
+    /// The key of a listener, at `OWNER/NAME`.
+    ///
+    /// # Errors
+    /// Why it cannot be had, in a sentence.
+    pub fn listener_key(&self, reference: &str) -> Result<Secret<Vec<u8>>, String> {
+        let lease = self.lease(reference).map_err(|closed| closed.to_string())?;
+        lease.open().map(|key| Secret::new(key.to_vec())).map_err(|cause| cause.to_string())
     }
 
     /// A lease on `server/NAME`.

@@ -4,16 +4,21 @@ use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::channel::{Channels, OneStream};
 use crate::gate::Gate;
 use crate::line::{self, Action, Reply, Taken};
-use crate::metrics::TurnedAway;
+use crate::metrics::{TurnedAway, Unshaken};
 use crate::page;
 use crate::plain;
+use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use transport::http::{Answer, Body, Flaw, Full};
+use transport::http::{Answer, Body, Flaw, Full, Peer};
+use transport::tls::Handshake;
+
+/// That browsers never come back without TLS (RFC 6797): for two years.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// Answers the requests of the data listener.
 pub struct Front {
@@ -29,8 +34,9 @@ impl Front {
 }
 
 impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
+        let secured = self.gate.snapshot().listen.is_secured();
         let page = page::of(&self.gate, &head);
         let mut response = match plain::answer(&self.gate, &head) {
             Some(response) => response,
@@ -40,13 +46,21 @@ impl Answer for Front {
             },
         };
         page::mark(response.headers_mut(), page);
+        if secured {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
         response
     }
 
-    async fn malformed(&self, flaw: Flaw, peer: SocketAddr) -> Response<Body> {
+    async fn malformed(&self, flaw: Flaw, peer: Peer) -> Response<Body> {
         let (first, answer) = oneshot::channel();
-        line::malformed(&self.gate, flaw, peer, Reply::http(first)).await;
+        line::malformed(&self.gate, flaw, &peer, Reply::http(first)).await;
         given(answer.await)
+    }
+
+    async fn unshaken(&self, fault: Handshake, address: SocketAddr) {
+        self.gate.metrics.handshakes.get_or_create(&Unshaken { listener: "data", fault: fault.name() }).inc();
+        line::unshaken(&self.gate, fault, address).await;
     }
 
     fn turned_away(&self, full: Full) {
@@ -59,7 +73,7 @@ impl Answer for Front {
 }
 
 impl Front {
-    async fn line(&self, head: Parts, body: Incoming, peer: SocketAddr) -> Response<Body> {
+    async fn line(&self, head: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let (first, answer) = oneshot::channel();
         let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };
         let told = match line::request(&self.gate, arrival, Reply::http(first)).await {

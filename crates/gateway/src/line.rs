@@ -53,7 +53,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{Code, Hole, Principal};
-use transport::http::Flaw;
+use transport::http::{Flaw, Peer};
+use transport::tls::Handshake;
 
 /// How long a plain answer is waited for before it becomes a stream that can be resumed.
 const PLAIN: Duration = Duration::from_secs(2);
@@ -71,7 +72,7 @@ pub enum Taken {
 /// Takes a message through the line as far as nothing has left the gateway.
 pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Taken {
     let peer = match &arrival.source {
-        Source::Http(http) => Some(http.peer),
+        Source::Http(http) => Some(&http.peer),
         Source::Local(_) => None,
     };
     let mut trail = Trail::new(gate, peer);
@@ -93,10 +94,18 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
 }
 
 /// Refuses what the listener found to be no request, before any stage: nobody is known to have sent it.
-pub async fn malformed(gate: &Gate, flaw: Flaw, peer: SocketAddr, mut reply: Reply) {
+pub async fn malformed(gate: &Gate, flaw: Flaw, peer: &Peer, mut reply: Reply) {
     let mut trail = Trail::new(gate, Some(peer));
     let halt = accept::malformed(&mut trail, flaw);
     end(gate, &mut trail, halt, &mut reply).await;
+}
+
+/// Takes note of a client whose handshake failed. It was sent an alert, where one fits, and is told nothing more.
+pub async fn unshaken(gate: &Gate, fault: Handshake, address: SocketAddr) {
+    let mut trail = Trail::new(gate, Some(&Peer { address, certificate: None }));
+    let Some(halt) = accept::unshaken(&mut trail, fault) else { return };
+    let (first, _) = tokio::sync::oneshot::channel();
+    end(gate, &mut trail, halt, &mut Reply::http(first)).await;
 }
 
 /// Takes a request as far as its sender is known and `may` does not refuse it: for what is spoken beside the line, and ends in it. Who is refused is
@@ -107,7 +116,7 @@ pub(crate) async fn sender(
     mut reply: Reply,
     may: impl FnOnce(&Arc<Principal>) -> Result<(), Barred>,
 ) -> Option<Arc<Principal>> {
-    let mut trail = Trail::new(gate, Some(arrival.peer));
+    let mut trail = Trail::new(gate, Some(&arrival.peer));
     let arrival = Arrival { source: Source::Http(Box::new(arrival)) };
     let identified = accept::run(gate, &mut trail, arrival).and_then(|framed| identify::run(gate, &mut trail, framed));
     let halt = match identified {

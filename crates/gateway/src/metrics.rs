@@ -25,6 +25,15 @@ pub struct TurnedAway {
     pub bound: &'static str,
 }
 
+/// A handshake that failed, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Unshaken {
+    /// data or admin: where it came.
+    pub listener: &'static str,
+    /// Why, in a word.
+    pub fault: &'static str,
+}
+
 /// A stage of the line, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Passed {
@@ -100,6 +109,8 @@ pub struct Metrics {
     pub strays: Counter,
     /// Connections closed unread because there were too many.
     pub turned_away: Family<TurnedAway, Counter>,
+    /// Handshakes that failed.
+    pub handshakes: Family<Unshaken, Counter>,
     /// Nanoseconds spent in each stage, waiting included, in the order of [`Stage::ALL`].
     stages: [Counter; Stage::ALL.len()],
     /// Sessions open now.
@@ -123,6 +134,8 @@ impl Default for Metrics {
         registry.register("sessions", "Sessions that are open", sessions.clone());
         let turned_away = Family::<TurnedAway, Counter>::default();
         registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
+        let handshakes = Family::<Unshaken, Counter>::default();
+        registry.register("handshakes_failed", "TLS handshakes that failed, by listener and fault", handshakes.clone());
         let spent = Family::<Passed, Counter>::default();
         registry.register(
             "stage_nanoseconds",
@@ -134,7 +147,7 @@ impl Default for Metrics {
         outward.register(&mut registry, "egress", "local servers");
         outward_of_probes.register(&mut registry, "probe_egress", "the canary for probes");
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, probes, strays, turned_away, stages, sessions, outward, outward_of_probes }
+        Self { registry, settled, allowed, probes, strays, turned_away, handshakes, stages, sessions, outward, outward_of_probes }
     }
 }
 

@@ -78,7 +78,7 @@ pub struct Bound {
 /// What the data listener answers to.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    /// `http://address:port`, the start of every resource URL.
+    /// `http://address:port`, or `https://host:port` inside TLS: the start of every resource URL.
     pub base: String,
     /// Hosts that requests may name.
     pub hosts: Vec<String>,
@@ -100,6 +100,11 @@ pub enum Spoken {
 }
 
 impl Listen {
+    /// Whether it is reached through TLS alone.
+    pub fn is_secured(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
     /// The newest revision without a handshake that clients may speak.
     pub fn modern(&self) -> Option<Revision> {
         self.revisions.iter().copied().filter(|revision| !revision.is_legacy()).max()

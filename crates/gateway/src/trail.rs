@@ -15,6 +15,8 @@ use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
+use transport::http::Peer;
+use transport::tls::Certificate;
 
 /// The stages, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +178,7 @@ pub struct Trail {
     pub(crate) stages: [u64; Stage::ALL.len()],
     pub(crate) reached: usize,
     pub(crate) peer: Option<SocketAddr>,
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) principal: Option<Arc<Principal>>,
     pub(crate) session: Option<SessionId>,
@@ -275,14 +278,15 @@ pub enum Intended {
 
 impl Trail {
     /// Begins with the arrival.
-    pub fn new(gate: &Gate, peer: Option<SocketAddr>) -> Self {
+    pub fn new(gate: &Gate, peer: Option<&Peer>) -> Self {
         let began = gate.clock.instant();
         Self {
             id: CallId::new(&*gate.entropy),
             last: began,
             stages: [0; Stage::ALL.len()],
             reached: 0,
-            peer,
+            peer: peer.map(|peer| peer.address),
+            certificate: peer.and_then(|peer| peer.certificate.clone()),
             endpoint: None,
             principal: None,
             session: None,

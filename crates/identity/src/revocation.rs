@@ -3,6 +3,7 @@
 use crate::{Error, Pending};
 use papaya::HashMap;
 use serde::Serialize;
+use std::sync::Arc;
 use terms::{Name, ServerName, TokenId, Utc};
 
 /// Whether a token was taken back.
@@ -59,6 +60,9 @@ pub struct TokenRecord {
     pub servers: Vec<ServerName>,
     /// The patterns of tools it is narrowed to; none: whatever the roles allow.
     pub tools: Vec<String>,
+    /// Whose certificate it must be shown with, where that is so: a SPIFFE id, or `dns:NAME`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<str>>,
     /// When it was issued.
     #[serde(serialize_with = "as_text")]
     pub issued: Utc,

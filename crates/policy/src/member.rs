@@ -19,7 +19,7 @@ pub enum Member {
     Group(Glob),
     /// Clients that call themselves so: a claim, not proof.
     Client(Glob),
-    /// Who shows a client certificate of these names. Nobody yet: listeners do not ask for one.
+    /// Who shows a client certificate that names it: a SPIFFE id, or `dns:NAME`.
     Certificate(Glob),
     /// Who comes from these addresses.
     Network(Network),
@@ -95,7 +95,11 @@ impl Member {
         match self {
             Self::Agent(glob) => Holds::of(glob.matches(principal.agent.as_str())),
             Self::User(glob) => Holds::of(principal.user.as_ref().is_some_and(|user| glob.matches(user.as_str()))),
-            Self::Group(_) | Self::Certificate(_) => Holds::No,
+            Self::Group(_) => Holds::No,
+            Self::Certificate(glob) => match &principal.workload {
+                Workload::Certificate { identity } => Holds::of(glob.matches(identity)),
+                Workload::Local { .. } | Workload::Remote | Workload::Gateway => Holds::No,
+            },
             Self::Client(glob) => of(situation, |now| now.client.is_some_and(|client| glob.matches(client))),
             Self::Network(network) => of(situation, |now| now.address.is_some_and(|address| network.contains(address))),
             Self::Environment(environment) => of(situation, |now| environment.holds(principal, now)),
@@ -203,7 +207,7 @@ impl Environment {
             Self::Transport(transport) => now.transport == Some(*transport),
             Self::Executable(glob) => match &principal.workload {
                 Workload::Local { executable, .. } => executable.as_ref().is_some_and(|path| glob.matches(path)),
-                Workload::Remote | Workload::Gateway => false,
+                Workload::Remote | Workload::Certificate { .. } | Workload::Gateway => false,
             },
         }
     }

@@ -311,6 +311,7 @@ impl Model {
         let (workload, executable) = match &facts.principal.workload {
             Workload::Local { executable, .. } => ("local", executable.as_deref()),
             Workload::Remote => ("remote", None),
+            Workload::Certificate { .. } => ("certificate", None),
             Workload::Gateway => ("gateway", None),
         };
         let texts = [

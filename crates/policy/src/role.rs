@@ -44,8 +44,13 @@ impl Role {
             match member {
                 Member::Agent(glob) if glob.is_exact() => names.push((Kind::Agent, glob.as_str())),
                 Member::User(glob) if glob.is_exact() => names.push((Kind::User, glob.as_str())),
-                Member::Agent(_) | Member::User(_) | Member::Client(_) | Member::Network(_) | Member::Environment(_) => more = true,
-                Member::Group(_) | Member::Certificate(_) => {}
+                Member::Agent(_)
+                | Member::User(_)
+                | Member::Certificate(_)
+                | Member::Client(_)
+                | Member::Network(_)
+                | Member::Environment(_) => more = true,
+                Member::Group(_) => {}
             }
         }
         (names, more)

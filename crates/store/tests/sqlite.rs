@@ -44,6 +44,7 @@ fn record(bits: u64) -> TokenRecord {
         user: Some(Name::new("ana").unwrap()),
         servers: vec![ServerName::new("files").unwrap()],
         tools: vec!["read_*".into()],
+        workload: Some("spiffe://example.org/agent/claude-code".into()),
         issued: AT,
         expires: Utc::from_seconds(1_800_003_600),
         revoked: None,

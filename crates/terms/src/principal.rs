@@ -2,6 +2,7 @@
 
 use crate::{Name, TokenId};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Where a call comes from: the facts about the peer that the peer did not choose.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -16,6 +17,11 @@ pub enum Workload {
     },
     /// A holder of a token, known by nothing more.
     Remote,
+    /// Who has shown a client certificate.
+    Certificate {
+        /// Whom the certificate names: a SPIFFE id, or `dns:NAME`.
+        identity: Arc<str>,
+    },
     /// The gateway itself: probes and background work.
     Gateway,
 }

@@ -102,6 +102,8 @@ codes! {
     TokenInvalid: IdentityTokens / "invalid", Peer, "The token was not accepted.", "Ask for a new one with `bastide token issue`.";
     TokenScope: IdentityTokens / "scope", Policy, "The token does not name this tool.", "Ask for a token that names it with `bastide token issue`.";
     IdentityFault: IdentityTokens / "fault", Unavailable, "The caller could not be identified.", ASK;
+    CertificateRefused: IdentityMtls / "refused", Peer, "The client certificate was not accepted.", "Ask the operator for a new one.";
+    CertificateOther: IdentityMtls / "other", Peer, "The token is bound to another certificate.", "Use it with the certificate that it was issued for, or ask for a new one.";
     SessionUnknown: IdentitySessionBinding / "unknown", Peer, "There is no such session for this caller.", "Open a new session.";
     SessionMissing: IdentitySessionBinding / "missing", Peer, "The request names no session.", "Open a session with `initialize`.";
     SessionFault: IdentitySessionBinding / "fault", Unavailable, "The session could not be used.", "Open a new session.";
@@ -110,6 +112,7 @@ codes! {
     IsolationEcho: SecretsIsolation / "echo", Policy, "The answer held a credential that cannot be taken out of it.", ASK;
     IsolationArgument: SecretsIsolation / "argument", Policy, "An argument holds a credential that agents do not hold.", ASK;
     UrlToken: SecretsNoUrls / "token", Peer, "A token does not belong in a URL.", "Send it in the Authorization header, and replace the one that was exposed.";
+    TlsRefused: TransportTls / "refused", Peer, "The connection could not be secured.", "Speak TLS 1.3, or ask the operator.";
     MessageMalformed: TransportStrictMessages / "malformed", Peer, "The message does not fit the protocol.", "Update the client, or report the reference.";
     ServerMalformed: TransportStrictMessages / "server", Unavailable, "The server's answer does not fit the protocol.", ASK;
     ParseFault: TransportStrictMessages / "fault", Unavailable, "The message could not be read.", ASK;
@@ -119,6 +122,7 @@ codes! {
     BoundInflight: TransportBounds / "inflight", Limit, "More than {} calls are under way.", "Wait for one to end, then try again.";
     BoundStreams: TransportBounds / "streams", Limit, "More than {} streams are open.", "Close one, then try again.";
     BoundResult: TransportBounds / "result", Unavailable, "The server's answer is larger than {} bytes.", "Ask for less at once.";
+    BoundFlood: TransportBounds / "flood", Peer, "The connection sent too many frames that carry nothing.", "Connect again, and send less.";
     BoundFault: TransportBounds / "fault", Unavailable, "The message could not be taken in.", ASK;
     Denied: AccessDenyByDefault / "denied", Policy, "This is not allowed for this caller.", "Do not retry unless the user says that it was allowed. Tell the user the reference.";
     Hours: AccessDenyByDefault / "hours", Policy, "This is outside the hours of the role that allows it.", "Try again within the hours, or ask the user.";

@@ -12,6 +12,7 @@ mod entropy;
 pub mod layers;
 pub mod meters;
 mod names;
+pub mod pki;
 mod process;
 mod registry;
 pub mod server;

@@ -4,17 +4,21 @@
 
 mod body;
 mod connections;
+mod frames;
 mod head;
+mod multiplexed;
 mod source;
 mod stream;
 
 pub use body::{Body, Events};
 pub use connections::{Full, Most};
+pub use frames::Kind;
 pub use head::{Flaw, Framing, Judged, Rest};
 pub use source::SourcePrefix;
 pub use stream::{Found, Stream};
 
 use crate::lanes::Lanes;
+use crate::tls::{Certificate, Handshake, Inside, Lapse, Shaken, Tls, Wire};
 use ::http::HeaderValue;
 use ::http::header::CONNECTION;
 use connections::Connections;
@@ -37,8 +41,12 @@ use tokio_util::task::TaskTracker;
 pub struct Limits {
     /// How many there may be.
     pub connections: Most,
-    /// Longest time until the head of a request is complete, counted from the end of the one before.
+    /// Longest time of a handshake, and until the head of a request is complete, counted from the end of the one before.
     pub header: Duration,
+    /// Longest time that a connection of HTTP/2 stays open without a request under way.
+    pub idle: Duration,
+    /// Requests that may be under way on one connection of HTTP/2.
+    pub streams: usize,
     /// Longest time in which a peer may take nothing of what is written.
     pub write: Duration,
 }
@@ -51,23 +59,43 @@ pub const HEAD_FIELDS: usize = 64;
 /// What who did not finish the head of a request is told (RFC 9110 §15.5.9).
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
 
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// From where.
+    pub address: SocketAddr,
+    /// What it has shown in its handshake; nothing, where it was not asked.
+    pub certificate: Option<Arc<Certificate>>,
+}
+
 /// What answers requests.
 pub trait Answer: Send + Sync + 'static {
-    /// Answers one request of the client at `peer`.
-    fn answer(&self, request: http::Request<Incoming>, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
+    /// Answers one request of `peer`.
+    fn answer(&self, request: http::Request<Incoming>, peer: Peer) -> impl Future<Output = http::Response<Body>> + Send;
 
-    /// Answers what the client at `peer` sent that is refused before it is read as a request; the connection ends after it. Where the answer was given
-    /// already (of a head that is late, or that the HTTP library refused), what is returned is dropped.
-    fn malformed(&self, flaw: Flaw, peer: SocketAddr) -> impl Future<Output = http::Response<Body>> + Send;
+    /// Answers what `peer` sent that is refused before it is read as a request; over HTTP/1.1 the connection ends after it. Where the answer was given
+    /// already (of a head that is late, or that the HTTP library refused), or none can be given, what is returned is dropped.
+    fn malformed(&self, flaw: Flaw, peer: Peer) -> impl Future<Output = http::Response<Body>> + Send;
+
+    /// Takes note of a client whose handshake failed.
+    fn unshaken(&self, fault: Handshake, address: SocketAddr) -> impl Future<Output = ()> + Send;
 
     /// Takes note of a connection that was closed unread because there are too many.
     fn turned_away(&self, full: Full);
 }
 
-/// Accepts connections until `stop`, each for one of `lanes`, then lets open ones finish what they are at. Returns once all have ended.
+/// Accepts connections until `stop`, inside TLS where there is one, each for one of `lanes`, then lets open ones finish what they are at. Returns once all have
+/// ended.
 ///
 /// A connection beyond a bound is closed unread. `TCP_NODELAY` is set on each.
-pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc<A>, lanes: &Lanes, stop: CancellationToken) {
+pub async fn serve<A: Answer>(
+    listener: TcpListener,
+    tls: Option<Arc<Tls>>,
+    limits: Limits,
+    answer: Arc<A>,
+    lanes: &Lanes,
+    stop: CancellationToken,
+) {
     let connections = Arc::new(Connections::new(limits.connections));
     let tracker = TaskTracker::new();
     let mut failures = 0_u32;
@@ -76,7 +104,7 @@ pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
+        let (stream, address) = match accepted {
             Ok(pair) => {
                 failures = 0;
                 pair
@@ -90,19 +118,19 @@ pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc
                 continue;
             }
         };
-        let permit = match connections.admit(SourcePrefix::of(peer.ip())) {
+        let permit = match connections.admit(SourcePrefix::of(address.ip())) {
             Ok(permit) => permit,
             Err(full) => {
                 answer.turned_away(full);
                 continue;
             }
         };
-        let (answer, stop, limits) = (Arc::clone(&answer), stop.clone(), limits.clone());
+        let (answer, stop, limits, tls) = (Arc::clone(&answer), stop.clone(), limits.clone(), tls.clone());
         // Known to this thread's poller until here, to that of its lane from there on.
         let Ok(stream) = stream.into_std() else { continue };
         lanes.spawn(&tracker, async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
-                connection(stream, peer, &limits, answer, stop).await;
+                connection(stream, address, tls, &limits, answer, stop).await;
             }
             drop(permit);
         });
@@ -111,14 +139,50 @@ pub async fn serve<A: Answer>(listener: TcpListener, limits: Limits, answer: Arc
     tracker.wait().await;
 }
 
-async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, limits: &Limits, answer: Arc<A>, stop: CancellationToken) {
+async fn connection<A: Answer>(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<Arc<Tls>>,
+    limits: &Limits,
+    answer: Arc<A>,
+    stop: CancellationToken,
+) {
     if stream.set_nodelay(true).is_err() {
         return;
     }
+    let Some(tls) = tls else {
+        return single(Wire::Plain(stream), Peer { address, certificate: None }, limits, answer, stop).await;
+    };
+    let shaken = tokio::select! {
+        shaken = tls.shake(stream, limits.header) => shaken,
+        () = stop.cancelled() => return,
+    };
+    match shaken {
+        Ok(Shaken { stream, inside, certificate, mut lapse }) => {
+            let (wire, peer) = (Wire::Tls(Box::new(stream)), Peer { address, certificate });
+            match inside {
+                Inside::Http1 => held(&mut lapse, single(wire, peer, limits, answer, stop)).await,
+                Inside::Http2 => held(&mut lapse, multiplexed::serve(wire, peer, limits, answer, stop)).await,
+            }
+        }
+        Err(fault) => answer.unshaken(fault, address).await,
+    }
+}
+
+/// Serves for as long as the certificate is good that was shown: at its end everything of the connection is cut.
+async fn held(lapse: &mut Lapse, serving: impl Future<Output = ()>) {
+    tokio::select! {
+        () = serving => {}
+        () = lapse.over() => tracing::debug!("a client's certificate is no longer good"),
+    }
+}
+
+/// Serves HTTP/1.1: one request after the other.
+async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<A>, stop: CancellationToken) {
     let found = Found::default();
-    let stream = Stream::new(stream, limits.write, found.clone());
+    let stream = Stream::new(wire, limits.write, found.clone());
     let service = service_fn(|request| {
-        let (answer, flaw) = (Arc::clone(&answer), found.of(&request));
+        let (answer, flaw, peer) = (Arc::clone(&answer), found.of(&request), peer.clone());
         async move {
             let Some(flaw) = flaw else { return Ok::<_, Infallible>(answer.answer(request, peer).await) };
             let mut response = answer.malformed(flaw, peer).await;
@@ -140,7 +204,7 @@ async fn connection<A: Answer>(stream: TcpStream, peer: SocketAddr, limits: &Lim
         }
     };
     let Err(cause) = ended else { return };
-    tracing::debug!(%peer, %cause, "connection ended early");
+    tracing::debug!(peer = %peer.address, %cause, "connection ended early");
     let mut stream = connection.into_parts().io.into_inner();
     if cause.is_timeout() && stream.awaits_head() {
         answer.malformed(Flaw::Slow, peer).await;

@@ -5,4 +5,5 @@ pub mod lanes;
 pub mod line_frame;
 pub mod local;
 pub mod sse;
+pub mod tls;
 pub mod upstream;

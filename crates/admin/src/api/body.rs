@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use terms::{Name, Secret, ServerName};
 use zeroize::Zeroizing;
@@ -63,6 +64,7 @@ pub(super) struct Token {
     servers: Option<Vec<ServerName>>,
     #[serde(default)]
     tools: Vec<String>,
+    workload: Option<Arc<str>>,
     life_seconds: u64,
     #[serde(default)]
     purpose: Purpose,
@@ -70,8 +72,8 @@ pub(super) struct Token {
 
 impl From<Token> for TokenWish {
     fn from(body: Token) -> Self {
-        let Token { agent, user, servers, tools, life_seconds, purpose } = body;
-        Self { agent, user, servers, tools, life: Duration::from_secs(life_seconds), purpose }
+        let Token { agent, user, servers, tools, workload, life_seconds, purpose } = body;
+        Self { agent, user, servers, tools, workload, life: Duration::from_secs(life_seconds), purpose }
     }
 }
 

@@ -96,7 +96,7 @@ async fn listener(log: &mut Option<Arc<Log>>) -> (Router, String) {
     let (admin, records, _) = admin().await;
     *log = Some(records);
     let (key, file) = Key::draw(&SeededEntropy::new(5));
-    let guard = Guard::new(Arc::new(key), Name::new("ana").unwrap(), ([127, 0, 0, 1], 8421).into());
+    let guard = Guard::new(Arc::new(key), Name::new("ana").unwrap(), ([127, 0, 0, 1], 8421).into(), "http", &[]);
     let shown = format!("Bearer {}", String::from_utf8(file.open().clone()).unwrap());
     (guarded(admin, guard), shown)
 }

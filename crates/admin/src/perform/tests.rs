@@ -165,6 +165,7 @@ fn wish(servers: Option<&[&str]>) -> TokenWish {
         user: None,
         servers: servers.map(|names| names.iter().map(|name| ServerName::new(name).unwrap()).collect()),
         tools: vec![],
+        workload: None,
         life: Duration::from_secs(60),
         purpose: identity::token::Purpose::Work,
     }

@@ -12,6 +12,8 @@ use audit::read::{self, Query};
 use audit::record::Kind;
 use base64::Engine as _;
 use config::{File, Loaded};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -53,6 +55,22 @@ pub struct Running {
     /// Its process, where the kernel could tell.
     pub pid: Option<u32>,
     client: egress::Client,
+    door: Door,
+}
+
+/// How clients come in at the data listener.
+pub struct Door {
+    url: url::Url,
+    /// What the gateway lets probes in with, where it asks.
+    pass: Option<Pass>,
+}
+
+/// PEM, as the gateway handed it out.
+struct Pass {
+    chain: String,
+    key: String,
+    /// What the listener itself shows, leaf first.
+    shown: String,
 }
 
 /// A token of the probes.
@@ -203,6 +221,11 @@ impl Ground {
             tools.into_iter().flatten().filter_map(named)
         });
         tools.collect()
+    }
+
+    /// How clients come in at the data listener.
+    pub fn door(&self) -> Result<&Door, Trouble> {
+        Ok(&self.running()?.door)
     }
 
     /// An agent without a token.
@@ -494,11 +517,60 @@ impl Running {
         let status: Value = admin.get("/api/v1/status").await.map_err(|fault| Trouble::new(DID, fault))?;
         let data = status.get("data").and_then(Value::as_str).ok_or_else(|| Trouble::new(DID, "it does not say where agents find it"))?;
         let url = data.parse().map_err(|_| Trouble::new(DID, "its address cannot be read"))?;
-        let target = egress::ServerTarget::new(url).map_err(|fault| Trouble::new(DID, fault))?;
-        let client = egress::Egress::new().client(target).map_err(|fault| Trouble::new(DID, fault))?;
+        let secured = data.starts_with("https:");
+        let pass = if secured { pass(&admin).await? } else { None };
+        let door = Door { url, pass };
+        let identity = if door.pass.is_some() { Some(door.identity()?) } else { None };
+        let client = door.client(identity)?;
         let peer = UnixStream::connect(socket).await.and_then(|stream| stream.peer_cred());
         let pid = peer.ok().and_then(|peer| peer.pid()).and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        Ok(Some(Self { admin, pid, client }))
+        Ok(Some(Self { admin, pid, client, door }))
+    }
+}
+
+/// Asks for what the data listener lets probes in with; nothing where it asks nobody.
+async fn pass(admin: &admin::client::Client) -> Result<Option<Pass>, Trouble> {
+    const DID: &str = "asked for what the data listener lets probes in with";
+    let wish = json!({"agent": "probe/door", "life_seconds": LIFE.as_secs(), "purpose": "probe"});
+    let handed: Value = admin.post("/api/v1/tokens", &wish).await.map_err(|fault| Trouble::new(DID, fault))?;
+    if let Some(id) = handed.get("id").and_then(Value::as_str) {
+        admin.delete::<Value>(&format!("/api/v1/tokens/{id}")).await.map_err(|fault| Trouble::new(DID, fault))?;
+    }
+    let Some(pass) = handed.get("certificate") else { return Ok(None) };
+    let text = |key: &str| pass.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Some(Pass { chain: text("chain"), key: text("key"), shown: text("shown") }))
+}
+
+impl Door {
+    /// The certificate that the gateway gave this probe.
+    pub fn identity(&self) -> Result<egress::ClientIdentity, Trouble> {
+        let none = || Trouble::new("took the certificate that the gateway gave", "there is none, or it cannot be read");
+        let pass = self.pass.as_ref().ok_or_else(none)?;
+        let chain = CertificateDer::pem_slice_iter(pass.chain.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| none())?;
+        let key = PrivateKeyDer::from_pem_slice(pass.key.as_bytes()).map_err(|_| none())?;
+        Ok(egress::ClientIdentity { chain, key })
+    }
+
+    /// A client that shows `identity`.
+    fn client(&self, identity: Option<egress::ClientIdentity>) -> Result<egress::Client, Trouble> {
+        const DID: &str = "made a client of the data listener";
+        let mut target = egress::ServerTarget::new(self.url.clone()).map_err(|fault| Trouble::new(DID, fault))?;
+        if let Some(pass) = &self.pass {
+            let shown = CertificateDer::from_pem_slice(pass.shown.as_bytes());
+            target = target.exactly(shown.map_err(|_| Trouble::new(DID, "the listener's certificate cannot be read"))?);
+        }
+        if let Some(identity) = identity {
+            target = target.identity(identity);
+        }
+        egress::Egress::new().client(target).map_err(|fault| Trouble::new(DID, fault))
+    }
+
+    /// Whether whoever shows `identity` gets an answer at all.
+    pub async fn reached(&self, identity: Option<egress::ClientIdentity>) -> bool {
+        match self.client(identity) {
+            Ok(client) => client.get(http::HeaderMap::new()).await.is_ok(),
+            Err(_) => false,
+        }
     }
 }
 

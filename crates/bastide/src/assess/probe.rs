@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, canaries, confinement, data, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime, secrets,
-    stop, supply, transport,
+    access, arguments, canaries, confinement, data, door, fuzzing, guarded, identity, limits, log, network, outward, pages, runtime,
+    secrets, stop, supply, transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
@@ -40,6 +40,8 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         Control::IdentityTokens
         | Control::IdentitySessionBinding
         | Control::SecretsNoUrls
+        | Control::IdentityMtls
+        | Control::TransportTls
         | Control::TransportProtocolPin
         | Control::AccessDenyByDefault
         | Control::SupplyAllowlist
@@ -145,6 +147,8 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
     match control {
         Control::IdentityTokens => identity::tokens(ground, steps).await,
         Control::IdentitySessionBinding => identity::session_binding(ground, steps).await,
+        Control::IdentityMtls => door::mutual(ground, steps).await,
+        Control::TransportTls => door::tls(ground, steps).await,
         Control::TransportProtocolPin => transport::protocol_pin(ground, steps).await,
         Control::TransportStrictMessages => transport::strict_messages(ground, steps).await,
         Control::SecretsVault => secrets::vault(ground, steps).await,

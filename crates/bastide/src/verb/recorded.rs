@@ -157,7 +157,7 @@ pub fn read(body: &[u8]) -> Read {
     let given = given(root, &text, target.as_ref());
     let transport = match &principal.workload {
         Workload::Local { .. } => Some(Transport::Local),
-        Workload::Remote => Some(Transport::Http),
+        Workload::Remote | Workload::Certificate { .. } => Some(Transport::Http),
         Workload::Gateway => None,
     };
     let fact = |key: &str| root.get("facts").and_then(|facts| facts.get(key));
@@ -246,11 +246,12 @@ fn principal(text: &dyn Fn(&[&str]) -> Option<String>) -> Option<Principal> {
         // The account is a fact that no rule reads.
         "local" => Workload::Local { uid: 0, executable: text(&["principal", "workload", "executable"]) },
         "remote" => Workload::Remote,
+        "certificate" => Workload::Certificate { identity: text(&["principal", "workload", "identity"])?.into() },
         _ => return None,
     };
     let authenticated = match workload {
         Workload::Local { .. } => Authenticated::Peer,
-        Workload::Remote | Workload::Gateway => Authenticated::Token { id: TokenId::from_bits(0) },
+        Workload::Remote | Workload::Certificate { .. } | Workload::Gateway => Authenticated::Token { id: TokenId::from_bits(0) },
     };
     Some(Principal { agent: Name::new(&text(&["principal", "agent"])?).ok()?, user, workload, authenticated })
 }

@@ -45,6 +45,9 @@ pub struct Issue {
     /// Patterns of tools that it is narrowed to
     #[arg(long, value_delimiter = ',', value_name = "PATTERN")]
     tools: Vec<String>,
+    /// Whose client certificate it must be shown with: a SPIFFE id, or dns:NAME
+    #[arg(long, value_name = "IDENTITY")]
+    workload: Option<String>,
     /// How long it lives, at most 24h
     #[arg(long, default_value = "1h", value_parser = ttl)]
     ttl: Span,
@@ -94,6 +97,7 @@ async fn issue(args: &Issue, desk: &Desk, common: &Common) -> Result<(), Failure
         user: args.user.clone(),
         servers: args.servers.clone(),
         tools: args.tools.clone(),
+        workload: args.workload.as_deref().map(Into::into),
         life: args.ttl.duration(),
         purpose: identity::token::Purpose::Work,
     };
@@ -138,6 +142,9 @@ fn shown(token: &Value) -> String {
     let tools = joined(token, "tools");
     if !tools.is_empty() {
         let _ = writeln!(out, "tools    {tools}");
+    }
+    if !member(token, "workload").is_empty() {
+        let _ = writeln!(out, "with     the certificate of {}", member(token, "workload"));
     }
     let _ = writeln!(out, "issued   {}\nends     {}", member(token, "issued"), member(token, "expires"));
     let _ = writeln!(out, "state    {}", standing(token, SystemClock::new().utc()));

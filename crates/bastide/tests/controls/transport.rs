@@ -4,4 +4,5 @@ mod bounds;
 mod one_stream;
 mod protocol_pin;
 mod subscriptions;
+mod tls;
 mod waiting;

@@ -1,6 +1,6 @@
 //! Listeners and their bounds.
 
-use super::server::Reference;
+use super::server::KeySource;
 use crate::decode::{choice, section};
 use crate::unit::{Size, Span};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,6 +17,13 @@ section! {
         data, "data": Data = Data::default();
         /// For operators.
         admin, "admin": Admin = Admin::default();
+    }
+}
+
+impl Listen {
+    /// Where and with what they listen: what cannot change while they do.
+    pub fn places(&self) -> (SocketAddr, Option<&ListenTls>, SocketAddr, Option<&ListenTls>) {
+        (self.data.address, self.data.tls.as_ref(), self.admin.address, self.admin.tls.as_ref())
     }
 }
 
@@ -43,6 +50,8 @@ section! {
     defaulted Admin {
         /// Where it listens.
         address, "address": SocketAddr = loopback(8421);
+        /// Hosts that a request may name beside the listener's own.
+        hosts, "hosts": Vec<String> = Vec::new();
         /// Certificates, for an address off the machine.
         tls, "tls": Option<ListenTls> = None;
     }
@@ -53,10 +62,12 @@ section! {
     ListenTls {
         /// The file of its certificate chain.
         certificate, "certificate": PathBuf;
-        /// Its key in the vault.
-        key, "key": Reference;
-        /// The file of the authority that clients' certificates come from.
+        /// Its key: vault:OWNER/NAME, or a file that only the gateway's account may read.
+        key, "key": KeySource;
+        /// The file of the authorities that clients' certificates come from.
         client_ca, "client_ca": Option<PathBuf> = None;
+        /// The file of what these authorities have taken back, a list of each (PEM).
+        crl, "crl": Option<PathBuf> = None;
     }
 }
 

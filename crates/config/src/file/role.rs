@@ -12,7 +12,7 @@ use terms::{Label, Operation, ServerName};
 section! {
     /// A named set of permissions.
     Role {
-        /// Who has it: agent:NAME, user:NAME, client:NAME (globs), network:CIDR, environment:FACT=GLOB; group: and certificate: mean nobody yet.
+        /// Who has it: agent:NAME, user:NAME, client:NAME, certificate:NAME (globs), network:CIDR, environment:FACT=GLOB; group: means nobody yet.
         members, "members": Vec<Member> = Vec::new();
         /// The highest label that its members receive.
         clearance, "clearance": Label = Label::Public;

@@ -229,6 +229,28 @@ impl Decode for Reference {
     }
 }
 
+/// Where a private key is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// In the vault.
+    Vault(Reference),
+    /// In a file.
+    File(PathBuf),
+}
+
+impl Decode for KeySource {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        let text = node.text().unwrap_or_default();
+        if text.starts_with('/') || text.starts_with("~/") {
+            return PathBuf::decode(node, reader).map(Self::File);
+        }
+        Reference::decode(node, reader).map(Self::Vault)
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"anyOf": [Reference::schema(), {"type": "string", "pattern": "^(/|~/).+$"}]})
+    }
+}
+
 section! {
     /// How much of a resource is given at once: the rest is further pages.
     defaulted Pages {
@@ -288,8 +310,8 @@ section! {
     Certificate {
         /// The file of the chain.
         chain, "chain": PathBuf;
-        /// Its key.
-        key, "key": Reference;
+        /// Its key: vault:OWNER/NAME, or a file that only the gateway's account may read.
+        key, "key": KeySource;
     }
 }
 

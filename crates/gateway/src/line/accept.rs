@@ -12,6 +12,7 @@ use http::header::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
 use transport::http::{Flaw, HEAD_BYTES};
+use transport::tls::Handshake;
 
 /// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
 pub const PASS: HeaderName = HeaderName::from_static("bastide-probe");
@@ -87,10 +88,31 @@ pub(super) fn malformed(trail: &mut Trail, flaw: Flaw) -> Halt {
     match flaw {
         Flaw::Large => trail.oversize_head(HEAD_BYTES),
         Flaw::Slow => trail.close(flaw.status(), Code::BoundFault),
-        Flaw::TwoLengths | Flaw::Length | Flaw::Coding | Flaw::Chunk | Flaw::Line | Flaw::Host | Flaw::Fields => {
+        Flaw::Flood(_) => trail.close(flaw.status(), Code::BoundFlood),
+        Flaw::TwoLengths | Flaw::Length | Flaw::Coding | Flaw::Chunk | Flaw::Line | Flaw::Host | Flaw::Fields | Flaw::Frame => {
             trail.close(flaw.status(), Code::MessageMalformed)
         }
     }
+}
+
+/// What is on record of a handshake that failed; nothing of a client that just left.
+pub(super) fn unshaken(trail: &mut Trail, fault: Handshake) -> Option<Halt> {
+    trail.cause(&fault);
+    let code = match fault {
+        Handshake::Left => return None,
+        Handshake::Slow => Code::BoundFault,
+        Handshake::Old | Handshake::Garbled | Handshake::Ended => Code::TlsRefused,
+        Handshake::Bare
+        | Handshake::Nameless
+        | Handshake::Expired
+        | Handshake::NotYet
+        | Handshake::Revoked
+        | Handshake::Stranger
+        | Handshake::Purpose
+        | Handshake::Unclear
+        | Handshake::Unfit => Code::CertificateRefused,
+    };
+    Some(trail.close(400, code))
 }
 
 /// No endpoint takes a query; one that looks like a credential is reported as such.

@@ -178,7 +178,7 @@ fn stated(parsed: &Parsed) -> Option<(Abilities, Option<u8>)> {
 /// From where, as what and when a message comes. What a client calls itself it says when it opens a session, or with each request.
 fn moment(gate: &Gate, parsed: &Parsed, session: &Session) -> Arc<Moment> {
     let (address, transport) = match &parsed.identified().framed().arrival().source {
-        Source::Http(http) => (Some(http.peer.ip().to_canonical()), Transport::Http),
+        Source::Http(http) => (Some(http.peer.address.ip().to_canonical()), Transport::Http),
         Source::Local(_) => (None, Transport::Local),
     };
     let named = |info: Option<Node<'_>>| info.and_then(|info| info.get("name")).and_then(Node::text).and_then(|name| Moment::client(&name));

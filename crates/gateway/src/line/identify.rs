@@ -10,7 +10,7 @@ use crate::trail::{Stage, Trail};
 use http::header::AUTHORIZATION;
 use identity::token::{Scope, Verified};
 use std::sync::Arc;
-use terms::{Code, Principal, Utc};
+use terms::{Code, Principal, Utc, Workload};
 
 /// What arrived, its sender known.
 pub struct Identified {
@@ -60,7 +60,19 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, framed: Framed) -> Result<Iden
                 }
                 trail.challenge(401, Some("invalid_token"), fault.code())
             })?;
-            (Arc::clone(&verified.principal), Some(verified))
+            let shown = http.peer.certificate.as_ref().map(|certificate| certificate.identity());
+            if verified.workload.is_some() && verified.workload.as_ref() != shown {
+                trail.cause(&"the token is bound to a certificate that was not shown");
+                return Err(trail.challenge(401, Some("invalid_token"), Code::CertificateOther));
+            }
+            let principal = match shown {
+                None => Arc::clone(&verified.principal),
+                Some(identity) => {
+                    let workload = Workload::Certificate { identity: Arc::clone(identity) };
+                    Arc::new(Principal { workload, ..Principal::clone(&verified.principal) })
+                }
+            };
+            (principal, Some(verified))
         }
     };
     trail.principal(&principal);

@@ -29,11 +29,21 @@ impl Trail {
         self.record(gate, Kind::Decision)
     }
 
+    /// What the session is bound to: the token and the certificate that this message came with.
+    fn binding(&self) -> Option<String> {
+        let token = self.principal.as_ref().and_then(|principal| principal.authenticated.token()).map(|id| id.to_string());
+        let certificate = self.certificate.as_ref().map(|certificate| format!("sha256:{}", hex::encode(certificate.fingerprint())));
+        match (token, certificate) {
+            (Some(token), Some(certificate)) => Some(format!("{token} {certificate}")),
+            (token, certificate) => token.or(certificate),
+        }
+    }
+
     fn record(&self, gate: &Gate, kind: Kind) -> Vec<u8> {
         let mut entry = Record::new(RecordId::new(&*gate.entropy), kind, gate.clock.utc(), gate.clock.instant());
         entry.request = Some(self.id);
         entry.trace = self.trace.as_deref().map(|parent| Trace { parent, state: None });
-        let binding = self.principal.as_ref().and_then(|principal| principal.authenticated.token()).map(|id| id.to_string());
+        let binding = self.binding();
         entry.principal = self.principal.as_deref();
         entry.session = self.session.map(|id| Session { id, binding: binding.as_deref() });
         let client = self.peer.map(|peer| peer.to_string());

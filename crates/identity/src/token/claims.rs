@@ -2,6 +2,7 @@
 
 use super::Scope;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 use terms::{Name, ServerName, TokenId};
 
@@ -36,6 +37,8 @@ pub struct Claims {
     pub scope: Scope,
     /// How long it lives: 1 s to 24 h, whole seconds.
     pub life: Duration,
+    /// Whose certificate it must be shown with, where that is so: a SPIFFE id, or `dns:NAME`.
+    pub workload: Option<Arc<str>>,
     /// What it is made for.
     pub purpose: Purpose,
 }
@@ -55,6 +58,8 @@ pub(super) struct Payload {
     pub nbf: u64,
     pub exp: u64,
     pub jti: TokenId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Purpose::is_usual")]
     pub purpose: Purpose,
 }

@@ -67,6 +67,7 @@ impl Issuer {
             nbf: issued,
             exp: issued.saturating_add(life),
             jti: id,
+            workload: claims.workload.clone(),
             purpose: claims.purpose,
         };
         let json = serde_json::to_vec(&payload).map_err(Error::Encode)?;
@@ -85,6 +86,7 @@ impl Issuer {
             user: claims.user,
             servers: payload.servers,
             tools: payload.tools,
+            workload: claims.workload,
             issued: Utc::from_seconds(issued),
             expires: expires_at,
             revoked: None,

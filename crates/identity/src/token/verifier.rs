@@ -90,6 +90,8 @@ pub struct Verified {
     pub token: TokenId,
     /// What it narrows its holder to.
     pub scope: Scope,
+    /// Whose certificate it must be shown with, where that is so.
+    pub workload: Option<Arc<str>>,
     /// When it ends.
     pub expires: Utc,
 }
@@ -203,7 +205,8 @@ impl Verifier {
                 Purpose::Probe => Authenticated::Probe { id: payload.jti },
             },
         });
-        let verified = Verified { principal, token: payload.jti, scope, expires: Utc::from_seconds(payload.exp) };
+        let verified =
+            Verified { principal, token: payload.jti, scope, workload: payload.workload, expires: Utc::from_seconds(payload.exp) };
         Ok(Known { verified: Arc::new(verified), audiences: payload.aud, begins: Utc::from_seconds(payload.nbf.max(payload.iat)) })
     }
 }
@@ -249,6 +252,7 @@ mod tests {
             audiences: vec![HERE.into(), format!("{HERE}/files")],
             scope: Scope::new(vec![ServerName::new("files").unwrap()], vec!["read_*".into()]).unwrap(),
             life: Duration::from_secs(3600),
+            workload: None,
             purpose: Purpose::Work,
         };
         let issued = Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).unwrap();
@@ -469,7 +473,7 @@ mod tests {
         let issue = |life: u64, audiences: Vec<String>| {
             let scope = Scope::new(vec![], vec![]).unwrap();
             let (life, purpose) = (Duration::from_secs(life), Purpose::Work);
-            let claims = Claims { agent: Name::new("a").unwrap(), user: None, audiences, scope, life, purpose };
+            let claims = Claims { agent: Name::new("a").unwrap(), user: None, audiences, scope, life, workload: None, purpose };
             Issuer::new("https://issuer", key(1)).issue(claims, &World(NOW), &World(NOW)).err()
         };
         assert!(issue(86_400, vec![HERE.into()]).is_none());

@@ -24,8 +24,13 @@ fn of(role: &Role) -> Vec<Notice> {
             others().find(|(_, (_, one))| one != member && covers(one, member)).map(|(_, (by, _))| Why::Covered { by: by.place.clone() })
         };
         let nobody = || match member {
-            Member::Group(_) | Member::Certificate(_) => Some(Why::Nobody),
-            Member::Agent(_) | Member::User(_) | Member::Client(_) | Member::Network(_) | Member::Environment(_) => None,
+            Member::Group(_) => Some(Why::Nobody),
+            Member::Agent(_)
+            | Member::User(_)
+            | Member::Certificate(_)
+            | Member::Client(_)
+            | Member::Network(_)
+            | Member::Environment(_) => None,
         };
         if let Some(why) = twice.or_else(covered).or_else(nobody) {
             notices.push(Notice {
@@ -44,6 +49,7 @@ fn covers(wide: &Member, narrow: &Member) -> bool {
     match (wide, narrow) {
         (Member::Agent(wide), Member::Agent(narrow))
         | (Member::User(wide), Member::User(narrow))
+        | (Member::Certificate(wide), Member::Certificate(narrow))
         | (Member::Client(wide), Member::Client(narrow)) => wide.covers(narrow),
         (
             Member::Agent(_)

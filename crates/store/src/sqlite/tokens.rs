@@ -33,6 +33,7 @@ fn record(row: &SqliteRow) -> Result<TokenRecord, Error> {
         user: user.map(|user| user.parse()).transpose().map_err(|_| Error::Damaged(WHAT))?,
         servers: serde_json::from_str(row.try_get("servers")?).map_err(damaged)?,
         tools: serde_json::from_str(row.try_get("tools")?).map_err(damaged)?,
+        workload: row.try_get::<Option<&str>, _>("workload")?.map(Into::into),
         issued: to_time(row.try_get("issued")?, WHAT)?,
         expires: to_time(row.try_get("expires")?, WHAT)?,
         revoked: revoked.map(|at| to_time(at, WHAT)).transpose()?,
@@ -43,12 +44,13 @@ impl Store {
     async fn keep_token(&self, record: TokenRecord) -> Result<(), Error> {
         let servers = serde_json::to_string(&record.servers).map_err(|_| Error::Damaged(WHAT))?;
         let tools = serde_json::to_string(&record.tools).map_err(|_| Error::Damaged(WHAT))?;
-        sqlx::query("INSERT INTO tokens (id, agent, user, servers, tools, issued, expires) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO tokens (id, agent, user, servers, tools, workload, issued, expires) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(record.id.to_string())
             .bind(record.agent.as_str())
             .bind(record.user.as_ref().map(terms::Name::as_str))
             .bind(servers)
             .bind(tools)
+            .bind(record.workload.as_deref())
             .bind(to_column(record.issued))
             .bind(to_column(record.expires))
             .execute(&self.writer)

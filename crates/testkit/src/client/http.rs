@@ -4,6 +4,7 @@ use super::Answer;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const LEGACY: &str = "2025-11-25";
@@ -53,6 +54,8 @@ pub struct Http {
     pub token: Option<String>,
     /// The session of the legacy revision, once opened.
     pub session: Option<String>,
+    /// How it secures its connections, if it does.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// How long it waits for bytes.
     pub patience: Duration,
     next: u64,
@@ -61,7 +64,22 @@ pub struct Http {
 impl Http {
     /// An agent for `path` at `address`.
     pub fn new(address: SocketAddr, path: &str, token: Option<&str>) -> Self {
-        Self { address, path: path.into(), token: token.map(str::to_owned), session: None, patience: Duration::from_secs(90), next: 0 }
+        Self {
+            address,
+            path: path.into(),
+            token: token.map(str::to_owned),
+            session: None,
+            tls: None,
+            patience: Duration::from_secs(90),
+            next: 0,
+        }
+    }
+
+    /// The same agent with its connections secured.
+    #[must_use]
+    pub fn secured(mut self, tls: Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// The same agent at another path.
@@ -176,10 +194,12 @@ impl Http {
 
     fn read(&self, bytes: &[u8], enough: impl Fn(&[u8], Duration) -> bool) -> Vec<u8> {
         let began = Instant::now();
-        let mut stream = TcpStream::connect(self.address).expect("the listener accepts");
+        let stream = TcpStream::connect(self.address).expect("the listener accepts");
         stream.set_nodelay(true).expect("a socket");
         stream.set_read_timeout(Some(self.patience)).expect("a socket");
+        let mut stream = secured(stream, self.tls.as_ref(), self.address);
         let _ = stream.write_all(bytes);
+        let _ = stream.flush();
         let mut answer = Vec::new();
         let mut piece = [0_u8; 16384];
         while let Ok(read) = stream.read(&mut piece) {
@@ -210,6 +230,18 @@ impl Http {
         }
         headers
     }
+}
+
+/// Bytes both ways.
+trait Channel: Read + Write {}
+impl<T: Read + Write> Channel for T {}
+
+/// `stream`, inside TLS where there is one. A handshake that fails is told by the first read or write.
+fn secured(stream: TcpStream, tls: Option<&Arc<rustls::ClientConfig>>, address: SocketAddr) -> Box<dyn Channel> {
+    let Some(tls) = tls else { return Box::new(stream) };
+    let name = rustls_pki_types::ServerName::from(address.ip());
+    let session = rustls::ClientConnection::new(Arc::clone(tls), name).expect("a client");
+    Box::new(rustls::StreamOwned::new(session, stream))
 }
 
 fn parse(bytes: &[u8]) -> Response {

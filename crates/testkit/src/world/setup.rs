@@ -1,6 +1,7 @@
 //! What a world is made of, before it starts.
 
 use super::World;
+use crate::pki::Authority;
 use crate::{Running, layers, process};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -25,6 +26,7 @@ pub struct Setup {
     sections: Vec<(String, String)>,
     secrets: Vec<(String, String)>,
     others: Vec<Running>,
+    data_tls: Option<String>,
 }
 
 impl Setup {
@@ -50,7 +52,20 @@ impl Setup {
             sections: Vec::new(),
             secrets: Vec::new(),
             others: Vec::new(),
+            data_tls: None,
         }
+    }
+
+    /// The data listener inside TLS, with `{root}/tls/server.pem` and its key of `authority`, and these further entries of its `tls`.
+    #[must_use]
+    pub fn secured(mut self, authority: &Authority, more: &str) -> Self {
+        let leaf = authority.server();
+        self.data_tls = Some(format!(", tls: {{ certificate: {{root}}/tls/server.pem, key: {{root}}/tls/server.key{more} }}"));
+        let setup =
+            self.file("tls/server.pem", &leaf.certificate).file("tls/server.key", &leaf.key).file("tls/clients.pem", authority.pem());
+        let key = setup.root.path().join("tls/server.key");
+        fs::set_permissions(key, Permissions::from_mode(0o600)).expect("a file of ours");
+        setup
     }
 
     /// A file of the world, such as a server's script.
@@ -159,8 +174,9 @@ impl Setup {
     /// Writes the configuration and puts the secrets away; nothing is locked and nothing runs yet.
     pub fn write(self) -> World {
         let [data, admin] = [0; 2].map(|_| SocketAddr::from(([127, 0, 0, 1], process::free_port())));
+        let tls = self.data_tls.as_deref().unwrap_or_default();
         let mut text = format!(
-            "profile: local\nstate: {{root}}/state\nlisten:\n  data: {{ address: {data} }}\n  admin: {{ address: {admin} }}\n\
+            "profile: local\nstate: {{root}}/state\nlisten:\n  data: {{ address: {data}{tls} }}\n  admin: {{ address: {admin} }}\n\
              people:\n  - {{ name: ana, may: [view, approve, operate, audit, kill] }}\n"
         );
         for (key, entries) in [("servers", &self.servers), ("roles", &self.roles)] {

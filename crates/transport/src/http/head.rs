@@ -5,6 +5,7 @@
 //!
 //! Source: RFC 9112 §2.2, §3, §5, §6, §7.1, §11.2; RFC 9110 §5.5, §8.6. Controls: `transport.strict-messages`, `transport.bounds`.
 
+use super::frames::Kind;
 use super::{HEAD_BYTES, HEAD_FIELDS};
 
 /// Digits that the size of a chunk may have.
@@ -42,13 +43,20 @@ pub enum Flaw {
     /// Its head was not complete in time.
     #[error("the head was not complete in time (row 61)")]
     Slow,
+    /// It is no HTTP/2, over a connection that is.
+    #[error("what is sent is no HTTP/2")]
+    Frame,
+    /// There are too many frames of a kind that costs the client nothing.
+    #[error("there are too many frames of one kind: {0:?}")]
+    Flood(Kind),
 }
 
 impl Flaw {
     /// The status that says so (RFC 9110 §15.5.1 and §15.5.9, RFC 6585 §5).
     pub const fn status(self) -> u16 {
         match self {
-            Self::TwoLengths | Self::Length | Self::Coding | Self::Chunk | Self::Line | Self::Host => 400,
+            Self::TwoLengths | Self::Length | Self::Coding | Self::Chunk | Self::Line | Self::Host | Self::Frame => 400,
+            Self::Flood(_) => 429,
             Self::Slow => 408,
             Self::Large | Self::Fields => 431,
         }

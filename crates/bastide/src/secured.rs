@@ -1,0 +1,215 @@
+//! The TLS of the listeners: read from files and the vault at the start, read again when they change, kept where what is new cannot be used.
+
+mod lobby;
+
+pub use lobby::Lobby;
+
+use crate::outcome::Failure;
+use crate::wire::Wired;
+use audit::record::{Kind, Object, Severity};
+use audit::{Journal as _, Record};
+use config::{KeySource, ListenTls, Profile};
+use parking_lot::Mutex;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use store::read_private;
+use terms::{RecordId, Secret};
+use transport::tls::{Clients, Inside, Issuer, Material, Standard, Tls};
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// The largest file that is read.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// The TLS of one listener, and where it comes from.
+pub struct Secured {
+    /// What the listener holds.
+    pub tls: Arc<Tls>,
+    listener: &'static str,
+    entry: ListenTls,
+    lobby: Option<Arc<Lobby>>,
+    /// What was last read, usable or not.
+    seen: Mutex<Read>,
+    /// The chain that is in force, as PEM.
+    shown: Mutex<Vec<u8>>,
+}
+
+/// What the listeners are secured with.
+pub struct Doors {
+    /// The data listener's TLS.
+    pub data: Option<Arc<Secured>>,
+    /// The admin listener's TLS.
+    pub admin: Option<Arc<Secured>>,
+    /// What the probes' certificates come from, where they need any.
+    pub lobby: Option<Arc<Lobby>>,
+}
+
+/// What the files held.
+struct Read {
+    chain: Vec<u8>,
+    key: Secret<Vec<u8>>,
+    authorities: Option<Vec<u8>>,
+    revoked: Option<Vec<u8>>,
+}
+
+impl Secured {
+    /// Reads what `entry` names for `listener`, where whoever comes from `lobby` is let in too.
+    ///
+    /// # Errors
+    /// [`Failure`]: a file that cannot be read or used; the listener does not open.
+    pub fn open(
+        listener: &'static str,
+        entry: &ListenTls,
+        profile: Profile,
+        inside: &'static [Inside],
+        lobby: Option<Arc<Lobby>>,
+        wired: &Wired,
+    ) -> Result<Self, Failure> {
+        let read = Read::of(entry, wired).map_err(|(key, cause)| Failure::usage(format!("listen.{listener}.tls.{key}: {cause}")))?;
+        let issuer = match profile {
+            Profile::Production => Issuer::Authority,
+            Profile::Local => Issuer::Any,
+        };
+        let let_in = read.clients(lobby.as_deref());
+        let tls = Tls::new(&read.material(let_in.as_ref()), Standard { inside, issuer }).map_err(|cause| {
+            Failure::usage(format!("listen.{listener}.tls: {cause}")).next("bastide doctor, after the file is replaced")
+        })?;
+        Ok(Self {
+            tls: Arc::new(tls),
+            listener,
+            entry: entry.clone(),
+            lobby,
+            shown: Mutex::new(read.chain.clone()),
+            seen: Mutex::new(read),
+        })
+    }
+
+    /// Reads again, and puts in force what is new and can be used; what cannot be leaves the last good one in force, on record.
+    pub fn look(&self, wired: &Wired) {
+        let read = match Read::of(&self.entry, wired) {
+            Ok(read) => read,
+            // A file that is being replaced is not there for a moment; a vault that is locked says nothing of it.
+            Err((key, cause)) => {
+                tracing::debug!(listener = self.listener, key, cause, "what TLS is made of cannot be read now");
+                return;
+            }
+        };
+        let mut seen = self.seen.lock();
+        if read == *seen {
+            return;
+        }
+        let let_in = read.clients(self.lobby.as_deref());
+        let replaced = self.tls.replace(&read.material(let_in.as_ref()));
+        if replaced.is_ok() {
+            self.shown.lock().clone_from(&read.chain);
+        }
+        *seen = read;
+        drop(seen);
+        match replaced {
+            Ok(()) => note(wired, self.listener, "transport.tls-replaced", Severity::Info, None),
+            Err(cause) => {
+                tracing::warn!(listener = self.listener, %cause, "what TLS is to hold cannot be used; the last good one stays in force");
+                note(wired, self.listener, "transport.tls-kept", Severity::High, Some(&cause.to_string()));
+            }
+        }
+    }
+
+    /// The chain that the listener shows, leaf first, as PEM.
+    pub fn shown(&self) -> Vec<u8> {
+        self.shown.lock().clone()
+    }
+}
+
+/// Looks after the listeners' TLS until the gateway ends.
+pub async fn watch(secured: Vec<Arc<Secured>>, wired: Arc<Wired>) {
+    if secured.is_empty() {
+        return;
+    }
+    let mut tick = tokio::time::interval(LOOK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = wired.gate.ending.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        for one in &secured {
+            one.look(&wired);
+        }
+    }
+}
+
+impl PartialEq for Read {
+    fn eq(&self, other: &Self) -> bool {
+        let files = |read: &Self| (read.chain.clone(), read.authorities.clone(), read.revoked.clone());
+        self.key.open() == other.key.open() && files(self) == files(other)
+    }
+}
+
+impl Read {
+    /// Reads everything that `entry` names.
+    fn of(entry: &ListenTls, wired: &Wired) -> Result<Self, (&'static str, String)> {
+        let file =
+            |key: &'static str, path: &Path| bounded(path).map_err(|cause| (key, format!("{} cannot be read: {cause}", path.display())));
+        let maybe = |key: &'static str, path: Option<&Path>| path.map(|path| file(key, path)).transpose();
+        Ok(Self {
+            chain: file("certificate", &entry.certificate)?,
+            key: key(&entry.key, wired).map_err(|cause| ("key", cause))?,
+            authorities: maybe("client_ca", entry.client_ca.as_deref())?,
+            revoked: maybe("crl", entry.crl.as_deref())?,
+        })
+    }
+
+    /// Whom the listener lets in: clients of the authorities, and of the lobby.
+    fn clients(&self, lobby: Option<&Lobby>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
+        let (mut authorities, mut revoked) = (self.authorities.clone()?, self.revoked.clone());
+        if let Some(lobby) = lobby {
+            authorities.push(b'\n');
+            authorities.extend_from_slice(lobby.authority().as_bytes());
+            if let Some(revoked) = &mut revoked {
+                revoked.push(b'\n');
+                revoked.extend_from_slice(lobby.revoked().as_bytes());
+            }
+        }
+        Some((authorities, revoked))
+    }
+
+    fn material<'a>(&'a self, clients: Option<&'a (Vec<u8>, Option<Vec<u8>>)>) -> Material<'a> {
+        Material {
+            chain: &self.chain,
+            key: self.key.open(),
+            clients: clients.map(|(authorities, revoked)| Clients { authorities, revoked: revoked.as_deref() }),
+        }
+    }
+}
+
+/// The private key, as PEM.
+fn key(source: &KeySource, wired: &Wired) -> Result<Secret<Vec<u8>>, String> {
+    match source {
+        KeySource::File(path) => match read_private(path) {
+            Ok(Some(key)) => Ok(key),
+            Ok(None) => Err(format!("{} is not there", path.display())),
+            Err(cause) => Err(cause.to_string()),
+        },
+        KeySource::Vault(reference) => {
+            let key = wired.gate.servers.listener_key(&reference.to_string());
+            key.map_err(|cause| format!("{cause}; put it there: bastide secret put {reference} < key.pem"))
+        }
+    }
+}
+
+fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn note(wired: &Wired, listener: &str, event: &'static str, severity: Severity, cause: Option<&str>) {
+    let detail = serde_json::json!({ "listener": listener, "cause": cause }).to_string();
+    let mut record = Record::new(RecordId::new(&*wired.entropy), Kind::Event, wired.clock.utc(), wired.clock.instant());
+    record.event = Some(event);
+    record.severity = Some(severity);
+    record.detail = Object::new(detail.as_bytes()).ok();
+    drop(wired.journal.append(record.encode()));
+}

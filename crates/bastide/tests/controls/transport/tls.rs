@@ -1,0 +1,224 @@
+//! `transport.tls`: TLS 1.3 and nothing below it, a verified chain, certificates that are replaced while connections go on.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
+use testkit::pki::Authority;
+use testkit::{Http, World};
+
+const ANA: &str = "spiffe://example.org/agent/ana";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const CLIENTS: &str = ", client_ca: {root}/tls/clients.pem";
+
+/// A hello of TLS 1.2: its version, a random number, no session, one suite, no extension that says more.
+fn old_hello() -> Vec<u8> {
+    let mut hello = vec![3, 3];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 4, 0xc0, 0x2f, 0xc0, 0x30, 1, 0]);
+    hello.extend([0, 18, 0, 10, 0, 4, 0, 2, 0, 29, 0, 13, 0, 6, 0, 4, 4, 3, 8, 4]);
+    let mut message = vec![1, 0, 0, u8::try_from(hello.len()).unwrap()];
+    message.extend(hello);
+    let mut record = vec![22, 3, 1, 0, u8::try_from(message.len()).unwrap()];
+    record.extend(message);
+    record
+}
+
+/// What the listener says to these bytes.
+fn told(world: &World, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(world.data()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+#[test]
+fn nothing_below_1_3_is_spoken_and_nothing_in_the_clear() {
+    let authority = Authority::new("clients");
+    let world = World::with().secured(&authority, CLIENTS).start();
+    // RFC 8446 §6: a fatal alert, protocol_version.
+    let alert = told(&world, &old_hello());
+    assert_eq!((alert.first(), &alert[5..]), (Some(&21), &[2, 70][..]), "{alert:?}");
+    let plain = told(&world, format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", world.data()).as_bytes());
+    assert!(!String::from_utf8_lossy(&plain).contains("HTTP/1.1"), "{plain:?}");
+    let codes: Vec<_> = world.audit().into_iter().filter(|record| record["decision"]["code"] == "transport.tls/refused").collect();
+    assert_eq!(codes.len(), 2, "each is on record");
+    let metrics = String::from_utf8(world.admin().send("GET", "/metrics", &[], b"").body).unwrap();
+    assert!(metrics.contains(r#"bastide_handshakes_failed_total{listener="data",fault="old"} 1"#), "{metrics}");
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_and_calls_go_beside_one_another() {
+    let authority = Authority::new("clients");
+    let (world, token, settings) = tokio::task::spawn_blocking(move || {
+        let world = World::with().secured(&authority, CLIENTS).start();
+        let token = world.token("agent:tester", &[]);
+        let settings = authority.trusting(Some(&authority.client(ANA)), "h2");
+        (world, token, settings)
+    })
+    .await
+    .unwrap();
+    let stream = tokio::net::TcpStream::connect(world.data()).await.unwrap();
+    let name = rustls_pki_types::ServerName::from(world.data().ip());
+    let stream = tokio_rustls::TlsConnector::from(settings).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    // Post-quantum: the hybrid that the listener prefers.
+    assert_eq!(stream.get_ref().1.negotiated_key_exchange_group().unwrap().name(), rustls::NamedGroup::X25519MLKEM768);
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let base = format!("https://{}/mcp", world.data());
+    let ask = |message: Value, session: Option<String>| {
+        let mut request = hyper::Request::post(&base)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/json")
+            .header("accept", "application/json, text/event-stream");
+        if let Some(session) = session {
+            request = request.header("mcp-session-id", session).header("mcp-protocol-version", "2025-11-25");
+        }
+        let request = request.body(Full::new(Bytes::from(message.to_string()))).unwrap();
+        let mut sender = sender.clone();
+        async move {
+            let response = sender.send_request(request).await.unwrap();
+            let (head, body) = response.into_parts();
+            (head, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
+        }
+    };
+    let hello = json!({"jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}});
+    let (head, _) = ask(hello, None).await;
+    assert!(head.headers.contains_key("strict-transport-security"));
+    let session = head.headers["mcp-session-id"].to_str().unwrap().to_owned();
+    let (noted, _) = ask(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}), Some(session.clone())).await;
+    assert_eq!(noted.status, 202);
+    let call = |id: u32| json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "canary__echo", "arguments": {"text": format!("n{id}")}}});
+    let calls = futures_util::future::join_all((2..22).map(|id| ask(call(id), Some(session.clone())))).await;
+    for (at, (head, body)) in calls.into_iter().enumerate() {
+        assert!(head.status == 200 && body.contains(&format!("n{}", at + 2)), "{} {body}", head.status);
+    }
+    // What is no request of ours is refused as over HTTP/1.1: a host that is not ours.
+    let stranger =
+        hyper::Request::get(format!("https://{}/health", world.data())).header("host", "other.example").body(Full::new(Bytes::new()));
+    let answer = sender.clone().send_request(stranger.unwrap()).await.unwrap();
+    assert!(answer.status().is_client_error(), "{}", answer.status());
+    tokio::task::spawn_blocking(move || drop(world)).await.unwrap();
+}
+
+#[test]
+fn a_certificate_is_replaced_without_dropping_anything_and_a_broken_one_is_not_taken() {
+    let authority = Authority::new("clients");
+    let world = World::with().secured(&authority, CLIENTS).start();
+    let settings = authority.trusting(Some(&authority.client(ANA)), "http/1.1");
+    let mut open = connected(&world, &settings);
+    let first = shown(&world, &settings);
+    let put = |name: &str, text: &str| {
+        fs::write(world.path(&format!("tls/{name}")), text).unwrap();
+        fs::set_permissions(world.path(&format!("tls/{name}")), fs::Permissions::from_mode(0o600)).unwrap();
+    };
+    // Half of a file, an ended one, one whose key is another: the last good one stays, and that is on record.
+    let next = authority.server();
+    let ended = authority.leaf(|parameters| {
+        parameters.not_after = (std::time::SystemTime::now() - Duration::from_secs(5)).into();
+    });
+    for broken in [&next.certificate[..next.certificate.len() / 2], &ended.certificate, &next.certificate] {
+        let before = events(&world, "transport.tls-kept");
+        put("server.pem", broken);
+        wait(|| events(&world, "transport.tls-kept") > before);
+        assert_eq!(shown(&world, &settings), first);
+    }
+    put("server.key", &next.key);
+    wait(|| shown(&world, &settings) != first);
+    assert!(events(&world, "transport.tls-replaced") >= 1);
+    asked(&mut open, &world);
+}
+
+#[test]
+fn the_key_may_lie_in_the_vault() {
+    let authority = Authority::new("clients");
+    let world = World::with().secured(&authority, CLIENTS).write();
+    let text = fs::read_to_string(world.config()).unwrap();
+    let file = world.path("tls/server.key");
+    fs::write(world.config(), text.replace(&file.display().to_string(), "vault:tls/key")).unwrap();
+    world.json(&["lock", "--yes"]);
+    assert_eq!(world.serve_in_vain(), Some(2), "it started without its key");
+    let said = fs::read_to_string(world.path("serve.log")).unwrap();
+    assert!(said.contains("bastide secret put tls/key"), "{said}");
+    let mut put = world.command(&["secret", "put", "tls/key"]);
+    assert!(testkit::run(&mut put, &fs::read(&file).unwrap()).status.success());
+    fs::remove_file(&file).unwrap();
+    let mut world = world;
+    world.serve();
+    connected(&world, &authority.trusting(Some(&authority.client(ANA)), "http/1.1"));
+}
+
+#[test]
+fn what_cannot_be_used_does_not_start() {
+    let authority = Authority::new("clients");
+    let cases: [(&str, &str, String, &str); 5] = [
+        ("server.pem", CLIENTS, "no PEM".into(), "is not PEM"),
+        ("server.pem", CLIENTS, Authority::nobody(ANA).certificate, "the key is not that of the certificate"),
+        ("clients.pem", CLIENTS, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".into(), "client_ca"),
+        ("crl.pem", ", client_ca: {root}/tls/clients.pem, crl: {root}/tls/crl.pem", authority.taken_back(&[], Duration::ZERO), "has ended"),
+        (
+            "crl.pem",
+            ", client_ca: {root}/tls/clients.pem, crl: {root}/tls/crl.pem",
+            Authority::new("clients").taken_back(&[], DAY),
+            "is not signed by",
+        ),
+    ];
+    for (file, more, text, wanted) in cases {
+        let world = World::with().secured(&authority, more).file(&format!("tls/{file}"), &text).write();
+        world.json(&["lock", "--yes"]);
+        assert_eq!(world.serve_in_vain(), Some(2), "{file}: {wanted}");
+        let said = fs::read_to_string(world.path("serve.log")).unwrap();
+        assert!(said.contains(wanted) && said.contains("listen.data.tls"), "{file}: {said}");
+    }
+}
+
+type Secured = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+
+fn connected(world: &World, settings: &std::sync::Arc<rustls::ClientConfig>) -> Secured {
+    let stream = TcpStream::connect(world.data()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let session = rustls::ClientConnection::new(settings.clone(), rustls_pki_types::ServerName::from(world.data().ip())).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, stream);
+    asked(&mut stream, world);
+    stream
+}
+
+fn asked(stream: &mut Secured, world: &World) {
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", world.data()).unwrap();
+    let mut answer = [0; 4096];
+    let read = stream.read(&mut answer).unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
+}
+
+/// The certificate that the listener shows now.
+fn shown(world: &World, settings: &std::sync::Arc<rustls::ClientConfig>) -> Vec<u8> {
+    connected(world, settings).conn.peer_certificates().unwrap()[0].to_vec()
+}
+
+fn events(world: &World, event: &str) -> usize {
+    world.audit().iter().filter(|record| record["event"] == event).count()
+}
+
+fn wait(mut until: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !until() {
+        assert!(began.elapsed() < Duration::from_secs(60), "it never came");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_plain_client_finds_no_way_around() {
+    let authority = Authority::new("clients");
+    let world = World::with().secured(&authority, CLIENTS).start();
+    assert_eq!(Http::new(world.data(), "/mcp", None).send("GET", "/health", &[], b"").status, 0);
+}

@@ -1,0 +1,236 @@
+//! What a listener holds: its certificate and key, and whom it lets in. Judged before it is put to use, so that what is broken never replaces what works.
+
+use super::{Certificate, Inside};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime};
+use std::sync::Arc;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::{CertificateRevocationList, FromDer as _};
+use x509_parser::public_key::PublicKey;
+
+/// Certificates that a chain, or a file of authorities, may have.
+const MOST: usize = 64;
+/// Bytes that a file of certificates may have.
+pub(super) const MOST_BYTES: usize = 1 << 20;
+/// The least bits of an RSA key.
+const RSA_BITS: usize = 2048;
+
+/// What a listener is to hold, as PEM (RFC 7468).
+#[derive(Clone, Copy)]
+pub struct Material<'a> {
+    /// Its chain, leaf first.
+    pub chain: &'a [u8],
+    /// The leaf's key.
+    pub key: &'a [u8],
+    /// Whom it lets in; everybody, where there are none.
+    pub clients: Option<Clients<'a>>,
+}
+
+/// Whose clients are let in.
+#[derive(Clone, Copy)]
+pub struct Clients<'a> {
+    /// The authorities that their certificates come from.
+    pub authorities: &'a [u8],
+    /// What the authorities have taken back: a list of each that is below a root. Without it nothing is taken back.
+    pub revoked: Option<&'a [u8]>,
+}
+
+/// What is demanded of the material beyond what TLS demands.
+#[derive(Clone, Debug)]
+pub struct Standard {
+    /// What may be spoken inside.
+    pub inside: &'static [Inside],
+    /// Whose certificates may be shown.
+    pub issuer: Issuer,
+}
+
+/// Whose certificates a listener may show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// Anybody's, its own included.
+    Any,
+    /// An authority's.
+    Authority,
+}
+
+/// What is wrong with the material: the operator's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Not PEM, or nothing of what is sought in it.
+    #[error("{what} is not PEM with {sought} in it")]
+    Pem {
+        /// Of what.
+        what: &'static str,
+        /// What is sought.
+        sought: &'static str,
+    },
+    /// Too long, or too many parts.
+    #[error("{0} is too large")]
+    Large(&'static str),
+    /// A certificate in it cannot be read.
+    #[error("a certificate of {0} cannot be read")]
+    Certificate(&'static str),
+    /// It has ended.
+    #[error("the certificate has expired")]
+    Expired,
+    /// It has not begun.
+    #[error("the certificate is not valid yet")]
+    NotYet,
+    /// It is signed by nobody but itself.
+    #[error("the certificate is signed by itself, which `profile: production` does not take")]
+    SelfSigned,
+    /// A key is too short, or a signature of a kind that is broken.
+    #[error("{0} has a key or a signature that is too weak")]
+    Weak(&'static str),
+    /// The key is not that of the leaf.
+    #[error("the key is not that of the certificate, or of a kind that is not taken")]
+    Key,
+    /// A list of revocations has ended.
+    #[error("a list of revocations has ended")]
+    Stale,
+    /// A list of revocations is signed by none of the authorities.
+    #[error("a list of revocations is not signed by an authority of the clients")]
+    Forged,
+    /// What TLS says of it.
+    #[error("the authorities cannot be used")]
+    Authorities,
+}
+
+/// What a listener holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) settings: Arc<ServerConfig>,
+    pub(super) clients: Option<Arc<dyn ClientCertVerifier>>,
+    /// When its own certificate ends, in seconds since 1970.
+    pub(super) ends: u64,
+}
+
+impl Held {
+    pub(super) fn new(material: &Material<'_>, standard: &Standard, now: UnixTime) -> Result<Self, Unfit> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let chain = certificates("certificate", material.chain)?;
+        let ends = leaf(&chain, standard.issuer, now)?;
+        let key = PrivateKeyDer::from_pem_slice(material.key).map_err(|_| Unfit::Pem { what: "key", sought: "a private key" })?;
+        let clients = material.clients.map(|clients| verifier(&clients, &provider, now)).transpose()?;
+        let builder =
+            ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]).map_err(|_| Unfit::Key)?;
+        let builder = match &clients {
+            Some(verifier) => builder.with_client_cert_verifier(Arc::clone(verifier)),
+            None => builder.with_no_client_auth(),
+        };
+        let mut settings = builder.with_single_cert(chain, key).map_err(|_| Unfit::Key)?;
+        settings.session_storage = Arc::new(NoServerSessionStorage {});
+        settings.send_tls13_tickets = 0;
+        settings.alpn_protocols = standard.inside.iter().map(|inside| inside.id().to_vec()).collect();
+        Ok(Self { settings: Arc::new(settings), clients, ends })
+    }
+
+    /// Whether a client with this certificate would be let in at `now`.
+    pub(super) fn lets_in(&self, certificate: &Certificate, now: UnixTime) -> bool {
+        match (&self.clients, certificate.chain()) {
+            (None, _) => true,
+            (Some(verifier), [leaf, intermediates @ ..]) => verifier.verify_client_cert(leaf, intermediates, now).is_ok(),
+            (Some(_), []) => false,
+        }
+    }
+}
+
+/// Judges the chain that is shown; gives when its leaf ends.
+fn leaf(chain: &[CertificateDer<'_>], issuer: Issuer, now: UnixTime) -> Result<u64, Unfit> {
+    let parsed = chain.iter().map(|der| parse("certificate", der)).collect::<Result<Vec<_>, _>>()?;
+    let leaf = parsed.first().ok_or(Unfit::Pem { what: "certificate", sought: "a certificate" })?;
+    let seconds = |time: i64| u64::try_from(time).unwrap_or(0);
+    let validity = leaf.validity();
+    let ends = seconds(validity.not_after.timestamp());
+    if now.as_secs() >= ends {
+        return Err(Unfit::Expired);
+    }
+    if now.as_secs() < seconds(validity.not_before.timestamp()) {
+        return Err(Unfit::NotYet);
+    }
+    if issuer == Issuer::Authority && leaf.issuer() == leaf.subject() && leaf.verify_signature(None).is_ok() {
+        return Err(Unfit::SelfSigned);
+    }
+    Ok(ends)
+}
+
+fn verifier(clients: &Clients<'_>, provider: &Arc<CryptoProvider>, now: UnixTime) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
+    let authorities = certificates("client_ca", clients.authorities)?;
+    let mut roots = RootCertStore::empty();
+    for authority in &authorities {
+        parse("client_ca", authority)?;
+        roots.add(authority.clone()).map_err(|_| Unfit::Certificate("client_ca"))?;
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    if let Some(revoked) = clients.revoked {
+        let lists = lists(revoked, &authorities, now)?;
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
+    }
+    builder.build().map_err(|_| Unfit::Authorities)
+}
+
+/// The lists in `pem`, each signed by one of `authorities` and not ended.
+fn lists(pem: &[u8], authorities: &[CertificateDer<'_>], now: UnixTime) -> Result<Vec<CertificateRevocationListDer<'static>>, Unfit> {
+    const NONE: Unfit = Unfit::Pem { what: "crl", sought: "a list of revocations" };
+    if pem.len() > 16 * MOST_BYTES {
+        return Err(Unfit::Large("crl"));
+    }
+    let lists = CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| NONE)?;
+    if lists.is_empty() {
+        return Err(NONE);
+    }
+    let authorities = authorities.iter().map(|der| parse("client_ca", der)).collect::<Result<Vec<_>, _>>()?;
+    for list in &lists {
+        let (_, list) = CertificateRevocationList::from_der(list).map_err(|_| NONE)?;
+        let ended = list.next_update().is_none_or(|next| u64::try_from(next.timestamp()).unwrap_or(0) <= now.as_secs());
+        if ended {
+            return Err(Unfit::Stale);
+        }
+        let signed =
+            |authority: &X509Certificate<'_>| authority.subject() == list.issuer() && list.verify_signature(authority.public_key()).is_ok();
+        if !authorities.iter().any(signed) {
+            return Err(Unfit::Forged);
+        }
+    }
+    Ok(lists)
+}
+
+fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unfit> {
+    if pem.len() > MOST_BYTES {
+        return Err(Unfit::Large(what));
+    }
+    let none = || Unfit::Pem { what, sought: "a certificate" };
+    let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|_| none())?;
+    match found.len() {
+        0 => Err(none()),
+        1..=MOST => Ok(found),
+        _ => Err(Unfit::Large(what)),
+    }
+}
+
+/// Reads a certificate that is not weak: an RSA key of at least 2048 bits, and no signature over MD5 or SHA-1.
+fn parse<'a>(what: &'static str, der: &'a [u8]) -> Result<X509Certificate<'a>, Unfit> {
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| Unfit::Certificate(what))?;
+    if !rest.is_empty() {
+        return Err(Unfit::Certificate(what));
+    }
+    let short = match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => key.key_size() < RSA_BITS,
+        Ok(PublicKey::EC(_)) => false,
+        Ok(PublicKey::Unknown(_)) => false,
+        Ok(PublicKey::DSA(_) | PublicKey::GostR3410(_) | PublicKey::GostR3410_2012(_)) => true,
+        Err(_) => return Err(Unfit::Certificate(what)),
+    };
+    // RFC 8017 appendix A.2.4 and RFC 5758 §3.2: md5WithRSA, sha1WithRSA, ecdsa-with-SHA1, dsa-with-sha1.
+    let signature = certificate.signature_algorithm.algorithm.to_id_string();
+    let broken = ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10045.4.1", "1.2.840.10040.4.3"].contains(&signature.as_str());
+    let roots_own = certificate.issuer() == certificate.subject();
+    if short || (broken && !roots_own) {
+        return Err(Unfit::Weak(what));
+    }
+    Ok(certificate)
+}
