@@ -54,7 +54,8 @@ impl Peers {
         format!("sandbox: {{ read: [{peers:?}, {:?}], write: [\"{{box}}\"] }}", scripts.trim_end_matches('/'))
     }
 
-    fn listening(&self, mut command: Command, port: u16, log: &Path) -> Running {
+    /// `command`, once it listens on `port`.
+    pub fn listening(&self, mut command: Command, port: u16, log: &Path) -> Running {
         let mut server = Running::start(self.prepare(&mut command), log);
         until("the server listens", || {
             assert!(server.alive(), "it ended: {}", std::fs::read_to_string(log).unwrap_or_default());
