@@ -44,8 +44,6 @@ rows! {
     "issuers" Filled, "leave `issuers` empty and use the built-in issuer", "issuers: [{ url: \"https://id.example.com\" }]";
     "servers.*.auth.oauth" Present, "use `auth: { bearer: vault:server/NAME }`",
         "servers: { a: { url: \"https://a.example.com\", auth: { oauth: { client: { id: x } } } } }";
-    "servers.*.auth.certificate" Present, "use `auth: { bearer: vault:server/NAME }`",
-        "servers: { a: { url: \"https://a.example.com\", auth: { certificate: { chain: /c.pem, key: vault:a/key } } } }";
     "roles.*.ask" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { ask: { a: [w] } } }";
     "roles.*.grant" Filled, "move the tools to `allow`, or leave them out", "servers: { a: { run: [a] } }\nroles: { r: { grant: { a: [w] } } }";
     "roles.*.when.purpose" Present, "leave `purpose` out", "roles: { r: { when: { purpose: build } } }";

@@ -155,6 +155,13 @@ fn expand(file: &mut File, home: Option<&Path>, root: &Node, problems: &mut Vec<
                 one(folder, place, format!("servers.{name}.sandbox.{key}[{at}]"));
             }
         }
+        if let Some(chain) = server.auth.as_mut().and_then(|auth| auth.certificate.as_mut()).map(|certificate| &mut certificate.chain) {
+            let place = root.place_of(&["servers", name, "auth", "certificate", "chain"]);
+            one(chain, place, format!("servers.{name}.auth.certificate.chain"));
+        }
+        if let Some(ca) = server.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
+            one(ca, root.place_of(&["servers", name, "tls", "ca"]), format!("servers.{name}.tls.ca"));
+        }
         if let Some(program) = server.run.first_mut() {
             let mut path = PathBuf::from(program.as_str());
             one(&mut path, root.place_of(&["servers", name, "run", "0"]), format!("servers.{name}.run[0]"));

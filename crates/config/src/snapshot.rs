@@ -8,7 +8,7 @@ use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
 use crate::unit::Size;
 use gateway::snapshot::{
-    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Snapshot, Spoken,
+    Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Shown, Snapshot, Spoken,
     Suppression, Table, Taking, Unbounded, Unpinned,
 };
 use guards::operation::Kinds;
@@ -201,6 +201,12 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             url: url.clone(),
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
+            authorities: entry.tls.as_ref().and_then(|tls| tls.ca.clone()),
+            certificate: entry
+                .auth
+                .as_ref()
+                .and_then(|auth| auth.certificate.as_ref())
+                .map(|ours| Shown { chain: ours.chain.clone(), key: ours.key.to_string() }),
             transport: match entry.transport {
                 file::Transport::Http => supply::Transport::Streamable,
                 file::Transport::Sse => supply::Transport::OneStream,

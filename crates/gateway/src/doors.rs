@@ -10,6 +10,7 @@ mod observe;
 mod one_stream;
 mod outward;
 mod overhear;
+mod papers;
 mod pipe;
 mod renew;
 mod revival;
@@ -32,6 +33,7 @@ use aside::Aside;
 use detect::Echo;
 use http::HeaderValue;
 use mcp::{Method, Revision};
+use papers::Papers;
 use parking_lot::Mutex;
 use policy::Question;
 use response::{CallScope, Scope};
@@ -181,7 +183,7 @@ pub struct Servers {
 /// What is remembered of one server, whatever its configuration.
 pub(crate) struct State {
     shared: tokio::sync::Mutex<Option<Arc<Link>>>,
-    clients: Mutex<Option<(String, egress::Client)>>,
+    clients: Mutex<Option<(String, Papers, egress::Client)>>,
     /// The ways out: probes have one of their own, so that they use up nothing of others'.
     exits: Mutex<HashMap<Occasion, (String, Arc<egress::Exit>)>>,
     revival: Mutex<Revival>,
@@ -653,17 +655,14 @@ impl Servers {
         remote: &Remote,
         state: &State,
     ) -> Result<Arc<Link>, Closed> {
+        let papers = Papers::read(remote).await?;
         let client = {
             let mut clients = state.clients.lock();
-            match clients.as_ref().filter(|(digest, _)| *digest == server.digest) {
-                Some((_, client)) => client.clone(),
+            match clients.as_ref().filter(|(digest, read, _)| *digest == server.digest && *read == papers) {
+                Some((_, _, client)) => client.clone(),
                 None => {
-                    let pins = remote.pins.iter().map(|pin| pin.parse()).collect::<Result<Vec<_>, _>>();
-                    let pins = pins.map_err(|cause: egress::Error| Closed::Entry(cause.to_string()))?;
-                    let target =
-                        egress::ServerTarget::new(remote.url.clone()).map_err(|cause| Closed::Entry(cause.to_string()))?.pins(pins);
-                    let client = self.egress.client(target).map_err(|cause| Closed::Entry(cause.to_string()))?;
-                    *clients = Some((server.digest.clone(), client.clone()));
+                    let client = self.egress.client(self.target(remote, &papers)?).map_err(|cause| Closed::Entry(cause.to_string()))?;
+                    *clients = Some((server.digest.clone(), papers, client.clone()));
                     client
                 }
             }

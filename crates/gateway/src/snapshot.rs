@@ -7,6 +7,7 @@ use guards::smuggling::Declared;
 use guards::{Constraints, Guards, OpenText};
 use mcp::Revision;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use terms::{Code, Label, Operation, ServerName, Trust, Utc};
@@ -385,6 +386,15 @@ pub struct Restart {
     pub within: Duration,
 }
 
+/// A certificate of ours.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The file of its chain.
+    pub chain: PathBuf,
+    /// Its key (`server/NAME`).
+    pub key: String,
+}
+
 /// A server reached over HTTP.
 #[derive(Clone)]
 pub struct Remote {
@@ -394,6 +404,10 @@ pub struct Remote {
     pub bearer: Option<String>,
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
+    /// The file of the authorities that its certificate may come from, beside those of the system.
+    pub authorities: Option<PathBuf>,
+    /// What we show it.
+    pub certificate: Option<Shown>,
     /// How it is spoken to.
     pub transport: supply::Transport,
 }

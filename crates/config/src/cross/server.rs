@@ -81,9 +81,15 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
         }
     }
     if let Some(auth) = &server.auth {
-        let ways = usize::from(auth.bearer.is_some()) + usize::from(auth.oauth.is_some()) + usize::from(auth.certificate.is_some());
-        if ways != 1 {
-            checks.misfit(&of("auth"), "auth needs exactly one of bearer, oauth, certificate");
+        let tokens = usize::from(auth.bearer.is_some()) + usize::from(auth.oauth.is_some());
+        if tokens > 1 || (tokens == 0 && auth.certificate.is_none()) {
+            checks.misfit(&of("auth"), "auth needs one of bearer and oauth, or a certificate, or a certificate with one of them");
+        }
+        if auth.certificate.is_some() && url.scheme() == "http" {
+            checks.misfit(&["servers", name, "auth", "certificate"], "no certificate is shown over http:");
+        }
+        if auth.certificate.as_ref().is_some_and(|certificate| !is_plain(&certificate.chain)) {
+            checks.misfit(&["servers", name, "auth", "certificate", "chain"], "chain is an absolute path without \"..\"");
         }
     }
     for (at, pin) in server.tls.iter().flat_map(|tls| &tls.pin).enumerate() {
@@ -92,6 +98,9 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
             let message = "a pin is sha256/ and the base64 of 32 bytes";
             checks.misfit(&["servers", name, "tls", "pin", &at.to_string()], message);
         }
+    }
+    if server.tls.as_ref().is_some_and(|tls| tls.ca.as_ref().is_some_and(|ca| !is_plain(ca))) {
+        checks.misfit(&["servers", name, "tls", "ca"], "ca is an absolute path without \"..\"");
     }
     if server.tls.is_some() && url.scheme() == "http" {
         checks.misfit(&of("tls"), "there are no keys to pin with http:");

@@ -310,16 +310,18 @@ section! {
     Certificate {
         /// The file of the chain.
         chain, "chain": PathBuf;
-        /// Its key: vault:OWNER/NAME, or a file that only the gateway's account may read.
-        key, "key": KeySource;
+        /// Its key.
+        key, "key": Reference;
     }
 }
 
 section! {
     /// How we know a server.
     TlsPins {
-        /// Keys that its chain must hold one of, sha256/ and base64 of the subject public key info.
-        pin, "pin": Vec<String>;
+        /// Keys that its certificate must have one of, sha256/ and base64 of the subject public key info.
+        pin, "pin": Vec<String> = Vec::new();
+        /// The file of the authorities that its certificate may come from, beside those of the system.
+        ca, "ca": Option<PathBuf> = None;
     }
 }
 
