@@ -197,7 +197,7 @@ fn unbounded(file: &File) -> Unbounded {
 
 fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked, now: Utc) -> Result<Server, Unfit> {
     let carrier = match &entry.url {
-        Some(url) => Carrier::Remote(Remote {
+        Some(url) => Carrier::Remote(Box::new(Remote {
             url: url.clone(),
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
@@ -211,7 +211,7 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
                 file::Transport::Http => supply::Transport::Streamable,
                 file::Transport::Sse => supply::Transport::OneStream,
             },
-        }),
+        })),
         None => Carrier::Run(Box::new(Run {
             image: match &entry.image {
                 None => None,

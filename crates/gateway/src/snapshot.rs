@@ -316,7 +316,7 @@ pub enum Carrier {
     /// A local process.
     Run(Box<Run>),
     /// HTTP.
-    Remote(Remote),
+    Remote(Box<Remote>),
 }
 
 /// A local server's process.
