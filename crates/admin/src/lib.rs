@@ -26,5 +26,5 @@ pub use key::Key;
 pub use listen::{Opened, serve_local, serve_tcp};
 pub use operator::{Operator, Way};
 pub use perform::{Admin, Lobby, Pending, Reload, Reloaded, Side, perform};
-pub use review::{Approved, Call, Differs, Forgotten, Look, Reviews, Seek, Unreviewed, Watched, Watching, Whose, Withheld};
+pub use review::{Approved, Call, Differs, Forgotten, Look, Noted, Reviews, Seek, Unreviewed, Watched, Watching, Whose, Withheld};
 pub use view::{Held, ServerView, SessionView, StatusView, servers, sessions, status};

@@ -122,6 +122,21 @@ pub struct Look {
     pub text: String,
     /// Its row of the lock as it is; null when it has none.
     pub pinned: Value,
+    /// What the screens found in what it offers.
+    pub noted: Vec<Noted>,
+}
+
+/// What the screens found in one definition, without the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    /// `kind/name`.
+    pub item: String,
+    /// Where it stands in the definition (RFC 6901).
+    pub path: String,
+    /// `class:kind`, such as `secret:github-pat` or `hidden:unicode-tags`.
+    pub what: String,
+    /// Whether nobody may approve it without having been asked.
+    pub grave: bool,
 }
 
 /// Whose use of a server is watched.

@@ -82,8 +82,11 @@ enum Verb {
     /// The audit log: show, verify, prove, export
     #[command(subcommand)]
     Audit(verb::audit::Verb),
-    /// Run the content screens on standard input
-    #[command(after_help = "Example:\n  echo '{\"id\":1,\"task\":\"secrets\",\"text\":\"…\"}' | bastide inspect --stdin-jsonl")]
+    /// Show what the content screens find on standard input and why, score them on a set, and report false alarms
+    #[command(
+        after_help = "Examples:\n  bastide inspect --server github --tool get_file < answer.json\n  bastide inspect --eval set.jsonl --task pii\n  \
+        echo '{\"id\":1,\"task\":\"secrets\",\"text\":\"…\"}' | bastide inspect --stdin-jsonl"
+    )]
     Inspect(verb::inspect::Args),
     /// Say which controls hold now, on what evidence
     #[command(after_help = "Example:\n  bastide assess --min-level 2")]
@@ -131,7 +134,7 @@ impl Cli {
             Some(Verb::Policy(verb)) => verb::policy::run(verb, common),
             Some(Verb::Explain(args)) => verb::explain::run(args, common),
             Some(Verb::Audit(verb)) => verb::audit::run(verb, common),
-            Some(Verb::Inspect(args)) => verb::inspect::run(args),
+            Some(Verb::Inspect(args)) => verb::inspect::run(args, common),
             Some(Verb::Assess(args)) => assess::run(args, common).await,
         }
     }

@@ -2,15 +2,17 @@
 //!
 //! The work is done by [`admin::Act`]s, at the running gateway or on the state itself. A yes carries the digest of what was shown.
 
+use crate::definition;
 use crate::desk::Desk;
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure, NO, ask, say, warn};
+use crate::screen::{Mark, plain};
 use crate::sources;
 use crate::wire::{Configured, LOCK};
-use admin::{Act, Approved, Differs, Look, Seek};
+use admin::{Act, Approved, Differs, Look, Noted, Seek};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 use terms::ServerName;
@@ -61,6 +63,9 @@ struct Answer {
     declined: Vec<ServerName>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     failed: Vec<Failed>,
+    /// What the screens found in what is new or changed, and in the prompts of the configuration.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Value>,
     /// What could be said of tools; never applied.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     proposals: Vec<Value>,
@@ -113,13 +118,24 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
         }
         if look.open && !common.json {
             say(&look.text)?;
+            say(&notes(&look.noted))?;
         }
         if !look.open || args.check {
+            if look.open {
+                answer.found(name, look.noted);
+            }
             answer.differs.extend(look.differs);
             answer.servers.extend(Some(look.pinned).filter(|row| !row.is_null()));
             continue;
         }
-        if !args.yes && !asked(name)? {
+        let grave = look.noted.iter().any(|note| note.grave);
+        answer.found(name, look.noted);
+        if grave && args.yes {
+            warn(&format!(
+                "{name} was not approved: what stands in its prompts or templates has to be looked at: bastide server approve {name}"
+            ));
+        }
+        if (grave && args.yes) || (!args.yes && !asked(name)?) {
             answer.declined.push(name.clone());
             answer.servers.extend(Some(look.pinned).filter(|row| !row.is_null()));
             continue;
@@ -142,9 +158,26 @@ async fn lock(args: &Args, common: &Common, configured: &Configured, desk: &Desk
         ));
     }
     answer.proposals = proposals(configured, &fresh)?;
+    in_prompts(configured, &mut answer, common)?;
     common.answer(&answer, summary)?;
     let open = !answer.failed.is_empty() || !answer.declined.is_empty() || (args.check && !answer.differs.is_empty());
     Ok(if open { ExitCode::from(NO) } else { ExitCode::SUCCESS })
+}
+
+/// Notes what the screens found in the approved templates of the configuration.
+fn in_prompts(configured: &Configured, answer: &mut Answer, common: &Common) -> Result<(), Failure> {
+    let file = &configured.loaded.file;
+    if file.prompts.is_empty() {
+        return Ok(());
+    }
+    let screens = config::screens(&file.inspect, &[]).map_err(|cause| Failure::caused(&cause))?;
+    for (prompt, what) in definition::in_prompts(&screens.engine, &file.prompts) {
+        if !common.json {
+            warn(&format!("prompts.{prompt} holds {what}"));
+        }
+        answer.findings.push(json!({ "server": null, "item": format!("prompts.{prompt}"), "path": null, "what": what, "grave": false }));
+    }
+    Ok(())
 }
 
 /// What could be said of the tools of servers that were approved just now, as far as the file does not say it.
@@ -156,12 +189,17 @@ fn proposals(configured: &Configured, fresh: &[&ServerName]) -> Result<Vec<Value
         let tools: Vec<(&str, serde_json::Map<String, Value>)> =
             pins.filter_map(|pin| Some((pin.name.as_str(), serde_json::from_str(pin.definition.as_str()).ok()?))).collect();
         let proposed = config::propose(&configured.loaded.file, name, tools.iter().map(|(name, definition)| (*name, definition)));
-        all.extend(proposed.into_iter().map(|one| serde_json::json!({ "tool": one.tool, "says": one.says })));
+        all.extend(proposed.into_iter().map(|one| json!({ "tool": one.tool, "says": one.says })));
     }
     Ok(all)
 }
 
 impl Answer {
+    fn found(&mut self, name: &ServerName, noted: Vec<Noted>) {
+        let row = |note: Noted| json!({ "server": name, "item": note.item, "path": note.path, "what": note.what, "grave": note.grave });
+        self.findings.extend(noted.into_iter().map(row));
+    }
+
     fn failed(&mut self, name: &ServerName, failure: &Failure, common: &Common) {
         if !common.json {
             warn(&format!("{name}: {}", failure.sentence()));
@@ -172,6 +210,15 @@ impl Answer {
 
 fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|cause| Failure::system("the gateway's answer cannot be read").because(&cause))
+}
+
+/// What the screens found, a line each.
+fn notes(noted: &[Noted]) -> String {
+    let line = |note: &Noted| {
+        let mark = if note.grave { Mark::Bad } else { Mark::Note };
+        format!("  {} {}  {}  at {}\n", mark.sign(), plain(&note.item, 120), plain(&note.what, 80), plain(&note.path, 200))
+    };
+    noted.iter().map(line).collect()
 }
 
 /// The command that lets the running gateway read its file again.

@@ -10,6 +10,7 @@ mod canary;
 mod cli;
 mod connect;
 mod contents;
+mod definition;
 mod desk;
 mod host;
 mod lock;

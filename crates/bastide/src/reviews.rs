@@ -102,6 +102,7 @@ impl Reviewer {
     async fn seen(&self, name: &ServerName, seek: Seek) -> Result<Look, Unreviewed> {
         let configured = self.configured()?;
         let fetched = self.fetched(&configured, name, Choice::Sought(seek)).await?;
+        let noted = crate::definition::noted(&self.gate.snapshot().inspect.engine, &fetched);
         let review = Review::new(name, self.lock(&configured).servers.get(name), fetched).map_err(|cause| unseen(name, &cause))?;
         // What cannot be approved is said before anybody is asked.
         let approval = Approval { reviewer: nobody()?, at: self.clock.utc(), expires: None };
@@ -113,6 +114,7 @@ impl Reviewer {
             differs: Differs::of(name, &review.difference()),
             text: review.render(),
             pinned: review.pinned().map_or(serde_json::Value::Null, |pin| row(name, pin)),
+            noted,
         })
     }
 

@@ -10,6 +10,7 @@ pub mod kill;
 pub mod policy;
 mod proposal;
 mod recorded;
+mod screens;
 pub mod secret;
 pub mod server;
 pub mod session;

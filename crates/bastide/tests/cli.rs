@@ -166,7 +166,9 @@ fn usage_errors_are_2() {
         &["audit", "show", "--since", "yesterday"],
         &["audit", "show", "--kind", "gossip"],
         &["explain", "C-"],
-        &["inspect"],
+        &["inspect", "--task", "pii"],
+        &["inspect", "--server", "nope"],
+        &["inspect", "report"],
         &["init", "--profile", "production"],
     ] {
         let (code, said) = home.refused(wrong);

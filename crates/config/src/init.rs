@@ -17,6 +17,18 @@ pub struct Starter {
     pub write: Vec<String>,
 }
 
+/// Words by which servers of source code are known, in their names, commands and addresses.
+const OF_SOURCE: [&str; 6] = ["filesystem", "git", "github", "gitlab", "gitea", "bitbucket"];
+
+impl Starter {
+    /// Whether it is known to be one of source code.
+    fn is_of_source(&self) -> bool {
+        let told = std::iter::once(self.name.as_str()).chain(self.run.iter().map(String::as_str)).chain(self.url.as_deref());
+        let mut words = told.flat_map(|text| text.split(|letter: char| !letter.is_ascii_alphanumeric()));
+        words.any(|word| OF_SOURCE.iter().any(|known| word.eq_ignore_ascii_case(known)))
+    }
+}
+
 /// The commented starting file for `user`, with `servers`; valid under [`crate::load`] for a profile that is built.
 ///
 /// The first role lets the user's agents read: tools that start with read, get, list or search.
@@ -69,13 +81,13 @@ pub fn init_text(profile: Profile, user: &Name, servers: &[Starter]) -> String {
         let _ = writeln!(out, "      {}: [\"read_*\", \"get_*\", \"list_*\", \"search_*\"]", server.name);
     }
     out.push_str("    limits: { calls: 120/min, repeats: 300 }\n\n");
+    out.push_str("# What happens to what the screens find, in both directions: strict, balanced, or code.\ninspect:\n");
+    out.push_str(match servers.iter().any(Starter::is_of_source) {
+        true => "  preset: code          # there is a server of source code: authors and maintainers stay readable, secrets and numbers do not\n",
+        false => "  preset: balanced      # code, where servers of source code are added: authors and maintainers stay readable\n",
+    });
     out.push_str(
-        "# What happens to what the screens find, in both directions.\n\
-         inspect:\n  \
-           secrets:   { action: redact }\n  \
-           financial: { action: mask }\n  \
-           pii:       { action: redact }\n  \
-           injection: { action: flag }\n\n\
+        "  injection: { action: flag }\n\n\
          audit: { retain: 400d }\n\n\
          # Named, reasoned, ending exceptions.\n\
          accept_risk: []\n",

@@ -28,7 +28,7 @@ mod unit;
 
 pub use amend::{Amended, Boxed, amend};
 pub use built::{NotBuilt, not_built};
-pub use cases::{Caller, Case, Expect, cases};
+pub use cases::{Caller, Case, Expect, Expected, Handled, Screened, cases};
 pub use edit::{Edited, Put, edit, scalar};
 pub use file::*;
 pub use init::{Starter, init_text};
@@ -38,7 +38,7 @@ pub use parameters::parameters;
 pub use problem::{Fault, Place, Problem, Problems, pointed};
 pub use propose::{Proposal, propose};
 pub use risk::Risk;
-pub use snapshot::{Locked, Unfit, listen, repinned, snapshot};
+pub use snapshot::{Locked, Unfit, listen, repinned, screens, snapshot};
 pub use sources::sources;
 pub use suppress::Suppressed;
 pub use unit::{Amount, Rate, Several, Size, Span, Unit};

@@ -85,21 +85,29 @@ pub fn snapshot(loaded: &Loaded, name: &str, cedar: Vec<policy::CedarSource>, lo
     let sources = policy::Sources { tools: tools(locked), ..crate::sources::sources(loaded, name, cedar) };
     let policy = policy::Engine::compile(sources).map_err(Unfit::Policy)?;
     let servers = servers(loaded, locked, now)?;
-    let engine = detect::Engine::new(&preset::rules(&file.inspect)?)?;
-    template::check(&file.prompts, &engine)?;
+    let inspect = screens(&file.inspect, &loaded.suppressed)?;
+    template::check(&file.prompts, &inspect.engine)?;
     Ok(Snapshot {
         digest: hex::encode(loaded.digest),
         bounds: bounds(&file.bounds),
         listen: listen(&file.listen),
         policy: Arc::new(policy),
         servers,
-        inspect: Inspect {
-            engine: Arc::new(engine),
-            handling: Handling::new(|source| preset::actions(&file.inspect, source)),
-            suppressed: loaded.suppressed.iter().map(suppression).collect(),
-        },
+        inspect,
         unbounded: unbounded(file),
         retain: file.audit.retain.duration(),
+    })
+}
+
+/// The content screens as `inspect` sets them, with the suppressions that count.
+///
+/// # Errors
+/// [`detect::Error`] for a pattern of the operator's that does not compile; [`load`](crate::load) takes none.
+pub fn screens(inspect: &crate::file::Inspect, suppressed: &[crate::suppress::Suppressed]) -> Result<Inspect, detect::Error> {
+    Ok(Inspect {
+        engine: Arc::new(detect::Engine::new(&preset::rules(inspect)?)?),
+        handling: Handling::new(|source| preset::actions(inspect, source)),
+        suppressed: suppressed.iter().map(suppression).collect(),
     })
 }
 

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where its world does not hold")]
 
 use config::{
-    Access, Entry, Facts, Fault, Loaded, Problems, Profile, Revision, Scope, Sort, Source, Span, Starter, Step, Store, Unlock, init_text,
-    load, not_built, schema,
+    Access, Entry, Facts, Fault, Loaded, Preset, Problems, Profile, Revision, Scope, Sort, Source, Span, Starter, Step, Store, Unlock,
+    init_text, load, not_built, schema,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -347,6 +347,12 @@ fn what_init_writes_is_valid() {
     let loaded = good(&init_text(Profile::Local, &user, &starters));
     assert_eq!(loaded.file.servers[&server("files")].run[2], "s: # \"x\"");
     assert!(loaded.file.roles[&Name::new("reader").unwrap()].limits.calls.0.len() == 1);
+    let preset = |starters: &[Starter]| good(&init_text(Profile::Local, &user, starters)).file.inspect.preset;
+    assert_eq!((preset(&starters), preset(&[])), (Preset::Code, Preset::Balanced));
+    let run =
+        |words: &[&str]| Starter { name: server("a"), run: words.iter().map(|word| (*word).into()).collect(), url: None, write: vec![] };
+    assert_eq!(preset(&[run(&["uvx", "mcp-server-git"])]), Preset::Code);
+    assert_eq!(preset(&[run(&["uvx", "mcp-server-digits"])]), Preset::Balanced);
 }
 
 #[test]

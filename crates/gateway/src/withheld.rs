@@ -39,11 +39,11 @@ impl Withheld {
         Self { folder, since: Mutex::new(0) }
     }
 
-    /// Keeps the originals of a call.
+    /// Keeps the originals of a call, in place of those that were kept of it.
     ///
     /// # Errors
     /// What cannot be written.
-    pub(crate) fn keep(&self, entropy: &dyn Entropy, reference: CallId, originals: &[String]) -> io::Result<()> {
+    pub fn keep(&self, entropy: &dyn Entropy, reference: CallId, originals: &[String]) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.folder) {
             Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(cause),
             Ok(()) | Err(_) => {}
@@ -83,6 +83,17 @@ impl Withheld {
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or_else(damaged)?;
         let plain = cipher.decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: name.as_bytes() }).map_err(|_| damaged())?;
         serde_json::from_slice(&plain).map_err(|_| damaged())
+    }
+
+    /// Removes what is kept of a call, where something is.
+    ///
+    /// # Errors
+    /// What cannot be removed.
+    pub fn forget(&self, reference: CallId) -> io::Result<()> {
+        match std::fs::remove_file(self.folder.join(reference.to_string())) {
+            Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Removes what is too old, or too much.

@@ -85,6 +85,19 @@ pub enum Action {
     Block,
 }
 
+impl Action {
+    /// The name in records and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flag => "flag",
+            Self::Mask => "mask",
+            Self::Tokenise => "tokenise",
+            Self::Redact => "redact",
+            Self::Block => "block",
+        }
+    }
+}
+
 /// A fact with a place, a kind and a confidence.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

@@ -1,7 +1,7 @@
 //! `explain`: what became of a call and why, or what would become of one.
 
 mod change;
-mod recorded;
+pub(super) mod recorded;
 pub(super) mod supposed;
 
 use super::{configured, proposal};

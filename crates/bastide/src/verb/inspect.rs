@@ -1,27 +1,110 @@
-//! `inspect`: the content screens on standard input.
+//! `inspect`: the content screens on standard input, what they get wrong on a set, and the false alarms of calls.
 
-use crate::outcome::Failure;
+mod alarm;
+mod look;
+mod part;
+mod reason;
+mod score;
+
+use super::configured;
+use super::screens::{Origin, Screens};
+use crate::host::SystemClock;
+use crate::outcome::{Common, Failure};
+use crate::wire::{Configured, configuration_folder};
+use clap::Subcommand;
 use detect::{Engine, Rules, Scratch, jsonl};
 use std::io::{BufRead as _, Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use terms::{Clock as _, ServerName};
 
-/// The longest line, in bytes.
+/// The longest line, and the longest text, in bytes.
 const LONGEST: u64 = 64 << 20;
+const LONGEST_TEXT: usize = 16 << 20;
 
 /// In which form.
 #[derive(clap::Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     /// One JSON request a line, {id, task, text, channel}; one JSON answer a line, {id, spans, redacted}. With the task `arguments` a request is
     /// {id, task, guard, policy, value} and its answer {id, decisions}
-    #[arg(long, required = true)]
+    #[arg(long, conflicts_with_all = ["server", "tool", "eval"])]
     stdin_jsonl: bool,
+    /// Look at the text as at one that this server returns: its trust, its label and what is suppressed there count
+    #[arg(long, value_name = "NAME")]
+    server: Option<ServerName>,
+    /// With --server: as one that this tool of it returns
+    #[arg(long, value_name = "NAME", requires = "server")]
+    tool: Option<String>,
+    /// Score a labelled set in JSON Lines, {text, spans: [[start, end, kind]]}; without FILE the local set of false alarms
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["server", "tool"])]
+    eval: Option<Option<PathBuf>>,
+    /// With --eval: what the set is about, where its records do not say it
+    #[arg(long, value_name = "TASK", requires = "eval")]
+    task: Option<score::Task>,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+/// What is done besides.
+#[derive(Subcommand, Debug)]
+enum Verb {
+    /// Say that a finding of a call is a false alarm, take that back, or list what was said
+    #[command(after_help = "Examples:\n  bastide inspect report C-7K3M9 --finding 2 --reason \"a ticket number\"\n  \
+        bastide inspect report C-7K3M9 --finding 2 --reason \"a ticket number\" --text < answer.txt\n  \
+        bastide inspect report --list\n  bastide inspect report --remove C-7K3M9…\n  bastide inspect --eval")]
+    Report(alarm::Report),
+}
+
+/// Does it.
+///
+/// # Errors
+/// [`Failure`].
+pub fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
+    if args.stdin_jsonl {
+        return lines();
+    }
+    if let Some(Verb::Report(report)) = &args.verb {
+        return alarm::run(report, &configured(common)?, common);
+    }
+    let configured = perhaps(common)?;
+    let screens = Screens::new(configured.as_ref(), SystemClock::new().utc())?;
+    if let Some(path) = &args.eval {
+        return score::run(path.as_deref(), args.task, &screens, configured.as_ref(), common);
+    }
+    let origin = args.server.as_ref().map(|server| Origin { server, tool: args.tool.as_deref() });
+    look::run(&input(LONGEST_TEXT)?, origin.as_ref(), &screens, common)
+}
+
+/// The configuration; none where nobody named one and there is none yet.
+fn perhaps(common: &Common) -> Result<Option<Configured>, Failure> {
+    let environment = std::env::var_os("BASTIDE_CONFIG").map(PathBuf::from);
+    let path = config::find(common.config.as_deref(), environment.as_deref(), configuration_folder().as_deref());
+    let named = common.config.is_some() || environment.is_some();
+    if !named && path.map_or(true, |path| !path.exists()) {
+        return Ok(None);
+    }
+    configured(common).map(Some)
+}
+
+/// All of standard input.
+///
+/// # Errors
+/// [`Failure`] when it is longer than `most` bytes, or not UTF-8.
+fn input(most: usize) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().take(u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        return Err(Failure::usage(format!("a text has at most {most} bytes")));
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage("the text is not UTF-8"))
 }
 
 /// Answers line by line until standard input ends.
 ///
 /// # Errors
 /// [`Failure`] when the screens cannot be built, or a line is too long.
-pub fn run(_: &Args) -> Result<ExitCode, Failure> {
+fn lines() -> Result<ExitCode, Failure> {
     let rules = Rules::built_in().map_err(|cause| Failure::caused(&cause))?;
     let engine = Engine::new(&rules).map_err(|cause| Failure::caused(&cause))?;
     let mut scratch = Scratch::default();

@@ -28,10 +28,11 @@ pub enum Verb {
     #[command(after_help = "Examples:\n  bastide policy diff bastide.yaml proposed.yaml\n  \
         git show main:bastide.yaml > /tmp/old.yaml && bastide policy diff /tmp/old.yaml bastide.yaml --no-wider")]
     Diff(diff::Args),
-    /// Compare decisions with those that files expect
+    /// Compare decisions, and what the screens find, with what files expect
     #[command(after_help = "Example:\n  bastide policy test expected.yaml\n\nA file:\n  cases:\n  \
         - { as: agent:coder, call: files__read_file, expect: allow }\n  \
-        - { as: agent:coder, user: ana, call: db__run, arguments: { sql: DROP TABLE t }, expect: refuse }")]
+        - { as: agent:coder, user: ana, call: db__run, arguments: { sql: DROP TABLE t }, expect: refuse }\n  \
+        - inspect: { text: \"Ticket of E-204311\", finds: [employee-id], not: [email], action: redact, server: files }")]
     Test(test::Args),
     /// Print the least that roles need, learnt from what they used: YAML to paste, with counts and what was never used
     #[command(after_help = "Examples:\n  bastide policy suggest --since 7d --role coder\n  \

@@ -17,7 +17,7 @@ pub(super) fn of(prompt: &Prompt) -> Template {
     Template { version: prompt.version.clone(), messages: messages.collect() }
 }
 
-/// Checks that every digest is true, and that no template holds a credential.
+/// Checks that every digest is true, and that no template holds a credential or text that is not seen.
 pub(super) fn check(prompts: &BTreeMap<ToolKey, Prompt>, engine: &Engine) -> Result<(), Unfit> {
     for (key, prompt) in prompts {
         let unfit = |cause: String| Unfit::Template { prompt: key.to_string(), cause };
@@ -31,6 +31,10 @@ pub(super) fn check(prompts: &BTreeMap<ToolKey, Prompt>, engine: &Engine) -> Res
         let found = reports.iter().flat_map(|report| &report.findings).find(|one| matches!(one.class, Class::Secret | Class::Unseen));
         if let Some(found) = found {
             return Err(unfit(format!("it holds what looks like a credential ({})", found.kind)));
+        }
+        let hidden = texts.iter().flat_map(|text| detect::hidden(text, &Budget::default(), &mut Scratch::default())).next();
+        if let Some(hidden) = hidden {
+            return Err(unfit(format!("it holds text that is not seen ({})", hidden.how)));
         }
     }
     Ok(())

@@ -28,27 +28,8 @@ const STAGES: [&str; 13] =
 
 /// Explains the one record or call that begins with `start`.
 pub(super) fn run(start: &str, proposal: &Proposal<'_>, configured: &Configured, common: &Common) -> Result<ExitCode, Failure> {
-    let wanted = reference(start).map_err(|cause| Failure::usage(cause).next("bastide audit show"))?;
-    let folder = configured.loaded.file.state.join(FOLDER);
-    if !folder.is_dir() {
-        return Err(Failure::no("there is no audit log yet"));
-    }
-    let query = Query { reference: Some(wanted), ..Query::default() };
-    let folder = LogFolder::new(folder);
-    let entries = read::find(&folder, &query)?;
-    let calls = show::join(&entries);
-    let call = match calls.as_slice() {
-        [] => {
-            let next = missing(&folder, None)?.unwrap_or_else(|| "bastide audit show --since 24h".to_owned());
-            return Err(Failure::no(format!("no call and no record begins with `{start}`")).next(next));
-        }
-        [one] => one,
-        many => {
-            let ids = many.iter().take(10).map(|call| id(call).to_owned()).collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("more than one begins with `{start}`: {ids}")).next("write more of it"));
-        }
-    };
-    let mut answer = answer(call, configured);
+    let (entries, call) = find(start, configured)?;
+    let mut answer = answer(&call, configured);
     let (now, changes) = changes(&entries, configured)?;
     let next = proposal.settle(&changes, configured)?;
     if let Some(object) = answer.as_object_mut() {
@@ -61,6 +42,34 @@ pub(super) fn run(start: &str, proposal: &Proposal<'_>, configured: &Configured,
     }
     common.answer(&answer, said)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The one record or call that begins with `start`: its entries, and all of it joined.
+///
+/// # Errors
+/// [`Failure`] when there is none or more than one.
+pub(in crate::verb) fn find(start: &str, configured: &Configured) -> Result<(Vec<read::Entry>, Value), Failure> {
+    let wanted = reference(start).map_err(|cause| Failure::usage(cause).next("bastide audit show"))?;
+    let folder = configured.loaded.file.state.join(FOLDER);
+    if !folder.is_dir() {
+        return Err(Failure::no("there is no audit log yet"));
+    }
+    let query = Query { reference: Some(wanted), ..Query::default() };
+    let folder = LogFolder::new(folder);
+    let entries = read::find(&folder, &query)?;
+    let mut calls = show::join(&entries);
+    let call = match calls.as_slice() {
+        [] => {
+            let next = missing(&folder, None)?.unwrap_or_else(|| "bastide audit show --since 24h".to_owned());
+            return Err(Failure::no(format!("no call and no record begins with `{start}`")).next(next));
+        }
+        [_] => calls.remove(0),
+        many => {
+            let ids = many.iter().take(10).map(|call| id(call).to_owned()).collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("more than one begins with `{start}`: {ids}")).next("write more of it"));
+        }
+    };
+    Ok((entries, call))
 }
 
 /// In what a call that was refused by rules or arguments would end today, and the changes that would allow it.

@@ -96,3 +96,32 @@ fn what_a_token_stands_for_is_judged_by_schema_and_guards() {
     assert!(world.reached().is_empty());
     assert!(!world.holds("state", b"jane.doe@example.com"));
 }
+
+#[test]
+fn a_value_that_spells_a_token_is_not_turned_back_again() {
+    let pii = "pii: { action: tokenise, custom: [{ name: badge, pattern: 'B[<]email-1[>]' }] }";
+    let text = "Customer mail jane.doe@example.com, badge B<email-1>";
+    let world = planted::setup(text, "label: internal").section("inspect", pii).start();
+    let mut agent = world.agent();
+    let given = agent.call("odd__echo", json!({"text": "result"})).text();
+    assert_eq!(given, "Customer mail <email-1>, badge <badge-1>");
+    agent.call("canary__write_note", json!({"name": "n", "text": "<badge-1> and <email-1>"}));
+    assert_eq!(reached(&world), ["B<email-1> and jane.doe@example.com"]);
+}
+
+#[test]
+fn a_credential_of_ours_is_found_in_what_a_token_stood_for() {
+    let world = world();
+    let mut agent = world.agent();
+    assert!(agent.call("odd__echo", json!({"text": "result"})).text().contains("<email-2>"));
+    let put = testkit::run(&mut world.command(&["secret", "put", "canary/later"]), b"john@example.org");
+    assert!(put.status.success());
+    agent.call("canary__write_note", json!({"name": "n", "text": "to <email-2>"}));
+    agent.call("canary__write_note", json!({"name": "n", "text": "to <email-1>"}));
+    let audit = world.audit();
+    let found = |record: &&Value| record["obligations"].as_array().is_some_and(|all| all.iter().any(|one| one["class"] == "echo"));
+    let calls: Vec<&Value> = audit.iter().filter(|record| record["tool"] == "write_note").filter(found).collect();
+    assert!(!calls.is_empty(), "{audit:#?}");
+    assert!(calls.iter().all(|call| call["facts"]["restored"] == json!(["<email-2>"])), "{calls:#?}");
+    assert!(!world.holds("state/audit", b"john@example.org"));
+}
