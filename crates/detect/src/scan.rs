@@ -31,8 +31,10 @@ pub(crate) fn runs(bytes: &[u8], out: &mut Vec<Span>) {
     );
 }
 
+/// Whether `next` is one more line of the encoding of `last`, which its padding would have ended.
 fn wrapped(bytes: &[u8], last: Span, next: Span) -> bool {
     last.len() >= LINE
+        && bytes.get(last.end - 1) != Some(&b'=')
         && next.start > last.end
         && next.start - last.end <= 4
         && bytes.get(last.end..next.start).is_some_and(|gap| gap.iter().all(u8::is_ascii_whitespace))

@@ -140,6 +140,15 @@ fn nested_encodings_are_climbed_and_spans_lead_back() {
     }
 }
 
+#[test]
+fn padding_ends_an_encoding() {
+    let line = |text: &str| base64(format!("{text}, and a few words more, so that it is long").as_bytes()) + "==";
+    let text = format!("{}\n{}\n", line("nothing is in this"), line(&key()));
+    assert_eq!(kinds(&text), ["github-pat"]);
+    let bomb = format!("{}\n", base64(&gzip(&vec![b' '; 1 << 20])) + "=").repeat(40);
+    assert!(inspect(&bomb).findings.iter().any(|one| one.class == Class::Unseen && one.kind == "bytes"));
+}
+
 fn base32(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
