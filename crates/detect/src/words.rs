@@ -93,7 +93,7 @@ fn places(window: &[u8; BLOCK + HEAD]) -> ([u16; BLOCK], [u16; BLOCK]) {
 
 /// The bit of the fourth and fifth byte in [`Words::more`].
 fn more(head: u64) -> u64 {
-    1 << ((head >> 24).wrapping_mul(5) ^ head >> 32 & 0xff) % 64
+    1 << (((head >> 24).wrapping_mul(5) ^ (head >> 32 & 0xff)) % 64)
 }
 
 /// The place of a literal in the index.
