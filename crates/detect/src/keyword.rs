@@ -25,7 +25,21 @@ struct Kind {
     class: Class,
     /// Compiled when its keyword stands somewhere for the first time: of hundreds of kinds few are ever met. None where it does not compile.
     regex: OnceLock<Option<Regex>>,
+    /// Whether each match holds an equals sign or a colon: without one there is nothing to try.
+    assigns: bool,
     rule: Rule,
+}
+
+/// How patterns of values behind a name are parted from the name.
+const ASSIGNMENT: &str = r#"(?:=>|:=|[:=]|,?\s{0,12}["'\\]{0,3}value["'\\]{0,3}[:=])"#;
+
+/// Whether no match of `pattern` is without an [`ASSIGNMENT`]: it stands there by itself, in no group and in no choice.
+fn assigns(pattern: &str) -> bool {
+    let depth = |text: &str| text.matches('(').count().checked_sub(text.matches(')').count());
+    pattern.split_once(ASSIGNMENT).is_some_and(|(before, after)| {
+        let choices = |text: &str| text.match_indices('|').any(|(at, _)| depth(text.get(..at).unwrap_or_default()) == Some(0));
+        depth(before) == Some(0) && !choices(before) && !choices(after) && !after.starts_with(['?', '*', '{'])
+    })
 }
 
 /// All rules that a keyword announces.
@@ -33,8 +47,13 @@ pub(crate) struct Keywords(Vec<Kind>);
 
 impl Keywords {
     pub fn new(rules: &Rules) -> Self {
-        let kind =
-            |rule: &Rule| Kind { kind: Cow::Owned(rule.kind.clone()), class: rule.class, regex: OnceLock::new(), rule: rule.clone() };
+        let kind = |rule: &Rule| Kind {
+            kind: Cow::Owned(rule.kind.clone()),
+            class: rule.class,
+            regex: OnceLock::new(),
+            assigns: assigns(&rule.pattern),
+            rule: rule.clone(),
+        };
         Self(rules.iter().map(kind).collect())
     }
 }
@@ -87,6 +106,9 @@ impl Kind {
     /// Whether it stands at `at`; then it is added.
     fn read(&self, view: &View<'_>, at: usize, index: usize, sheet: &mut Sheet<'_>) -> bool {
         let most = at.saturating_add(self.rule.reach).min(view.bytes.len());
+        if self.assigns && memchr::memchr2(b'=', b':', view.bytes.get(at..most).unwrap_or_default()).is_none() {
+            return false;
+        }
         if !sheet.allowance.step(most - at) {
             sheet.allowance.miss("steps", view.trace(Span::new(at, most)));
             return false;
@@ -162,6 +184,16 @@ fn edge_after(bytes: &[u8], at: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_assigns_when_none_of_its_matches_goes_without() {
+        let pattern = |before: &str, after: &str| format!("{before}{ASSIGNMENT}{after}");
+        assert!(assigns(&pattern("key(?:a|b)", "(?P<value>[a-z]{9})")));
+        for (before, after) in [("key(?:a|", ")x"), ("key|x", "y"), ("key", "x|y"), ("key", "?y"), ("key", "{0,1}y")] {
+            assert!(!assigns(&pattern(before, after)), "{before} {after}");
+        }
+        assert!(Rules::built_in().unwrap().iter().filter(|rule| assigns(&rule.pattern)).count() > 50);
+    }
 
     #[test]
     fn every_pattern_compiles() {

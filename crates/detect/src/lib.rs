@@ -18,6 +18,7 @@ pub mod jsonl;
 mod keyword;
 mod ladder;
 mod leak;
+mod mask;
 mod number;
 mod part;
 mod person;

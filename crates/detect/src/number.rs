@@ -11,6 +11,7 @@ mod phone;
 mod shape;
 
 use crate::detector::{Detector, Reader, Sheet};
+use crate::mask::{Places, alphanumeric, within};
 use crate::view::View;
 use crate::words::Stands;
 pub(crate) use label::Labels;
@@ -78,8 +79,15 @@ impl Reader for LabelWords {
 impl Numbers {
     fn all(&self, view: &View<'_>, labels: &Labels<'_>, sheet: &mut Sheet<'_>) {
         let bytes = view.bytes;
+        let first = |byte: u8| within(byte, b'0', b'9') | within(byte, b'A', b'Z') | (byte == b'+') | (byte == b'(');
+        let glue = |byte: u8| alphanumeric(byte) | (byte == b'_') | (byte >= 0x80);
+        let mut places = Places::new(bytes, first, glue);
         let mut at = 0;
-        while let Some(start) = next(bytes, at) {
+        while let Some(start) = places.from(at) {
+            if !begins(bytes, start) {
+                at = start + 1;
+                continue;
+            }
             if !sheet.allowance.step(32) {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
@@ -96,60 +104,15 @@ impl Numbers {
     }
 }
 
-/// What a byte may be to a token: its first, and what keeps the next byte from being one.
-const FIRST: u8 = 1;
-const LETTER: u8 = 2;
-const GLUE: u8 = 4;
-const ROLES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0_usize;
-    while at < 256 {
-        let byte = at as u8;
-        let first = byte.is_ascii_digit() || byte == b'+' || byte == b'(';
-        let glue = byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80;
-        table[at] = if first { FIRST } else { 0 } | if byte.is_ascii_uppercase() { LETTER } else { 0 } | if glue { GLUE } else { 0 };
-        at += 1;
+/// Whether the token that starts with the digit, plus, parenthesis or capital at `at` can mean something.
+fn begins(bytes: &[u8], at: usize) -> bool {
+    let after = bytes.get(at + 1).copied().unwrap_or(b' ');
+    match bytes.get(at) {
+        Some(b'(') => after.is_ascii_digit() || after == b'+',
+        Some(b'A'..=b'Z') => after.is_ascii_uppercase() || after.is_ascii_digit() || birth::month(bytes, at),
+        _ => true,
     }
-    table
-};
-
-/// The next place at which a token may start: a digit, a plus or a parenthesis behind what is no letter or digit, or a capital that can begin one.
-fn next(bytes: &[u8], from: usize) -> Option<usize> {
-    let role = |at: Option<usize>| at.and_then(|at| bytes.get(at)).map_or(0, |byte| ROLES[usize::from(*byte)]);
-    let mut at = from;
-    let mut before = role(from.checked_sub(1));
-    while let Some(byte) = bytes.get(at) {
-        if at.is_multiple_of(BLOCK) {
-            let start = at;
-            while bytes.get(at..at + BLOCK).is_some_and(|block| {
-                !block.iter().fold(false, |any, byte| any | (*byte <= b'9') & (*byte >= b'(') | (*byte <= b'Z') & (*byte >= b'A'))
-            }) {
-                at += BLOCK;
-            }
-            if at > start {
-                before = role(at.checked_sub(1));
-                continue;
-            }
-        }
-        let role = ROLES[usize::from(*byte)];
-        if role & (FIRST | LETTER) != 0 && before & GLUE == 0 {
-            let after = bytes.get(at + 1).copied().unwrap_or(b' ');
-            let begins = match role & LETTER {
-                0 => *byte != b'(' || after.is_ascii_digit() || after == b'+',
-                _ => after.is_ascii_uppercase() || after.is_ascii_digit() || birth::month(bytes, at),
-            };
-            if begins {
-                return Some(at);
-            }
-        }
-        before = role;
-        at += 1;
-    }
-    None
 }
-
-/// Bytes that are passed over at once when none of them can be the first of a token.
-const BLOCK: usize = 32;
 
 impl Numbers {
     fn judge(&self, bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {

@@ -1,29 +1,25 @@
 //! The prefilter: one pass that finds every literal which announces something, of all detectors together.
 //!
-//! A bitmap over the last four bytes, folded to lower case, and another over three for the literals of three, say for each place
-//! whether a literal may start there; ordinary text passes them at a few instructions a byte.
+//! A table over four bytes, folded to lower case, and another over three for the literals of three, say for each place whether a literal may start
+//! there. Both are asked for 64 places at once, without a branch; what passes is compared.
 
 use crate::error::Error;
+use crate::mask::{self, BLOCK, alphanumeric};
 
-/// Bytes of a literal that the bitmap knows.
+/// Bytes of a literal that the tables know.
 const STEM: usize = 4;
 /// The fewest bytes of a literal.
 pub(crate) const SHORTEST: usize = 3;
-/// Places of the bitmaps and of the index, as powers of two.
-const MAP: u32 = 18;
-const SHORT: u32 = 14;
+/// Bytes of a literal that are compared at once.
+const HEAD: usize = 8;
+/// Places of the tables and of the index, as powers of two.
+const LONG: u32 = 15;
+const SHORT: u32 = 12;
 const INDEX: u32 = 12;
 
-/// ASCII letters in lower case, all else as it is.
-const FOLD: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        table[at] = (at as u8).to_ascii_lowercase();
-        at += 1;
-    }
-    table
-};
+/// What a table says of a place: a literal may start there, or may where a word starts.
+const ANYWHERE: u8 = 1;
+const AT_START: u8 = 2;
 
 /// Where a literal has to stand to be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +41,11 @@ pub(crate) enum Starts {
     All,
 }
 
-/// 1 for what a word may start behind.
-const EDGE: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        table[at] = !(at as u8).is_ascii_alphanumeric() as u8;
-        at += 1;
-    }
-    table
-};
+/// The first bytes of a literal, the first one lowest, and which bits of eight bytes are theirs.
+struct Head {
+    bytes: u64,
+    known: u64,
+}
 
 /// A literal and who wants to know of it.
 struct Word {
@@ -66,46 +57,48 @@ struct Word {
 
 /// All literals.
 pub(crate) struct Words {
-    map: Map<MAP>,
-    short: Map<SHORT>,
+    long: Box<[u8; 1 << LONG]>,
+    short: Box<[u8; 1 << SHORT]>,
+    /// For each place of the index, which bytes go on behind the first three of its words.
+    more: Box<[u64; 1 << INDEX]>,
     /// Where the words of each place of the index start.
     starts: Box<[u16]>,
+    /// Of each word, in their order.
+    heads: Vec<Head>,
     words: Vec<Word>,
 }
 
-fn mixed(stem: u32, bits: u32) -> usize {
-    (stem.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
+/// A place where a literal may stand: its first bytes, their place in the index, and whether a word starts there.
+struct Found {
+    start: usize,
+    head: u64,
+    slot: usize,
+    edge: bool,
 }
 
-/// The first bytes of a word as the pass sees them, the first one lowest.
-fn stem(text: &[u8], len: usize) -> u32 {
-    text.iter().take(len).rev().fold(0, |stem, byte| stem << 8 | u32::from(*byte))
+/// The places of the stems of a block in the two tables; in 16 bits, of which compilers work on many at once.
+#[inline(always)]
+fn places(window: &[u8; BLOCK + HEAD]) -> ([u16; BLOCK], [u16; BLOCK]) {
+    let [a, b, c, d]: [[u8; BLOCK]; STEM] =
+        [mask::block(window, 0), mask::block(window, 1), mask::block(window, 2), mask::block(window, 3)];
+    let (mut long, mut short) = ([0; BLOCK], [0; BLOCK]);
+    for place in 0..BLOCK {
+        let pair = (u16::from(a[place]) | u16::from(b[place]) << 8).wrapping_mul(0x9e3b);
+        let more = pair.wrapping_add((u16::from(c[place]) | u16::from(d[place]) << 8).wrapping_mul(0x6a2d));
+        long[place] = (more ^ more >> 8).wrapping_mul(0x85eb) >> (16 - LONG);
+        short[place] = pair.wrapping_add(u16::from(c[place]).wrapping_mul(0x6a2d)) >> (16 - SHORT);
+    }
+    (long, short)
 }
 
-/// Bits for stems, behind what is an edge and what is none.
-struct Map<const BITS: u32>(Box<[u64]>);
+/// The bit of the fourth and fifth byte in [`Words::more`].
+fn more(head: u64) -> u64 {
+    1 << (((head >> 24).wrapping_mul(5) ^ (head >> 32 & 0xff)) % 64)
+}
 
-impl<const BITS: u32> Map<BITS> {
-    fn new() -> Self {
-        Self(vec![0; 1 << (BITS - 6)].into_boxed_slice())
-    }
-
-    fn place(stem: u32, edge: u32) -> (usize, u32) {
-        let place = mixed(stem, BITS) ^ (edge as usize) << (BITS - 1);
-        (place >> 6, (place & 63) as u32)
-    }
-
-    fn enter(&mut self, stem: u32, edge: u32) {
-        let (slot, bit) = Self::place(stem, edge);
-        if let Some(slot) = self.0.get_mut(slot) {
-            *slot |= 1 << bit;
-        }
-    }
-
-    fn has(&self, stem: u32, edge: u32) -> bool {
-        let (slot, bit) = Self::place(stem, edge);
-        self.0.get(slot).is_some_and(|slot| slot >> bit & 1 == 1)
-    }
+/// The place of a literal in the index.
+fn slot(head: u64) -> usize {
+    ((head as u32 & 0xff_ffff).wrapping_mul(0x9e37_79b1) >> (32 - INDEX)) as usize
 }
 
 impl Words {
@@ -115,60 +108,77 @@ impl Words {
     /// [`Error::Bounds`] for a literal under [`SHORTEST`] bytes.
     pub fn new(literals: impl IntoIterator<Item = (String, Stands, usize, usize)>) -> Result<Self, Error> {
         let mut words = Vec::new();
-        let (mut map, mut short) = (Map::new(), Map::new());
+        let (mut long, mut short) = (Box::new([0; 1 << LONG]), Box::new([0; 1 << SHORT]));
         for (text, stands, reader, index) in literals {
             let lower = text.to_ascii_lowercase().into_bytes();
             if lower.len() < SHORTEST {
                 return Err(Error::Bounds { kind: text });
             }
-            for edge in u32::from(stands != Stands::Anywhere)..=1 {
-                if lower.len() < STEM {
-                    short.enter(stem(&lower, SHORTEST), edge);
-                } else {
-                    map.enter(stem(&lower, STEM), edge);
-                }
+            let ([of_long, ..], [of_short, ..]) = places(&mask::block(&lower, 0));
+            let says = if stands == Stands::Anywhere { ANYWHERE } else { AT_START };
+            if lower.len() < STEM {
+                short[usize::from(of_short)] |= says;
+            } else {
+                long[usize::from(of_long)] |= says;
             }
             words.push(Word { text: lower.into_boxed_slice(), stands, reader, index });
         }
-        let place = |word: &Word| mixed(stem(&word.text, SHORTEST), INDEX);
-        words.sort_by_key(place);
+        let head = |word: &Word| u64::from_le_bytes(mask::block(&word.text, 0));
+        words.sort_by_key(|word| slot(head(word)));
+        let mut more = Box::new([0; 1 << INDEX]);
+        for word in &words {
+            more[slot(head(word))] |= if word.text.len() > STEM { self::more(head(word)) } else { u64::MAX };
+        }
+        let heads = words.iter().map(|word| Head { bytes: head(word), known: u64::MAX >> (8 * (HEAD - word.text.len().min(HEAD))) });
         let mut starts = vec![0_u16; (1 << INDEX) + 1].into_boxed_slice();
-        for (slot, start) in starts.iter_mut().enumerate() {
-            *start = u16::try_from(words.partition_point(|word| place(word) < slot))
+        for (place, start) in starts.iter_mut().enumerate() {
+            *start = u16::try_from(words.partition_point(|word| slot(head(word)) < place))
                 .map_err(|_| Error::Bounds { kind: "keywords".to_owned() })?;
         }
-        Ok(Self { map, short, starts, words })
+        Ok(Self { heads: heads.collect(), long, short, more, starts, words })
     }
 
     /// Shows every place of `bytes` where a literal stands, in order: the place, the reader, the reader's number.
     pub fn each(&self, bytes: &[u8], starts: Starts, mut with: impl FnMut(usize, usize, usize)) {
-        let everywhere = u32::from(starts == Starts::All);
-        let (mut last, mut edges) = (0_u32, u32::MAX);
-        // INVARIANT: `last` holds the four bytes up to the one that was read, the first of them lowest; bit `n` of `edges` tells of the byte read `n` before.
-        let mut step = |at: usize, byte: u8| {
-            last = last >> 8 | u32::from(FOLD[usize::from(byte)]) << 24;
-            edges = edges << 1 | u32::from(EDGE[usize::from(byte)]);
-            let edge = edges >> 4 & 1 | everywhere;
-            if self.map.has(last, edge) | self.short.has(last & 0xff_ffff, edge)
-                && let Some(start) = at.checked_sub(STEM - 1)
-            {
-                self.show(bytes, start, last & 0xff_ffff, starts, &mut with);
+        let mut glued = 0;
+        for at in (0..bytes.len()).step_by(BLOCK) {
+            let mut window: [u8; BLOCK + HEAD] = mask::block(bytes, at);
+            window.make_ascii_lowercase();
+            let of_words = mask::of(&mask::block(&window, 0), alphanumeric);
+            let edges = if starts == Starts::All { u64::MAX } else { !(of_words << 1 | glued) };
+            glued = of_words >> (BLOCK - 1);
+            let (anywhere, at_start) = self.may(&window);
+            let mut here = anywhere | at_start & edges;
+            while here != 0 {
+                let place = here.trailing_zeros() as usize;
+                let head = u64::from_le_bytes(mask::block(&window, place));
+                here &= here - 1;
+                let slot = slot(head);
+                if self.more[slot] & more(head) != 0 {
+                    let found = Found { start: at + place, head, slot, edge: edges >> place & 1 == 1 };
+                    self.show(bytes, &found, &mut with);
+                }
             }
-        };
-        for (at, byte) in bytes.iter().enumerate() {
-            step(at, *byte);
         }
-        step(bytes.len(), 0);
     }
 
-    #[inline(never)]
-    fn show(&self, bytes: &[u8], start: usize, stem: u32, starts: Starts, with: &mut impl FnMut(usize, usize, usize)) {
-        let slot = mixed(stem, INDEX);
+    /// At which places of a block a literal may start, and at which where a word starts.
+    #[inline(always)]
+    fn may(&self, window: &[u8; BLOCK + HEAD]) -> (u64, u64) {
+        let (long, short) = places(window);
+        let mut lanes = [0; BLOCK];
+        for ((lane, long), short) in lanes.iter_mut().zip(long).zip(short) {
+            *lane = self.long[usize::from(long) % (1 << LONG)] | self.short[usize::from(short) % (1 << SHORT)];
+        }
+        (mask::pack(&lanes.map(|lane| lane & ANYWHERE)), mask::pack(&lanes.map(|lane| lane >> 1)))
+    }
+
+    fn show(&self, bytes: &[u8], &Found { start, head, slot, edge }: &Found, with: &mut impl FnMut(usize, usize, usize)) {
         let from = self.starts.get(slot).copied().map_or(0, usize::from);
         let to = self.starts.get(slot + 1).copied().map_or(0, usize::from);
-        let edge =
-            starts == Starts::All || start.checked_sub(1).and_then(|at| bytes.get(at)).is_none_or(|byte| !byte.is_ascii_alphanumeric());
-        for word in self.words.get(from..to).unwrap_or_default() {
+        let heads = self.heads.get(from..to).unwrap_or_default();
+        for (place, _) in heads.iter().enumerate().filter(|(_, one)| (head ^ one.bytes) & one.known == 0) {
+            let Some(word) = self.words.get(from + place) else { continue };
             let Some(here) = bytes.get(start..start + word.text.len()) else { continue };
             let open = || bytes.get(start + word.text.len()).is_none_or(|byte| !byte.is_ascii_alphabetic());
             let stands = match word.stands {
@@ -176,7 +186,7 @@ impl Words {
                 Stands::AtStart => edge,
                 Stands::Alone => edge && open(),
             };
-            if stands && here.iter().zip(&word.text).all(|(one, other)| FOLD[usize::from(*one)] == *other) {
+            if stands && here.eq_ignore_ascii_case(&word.text) {
                 with(start, word.reader, word.index);
             }
         }

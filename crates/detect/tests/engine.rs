@@ -140,6 +140,15 @@ fn nested_encodings_are_climbed_and_spans_lead_back() {
     }
 }
 
+#[test]
+fn padding_ends_an_encoding() {
+    let line = |text: &str| base64(format!("{text}, and a few words more, so that it is long").as_bytes()) + "==";
+    let text = format!("{}\n{}\n", line("nothing is in this"), line(&key()));
+    assert_eq!(kinds(&text), ["github-pat"]);
+    let bomb = format!("{}\n", base64(&gzip(&vec![b' '; 1 << 20])) + "=").repeat(40);
+    assert!(inspect(&bomb).findings.iter().any(|one| one.class == Class::Unseen && one.kind == "bytes"));
+}
+
 fn base32(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let bits: Vec<u8> = bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
@@ -281,6 +290,21 @@ fn a_cut_never_lets_a_match_through() {
     }
     let small: Vec<&str> = text.as_bytes().chunks(1_000).map(|part| std::str::from_utf8(part).unwrap()).collect();
     assert!(stream(&small) == whole);
+}
+
+#[test]
+fn what_a_stream_cannot_hold_or_tell_ends_it() {
+    let ends = |text: &str, bound: &str| {
+        let mut stream = Stream::new(&ENGINE, Channel::Result, Budget { findings: 9, ..Budget::default() }, Actions::default());
+        let mut out: String = text.as_bytes().chunks(777).map(|part| stream.push(std::str::from_utf8(part).unwrap())).collect();
+        let (rest, findings) = stream.finish();
+        out.push_str(&rest);
+        assert!(out.ends_with("«withheld: unseen»"), "{bound}: {}", &out[out.ceil_char_boundary(out.len().saturating_sub(40))..]);
+        assert_eq!(findings.last().map(|one| one.kind.as_ref()), Some(bound));
+        out
+    };
+    assert!(!ends(&format!("all is well {} {CARD}", "x-".repeat(60_000)), "stream").contains("xx"));
+    assert!(!ends(&format!("{CARD} and no more {}", "of this ".repeat(600)).repeat(12), "findings").contains("4111 1111"));
 }
 
 proptest! {

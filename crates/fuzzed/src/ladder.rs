@@ -98,10 +98,16 @@ fn sound(text: &str, report: &Report) {
     let all = Actions::all(Action::Redact);
     let clean = detect::redact(text, &report.findings, &all);
     assert!(report.is_empty() == (clean == text) || !report.is_empty(), "a text without findings stays as it is");
-    let again = inspected(&clean);
-    let secrets = again.findings.iter().filter(|finding| finding.class == Class::Secret).count();
-    let before = report.findings.iter().filter(|finding| finding.class == Class::Secret).count();
-    assert!(secrets <= before, "what is taken out does not show more");
+    // What was a part of something longer may be something by itself once the rest is taken out, so one look more may find more: but that ends.
+    let mut clean = clean.into_owned();
+    for _ in 0..=text.len() {
+        let again = inspected(&clean);
+        if again.is_empty() {
+            return;
+        }
+        clean = detect::redact(&clean, &again.findings, &all).into_owned();
+    }
+    panic!("what is taken out stays out: {text:?}, then {clean:?}");
 }
 
 /// A secret is found behind a few codings.

@@ -25,6 +25,7 @@ const ACCOUNT: &[&str] = &[
 
 /// The number at `at`, by the words directly before it.
 pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
+    let label = before(bytes, at)?;
     let rest = bytes.get(at..bytes.len().min(at + 48))?;
     let (mut len, mut digits, mut letters, mut marks, mut groups) = (0, 0, 0, 0, 1);
     for (place, byte) in rest.iter().copied().enumerate() {
@@ -64,34 +65,60 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
         return None;
     }
     let span = Span::new(at, at + len);
-    let led = |words: &[&str]| leads(bytes, at, words);
-    if led(IDENTITY) {
+    if leads(label, IDENTITY) {
         Some(Found::pii("identity-number", span, 0.75))
-    } else if led(ACCOUNT) {
+    } else if leads(label, ACCOUNT) {
         Some(Found::financial("account-number", span, 0.75))
     } else {
         None
     }
 }
 
-/// Whether one of `words` stands directly before `at`, a colon, a quote or the like between them.
-fn leads(bytes: &[u8], at: usize, words: &[&str]) -> bool {
-    let near = bytes.get(at.saturating_sub(64)..at).unwrap_or_default();
+/// What stands directly before `at`, a colon, a quote or the like between them, when it may be one of the words.
+fn before(bytes: &[u8], at: usize) -> Option<&[u8]> {
+    let near = bytes.get(at.saturating_sub(64)..at)?;
     let gap = near
         .iter()
         .rev()
         .take_while(|byte| matches!(byte, b' ' | b':' | b'=' | b'"' | b'\'' | b'#' | b'.' | b'*' | b'|' | b'\t' | b'>'))
         .count();
     if gap == 0 || gap > 8 {
-        return false;
+        return None;
     }
-    let near = near.get(..near.len() - gap).unwrap_or_default();
+    let near = near.get(..near.len() - gap)?;
     let near = near.strip_suffix(b" is").or_else(|| near.strip_suffix("：".as_bytes())).unwrap_or(near);
+    let [.., first, second] = *near else { return None };
+    ENDS[ending(first, second)].then_some(near)
+}
+
+/// Whether it ends with one of `words`.
+fn leads(near: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| {
         let Some(start) = near.len().checked_sub(word.len()) else { return false };
         let before = start.checked_sub(1).and_then(|at| near.get(at)).copied().unwrap_or(b' ');
         near.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes())) && !before.is_ascii_alphanumeric()
     })
+}
+
+/// With which two bytes the words end.
+const ENDS: [bool; 1 << 10] = {
+    let mut table = [false; 1 << 10];
+    let (mut list, mut at) = (IDENTITY, 0);
+    loop {
+        if at == list.len() {
+            if list.len() == ACCOUNT.len() {
+                break table;
+            }
+            (list, at) = (ACCOUNT, 0);
+        }
+        let word = list[at].as_bytes();
+        table[ending(word[word.len() - 2], word[word.len() - 1])] = true;
+        at += 1;
+    }
+};
+
+const fn ending(first: u8, second: u8) -> usize {
+    (first.to_ascii_lowercase() as usize * 37 + second.to_ascii_lowercase() as usize) % (1 << 10)
 }
 
 #[cfg(test)]

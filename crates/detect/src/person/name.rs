@@ -2,6 +2,7 @@
 
 use super::words::{FAMILY, GIVEN, Known, LEAD, Lexicon, ORDINARY, THING, TITLE};
 use crate::detector::{Detector, Sheet};
+use crate::mask::{Places, alphanumeric, within};
 use crate::number::Labels;
 use crate::view::View;
 use std::borrow::Cow;
@@ -475,6 +476,10 @@ impl Names {
 impl Detector for Names {
     fn read(&self, view: &View<'_>, sheet: &mut Sheet<'_>) {
         let labels = Labels::new(view.bytes);
+        if let Ok(text) = std::str::from_utf8(view.bytes) {
+            self.stretch(text, 0, &labels, view, sheet);
+            return;
+        }
         let mut from = 0;
         for chunk in view.bytes.utf8_chunks() {
             if !self.stretch(chunk.valid(), from, &labels, view, sheet) {
@@ -488,8 +493,23 @@ impl Detector for Names {
 impl Names {
     /// Adds the names in `text`, which starts at `base` of the view; false when the allowance has ended.
     fn stretch(&self, text: &str, base: usize, labels: &Labels<'_>, view: &View<'_>, sheet: &mut Sheet<'_>) -> bool {
+        let capital = |byte: u8| within(byte, b'A', b'Z') | (byte >= 0xc3);
+        let glue = |byte: u8| {
+            let joint =
+                (byte == b'_') | (byte == b'@') | (byte == b'/') | (byte == b'$') | (byte == b'#') | (byte == b'&') | (byte == b'\\');
+            alphanumeric(byte) | (byte >= 0x80) | joint
+        };
+        let mut places = Places::new(text.as_bytes(), capital, glue);
         let mut at = 0;
-        while let Some(start) = capital(text, at) {
+        while let Some(start) = places.from(at) {
+            if let Some(end) = alone(text.as_bytes(), start) {
+                at = end;
+                continue;
+            }
+            if !text.get(start..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase) {
+                at = start + 1;
+                continue;
+            }
             let Some(mut row) = row(text, start) else {
                 at = start + text.get(start..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8);
                 continue;
@@ -513,52 +533,17 @@ impl Names {
     }
 }
 
-/// What may stand before the first letter of a name: bit 1; a capital: bit 2; what may begin one beyond ASCII: bit 4.
-const ROLES: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut at = 0_usize;
-    while at < 256 {
-        let byte = at as u8;
-        let glue = byte.is_ascii_alphanumeric() || byte >= 0x80 || matches!(byte, b'_' | b'@' | b'/' | b'$' | b'#' | b'&' | b'\\');
-        table[at] = if glue { 0 } else { 1 } | if byte.is_ascii_uppercase() { 2 } else { 0 } | if byte >= 0xc3 { 4 } else { 0 };
-        at += 1;
+/// Where the word at `start` ends, when a word without a capital follows that stands in no name.
+fn alone(bytes: &[u8], start: usize) -> Option<usize> {
+    let letters = |at: usize| bytes.get(at..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let end = start + letters(start);
+    if end == start || bytes.get(end) != Some(&b' ') || !bytes.get(end + 1).is_some_and(u8::is_ascii_lowercase) {
+        return None;
     }
-    table
-};
-
-/// The next word that starts with a capital.
-fn capital(text: &str, from: usize) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let role = |at: Option<usize>| at.and_then(|at| bytes.get(at)).map_or(1, |byte| ROLES[usize::from(*byte)]);
-    let mut at = from;
-    let mut before = role(from.checked_sub(1));
-    while let Some(byte) = bytes.get(at) {
-        if at.is_multiple_of(BLOCK) {
-            let start = at;
-            while bytes
-                .get(at..at + BLOCK)
-                .is_some_and(|block| !block.iter().fold(false, |any, byte| any | (*byte <= b'Z') & (*byte >= b'A') | (*byte >= 0xc3)))
-            {
-                at += BLOCK;
-            }
-            if at > start {
-                before = role(at.checked_sub(1));
-                continue;
-            }
-        }
-        let role = ROLES[usize::from(*byte)];
-        let capital = || role & 2 != 0 || text.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_uppercase);
-        if before & 1 == 1 && role & 6 != 0 && capital() {
-            return Some(at);
-        }
-        before = role;
-        at += 1;
-    }
-    None
+    let word = bytes.get(end + 1..end + 1 + letters(end + 1))?;
+    let goes_on = bytes.get(end + 1 + word.len()).is_some_and(|byte| *byte >= 0x80);
+    (!goes_on && !std::str::from_utf8(word).is_ok_and(particle)).then_some(end)
 }
-
-/// Bytes that are passed over at once when none of them can start a name.
-const BLOCK: usize = 32;
 
 impl Row<'_> {
     fn end(&self) -> usize {

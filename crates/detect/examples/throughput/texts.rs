@@ -1,11 +1,75 @@
-//! Prints microseconds a KiB for texts of many sorts: least and median of rounds, on one thread. Arguments choose sorts by name.
+//! The texts: ordinary ones, and those that are made to cost much.
 
-#![allow(clippy::disallowed_methods, reason = "what is printed is time")]
-
-use detect::{Budget, Channel, Engine, Rules, Scratch};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::LazyLock;
-use std::time::Instant;
+
+/// A sort of text, and how so many bytes of it are made.
+pub type Sort = (&'static str, fn(usize) -> String);
+
+/// What servers give and agents send.
+pub const ORDINARY: [Sort; 10] = [
+    ("prose", prose),
+    ("source", source),
+    ("json", json),
+    ("logs", logs),
+    ("base64", blobs),
+    ("table", table),
+    ("chinese", chinese),
+    ("german", german),
+    ("escaped", escaped),
+    ("candidates", found),
+];
+
+/// What somebody sends to whom inspection shall cost much.
+pub const HOSTILE: [Sort; 14] = [
+    ("near-matches", |len| over(len, "sk_live_AKIA ghp_AAAA password= eyJ-eyJ- 4111 1111 ")),
+    ("near-names", |len| over(len, "Anna Maria Anna ")),
+    ("near-places", |len| over(len, "12 Main Street, 4 rue de la ")),
+    ("marks", |len| over(len, "@a.b://:@<p hidden>![<!--")),
+    ("escapes", |len| over(len, "%25\\\\u0025&amp;#37;")),
+    ("nested", nested),
+    ("bombs", |len| over(len, &format!("{} ", base64(&gzip(&vec![b' '; 8 << 20]))))),
+    ("stacked", |len| over(len, &"e\u{301}\u{302}\u{303}".repeat(40))),
+    ("unseen", |len| over(len, "a\u{200b}\u{202e}b\u{e0041}\u{ff21}\u{1d400}")),
+    ("alike", |len| over(len, "p\u{430}ssw\u{43e}rd s\u{435}cret ")),
+    ("not UTF-8", |len| {
+        over(len, &format!("{} ", base64(&[b"\xff\xfe\xc3\x28 key \xf0\x9f".as_slice(), &[0x80; 24], b" plain words here "].concat())))
+    }),
+    ("cut short", |len| over(len, "aGVsbG8gd29ybGQsIGhlbGxvIHdvcmx %4 \\u00 &#x4 H4sIAAAAAAAAA8tIzcnJ ")),
+    ("binary", binary),
+    ("one word", |len| over(len, "Zm9vYmFyYmF6")),
+];
+
+fn over(len: usize, piece: &str) -> String {
+    piece.repeat(len / piece.len() + 1)
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |part: &[u8]| part.iter().fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
+    let digit = |group: u32, shift: u32| char::from(DIGITS[(group >> shift & 63) as usize]);
+    bytes.chunks(3).flat_map(|part| [18, 12, 6, 0].into_iter().take(part.len() + 1).map(move |shift| digit(group(part), shift))).collect()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    out.write_all(bytes).and_then(|()| out.finish()).unwrap_or_default()
+}
+
+/// Encodings inside one another, deeper than is looked.
+fn nested(len: usize) -> String {
+    let mut text = "and more of the same ".to_owned();
+    for _ in 0..7 {
+        text = base64(text.as_bytes());
+    }
+    over(len, &format!("{text} "))
+}
+
+fn binary(len: usize) -> String {
+    let mut dice = Dice(6);
+    (0..len / 2 + 1).map(|_| char::from(dice.below(256) as u8)).collect()
+}
 
 /// Chance that is the same every time.
 struct Dice(u64);
@@ -17,7 +81,7 @@ impl Dice {
     }
 }
 
-const WORDS: &str = include_str!("../data/words.txt");
+const WORDS: &str = include_str!("../../data/words.txt");
 
 fn words(dice: &mut Dice, count: u64) -> String {
     static ALL: LazyLock<Vec<&str>> = LazyLock::new(|| WORDS.lines().filter(|word| word.is_ascii()).collect());
@@ -48,11 +112,11 @@ fn prose(len: usize) -> String {
 
 fn source(len: usize) -> String {
     [
-        include_str!("../src/engine.rs"),
-        include_str!("../src/view.rs"),
-        include_str!("../src/stream.rs"),
-        include_str!("../src/budget.rs"),
-        include_str!("../src/ladder.rs"),
+        include_str!("../../src/engine.rs"),
+        include_str!("../../src/view.rs"),
+        include_str!("../../src/stream.rs"),
+        include_str!("../../src/budget.rs"),
+        include_str!("../../src/ladder.rs"),
     ]
     .concat()
     .repeat(len / 20_000 + 1)
@@ -171,46 +235,4 @@ fn found(len: usize) -> String {
         }
     }
     out
-}
-
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let start = Instant::now();
-    let engine = Engine::new(&Rules::built_in()?)?;
-    println!("engine built in {:?}", start.elapsed());
-    let chosen: Vec<String> = std::env::args().skip(1).collect();
-    type Sort = (&'static str, fn(usize) -> String);
-    let sorts: [Sort; 10] = [
-        ("prose", prose),
-        ("source", source),
-        ("json", json),
-        ("logs", logs),
-        ("base64", blobs),
-        ("table", table),
-        ("chinese", chinese),
-        ("german", german),
-        ("escaped", escaped),
-        ("candidates", found),
-    ];
-    for (name, make) in sorts.iter().filter(|(name, _)| chosen.is_empty() || chosen.iter().any(|one| one == name)) {
-        let mut line = format!("{name:12}");
-        for size in [1 << 10, 128 << 10, 10 << 20] {
-            let mut text = make(size);
-            text.truncate(text.floor_char_boundary(size));
-            let mut scratch = Scratch::default();
-            let budget = Budget { findings: usize::MAX, ..Budget::default() };
-            let count = engine.inspect(&text, Channel::Result, &budget, &mut scratch).findings.len();
-            let rounds = ((32 << 20) / size).clamp(7, 401);
-            let mut times: Vec<f64> = (0..rounds)
-                .map(|_| {
-                    let start = Instant::now();
-                    std::hint::black_box(engine.inspect(&text, Channel::Result, &budget, &mut scratch));
-                    start.elapsed().as_secs_f64() * 1e6 / (text.len() as f64 / 1024.0)
-                })
-                .collect();
-            times.sort_by(f64::total_cmp);
-            let _ = write!(line, "  {:>7.2} {:>7.2} ({count})", times[0], times[rounds / 2]);
-        }
-        println!("{line}");
-    }
-    Ok(())
 }
