@@ -80,7 +80,11 @@ fn among_numbers(bytes: &[u8], start: usize, end: usize) -> bool {
     let before = back.get(back.len() - back.iter().rev().take_while(|byte| byte.is_ascii_digit()).count()..).unwrap_or_default();
     let after = on.get(..on.iter().take_while(|byte| byte.is_ascii_digit()).count()).unwrap_or_default();
     let long = |text: &[u8]| (12..=20).contains(&text.len()) && number(text, 0, text.len()).is_none();
-    long(before) && (long(after) || open(on.first())) || long(after) && open(back.last())
+    let gap_before = bytes.get(start.saturating_sub(64) + back.len()..start).unwrap_or_default();
+    let rows = |gap: &[u8]| gap.contains(&b',') && gap.contains(&b'\n');
+    let gap_after = bytes.get(end..end + 64.min(bytes.len() - end) - on.len()).unwrap_or_default();
+    long(before) && (long(after) || open(on.first()) || rows(gap_before) || on.first() == Some(&b'#'))
+        || long(after) && (open(back.last()) || rows(gap_after))
 }
 
 /// The end of the card number that starts at `at`.

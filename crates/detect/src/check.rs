@@ -13,6 +13,8 @@ pub enum Check {
     Github,
     /// The first part is a JSON object with `alg`.
     Jwt,
+    /// Behind the first line stands a row of base64: a heading alone holds no key.
+    Armour,
 }
 
 impl Check {
@@ -22,6 +24,7 @@ impl Check {
             Self::Pattern => true,
             Self::Github => github(value),
             Self::Jwt => jwt(value),
+            Self::Armour => armour(value),
         }
     }
 }
@@ -46,6 +49,17 @@ fn github(value: &[u8]) -> bool {
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |sum, byte| {
         (0..8).fold(sum ^ u32::from(*byte), |sum, _| if sum & 1 == 1 { sum >> 1 ^ 0xedb8_8320 } else { sum >> 1 })
+    })
+}
+
+/// RFC 7468 §3: a line of the body, where it is not the last, has 64 characters; keys of curves may have fewer.
+fn armour(value: &[u8]) -> bool {
+    const SHORTEST: usize = 24;
+    let heading = memchr::memmem::find(value, b"KEY").unwrap_or(0);
+    let mut run = 0;
+    value.iter().skip(heading + 3).any(|byte| {
+        run = if byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=') { run + 1 } else { 0 };
+        run >= SHORTEST
     })
 }
 
@@ -74,20 +88,37 @@ pub(crate) fn drawn(value: &[u8]) -> bool {
 
 /// Whether the value says of itself that it is none: documentation, templates, values already taken out.
 pub(crate) fn placeholder(value: &[u8]) -> bool {
-    const SIGNS: [&[u8]; 9] =
-        [b"example", b"xxxxx", b"placeholder", b"changeme", b"redacted", b"your_", b"your-", b"00000000", b"abcdefghijkl"];
+    const SIGNS: [&[u8]; 11] = [
+        b"example",
+        b"xxxxx",
+        b"placeholder",
+        b"changeme",
+        b"redacted",
+        b"your_",
+        b"your-",
+        b"00000000",
+        b"abcdefghijkl",
+        b"0123456789",
+        b"00010203",
+    ];
     let mut lower = [0_u8; 96];
     let shown = value.len().min(lower.len());
     for (to, from) in lower.iter_mut().zip(value) {
         *to = from.to_ascii_lowercase();
     }
     let lower = lower.get(..shown).unwrap_or_default();
-    SIGNS.iter().any(|sign| memchr::memmem::find(lower, sign).is_some()) || published(value)
+    lower == b"password" || SIGNS.iter().any(|sign| memchr::memmem::find(lower, sign).is_some()) || published(value)
 }
 
-/// Values that published standards and manuals show: RFC 6749, 6750, 5849 and 7617, the web documentation of Mozilla, jwt.io.
+/// Values that published standards and manuals show: RFC 5849, 6749, 6750, 7009 and 7617, Telegram's manual, the web documentation of Mozilla, jwt.io.
 const PUBLISHED: &[&[u8]] = &[
     b"2YotnFZFEjr1zCsicMWpAA",
+    b"45ghiukldjahdnhzdauz",
+    b"kkk9d7dh3k39sjv7",
+    b"A3ddj3w",
+    b"123456:ABC-DEF1234ghIkl-zyx57W2v1u123ew11",
+    b"opensesame",
+    b"QWxhZGRpbjo",
     b"tGzv3JOkF0XG5Qx2TlKWIA",
     b"mF_9.B5f-4.1JqM",
     b"czZCaGRSa3F0MzpnWDFmQmF0M2JW",

@@ -12,6 +12,7 @@ mod shape;
 
 use crate::detector::{Detector, Reader, Sheet};
 use crate::mask::{Places, alphanumeric, within};
+use crate::rule::left_out;
 use crate::view::View;
 use crate::words::Stands;
 pub(crate) use label::Labels;
@@ -92,7 +93,7 @@ impl Numbers {
                 sheet.allowance.miss("steps", view.trace(Span::new(start, bytes.len())));
                 return;
             }
-            let known = self.judge(bytes, start, labels).filter(|found| !self.without.contains(found.kind));
+            let known = self.judge(bytes, start, labels).filter(|found| !left_out(&self.without, found.kind));
             match known.or_else(|| general::number(bytes, start)) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
@@ -131,7 +132,9 @@ impl Numbers {
                 };
                 found.or_else(|| birth::spelled(bytes, at, labels)).or_else(|| letters::token(bytes, at, labels))
             }
-            _ => account::iban(bytes, at).or_else(|| letters::token(bytes, at, labels)).or_else(|| birth::spelled(bytes, at, labels)),
+            _ => account::iban(bytes, at, labels, &self.without)
+                .or_else(|| letters::token(bytes, at, labels))
+                .or_else(|| birth::spelled(bytes, at, labels)),
         }
     }
 }

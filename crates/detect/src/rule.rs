@@ -19,7 +19,7 @@ const FILES: &[(&str, &str)] = files![
     "1password", "adafruit", "adobe", "age", "airtable", "aiven", "akamai", "algolia", "alibaba", "amplitude", "anthropic", "apify",
     "artifactory", "asana", "atlassian", "auth0", "authress", "aws", "aws-session", "azure", "beamer", "bitly", "braintree", "brevo",
     "browserstack", "bugsnag", "buildkite", "cerebras", "checkly", "circleci", "clickhouse", "clickup", "clojars", "cloudflare",
-    "cloudinary", "cockroach", "codecov", "cohere", "coinbase", "confluent", "contentful", "convex", "crates", "databricks", "datadog",
+    "cloudinary", "cockroach", "codecov", "cohere", "coinbase", "command", "confluent", "contentful", "convex", "crates", "databricks", "datadog",
     "deepgram", "deepseek", "defined", "deno", "digitalocean", "discord", "docker", "doppler", "dropbox", "duffel", "dynatrace",
     "easypost", "elastic", "elevenlabs", "etsy", "exa", "facebook", "fastly", "figma", "firecrawl", "fireworks", "flutterwave", "fly",
     "frameio", "freshdesk", "gitea", "github", "gitlab", "gocardless", "google", "google-oauth", "grafana", "groq", "harness", "heroku",
@@ -118,6 +118,11 @@ pub struct Rules {
     pub(crate) without_names: BTreeSet<String>,
 }
 
+/// Whether a kind, or the family that its name begins with, is among those `without`.
+pub(crate) fn left_out(without: &BTreeSet<String>, kind: &str) -> bool {
+    !without.is_empty() && (without.contains(kind) || kind.split_once('-').is_some_and(|(family, _)| without.contains(family)))
+}
+
 impl Rules {
     /// The rules of the product.
     ///
@@ -150,11 +155,12 @@ impl Rules {
         self
     }
 
-    /// These, but for rules and built-in numbers of these kinds: for judging what the others find of them.
+    /// These, but for rules and built-in numbers of these kinds, or of these families of kinds, the first part of their names (`github`, `de`):
+    /// for judging what the others find of them. `iban-de` leaves out what is known of one country's account numbers.
     #[must_use]
     pub fn without<'a>(mut self, kinds: impl IntoIterator<Item = &'a str>) -> Self {
         self.without.extend(kinds.into_iter().map(str::to_owned));
-        self.rules.retain(|rule| !self.without.contains(&rule.kind));
+        self.rules.retain(|rule| !left_out(&self.without, &rule.kind));
         self
     }
 

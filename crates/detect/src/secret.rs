@@ -1,10 +1,13 @@
 //! Secrets that no prefix gives away: what stands beside a name, in a connection string, in a header, in a password file.
 
 mod assigned;
+mod column;
 mod connection;
+mod declared;
 mod header;
 mod name;
 mod netrc;
+mod sentence;
 mod token;
 mod value;
 

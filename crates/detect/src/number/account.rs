@@ -7,12 +7,13 @@ use super::Found;
 use super::check::weighted;
 use super::label::Labels;
 use super::shape::Groups;
+use std::collections::BTreeSet;
 use terms::Span;
 
 /// Words beside codes and numbers of banks.
 const IFSC: &[&str] = &["ifsc"];
 const BIC: &[&str] = &["bic", "swift", "bic/swift", "swift code", "bankleitzahl international"];
-const ROUTING: &[&str] = &["routing", "aba", "rtn", "transit"];
+const ROUTING: &[&str] = &["routing", "aba", "rtn", "transit number", "transit no"];
 const SORT: &[&str] = &["sort code", "sort-code", "sortcode", "sort_code"];
 const BSB: &[&str] = &["bsb"];
 const CLABE: &[&str] = &["clabe"];
@@ -37,9 +38,14 @@ const IBANS: &[(&[u8; 2], usize)] = &[
 ];
 
 /// The IBAN at `at`, in one piece or with a blank or hyphen here and there.
-pub(super) fn iban(bytes: &[u8], at: usize) -> Option<Found> {
+///
+/// Of a country that is in no list, or among those `without`, one that is written in groups of four, or that a word of banks stands beside.
+pub(super) fn iban(bytes: &[u8], at: usize, labels: &Labels<'_>, without: &BTreeSet<String>) -> Option<Found> {
     let country: &[u8; 2] = bytes.get(at..at + 2)?.try_into().ok()?;
-    let (_, len) = IBANS.iter().find(|(known, _)| *known == country)?;
+    let left_out = || std::str::from_utf8(country).is_ok_and(|code| without.contains(&format!("iban-{}", code.to_ascii_lowercase())));
+    let Some((_, len)) = IBANS.iter().find(|(known, _)| *known == country).filter(|_| without.is_empty() || !left_out()) else {
+        return unlisted(bytes, at, labels);
+    };
     let mut held = [0_u8; 34];
     let (mut count, mut here, mut marks) = (0, at, 0);
     while count < *len {
@@ -58,6 +64,33 @@ pub(super) fn iban(bytes: &[u8], at: usize) -> Option<Found> {
     let open = bytes.get(here).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
     let numbered = word.get(2..4)?.iter().all(u8::is_ascii_digit);
     (open && numbered && sound(word)).then(|| Found::financial("iban", Span::new(at, here), 0.98))
+}
+
+/// A number of the form of ISO 13616 without regard to its country.
+fn unlisted(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
+    let rest = bytes.get(at..bytes.len().min(at + 44))?;
+    let part = |from: usize| {
+        rest.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit()).count()
+    };
+    let first = part(0);
+    let (mut end, mut last) = (first, 4);
+    // Groups of four, and a last one that may be shorter.
+    while first == 4 && last == 4 && matches!(rest.get(end), Some(b' ' | b'-')) {
+        last = part(end + 1);
+        if !(1..=4).contains(&last) {
+            return None;
+        }
+        end += 1 + last;
+    }
+    let word: Vec<u8> = rest.get(..end)?.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
+    let digits = word.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let open = rest.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    let form = word
+        .first_chunk::<4>()
+        .is_some_and(|[a, b, c, d]| [a, b].iter().all(|byte| byte.is_ascii_uppercase()) && [c, d].iter().all(|byte| byte.is_ascii_digit()));
+    let said = first == 4 || labels.says(at, BANK);
+    (open && form && (15..=34).contains(&word.len()) && digits * 2 >= word.len() && sound(&word) && said)
+        .then(|| Found::financial("iban", Span::new(at, at + end), 0.8))
 }
 
 /// ISO/IEC 7064, MOD 97-10.

@@ -36,6 +36,11 @@ pub(super) fn token(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Foun
     }
     let word = rest.get(..len)?;
     let here = |end: usize| Span::new(at, at + end);
+    let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    // A part of a fraction, of a date or of a path of numbers.
+    if matches!(before, b'.' | b'-' | b'+') && at.checked_sub(2).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
     if !glued && (7..=18).contains(&len) && word.iter().any(u8::is_ascii_digit) {
         let found = KINDS.iter().find(|kind| kind.0 == len && (kind.2)(word) && (kind.3.is_empty() || labels.says(at, kind.3)));
         if let Some(kind) = found {
@@ -84,7 +89,10 @@ const KINDS: &[Kind] = &[
 /// Numbers with marks inside: Finland's `131052-308T`, Chile's `12.345.678-K`, Britain's `AB 12 34 56 C`, Hong Kong's `A123456(7)`, Italy's and others' with blanks.
 fn written(bytes: &[u8], at: usize, labels: &Labels<'_>) -> Option<Found> {
     let rest = bytes.get(at..bytes.len().min(at + 20))?;
-    let ends = |len: usize| !rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let before = at.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
+    let ends = |len: usize| {
+        !matches!(before, b'.' | b'-' | b'+') && !rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
     let here = |len: usize| Span::new(at, at + len);
     if rest.len() >= 11
         && form(rest.get(..6)?, "dddddd")

@@ -6,7 +6,9 @@ use super::Found;
 use super::check::{day, ean, luhn, mod11_10, number, two, verhoeff, weighted};
 use super::label::Labels;
 use super::shape::{Groups, Number};
+use crate::rule::left_out;
 use std::collections::{BTreeMap, BTreeSet};
+use terms::Span;
 
 /// One kind of number.
 struct Kind {
@@ -110,7 +112,7 @@ impl Shapes {
     /// All but the kinds `without`.
     pub fn new(without: &BTreeSet<String>) -> Self {
         let mut shapes: BTreeMap<&'static str, Vec<&'static Kind>> = BTreeMap::new();
-        for kind in KINDS.iter().filter(|kind| !without.contains(kind.name)) {
+        for kind in KINDS.iter().filter(|kind| !left_out(without, kind.name)) {
             for shape in kind.sure.iter().chain(kind.told) {
                 shapes.entry(shape).or_default().push(kind);
             }
@@ -124,7 +126,7 @@ impl Shapes {
             let kinds = self.0.get(number.shape)?;
             let before = number.span.start.checked_sub(1).and_then(|at| bytes.get(at)).copied().unwrap_or(b' ');
             let after = bytes.get(number.span.end).copied().unwrap_or(b' ');
-            let inside = matches!(before, b'-' | b'.' | b'/' | b'#' | b'$');
+            let inside = matches!(before, b'-' | b'.' | b'/' | b'#' | b'$' | b'+') || dumped(bytes, number.span);
             let part = inside || matches!(after, b'-' | b'/') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric);
             if part || same(number.digits) {
                 return None;
@@ -132,6 +134,17 @@ impl Shapes {
             kinds.iter().find_map(|kind| kind.is(number, labels))
         })
     }
+}
+
+/// Whether groups of four hexadecimal digits stand around it: then it is a dump of them.
+fn dumped(bytes: &[u8], span: Span) -> bool {
+    let quad = |part: Option<&[u8]>| part.is_some_and(|part| part.len() == 4 && part.iter().all(u8::is_ascii_hexdigit));
+    let beside = |mark: Option<&u8>| matches!(mark, Some(b' ' | b';'));
+    let before = span.start >= 5 && beside(bytes.get(span.start - 1)) && quad(bytes.get(span.start - 5..span.start - 1));
+    let after = beside(bytes.get(span.end))
+        && quad(bytes.get(span.end + 1..span.end + 5))
+        && !bytes.get(span.end + 5).is_some_and(u8::is_ascii_alphanumeric);
+    before || after
 }
 
 impl Kind {

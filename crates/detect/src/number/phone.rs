@@ -79,6 +79,13 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
     if open || glued || date {
         return None;
     }
+    // Of the North American plan and of Russia's a number has eleven digits; no group behind the country's code has one.
+    let text = bytes.get(at + 1..end).unwrap_or_default();
+    let planned = !matches!(first, Some(b'1' | b'7')) || count == 11;
+    let single = text.split(|byte| !byte.is_ascii_digit()).skip(1).any(|group| group.len() == 1);
+    if plus && (!planned || single) {
+        return None;
+    }
     let good = if plus {
         (8..=15).contains(&count) && first != Some(b'0')
     } else {
@@ -114,6 +121,14 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
         if number.shape.starts_with("2 2 2") && dumped(bytes, number.span) {
             return None;
         }
+        let small = d.len() == 10
+            && number.shape.split(' ').count() == 5
+            && d.chunks(2).skip(1).filter(|pair| pair.first() == Some(&0)).count() >= 3;
+        let counted = matches!(d, [1, 2, 3, 4, 5, 6, 7, 8, 9, ..])
+            || number.shape == "3-3-4" && d.chunks(3).take(2).all(|part| part.iter().all(|digit| Some(digit) == part.first()));
+        if small || counted || number.shape.starts_with("1.1.") {
+            return None;
+        }
         let sure = match number.shape {
             "3-3-4" | "3.3.4" => first >= 2 && d.get(3).is_some_and(|digit| *digit >= 2),
             "1-3-3-4" | "1 3 3 4" | "1.3.3.4" => first == 1 && second >= 2,
@@ -135,7 +150,7 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
             && second > 0
             && (9..=11).contains(&d.len())
             && matches!(number.shape, "2 8" | "2 7" | "3 7" | "3 8" | "3/7" | "3/8" | "4/6" | "4 6" | "5/5" | "5/6");
-        let dated = matches!(number.shape, "4-2-2" | "4.2.2" | "2.2.4" | "2-2-4")
+        let dated = ["4-2-2", "4.2.2", "2.2.4", "2-2-4", "4/2/2"].iter().any(|date| number.shape.starts_with(date))
             || number.shape == "8" && (first == 1 || first == 2) && d.get(4..6).is_some_and(|month| month <= &[1, 2]);
         let told = likely && !dated && (labels.says(number.span.start, WORDS) || labels.speaks(number.span.start, SPOKEN) && d.len() >= 9);
         (sure || zero || told).then(|| Found::pii("phone", number.span, if sure { 0.88 } else { 0.8 }))

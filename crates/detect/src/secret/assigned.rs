@@ -1,6 +1,9 @@
 //! Values that stand beside a telling name: `DB_PASSWORD=…`, `"apiKey": "…"`, `--token …`, `<password>…</password>`, `name: X` over `value: …`.
 
+use super::column;
+use super::declared;
 use super::name::{self, Sort};
+use super::sentence;
 use super::value::{self, Written};
 use crate::detector::{Reader, Sheet};
 use crate::view::View;
@@ -32,6 +35,41 @@ const STEMS: &[&str] = &[
     "密码",
     "密碼",
     "パスワード",
+    "pw:",
+    "pw=",
+    "pw ",
+    "psk",
+    "пароля",
+    "лозинка",
+    "Лозинка",
+    "口令",
+    "비밀번호",
+    "암호",
+    "hasło",
+    "hasla",
+    "heslo",
+    "jelszó",
+    "lösenord",
+    "wachtwoord",
+    "adgangskode",
+    "salasana",
+    "geslo",
+    "lozinka",
+    "zaporka",
+    "slaptažod",
+    "parole",
+    "parola",
+    "şifre",
+    "Şifre",
+    "κωδικός",
+    "Κωδικός",
+    "סיסמה",
+    "كلمة المرور",
+    "كلمة السر",
+    "mật khẩu",
+    "Mật khẩu",
+    "kata sandi",
+    "รหัสผ่าน",
 ];
 
 /// Finds them.
@@ -39,7 +77,7 @@ pub(crate) struct Assigned;
 
 impl Reader for Assigned {
     fn words(&self) -> Vec<(String, Stands, usize)> {
-        STEMS.iter().map(|stem| ((*stem).to_owned(), Stands::Anywhere, stem.len())).collect()
+        STEMS.iter().map(|stem| ((*stem).to_owned(), Stands::Anywhere, stem.trim_end_matches([':', '=', ' ']).len())).collect()
     }
 
     fn read(&self, view: &View<'_>, at: usize, len: usize, done: &mut usize, sheet: &mut Sheet<'_>) {
@@ -48,7 +86,17 @@ impl Reader for Assigned {
         }
         let name = around(view.bytes, at, at + len);
         *done = name.end;
+        // Two letters are a name of code, unless they stand alone.
+        let alone = name
+            .start
+            .checked_sub(1)
+            .and_then(|at| view.bytes.get(at))
+            .is_none_or(|byte| byte.is_ascii_whitespace() || b"\"'?&".contains(byte));
+        if name.len() == 2 && !alone {
+            return;
+        }
         if !leads(view.bytes, name) {
+            indirect(view, name, done, sheet);
             return;
         }
         if !sheet.allowance.step(value::LONGEST.min(view.bytes.len() - name.end)) {
@@ -59,16 +107,65 @@ impl Reader for Assigned {
             && let Some(text) = view.bytes.get(span.start..span.end)
             && text.len() >= value::SHORTEST
             && let Some(sort) = view.bytes.get(name.start..name.end).and_then(name::sort)
+            && !repeats(view.bytes, name, text)
             && value::credible(text, sort, written)
         {
-            let kind = match sort {
-                Sort::Password => "generic-password",
-                Sort::Key => "generic-key",
-            };
-            sheet.add(view, Class::Secret, Cow::Borrowed(kind), span, 0.8);
+            sheet.add(view, Class::Secret, Cow::Borrowed(kind(sort)), span, 0.8);
             *done = span.end;
+        } else {
+            indirect(view, name, done, sheet);
         }
     }
+}
+
+/// Whether a value says no more than its name: `SN_userPassword = "userPassword"`.
+fn repeats(bytes: &[u8], name: Span, value: &[u8]) -> bool {
+    let value = value.strip_suffix(b"\\0").unwrap_or(value);
+    let letters = |text: &[u8]| text.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect::<Vec<u8>>();
+    let name = letters(bytes.get(name.start..name.end).unwrap_or_default());
+    memchr::memmem::find(&name, &letters(value)).is_some()
+}
+
+fn kind(sort: Sort) -> &'static str {
+    match sort {
+        Sort::Password => "generic-password",
+        Sort::Key | Sort::Likely => "generic-key",
+    }
+}
+
+/// Adds what stands further from its name: behind a type, at the end of a sentence, under the head of a column.
+fn indirect(view: &View<'_>, name: Span, done: &mut usize, sheet: &mut Sheet<'_>) {
+    let near = view.bytes.get(name.end..view.bytes.len().min(name.end + declared::NEAR)).unwrap_or_default();
+    if !near.iter().any(|byte| matches!(byte, b' ' | b'|' | b',' | b';' | b'\t' | b'\n' | b'"' | b'\'') || *byte >= 0x80) {
+        return;
+    }
+    if !sheet.allowance.step(near.len() * 2) {
+        sheet.allowance.miss("steps", view.trace(name));
+        return;
+    }
+    let Some(sort) = view.bytes.get(name.start..name.end).and_then(name::sort) else { return };
+    let literal =
+        declared::literal(view.bytes, name).and_then(|at| written(view.bytes, at, Written::Quoted)).map(|(span, _)| span).filter(|span| {
+            view.bytes
+                .get(span.start..span.end)
+                .is_some_and(|text| value::credible(text, sort, Written::Quoted) && !repeats(view.bytes, name, text))
+        });
+    let verb = view.bytes.get(name.start..name.end).is_some_and(|text| text.eq_ignore_ascii_case(b"pass"));
+    let spoken = || (sort == Sort::Password && !verb).then(|| sentence::value(view.bytes, name)).flatten();
+    if let Some(span) = literal.or_else(spoken) {
+        sheet.add(view, Class::Secret, Cow::Borrowed(kind(sort)), span, 0.75);
+        *done = span.end;
+        return;
+    }
+    column::under(view.bytes, name, |cell| {
+        if !sheet.allowance.step(cell.len()) {
+            sheet.allowance.miss("steps", view.trace(cell));
+            return;
+        }
+        if view.bytes.get(cell.start..cell.end).is_some_and(|text| value::credible(text, sort, Written::Code)) {
+            sheet.add(view, Class::Secret, Cow::Borrowed(kind(sort)), cell, 0.75);
+        }
+    });
 }
 
 fn of_names(byte: u8) -> bool {
@@ -89,16 +186,19 @@ fn leads(bytes: &[u8], name: Span) -> bool {
     let at = skip(bytes, name.end, b"\\\"'`] \t");
     match bytes.get(at) {
         Some(b'=' | b':' | b'>' | b',' | b'\n' | b'\r' | b'}' | b'{' | b'i' | b'v' | b'l') => true,
-        _ if quoted(bytes, name.end) => true,
+        _ if quoted(bytes, name) => true,
+        Some(0xef) => bytes.get(at..).is_some_and(|rest| rest.starts_with("：".as_bytes())),
         Some(_) => bytes.get(name.start) == Some(&b'-'),
         None => false,
     }
 }
 
-/// Whether blanks and a quote follow: `PASSWORD '…'`, as statements have it.
-fn quoted(bytes: &[u8], end: usize) -> bool {
-    let at = skip(bytes, end, b" \t");
-    at > end && matches!(bytes.get(at), Some(b'\'' | b'"'))
+/// Whether blanks and a quote follow: `PASSWORD '…'`, as statements have it. `pass` is a word of sentences, and a name of many parts one of code.
+fn quoted(bytes: &[u8], name: Span) -> bool {
+    let at = skip(bytes, name.end, b" \t");
+    let text = bytes.get(name.start..name.end).unwrap_or_default();
+    let stated = !text.eq_ignore_ascii_case(b"pass") && text.iter().filter(|byte| **byte == b'_').count() < 3;
+    at > name.end && stated && matches!(bytes.get(at), Some(b'\'' | b'"'))
 }
 
 /// The value beside a name, and how it is written.
@@ -116,10 +216,13 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     if flag && blank > at && separator.is_some_and(|byte| byte != b'-' && byte != b'=' && byte != b':') {
         return written(bytes, blank, Written::Bare);
     }
-    if quoted(bytes, name.end) {
+    if quoted(bytes, name) {
         return written(bytes, skip(bytes, name.end, b" \t"), Written::Quoted);
     }
     let rest = bytes.get(blank..).unwrap_or_default();
+    if rest.starts_with("：".as_bytes()) {
+        return written(bytes, skip(bytes, blank + "：".len(), b" \t"), Written::Code);
+    }
     if rest.starts_with(b"value") || separator == Some(b'{') {
         return paired(bytes, blank);
     }
@@ -197,9 +300,21 @@ fn written(bytes: &[u8], at: usize, bare: Written) -> Option<(Span, Written)> {
         while bytes.get(end - 1).is_some_and(|byte| tail.contains(byte)) && end > span.start + 1 {
             end -= 1;
         }
-        // A list of settings in one line: `a=1;password=x;b=2`.
+        // A list of settings in one line: `a=1;password=x;b=2`, `a=1&password=x&b=2`, `password:x,b:2`; a sentence of wide letters.
         let text = bytes.get(span.start..end)?;
-        let cut = text.iter().position(|byte| *byte == b';').filter(|at| text.get(at + 1..).is_some_and(|rest| rest.contains(&b'=')));
+        let next = |rest: &[u8]| {
+            let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.$ ".contains(byte)).count();
+            name > 0 && matches!(rest.get(name), Some(b'=' | b':'))
+        };
+        let cut = text.iter().enumerate().position(|(at, byte)| {
+            let rest = text.get(at + 1..).unwrap_or_default();
+            match byte {
+                b';' => rest.contains(&b'='),
+                b'&' | b',' => next(rest),
+                0xe3 | 0xef => matches!(rest, [0x80, 0x81 | 0x82, ..] | [0xbc, 0x8c | 0x9b | 0x81, ..]),
+                _ => false,
+            }
+        });
         return Some((Span::new(span.start, cut.map_or(end, |at| span.start + at)), bare));
     };
     let start = at + escapes + 1;

@@ -28,6 +28,11 @@ const STANDINS: &[&str] = &[
     "key",
 ];
 
+/// Names of users that stand for any.
+const NOBODY: &[&str] = &["", "user", "username", "user1", "name", "foo", "login", "me"];
+/// Passwords of manuals, without digits behind them, and with letters for the signs that look like them.
+const WEAK: &[&str] = &["secret", "asecret", "secre", "mysecret", "password", "mypassword", "passwd", "pass", "foobar", "letmein"];
+
 /// Finds them.
 pub(crate) struct Connections;
 
@@ -71,11 +76,35 @@ fn password(bytes: &[u8], at: usize) -> Option<Span> {
             || value.ends_with(b"%")
             || value.ends_with(b"]")
             || text.bytes().skip(1).all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
-    let standin = STANDINS.iter().any(|word| text.eq_ignore_ascii_case(word)) || check::placeholder(value);
+    let marked = value.ends_with(b"]") && word.iter().any(|byte| *byte == b'[');
+    let standin = marked || STANDINS.iter().any(|word| text.eq_ignore_ascii_case(word)) || check::placeholder(value);
     let same = value.iter().all(|byte| Some(byte) == value.first());
     let user = word.get(..colon)?;
     let development = user == value && value.len() <= 10 && value.iter().all(u8::is_ascii_lowercase);
-    (value.len() >= 4 && !reference && !standin && !same && !development).then(|| Span::new(start + colon + 1, start + sign))
+    let host = word.get(sign + 1..)?;
+    let shown = weak(text) && (NOBODY.iter().any(|name| user.eq_ignore_ascii_case(name.as_bytes())) || documented(host));
+    // Several hosts in one URL: `https://one.example:123,two:…`.
+    let hosts = value.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let several = hosts > 0 && value.get(hosts) == Some(&b',');
+    (value.len() >= 4 && !reference && !standin && !same && !development && !shown && !several && !check::published(value))
+        .then(|| Span::new(start + colon + 1, start + sign))
+}
+
+/// Whether a manual would write `password` so: `secret123`, `p@ssw0rd`.
+fn weak(password: &str) -> bool {
+    let plain = |text: &str| text.replace("%20", "").replace('@', "a").replace('0', "o").replace('$', "s").to_ascii_lowercase();
+    let bare = plain(password.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '!'));
+    WEAK.contains(&bare.as_str())
+}
+
+/// Whether `host` is one of those that manuals name (RFC 2606), or this one.
+fn documented(host: &[u8]) -> bool {
+    let end = host.iter().position(|byte| matches!(byte, b':' | b'/' | b'?' | b'#')).unwrap_or(host.len());
+    let name = String::from_utf8_lossy(host.get(..end).unwrap_or_default()).to_ascii_lowercase();
+    let suffix = ["example.com", "example.org", "example.net"]
+        .iter()
+        .any(|known| name == *known || name.strip_suffix(known).is_some_and(|rest| rest.ends_with('.')));
+    suffix || ["localhost", "127.0.0.1", "hostname", "host", "server"].contains(&name.as_str())
 }
 
 #[cfg(test)]
@@ -94,6 +123,10 @@ mod tests {
             ("postgres://postgres:postgres@localhost/x", None),
             ("https://host/x:y@z", None),
             ("ssh://git@host/x", None),
+            ("ftp://user1:secret1@example.com", None),
+            ("ftp://user1:secret1@files.corp.test", None),
+            ("ftp://backup:secret1@files.corp.test", Some("secret1")),
+            ("https://one.test:123,two:bar@three.test", None),
         ] {
             let at = text.find("://").unwrap();
             assert_eq!(password(text.as_bytes(), at).map(|span| &text[span.start..span.end]), expect, "{text}");

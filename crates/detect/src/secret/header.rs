@@ -7,7 +7,7 @@ use crate::words::Stands;
 use std::borrow::Cow;
 use terms::{Class, Span};
 
-const STEMS: [&str; 5] = ["basic ", "bearer ", "cookie", "--user ", "curl -u "];
+const STEMS: [&str; 7] = ["basic ", "bearer ", "cookie", "--user ", "curl -u ", "authorization", "\"auth\""];
 /// The longest credential, in bytes.
 const LONGEST: usize = 8192;
 
@@ -31,6 +31,15 @@ impl Reader for Headers {
                 .into_iter()
                 .for_each(|span| add(view, sheet, "bearer-token", span)),
             2 => cookies(view, end, sheet),
+            5 => scheme(view.bytes, end).into_iter().for_each(|span| add(view, sheet, "bearer-token", span)),
+            6 => token(view.bytes, end + skip(view.bytes, end, b"\": "))
+                .filter(|span| {
+                    span.len() >= 16
+                        && pair(view.bytes, *span)
+                        && !check::published(view.bytes.get(span.start..span.end).unwrap_or_default())
+                })
+                .into_iter()
+                .for_each(|span| add(view, sheet, "basic-auth", span)),
             _ => user(view.bytes, end).into_iter().for_each(|span| add(view, sheet, "basic-auth", span)),
         }
     }
@@ -48,10 +57,30 @@ fn token(bytes: &[u8], at: usize) -> Option<Span> {
     (len >= 8).then(|| Span::new(at, at + len + padding))
 }
 
+/// The credential of another scheme, or of none: `Authorization: Token …`, `authorization: ApiKey …`.
+fn scheme(bytes: &[u8], end: usize) -> Option<Span> {
+    let gap = skip(bytes, end, b"\"'\\");
+    matches!(bytes.get(end + gap), Some(b':' | b'=')).then_some(())?;
+    let at = end + gap + 1 + skip(bytes, end + gap + 1, b" \"'\\");
+    let rest = bytes.get(at..bytes.len().min(at + 24))?;
+    let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+    let named = rest.get(word) == Some(&b' ');
+    let lower = rest.get(..word)?.to_ascii_lowercase();
+    if named && [b"basic".as_slice(), b"bearer", b"digest", b"negotiate"].contains(&lower.as_slice()) {
+        return None;
+    }
+    token(bytes, if named { at + word + 1 } else { at }).filter(|span| span.len() >= 20 && opaque(bytes, *span))
+}
+
+/// How many of the bytes `over` stand at `at`.
+fn skip(bytes: &[u8], at: usize, over: &[u8]) -> usize {
+    bytes.get(at..bytes.len().min(at + 8)).unwrap_or_default().iter().take_while(|byte| over.contains(byte)).count()
+}
+
 /// Base64 of `user:password`.
 fn pair(bytes: &[u8], span: Span) -> bool {
     let text = bytes.get(span.start..span.end).unwrap_or_default();
-    let (mut held, mut bits, mut colon, mut plain) = (0_u32, 0, None, 0);
+    let (mut held, mut bits, mut colon, mut plain, mut sound) = (0_u32, 0, None, 0, true);
     for (place, byte) in text.iter().filter(|byte| **byte != b'=').enumerate() {
         let digit = match byte {
             b'A'..=b'Z' => byte - b'A',
@@ -71,12 +100,14 @@ fn pair(bytes: &[u8], span: Span) -> bool {
                 return false;
             }
             plain += 1;
+            sound &= (0x20..0x7f).contains(&out);
             if out == u32::from(b':') && colon.is_none() {
                 colon = Some(place);
             }
         }
     }
-    colon.is_some() && plain >= 6
+    // A word of letters alone may happen to be base64 of something; then it is not of ASCII.
+    colon.is_some() && plain >= 6 && (sound || text.iter().any(|byte| byte.is_ascii_digit() || *byte == b'='))
 }
 
 /// Long enough and mixed enough to be made by a machine.

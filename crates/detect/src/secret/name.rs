@@ -10,6 +10,8 @@ pub(super) enum Sort {
     Password,
     /// A key or a token that a machine made.
     Key,
+    /// A key of something unknown, which only its look tells from one that everybody may have.
+    Likely,
 }
 
 /// Parts of names that say "password".
@@ -33,12 +35,54 @@ const PASSWORDS: &[&str] = &[
     "mdp",
     "passe",
     "identified",
+    "psk",
     "пароль",
     "Пароль",
+    "пароля",
+    "лозинка",
+    "Лозинка",
     "密码",
     "密碼",
+    "口令",
     "パスワード",
+    "비밀번호",
+    "비밀번호는",
+    "암호",
+    "hasło",
+    "hasla",
+    "heslo",
+    "jelszó",
+    "lösenord",
+    "lösenordet",
+    "adgangskode",
+    "adgangskoden",
+    "passord",
+    "passordet",
+    "salasana",
+    "geslo",
+    "lozinka",
+    "zaporka",
+    "slaptažodis",
+    "parole",
+    "parola",
+    "parolası",
+    "parolanız",
+    "şifre",
+    "şifresi",
+    "şifreniz",
+    "Şifre",
+    "κωδικός",
+    "Κωδικός",
+    "סיסמה",
+    "הסיסמה",
+    "المرور",
+    "السر",
+    "khẩu",
+    "sandi",
+    "รหัสผ่าน",
 ];
+/// Ends of words that say "password".
+const PASSWORD_ENDS: &[&str] = &["password", "passwd", "passwort", "kennwort", "passphrase", "pwd"];
 /// Parts that say "key" by themselves.
 const KEYS: &[&str] = &[
     "token",
@@ -102,6 +146,70 @@ const OF_KEYS: &[&str] = &[
     "kms",
     "vapid",
     "merchant",
+    "server",
+    "rest",
+    "live",
+    "license",
+];
+/// What makes a key one of data, of an interface or of everybody.
+const OF_DATA: &[&str] = &[
+    "object",
+    "item",
+    "row",
+    "record",
+    "route",
+    "group",
+    "map",
+    "dict",
+    "idempotency",
+    "dedupe",
+    "dedup",
+    "translation",
+    "blob",
+    "lang",
+    "locale",
+    "product",
+    "order",
+    "event",
+    "trace",
+    "span",
+    "hot",
+    "short",
+    "arrow",
+    "tab",
+    "press",
+    "down",
+    "up",
+    "composite",
+    "unique",
+    "natural",
+    "parent",
+    "left",
+    "right",
+    "registry",
+    "config",
+    "meta",
+    "metadata",
+    "host",
+    "known",
+    "ssh",
+    "gpg",
+    "pgp",
+    "pubkey",
+    "minisign",
+    "verify",
+    "verification",
+    "cert",
+    "certificate",
+    "image",
+    "build",
+    "test",
+    "expected",
+    "long",
+    "property",
+    "react",
+    "dom",
+    "hkey",
 ];
 /// Parts that say that the value is none, or one that everybody may have.
 const HARMLESS: &[&str] = &[
@@ -239,26 +347,53 @@ const HARMLESS: &[&str] = &[
     "var",
     "variable",
     "key2value",
+    "mgr",
+    "realm",
+    "handler",
+    "request",
+    "response",
+    "callback",
+    "checker",
+    "validator",
+    "hasher",
+    "widget",
+    "dialog",
+    "exception",
+    "options",
+    "websocket",
+    "with",
 ];
 
 /// What `name` calls its value, if that lets its holder in.
 pub(super) fn sort(name: &[u8]) -> Option<Sort> {
     let mut found = None;
-    let (mut key, mut of_keys, mut harmless) = (false, false, false);
+    let (mut key, mut last, mut of_keys, mut harmless, mut data, mut count) = (false, false, false, false, false, 0);
     words(name, |word| {
-        if PASSWORDS.contains(&word) {
+        if PASSWORDS.contains(&word) || PASSWORD_ENDS.iter().any(|end| word.ends_with(end)) || compound(word) {
             found = Some(Sort::Password);
         } else if KEYS.contains(&word) {
             found = found.or(Some(Sort::Key));
         }
         key |= word == "key" || word == "keys";
+        last = word == "key";
         of_keys |= OF_KEYS.contains(&word);
+        data |= OF_DATA.contains(&word);
+        count += 1;
         harmless |= HARMLESS.contains(&word);
     });
     if harmless {
         return None;
     }
-    found.or((key && of_keys).then_some(Sort::Key))
+    found.or((key && of_keys).then_some(Sort::Key)).or((last && !data && count >= 2).then_some(Sort::Likely))
+}
+
+/// `dbpass`, `bindpw`: whose password it is, and a short word for it.
+fn compound(word: &str) -> bool {
+    const WHOSE: &[&str] = &[
+        "db", "user", "usr", "root", "admin", "my", "mail", "smtp", "ftp", "ssh", "login", "key", "auth", "sudo", "vpn", "wifi", "web",
+        "app", "sql", "mysql", "pg", "redis", "ldap", "imap", "master", "store", "bind", "proxy", "svc", "sys", "temp", "new", "default",
+    ];
+    word.strip_suffix("pass").or_else(|| word.strip_suffix("pw")).is_some_and(|whose| WHOSE.contains(&whose))
 }
 
 /// Gives the words of a name, in lower case: parted at what is no letter or digit and where the case rises.

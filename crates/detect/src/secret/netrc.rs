@@ -41,11 +41,14 @@ fn after_login(bytes: &[u8], from: usize) -> Option<Span> {
         (len > 0).then_some((start, start + len))
     };
     word()?;
-    let (start, end) = word()?;
-    if rest.get(start..end) != Some(b"password") {
+    let (start, key) = word()?;
+    if rest.get(start..key) != Some(b"password") {
         return None;
     }
     let (start, end) = word()?;
+    if rest.get(key..start)?.contains(&b'\n') {
+        return None;
+    }
     let value = rest.get(start..end)?;
     (value.len() >= 4 && !check::placeholder(value) && !value.starts_with(b"$") && !value.starts_with(b"<"))
         .then(|| Span::new(from + start, from + end))
@@ -57,6 +60,7 @@ fn of_postgres(bytes: &[u8], at: usize) -> Option<Span> {
     let mut parts = rest.get(..line)?.splitn(3, |byte| *byte == b':');
     let (database, user, value) = (parts.next()?, parts.next()?, parts.next()?);
     let named = |name: &[u8]| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-*.".contains(byte));
+    let value = value.get(..value.iter().position(|byte| matches!(byte, b'"' | b'\'' | b'\\')).unwrap_or(value.len()))?;
     let start = at + database.len() + user.len() + 2;
     (named(database) && named(user) && value.len() >= 4 && !check::placeholder(value) && !value.iter().any(u8::is_ascii_whitespace))
         .then(|| Span::new(start, start + value.len()))

@@ -54,35 +54,39 @@ impl Detector for Tokens {
     }
 }
 
-/// Whether `text` is such a token.
+/// Whether `text` is such a token: parted at one of its first marks.
 fn token(text: &[u8]) -> bool {
-    let Some(mark) = text.iter().take(PREFIX).rposition(|byte| matches!(byte, b'_' | b'-')) else { return false };
-    let (prefix, body) = (text.get(..mark).unwrap_or_default(), text.get(mark + 1..).unwrap_or_default());
-    if !(BODY..=200).contains(&body.len()) || !prefix.first().is_some_and(u8::is_ascii_alphabetic) {
-        return false;
-    }
+    let marks = text.iter().take(PREFIX).enumerate().filter(|(_, byte)| matches!(byte, b'_' | b'-')).map(|(at, _)| at);
+    marks.into_iter().any(|mark| {
+        let (prefix, body) = (text.get(..mark).unwrap_or_default(), text.get(mark + 1..).unwrap_or_default());
+        (BODY..=200).contains(&body.len()) && says(prefix) && random(body)
+    }) && !check::placeholder(text)
+}
+
+/// Whether a prefix calls its body a secret, and nothing else.
+fn says(prefix: &[u8]) -> bool {
     let mut says = false;
     for part in prefix.split(|byte| matches!(byte, b'_' | b'-')) {
         let is = |word: &&str| part.eq_ignore_ascii_case(word.as_bytes());
-        if part.is_empty()
-            || part.len() > 12
-            || OTHER.iter().any(&is)
-            || !part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-        {
+        let plain = part.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if part.is_empty() || part.len() > 12 || OTHER.iter().any(&is) || !plain {
             return false;
         }
         says |= SAYS.iter().any(is);
     }
+    says && prefix.first().is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// Whether a body was drawn: of three sorts of letters, or long and of two. A long one may be parted by a mark here and there.
+fn random(body: &[u8]) -> bool {
     let count = |of: fn(&u8) -> bool| body.iter().filter(|byte| of(byte)).count();
     let (digits, upper, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_uppercase), count(u8::is_ascii_lowercase));
+    let marks = body.len() - digits - upper - lower;
+    let entropy = check::entropy(body);
     let hex = upper == 0 && body.iter().all(u8::is_ascii_hexdigit) && body.len() >= 32 && digits >= 6 && lower >= 4;
-    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28)
-        && upper >= 3
-        && lower >= 3
-        && digits + upper + lower == body.len()
-        && check::entropy(body) >= 3.7;
-    let small = upper == 0 && digits >= 4 && lower >= 6 && digits + lower == body.len() && body.len() >= 24 && check::entropy(body) >= 3.6;
-    says && (hex || mixed || small) && !check::placeholder(text)
+    let mixed = (digits >= 2 || digits == 1 && body.len() >= 28) && upper >= 3 && lower >= 3 && marks * 16 <= body.len() && entropy >= 3.7;
+    let small = upper == 0 && digits >= 4 && lower >= 6 && marks == 0 && body.len() >= 24 && entropy >= 3.6;
+    hex || mixed || small
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@ use crate::check;
 pub(super) const SHORTEST: usize = 6;
 /// The shortest key, in bytes.
 const SHORTEST_KEY: usize = 12;
+/// The shortest key that only its look tells, in bytes.
+const SHORTEST_LIKELY: usize = 20;
 /// The longest value, in bytes.
 pub(super) const LONGEST: usize = 4096;
 
@@ -116,7 +118,11 @@ pub(super) enum Written {
 
 /// Whether `value` is plausible as a secret of this sort.
 pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
-    let shortest = if sort == Sort::Password { SHORTEST } else { SHORTEST_KEY };
+    let shortest = match sort {
+        Sort::Password => SHORTEST,
+        Sort::Key => SHORTEST_KEY,
+        Sort::Likely => SHORTEST_LIKELY,
+    };
     if value.len() < shortest || value.len() > LONGEST || !value.iter().all(|byte| (b'!'..=b'~').contains(byte) || *byte >= 0x80) {
         return false;
     }
@@ -129,10 +135,22 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
     let standin = STANDINS
         .iter()
         .any(|word| memchr::memmem::find(lower, word).is_some_and(|at| at == 0 || at + word.len() == lower.len() || word.len() >= 7));
-    if standin || REFERENCES.iter().any(|start| lower.starts_with(start)) || check::placeholder(value) || variable(value) || called(value) {
+    if standin
+        || lower.ends_with(b"...")
+        || lower.starts_with(b"0x") && value.len() <= 10
+        || value.starts_with(b"\\x")
+        || REFERENCES.iter().any(|start| lower.starts_with(start))
+        || check::placeholder(value)
+        || variable(value)
+        || called(value)
+    {
         return false;
     }
-    if written != Written::Quoted && operated(value) || pattern(value) {
+    // A path of a module.
+    if value.starts_with(b"$") && memchr::memmem::find(value, b"::").is_some() {
+        return false;
+    }
+    if written != Written::Quoted && (operated(value) || opened(value)) || pattern(value) {
         return false;
     }
     if written == Written::Code && (syntax(value) || typed(value, lower)) {
@@ -148,8 +166,20 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
             let mixed = (digits > 0 && letters > 0)
                 || value.iter().any(|byte| b"!@#$%^&*+=?~|".contains(byte))
                 || (upper > 1 && lowers > 1 && value.len() >= 12 && !title(value));
-            let code = written == Written::Code && dotted(value) && !(digits >= 2 && value.len() >= 10 && entropy >= 3.0);
+            let drawn = digits >= 2 && value.len() >= 10 && entropy >= 3.0 || jumbled(value);
+            let code = written == Written::Code && dotted(value) && !drawn;
             mixed && !code && entropy >= 2.0 && !names_itself(lower)
+        }
+        Sort::Likely => {
+            let hex = value.iter().all(u8::is_ascii_hexdigit) && value.len() >= 32 && entropy >= 3.2;
+            let drawn = digits >= 2 && upper + lowers + digits >= value.len() - 4 && entropy >= 3.7;
+            let small = upper == 0 && value.len() >= 32 && digits >= 6 && others == 0;
+            digits > 0
+                && letters > 0
+                && (hex || small || drawn && upper >= 3 && lowers >= 3)
+                && !words(value)
+                && !names_itself(lower)
+                && !camel(value)
         }
         Sort::Key => {
             let hex = value.iter().all(u8::is_ascii_hexdigit);
@@ -169,6 +199,35 @@ pub(super) fn credible(value: &[u8], sort: Sort, written: Written) -> bool {
                 && !names_itself(lower)
         }
     }
+}
+
+/// Whether `value`, a word of a sentence, is one that somebody or a machine made up: of three sorts of letters, or of case without order.
+pub(super) fn made_up(value: &[u8]) -> bool {
+    let body = value.get(..value.iter().rposition(|byte| !matches!(byte, b'!' | b'?')).map_or(0, |at| at + 1)).unwrap_or_default();
+    let any = |of: fn(&u8) -> bool| body.iter().any(of);
+    let sign = any(|byte| b"!@#$%^&*+=?~|".contains(byte));
+    let sorts = [any(u8::is_ascii_lowercase), any(u8::is_ascii_uppercase), any(u8::is_ascii_digit), sign];
+    let apart = value.iter().any(|byte| b"()<>[]{}\"'`/\\|*".contains(byte)) || value.starts_with(b"!");
+    value.len() >= 8
+        && !apart
+        && (sorts.iter().filter(|one| **one).count() >= 3 || jumbled(value))
+        && !words(value)
+        && !camel(value)
+        && credible(value, Sort::Password, Written::Quoted)
+}
+
+/// Whether capitals stand without order: three times at least one or two small letters, and then a capital or the end.
+fn jumbled(value: &[u8]) -> bool {
+    let (mut short, mut run) = (0, 0);
+    for byte in value.iter().copied().chain([b' ']) {
+        if byte.is_ascii_lowercase() {
+            run += 1;
+        } else {
+            short += usize::from(run == 1 || run == 2);
+            run = 0;
+        }
+    }
+    short >= 3 && value.iter().filter(|byte| byte.is_ascii_uppercase()).count() >= 3
 }
 
 /// `$NAME`, `%NAME%`.
@@ -200,6 +259,12 @@ fn called(value: &[u8]) -> bool {
             || value.get(head + 1).is_some_and(|byte| matches!(byte, b'"' | b'\'')))
 }
 
+/// The start of a call that the value is cut from: `SecretBytes(b`.
+fn opened(value: &[u8]) -> bool {
+    let head = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.:".contains(byte)).count();
+    head >= 4 && value.get(head) == Some(&b'(')
+}
+
 /// What a programming language has and a bare value seldom: brackets, paths, references, pointers.
 fn syntax(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'&' | b'*' | b':' | b'|' | b'!' | b'@' | b'-' | b'.' | b',')) && !value.iter().any(u8::is_ascii_digit)
@@ -211,7 +276,13 @@ fn syntax(value: &[u8]) -> bool {
 fn operated(value: &[u8]) -> bool {
     let parts = [b"&&".as_slice(), b"||", b"!==", b"===", b"=>", b"??", b"),", b"}),", b"+=", b".push("];
     let name = value.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"_.$!".contains(byte)).count();
-    parts.iter().any(|part| memchr::memmem::find(value, part).is_some_and(|at| at > 0)) && name > 0
+    let chosen = value.iter().position(|byte| *byte == b'?').is_some_and(|at| value.get(at..).is_some_and(|rest| rest.contains(&b':')));
+    let compared = value.iter().any(|byte| matches!(byte, b'<' | b'>' | b'='));
+    let member = matches!(value.get(name), Some(b'=')) && value.iter().take(name).any(|byte| *byte == b'.');
+    member
+        || value.starts_with(b"!!")
+        || value.starts_with(b"(")
+        || name > 0 && (chosen && compared || parts.iter().any(|part| memchr::memmem::find(value, part).is_some_and(|at| at > 0)))
 }
 
 /// A regular expression, or a text with fields to be filled in.
@@ -270,11 +341,14 @@ fn title(value: &[u8]) -> bool {
 
 /// Parts of letters alone, with separators between them: `some-name-of-a-thing`.
 fn words(value: &[u8]) -> bool {
-    let mut parts = value.split(|byte| matches!(byte, b'-' | b'_' | b'.' | b'/' | b':')).filter(|part| !part.is_empty());
+    let mut parts = value.split(|byte| b"-_./:#@+ %".contains(byte)).filter(|part| !part.is_empty());
     let plain = |part: &[u8]| {
         let digits = part.iter().filter(|byte| byte.is_ascii_digit()).count();
         part.iter().all(u8::is_ascii_alphanumeric)
-            && (digits == 0 && part.len() <= 16 || digits == part.len() && part.len() <= 6 || digits <= 2 && part.len() <= 8)
+            && (digits == 0 && part.len() <= 16
+                || digits == part.len() && part.len() <= 6
+                || digits <= 3 && part.len() <= 8 && part.iter().skip(part.len() - digits).all(u8::is_ascii_digit)
+                || digits <= 2 && part.len() <= 8)
     };
     parts.clone().count() >= 2
         && parts.all(|part| {
