@@ -27,6 +27,7 @@ const NETWORKS: &[(u32, u32, usize, usize)] = &[
     (560_000, 589_999, 16, 16),
     (600_000, 601_099, 16, 16),
     (601_200, 619_999, 16, 19),
+    (630_000, 639_999, 16, 19),
     (670_000, 679_999, 12, 19),
     (220_000, 220_499, 16, 16),
     (979_200, 979_289, 16, 16),
@@ -103,7 +104,8 @@ fn number(bytes: &[u8], at: usize, end: usize) -> Option<usize> {
             continue;
         }
         let follows = bytes.get(here).copied().unwrap_or(b' ');
-        let decimal = follows == b'.' && bytes.get(here + 1).is_some_and(u8::is_ascii_digit);
+        let goes_on = matches!(follows, b'.' | b'-') && bytes.get(here + 1).is_some_and(u8::is_ascii_alphanumeric) && group == 0;
+        let decimal = goes_on || follows == b'.' && bytes.get(here + 1).is_some_and(u8::is_ascii_digit);
         if !follows.is_ascii_alphanumeric() && follows != b'_' && !decimal && sound(digits.get(..count)?, groups.get(..=group)?) {
             best = Some(here);
         }

@@ -1,6 +1,7 @@
 //! People by name, and where they live.
 
 mod address;
+mod hint;
 mod name;
 mod words;
 

@@ -21,7 +21,7 @@ const BLZ: &[&str] = &["blz", "bankleitzahl"];
 #[rustfmt::skip]
 const ACCOUNT: &[&str] = &["account number", "account no", "account_number", "accountnumber", "acct", "account #", "account:", "kontonummer", "konto-nr", "numéro de compte", "número de cuenta", "cuenta", "conto corrente", "rekeningnummer", "bank account", "口座番号", "账号", "account"];
 #[rustfmt::skip]
-const BANK: &[&str] = &["account number", "account no", "acct", "account_number", "accountnumber", "kontonummer", "konto-nr", "bank account", "numéro de compte", "número de cuenta", "cuenta", "conto corrente", "rekeningnummer", "口座番号", "账号", "sort code", "routing", "bsb", "ifsc", "bank", "iban"];
+const BANK: &[&str] = &["account number", "account no", "acct", "account_number", "accountnumber", "kontonummer", "konto-nr", "bank account", "numéro de compte", "número de cuenta", "cuenta", "conto corrente", "rekeningnummer", "口座番号", "账号", "sort code", "routing", "bsb", "ifsc", "bank", "iban", "transit", "institution"];
 /// All of them.
 pub(super) const LABELS: &[&[&str]] = &[IFSC, BIC, ROUTING, SORT, BSB, CLABE, BLZ, ACCOUNT, BANK];
 

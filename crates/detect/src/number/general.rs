@@ -13,13 +13,15 @@ const IDENTITY: &[&str] = &[
     "número de identificación", "número de identificação", "carta d'identità", "codice fiscale", "numéro d'identité", "numéro de sécurité sociale", "pièce d'identité", "personalausweis", "personalausweisnummer", "ausweisnummer", "ausweis-nr", "steuernummer", "steuer-id", "sozialversicherungsnummer",
     "versicherungsnummer", "personnummer", "fødselsnummer", "personnr", "henkilötunnus", "isikukood", "asmens kodas", "personas kods", "osobní číslo", "rodné číslo", "numer pesel", "dowód osobisty", "numer dowodu", "numar de identificare", "kimlik no", "tc kimlik no", "nomor ktp", "nik",
     "id_number", "national_id", "nationalid", "identity_number", "personal_number", "personal_id", "tax_id", "taxid", "passport_no", "passport_number", "passportnumber", "license_no", "licence_no", "insurance_no",
-    "身份证号", "身份证号码", "身分證字號", "護照號碼", "护照号", "マイナンバー", "旅券番号", "免許証番号", "주민등록번호", "여권번호", "паспорт", "инн", "снилс", "رقم الهوية", "הזהות",
+    "身份证号", "身份证号码", "身分證字號", "護照號碼", "护照号", "マイナンバー", "旅券番号", "免許証番号", "주민등록번호", "여권번호", "паспорт", "паспорта", "инн", "снилс", "иин", "егн", "єдрпоу", "рнокпп", "nic", "nin", "bvn", "cnic", "nid", "nrc", "tin", "sin", "oib", "jmbg", "cnp", "egn", "amka", "afm", "bsn", "pesel", "nip", "rut", "run", "cuil", "cuit", "ruc", "ci", "c.i", "ktp", "cccd", "cmnd", "hkid", "nric", "fin", "mykad", "aadhaar", "pan", "ird", "tfn", "nhs number", "nhs no", "nhs", "nino", "ssn", "itin", "ein",
+    "kennitala", "cpr-nummer", "cpr", "cpr-nr", "ahv-nr", "ahv-nummer", "avs", "niss", "insz", "rijksregisternummer", "svnr", "matricule", "vat id", "student id", "employee id", "member id", "citizenship no", "family number", "civil id", "philsys", "philsys number", "ohip", "health card", "health card no", "medicare", "medicare no", "mrn", "passeport n°", "passeport no", "reisepass-nr", "reisepassnummer", "führerschein-nr", "número de pasaporte", "nº pasaporte", "numero passaporto", "paspoortnummer", "passnummer", "útlevélszám", "číslo pasu", "numer paszportu", "pasaport no", "номер паспорта", "αριθμός διαβατηρίου", "kennzeichen",
+    "adószám", "tajszám", "taj", "osobní identifikační číslo", "číslo op", "matični broj", "osobni identifikacijski broj", "emšo", "davčna številka", "davčna št", "ügyfélszám", "αφμ", "αμκα", "αδτ", "ת.ז", "מספר זהות", "תעודת זהות", "الرقم القومي", "رقم الجواز", "رقم الإقامة", "आधार", "पैन", "เลขประจำตัวประชาชน", "căn cước", "chứng minh nhân dân", "رقم الهوية", "הזהות",
 ];
 /// What calls it an account, a card or a way to a bank.
 #[rustfmt::skip]
 const ACCOUNT: &[&str] = &[
     "iban", "account number", "account no", "account nr", "acct no", "acct number", "acct", "bank account", "bank account no", "bank account number", "account_number", "accountnumber", "account_no", "beneficiary account", "credit account", "debit account", "to account", "from account", "kontonummer", "konto-nr", "kontonr", "kto-nr",
-    "kto", "rekeningnummer", "numéro de compte", "n° de compte", "compte", "número de cuenta", "nº de cuenta", "cuenta", "conto corrente", "numero di conto", "número da conta", "conta", "numer konta", "číslo účtu", "számlaszám", "tilinumero", "kontonummer", "bankgiro", "plusgiro", "bank code", "branch code",
+    "kto", "a/c no", "a/c", "a/c number", "ac no", "acc", "acc no", "checking account", "savings account", "current account", "numer rachunku", "nr rachunku", "nr konta", "rachunek", "broj računa", "račun", "compte n°", "nº de conta", "no rekening", "no. rekening", "nomor rekening", "hesap no", "hesap numarası", "số tài khoản", "số tk", "เลขที่บัญชี", "bankszámlaszám", "αριθμός λογαριασμού", "номер счета", "рахунок", "kontonr.", "kontonúmer", "arvelduskonto", "rekening", "rekeningnummer", "numéro de compte", "n° de compte", "compte", "número de cuenta", "nº de cuenta", "cuenta", "conto corrente", "numero di conto", "número da conta", "conta", "numer konta", "číslo účtu", "számlaszám", "tilinumero", "kontonummer", "bankgiro", "plusgiro", "bank code", "branch code",
     "routing number", "routing no", "routing", "aba", "transit number", "sort code", "bsb", "ifsc", "clabe", "cbu", "cvu", "swift", "swift code", "bic", "swift/bic", "bic/swift", "blz", "bankleitzahl", "card number", "card no", "card_number", "cardnumber", "pan", "kartennummer", "numéro de carte", "número de tarjeta", "número do cartão", "口座番号", "账号", "银行账号", "帳號", "계좌번호", "счёт", "счет", "р/с", "к/с", "бик",
 ];
 
@@ -52,7 +54,14 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<Found> {
     }
     let goes_on = rest.get(len).is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'@') || *byte >= 0x80)
         || matches!(rest.get(len), Some(b'-' | b'/' | b'.')) && rest.get(len + 1).is_some_and(u8::is_ascii_alphanumeric);
-    if goes_on || digits < 6 || !(7..=34).contains(&(digits + letters)) || letters > digits || groups > 9 || marks > 8 {
+    let parted = groups >= 2 && digits >= 6;
+    if goes_on
+        || digits < 6
+        || !(if parted { 6 } else { 7 }..=34).contains(&(digits + letters))
+        || letters > digits
+        || groups > 9
+        || marks > 8
+    {
         return None;
     }
     let mut seen = [false; 10];
@@ -86,6 +95,12 @@ fn before(bytes: &[u8], at: usize) -> Option<&[u8]> {
         return None;
     }
     let near = near.get(..near.len() - gap)?;
+    // A member `value` or `number` behind the one that says what it is: `"label": "NIE", "value": "…"`.
+    let member = [b"value".as_slice(), b"number", b"no", b"nr"].iter().find_map(|word| near.strip_suffix(*word));
+    let near = member.map_or(near, |rest| {
+        let bare = rest.iter().rposition(|byte| !b" ,\"':".contains(byte)).map_or(0, |at| at + 1);
+        if rest.len() > bare + 1 { rest.get(..bare).unwrap_or_default() } else { near }
+    });
     let near = near.strip_suffix(b" is").or_else(|| near.strip_suffix("：".as_bytes())).unwrap_or(near);
     let [.., first, second] = *near else { return None };
     ENDS[ending(first, second)].then_some(near)
@@ -96,7 +111,7 @@ fn leads(near: &[u8], words: &[&str]) -> bool {
     words.iter().any(|word| {
         let Some(start) = near.len().checked_sub(word.len()) else { return false };
         let before = start.checked_sub(1).and_then(|at| near.get(at)).copied().unwrap_or(b' ');
-        near.get(start..).is_some_and(|end| end.eq_ignore_ascii_case(word.as_bytes())) && !before.is_ascii_alphanumeric()
+        near.get(start..).is_some_and(|end| same(end, word)) && !before.is_ascii_alphanumeric()
     })
 }
 
@@ -117,8 +132,20 @@ const ENDS: [bool; 1 << 10] = {
     }
 };
 
+/// Where two last bytes stand in the table; all letters beyond ASCII share a place, whatever their case.
 const fn ending(first: u8, second: u8) -> usize {
+    if second >= 0x80 {
+        return 0;
+    }
     (first.to_ascii_lowercase() as usize * 37 + second.to_ascii_lowercase() as usize) % (1 << 10)
+}
+
+/// Whether `text` is `word`, which is in lower case, whatever its own case.
+fn same(text: &[u8], word: &str) -> bool {
+    if word.is_ascii() {
+        return text.eq_ignore_ascii_case(word.as_bytes());
+    }
+    std::str::from_utf8(text).is_ok_and(|text| text.chars().flat_map(char::to_lowercase).eq(word.chars()))
 }
 
 #[cfg(test)]
@@ -130,6 +157,8 @@ mod tests {
         for (text, value) in [
             ("National ID: 4412-889-17X", "4412-889-17X"),
             ("kontonummer = 1234 5678 901", "1234 5678 901"),
+            ("ΑΦΜ: 047517955", "047517955"),
+            ("{\"label\": \"NIE\", \"value\": \"X5688180G\"}", "X5688180G"),
             ("\"passport_no\": \"XR8812345\"", "XR8812345"),
         ] {
             let at = text.find(value).unwrap();

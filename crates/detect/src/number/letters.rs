@@ -82,6 +82,7 @@ const KINDS: &[Kind] = &[
     (10, "de-identity-card", |w| w.first().is_some_and(|byte| b"LMNPRTVWXYCFGHJK".contains(byte)), &["personalausweis", "ausweisnummer", "identity card"]),
     (9, "de-identity-card", |w| w.first().is_some_and(|byte| b"LMNPRTVWXYCFGHJK".contains(byte)), &["personalausweis", "ausweisnummer", "identity card"]),
     (10, "de-health-insurance", |w| form(w, "Lddddddddd"), &["krankenversicher", "versichertennummer", "kvnr"]),
+    (10, "lk-nic", |w| form(w, "dddddddddL") && w.last().is_some_and(|byte| b"VX".contains(byte)), &["nic"]),
     (11, "us-medicare", |w| form(w, "dLAdLAdLLdd"), &["medicare", "mbi"]),
     (16, "uk-driving-licence", |w| form(w, "AAAAAddddddAAAAA"), &["driving", "licence", "dvla"]),
 ];

@@ -42,10 +42,43 @@ pub(super) const WORDS: &[&str] = &[
     "휴대폰",
     "هاتف",
     "phone_number",
+    "phone no",
+    "tlf",
+    "tlf.",
+    "tfn",
+    "tel no",
+    "cel",
+    "cel.",
+    "mob",
+    "mob.",
+    "gsm",
+    "no. hp",
+    "no hp",
+    "telp",
+    "sđt",
+    "SĐT",
+    "điện thoại",
+    "сот",
+    "моб",
+    "τηλ",
+    "Τηλ",
+    "κινητό",
+    "נייד",
+    "טלפון",
+    "جوال",
+    "โทร",
+    "फोन",
+    "sími",
+    "puh",
+    "telefonszám",
+    "telefonní",
+    "ph:",
 ];
 
 /// Words of sentences that lead to a number.
-const SPOKEN: &[&str] = &["call", "reach", "ring", "dial", "text", "contact", "sms", "signal", "at"];
+const SPOKEN: &[&str] = &[
+    "call", "reach", "ring", "dial", "text", "contact", "sms", "signal", "at", "unter", "anrufen", "ring", "llamar", "chiamare", "bellen",
+];
 
 /// The number that starts with a plus or a parenthesis at `at`.
 pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {

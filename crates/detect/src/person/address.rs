@@ -29,6 +29,10 @@ const WORDS: &[Group] = &[
     (&["Cad.", "Cadde", "Sokak", "Sok.", "Mah.", "Mahallesi", "Bulvarı"], &[7], (0, 96)),
     (&["区", "路", "街", "町", "丁目", "番地", "大道"], &[8], (48, 96)),
     (&["로 ", "길 ", "로", "길"], &[9], (0, 48)),
+    (&["utca ", "utca", " út ", " tér ", "körút ", "ulica ", "nábřeží ", "náměstí ", "třída ", "sokak ", "bulevar ", "iela ", "gatvė ", "tänav "], &[11], (0, 48)),
+    (&["Rue ", "rue ", "Avenue ", "Chaussée ", "Boulevard ", "Place ", "Quai "], &[12], (0, 64)),
+    (&["Blk ", "Block "], &[13], (0, 96)),
+    (&["ddress", "adres", "Adres", "irección", "ireccion", "ndereço", "ndirizzo", "ship to", "Ship to", "deliver to", "Deliver to", "lives at", "living at", "resides at", "nschrift", "dresse", "wohnhaft", "domicil", "Domicil", "адрес", "Адрес", "lakcím", "Lakcím", "διεύθυνση", "Διεύθυνση", "osoite", "Osoite", "alamat", "Alamat", "địa chỉ", "Địa chỉ"], &[14], (0, 96)),
     (&["P.O. Box", "PO Box", "P.O.Box", "P. O. Box", "Postfach", "Apartado", "Casilla", "Boîte postale", "B.P. "], &[10], (0, 24)),
 ];
 /// Words, forms, reach.
@@ -54,6 +58,9 @@ const KNOWN: &[&str] = &[
 /// The words and what is tried around each, one number a word.
 type Around = (&'static str, &'static [usize], (usize, usize));
 
+/// The form that words such as `address` announce.
+const ANNOUNCED: usize = 14;
+
 /// Finds them.
 pub(crate) struct Addresses {
     forms: Vec<Regex>,
@@ -63,14 +70,14 @@ pub(crate) struct Addresses {
 /// Forms of addresses. `U` is a word with a capital, `N` a house number.
 const FORMS: &[&str] = &[
     // 81 Church Lane, Bristol BS1 5AM; 123 N Main St Apt 4, Springfield, IL 62704; 12/5 George Street, Sydney NSW 2000.
-    r"(?:(?:Flat|Apt\.?|Apartment|Unit|Suite|House|Level) [0-9A-Z]{1,6},? )?[0-9]{1,6}[A-Za-z]?(?:[-/][0-9]{1,5}[A-Za-z]?)? (?:(?:[NSEW]{1,2}\.?|North|South|East|West|St\.?|The|Old|New|Upper|Lower|Great|Little) )?(?:U ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Boulevard|Blvd|Terrace|Ter|Close|Crescent|Cres|Square|Sq|Parkway|Pkwy|Highway|Hwy|Way|Place|Pl|Row|Gardens|Grove|Mews|Hill|Circle|Cir|Trail|Walk|Quay|Parade)\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW))?T",
+    r"(?:(?:Flat|Apt\.?|Apartment|Unit|Suite|House|Level) [0-9A-Z]{1,6},? )?[0-9]{1,6}[A-Za-z]?(?:[-/][0-9]{1,5}[A-Za-z]?)?,? (?:(?:[NSEW]{1,2}\.?|North|South|East|West|St\.?|The|Old|New|Upper|Lower|Great|Little) )?(?:U ){1,4}(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Court|Ct|Boulevard|Blvd|Terrace|Ter|Close|Crescent|Cres|Square|Sq|Parkway|Pkwy|Highway|Hwy|Way|Place|Pl|Row|Gardens|Grove|Mews|Hill|Circle|Cir|Trail|Walk|Quay|Parade)\b\.?(?: (?:N|S|E|W|NE|NW|SE|SW))?T",
     // Flat 211, MG Road, Mumbai 400071; Plot 12, Sector 5, Noida 201301.
     r"(?:Flat|House|Plot|Shop|Door|Unit|Block|No\.?|H\.?No\.?)(?: No\.?)? ?[0-9A-Z][0-9A-Z/-]{0,7}, (?:[A-Z0-9][A-Za-z0-9.'-]{0,24} ?){1,5}(?:, (?:[A-Z0-9][A-Za-z0-9.'-]{0,24} ?){1,4}){0,4}(?:,? ?-? ?[1-9][0-9]{2} ?[0-9]{3})",
     // Goethestr. 161, 41539 Leipzig; Am Markt 5, 12345 Berlin; Kerkstraat 12, 1017 GC Amsterdam; Storgatan 5, 111 22 Stockholm.
-    r"(?:(?:U|Am|An|Auf|Im|In|Zum|Zur|der|dem|den|von|van|de|het) ){0,4}(?:W(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|ring|straat|laan|plein|gracht|kade|singel|gatan|vägen|vej|gade|veien|gata|katu|tie|utca)|Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Markt|Damm|Ufer) [0-9]{1,4} ?[a-zA-Z]?(?:-[0-9]{1,4})?(?:, ?| ?\n ?| )(?:[A-Z]{1,2}-)?[1-9][0-9]{2,3}(?: ?[0-9]{1,2}| [A-Z]{2})? U(?:[ -](?:U|am|an|der|im|ob)){0,3}",
+    r"(?:(?:U|Am|An|Auf|Im|In|Zum|Zur|der|dem|den|von|van|de|het) ){0,4}(?:W(?:straße|strasse|str\.|weg|platz|allee|gasse|damm|ufer|ring|straat|laan|plein|gracht|kade|singel|gatan|vägen|vej|gade|veien|gata|katu|tie|utca)|Straße|Strasse|Str\.|Weg|Platz|Allee|Gasse|Ring|Markt|Damm|Ufer) [0-9]{1,4} ?[a-zA-Z]?(?:-[0-9]{1,4})?(?:, ?| ?\n ?| )(?:[A-Z]{1,2}-)?[0-9]{3,4}(?: ?[0-9]{1,2}| [A-Z]{2})? U(?:[ -](?:U|am|an|der|im|ob)){0,3}",
     r"W(?:straße|strasse|str\.) [0-9]{1,4} ?[a-zA-Z]?\b",
     // 12 bis, rue de la Paix, 75002 Paris.
-    r"[0-9]{1,4}(?: ?(?:bis|ter|[A-D]))?,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Cc]hemin|[Ii]mpasse|[Aa]llée|[Qq]uai|[Cc]ours|[Rr]oute|[Pp]lace|[Ss]quare|[Pp]assage|[Vv]illa) (?:(?:de|du|des|la|le|les|l'|d'|L'|D'|aux?|sur|en|sous|et) ?|U[ -]?|[0-9]{1,2} ){1,8}(?:,? (?:\n ?)?[0-9]{5} U(?:[ -](?:U|de|la|le|les|sur|en|sous|d'|l')){0,5})?",
+    r"[0-9]{1,4}(?: ?(?:bis|ter|[A-D]))?,? (?:[Rr]ue|[Aa]venue|[Bb]oulevard|[Cc]hemin|[Ii]mpasse|[Aa]llée|[Qq]uai|[Cc]ours|[Rr]oute|[Pp]lace|[Ss]quare|[Pp]assage|[Vv]illa) (?:(?:de|du|des|la|le|les|l'|d'|L'|D'|aux?|sur|en|sous|et) ?|U[ -]?|[0-9]{1,2} ){1,8}(?:,? (?:\n ?)?[0-9]{5} U(?:[ -](?:U|de|la|le|les|sur|en|sous|d'|l')){0,5}|, U(?:[ -]U){0,3},? [A-Z]{2}(?: [A-Z][0-9][A-Z] ?[0-9][A-Z][0-9])?)?",
     // Calle Mayor 126, 2º B, 28013 Madrid; Via Garibaldi 182, 20121 Milano; Rua Augusta, 123 - Centro, São Paulo - SP, 01305-000; ul. Długa 5/7, 00-238 Warszawa.
     r"(?:Calle|C/|Avenida|Avda\.?|Av\.|Plaza|Paseo|Carrer|Carretera|Camino|Ronda|Travesía|Via|Viale|Corso|Piazza|Piazzale|Largo|Vicolo|Strada|Rua|Travessa|Alameda|Praça|Estrada|Rodovia|Ulica|[Uu]l\.|[Aa]l\.|Aleja|Plac|Strada|Bulevardul|Bd\.|Jalan|Jl\.|Lorong) (?:(?:de|del|della|delle|dei|di|da|do|dos|das|la|las|los|el|e|y|San|Santa|Sant') ?|U\.? ?|[0-9]{1,2} (?:de) ){1,8}(?:,? (?:n\.?[ºo°]? ?|nº |No\. ?)?[0-9]{1,5}[A-Za-z]?(?:/[0-9]{1,4})?)(?:,? [0-9]{1,2}[ºª°]?(?: ?[A-Za-z]{1,4})?)?(?: ?- ?(?:U ?){1,4})?(?:, (?:U ?){1,4}(?:- [A-Z]{2})?)?(?:,? ?(?:\n ?)?(?:[A-Z]{1,2}-)?[0-9]{2}-?[0-9]{3}(?:-[0-9]{3})?(?: U(?:[ -](?:U|de|del|la|di|da)){0,4})?)?",
     // г. Москва, ул. Тверская, д. 12, кв. 5.
@@ -81,6 +88,14 @@ const FORMS: &[&str] = &[
     r"(?:〒? ?[0-9]{3}-[0-9]{4} ?)?Z{2,12}(?:省|市|县|縣|都|道|府|区|區|郡)Z{1,24}(?:路|街|道|巷|弄|町|村|丁目|番地|里|镇|大道|胡同)?Z{0,12}[0-9０-９一二三四五六七八九十]{1,5}(?:号|號|番|番地|丁目|-[0-9]{1,4})(?:[0-9-]{0,8}(?:号|室|楼|栋|单元|階|号室|弄)){0,4}",
     r"K{2,12}(?:시|도|특별시|광역시) K{1,8}(?:구|군|시) (?:K{1,8}(?:구|읍|면|동) )?K{1,12}(?:로|길) ?[0-9]{1,4}(?:-[0-9]{1,4})?",
     r"(?:P\. ?O\. ?Box|PO Box|P\.O\.Box|Postfach|Apartado(?: de [Cc]orreos)?|Casilla|Boîte postale|B\.P\.) [0-9][0-9 ]{1,8}(?:,? (?:[A-Z]{1,2}-)?[0-9]{4,5})?(?:,? U(?: U){0,2})?(?:,? [A-Z]{2} [0-9]{5})?",
+    // Váci utca 19, 1052 Budapest; Nemanjina ulica 4, 11000 Beograd; Vinohradská třída 48, 120 00 Praha 2.
+    r"(?:(?:U|V) ){1,3}(?:utca|út|tér|körút|ulica|nábřeží|náměstí|třída|sokak|bulevar|iela|gatvė|tänav) [0-9]{1,4}[A-Za-z]?(?:/[0-9]{1,4})?(?:, (?:[A-Z]{2}-)?[0-9]{3} ?[0-9]{1,2}(?: U){1,2}(?: [0-9]{1,2})?)?",
+    // Rue Neuve 111, 1000 Bruxelles.
+    r"(?:[Rr]ue|Avenue|Chaussée|Boulevard|Place|Quai) (?:(?:de|du|des|la|le|les|l'|d'|et) ?|U[ -]?){1,6}[0-9]{1,4}[A-Za-z]?,? [1-9][0-9]{3} U(?:[ -]U){0,2}",
+    // Blk 123 Ang Mo Kio Ave 3 #04-56, Singapore 560123.
+    r"Bl(?:k|ock) [0-9]{1,4}[A-Z]? (?:U ){1,5}(?:[0-9]{1,2})?(?: ?#[0-9]{1,2}-[0-9]{1,4})?,? Singapore [0-9]{6}",
+    // Behind a word that says so: a street with its number, and a code with its place.
+    r"(?:(?:U|V|de|del|da|di|la|le|van|der) ?){1,6},? (?:[Nn]o\.? ?)?[0-9]{1,5}[A-Za-z]?(?:[-/][0-9]{1,4})?(?:, (?:(?:U|V)[ -]?|[0-9]{1,3}[.ºª]? ?){1,5}){0,3},? (?:(?:U ){1,3})?(?:[A-Z]{1,2}-?)?(?:[0-9]{3} [0-9]{2}|[0-9]{4,6})(?:-[0-9]{3,4})?(?:,? (?:U|V)(?:[ -](?:U|V|[0-9]{1,2})){0,3})?",
 ];
 
 /// What may follow a street of the English form: parts of a house, the place, the state, the code.
@@ -157,10 +172,14 @@ impl Reader for Addresses {
         }
         let Some(window) = view.bytes.get(from..to) else { return };
         let inside = at - from;
-        let around = |span: &regex_automata::Match| span.end() > inside && span.start() <= inside + 12;
+        // Where a word only announces an address, that stands behind it.
+        let announced = forms.contains(&ANNOUNCED);
+        let reach = if announced { word.len() + 6 } else { 12 };
+        let around =
+            |span: &regex_automata::Match| span.end() > inside && span.start() <= inside + reach && !(announced && span.start() <= inside);
         let best = forms
             .iter()
-            .filter_map(|form| self.forms.get(*form)?.find_iter(window).take_while(|span| span.start() <= inside + 12).find(around))
+            .filter_map(|form| self.forms.get(*form)?.find_iter(window).take_while(|span| span.start() <= inside + reach).find(around))
             .max_by_key(|span| span.len());
         let Some(best) = best else { return };
         let text = window.get(best.start()..best.end()).unwrap_or_default();

@@ -1,5 +1,6 @@
 //! Full names: words with capitals in a row, judged by lists of names and of ordinary words, and by what stands beside them.
 
+use super::hint;
 use super::words::{FAMILY, GIVEN, Known, LEAD, Lexicon, ORDINARY, THING, TITLE};
 use crate::detector::{Detector, Sheet};
 use crate::mask::{Places, alphanumeric, within};
@@ -292,6 +293,52 @@ const THINGS: &[&str] = &[
     "academy",
     "clinic",
     "team",
+    "celebration",
+    "fellowship",
+    "temple",
+    "football",
+    "rice",
+    "opera",
+    "festival",
+    "parade",
+    "texas",
+    "nevada",
+    "dakota",
+    "carolina",
+    "california",
+    "oregon",
+    "arizona",
+    "kansas",
+    "ohio",
+    "iowa",
+    "alabama",
+    "janeiro",
+    "grosso",
+    "radicals",
+    "ideographs",
+    "syllables",
+    "extended",
+    "supplement",
+    "fund",
+    "trust",
+    "scholarship",
+    "lecture",
+    "conference",
+    "summit",
+    "cafe",
+    "restaurant",
+    "bakery",
+    "garden",
+    "palace",
+    "castle",
+    "orchestra",
+    "ensemble",
+    "stadion",
+    "club",
+    "league",
+    "cemetery",
+    "memorial",
+    "monument",
 ];
 /// Full names that are of brands and places.
 const KNOWN: &[&str] = &[
@@ -383,6 +430,9 @@ const KNOWN: &[&str] = &[
     "red hat",
     "sandy bridge",
     "insurance no",
+    "rio de",
+    "sierra nevada",
+    "mato grosso",
 ];
 
 /// Finds them.
@@ -637,7 +687,8 @@ impl Names {
                 .get(2..)
                 .is_some_and(|rest| rest.as_bytes().iter().take(254).take_while(|byte| **byte != b'>').any(|byte| *byte == b'@'));
         let at = base + first.start;
-        let strong = titled || mailed || labels.says(at, STRONG);
+        let agrees = || ordinary == 0 && hint::mailed(text, span, row.iter().map(|word| word.text));
+        let strong = titled || mailed || labels.says(at, STRONG) || agrees();
         let weak = strong || labels.says(at, WEAK);
         let stub = last.text.chars().nth(2).is_none() && (last.capitals() || last.initial() || !weak);
         if stub {
@@ -655,6 +706,8 @@ impl Names {
             if weak { 0.8 } else { 0.65 }
         } else if !odd && ordinary == 0 && weak && family && !capitals {
             0.7
+        } else if !odd && ordinary == 0 && weak && !capitals && count <= 3 && !first.initial() && hint::of_family(last.text) {
+            0.6
         } else {
             return None;
         };
