@@ -94,7 +94,8 @@ impl Numbers {
                 return;
             }
             let known = self.judge(bytes, start, labels).filter(|found| !left_out(&self.without, found.kind));
-            match known.or_else(|| general::number(bytes, start)) {
+            let refused = || self.shapes.refuses(bytes, start, labels);
+            match known.or_else(|| general::number(bytes, start).filter(|_| !refused())) {
                 Some(found) => {
                     at = found.span.end.max(start + 1);
                     sheet.add(view, found.class, Cow::Borrowed(found.kind), found.span, found.confidence);

@@ -68,9 +68,15 @@ enum Verb {
         /// A folder of `secrets.jsonl`, `pii.jsonl`, `financial.jsonl`, `hidden.jsonl`; the repository's own where none is named.
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
-        /// Score nothing; run over the files of a folder, and count what is found by kind.
-        #[arg(long, value_name = "DIR", conflicts_with = "data")]
-        corpus: Option<PathBuf>,
+        /// Print every record that is missed or wrong.
+        #[arg(long, conflicts_with = "corpus")]
+        misses: bool,
+        /// Score nothing; run over the files of folders of packages, and count what is found by kind, apart in files that are about such data.
+        #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with = "data")]
+        corpus: Vec<PathBuf>,
+        /// How many examples of each kind are shown of a corpus, masked.
+        #[arg(long, default_value_t = 3, requires = "corpus")]
+        examples: u32,
     },
     /// Measures the gateway beside a null proxy; further arguments go to `bastide-bench run`, or to the verb of it that they begin with.
     Bench {
@@ -112,10 +118,16 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
         }
         Verb::Fuzz { record: Some(source), .. } => fuzz::extend(&root, &source)?,
         Verb::Fuzz { targets, minutes, jobs, record: None } => fuzz::run(&root, &targets, minutes, jobs)?,
-        Verb::Eval { data, corpus } => {
-            let example = if corpus.is_some() { "corpus" } else { "eval" };
-            let run = ["run", "--release", "--quiet", "--package", "bastide-detect", "--example", example, "--"];
-            done(cargo(&root).args(run).args(corpus.or(data)))?;
+        Verb::Eval { data, misses, corpus, examples } => {
+            let example = if corpus.is_empty() { "eval" } else { "corpus" };
+            let mut run = cargo(&root);
+            run.args(["run", "--release", "--quiet", "--package", "bastide-detect", "--example", example, "--"]);
+            if corpus.is_empty() {
+                run.args(misses.then_some("--misses")).args(data);
+            } else {
+                run.args(["--examples", &examples.to_string()]).args(corpus);
+            }
+            done(&mut run)?;
         }
         Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
     }

@@ -102,7 +102,7 @@ const KINDS: &[Kind] = kinds! {
     "ve-cedula" sure [] told ["2.3.3" "8"] by ["cédula" "cedula"] if |_| true;
     "pe-ruc" sure [] told ["11"] by ["ruc"] if |d| matches!(two(d, 0), 10 | 15 | 17 | 20) && (11 - weighted(d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11) % 11 % 10 == last(d);
     "ph-philsys" sure [] told ["4-4-4-4" "4 4 4 4" "16" "4-7-1"] by ["philsys" "psn" "pcn" "philid"] if |_| true;
-    "ca-health" sure [] told ["10" "4-3-3" "4 3 3"] by ["ohip" "health card" "carte santé" "ramq" "phn" "health number"] if |_| true;
+    "ca-health" sure [] told ["10" "4-3-3" "4 3 3"] by ["ohip" "health card" "carte santé" "ramq" "health number"] if |_| true;
     "fr-siren" sure [] told ["9"] by ["numéro fiscal"] if luhn;
     "ma-cin" sure [] told ["6"] by ["cin"] if |_| true;
     "ke-id" sure [] told ["8" "7"] by ["national id" "huduma" "kra"] if |_| true;
@@ -111,6 +111,38 @@ const KINDS: &[Kind] = kinds! {
     "us-medicare-legacy" sure [] told ["10"] by ["npi"] if |d| luhn(&[&[8, 0, 8, 4, 0], d].concat());
     "medical-record" sure [] told ["6" "7" "8" "9" "10"] by ["mrn" "medical record" "patient id" "patient_id" "patientid" "health insurance" "krankenversicherten"] if |_| true;
 };
+
+/// Words that many countries use for numbers of different forms.
+const SHARED: &[&str] = &[
+    "national id",
+    "id number",
+    "identity number",
+    "personal code",
+    "personal number",
+    "personnummer",
+    "taxpayer",
+    "tax id",
+    "tax-id",
+    "taxid",
+    "tax_id",
+    "tin",
+    "social security",
+    "social insurance",
+    "health card",
+    "health number",
+    "medicare",
+    "cédula",
+    "cedula",
+    "c.i.",
+    "citizen id",
+    "civil id",
+    "dni",
+    "nif",
+    "nid",
+    "nin",
+    "matricule",
+    "sozialversicherung",
+];
 
 /// All words that are asked for.
 pub(super) fn labels() -> impl Iterator<Item = &'static &'static [&'static str]> {
@@ -157,6 +189,19 @@ fn dumped(bytes: &[u8], span: Span) -> bool {
         && quad(bytes.get(span.end + 1..span.end + 5))
         && !bytes.get(span.end + 5).is_some_and(u8::is_ascii_alphanumeric);
     before || after
+}
+
+impl Shapes {
+    /// Whether a word beside the number at `at` says which it is, and it is not: its check digits are wrong.
+    pub fn refuses(&self, bytes: &[u8], at: usize, labels: &Labels<'_>) -> bool {
+        let refused = |number: &Number<'_>| {
+            let own = |kind: &Kind| kind.words.iter().any(|word| !SHARED.contains(word) && labels.says(number.span.start, &[*word]));
+            let mut said = self.0.get(number.shape)?.iter().filter(|kind| own(kind)).peekable();
+            said.peek()?;
+            (!said.any(|kind| (kind.holds)(number.digits))).then_some(())
+        };
+        bytes.get(at).is_some_and(u8::is_ascii_digit) && Groups::read(bytes, at).and_then(|groups| groups.each(refused)).is_some()
+    }
 }
 
 impl Kind {

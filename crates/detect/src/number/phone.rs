@@ -112,9 +112,13 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
     if open || glued || date {
         return None;
     }
-    // Of the North American plan and of Russia's a number has eleven digits; no group behind the country's code has one.
+    // Of the North American plan and of Russia's a number has eleven digits, of Britain's no fewer; no group behind the country's code has one.
     let text = bytes.get(at + 1..end).unwrap_or_default();
-    let planned = !matches!(first, Some(b'1' | b'7')) || count == 11;
+    let planned = match (first, text) {
+        (Some(b'1' | b'7'), _) => count == 11,
+        (_, [b'4', b'4', ..]) => count >= 11,
+        _ => true,
+    };
     let single = text.split(|byte| !byte.is_ascii_digit()).skip(1).any(|group| group.len() == 1);
     if plus && (!planned || single) {
         return None;
@@ -147,6 +151,11 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
         if matches!(before, b'-' | b'.' | b'/' | b'#' | b'$' | b':' | b'*') && before != b':' {
             return None;
         }
+        let times = before == b':' && number.span.start.checked_sub(2).and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+        let dump = bytes.get(number.span.end) == Some(&b'-') && bytes.get(number.span.end + 1).is_some_and(u8::is_ascii_alphanumeric);
+        if times || dump {
+            return None;
+        }
         let parts = number.shape.split('.').count();
         if parts == 4 && number.shape.split('.').all(|part| matches!(part, "1" | "2" | "3")) && d.len() <= 12 && number.shape != "2.2.2.2" {
             return None;
@@ -157,7 +166,8 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
         let small = d.len() == 10
             && number.shape.split(' ').count() == 5
             && d.chunks(2).skip(1).filter(|pair| pair.first() == Some(&0)).count() >= 3;
-        let counted = matches!(d, [1, 2, 3, 4, 5, 6, 7, 8, 9, ..])
+        // In order, of one digit, or kept for fiction (NANPA, 555-0100 to 555-0199).
+        let counted = matches!(d, [1, 2, 3, 4, 5, 6, 7, 8, 9, ..] | [5, 5, 5, 0, 1, _, _])
             || number.shape == "3-3-4" && d.chunks(3).take(2).all(|part| part.iter().all(|digit| Some(digit) == part.first()));
         if small || counted || number.shape.starts_with("1.1.") {
             return None;

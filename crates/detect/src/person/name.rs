@@ -301,18 +301,6 @@ const THINGS: &[&str] = &[
     "opera",
     "festival",
     "parade",
-    "texas",
-    "nevada",
-    "dakota",
-    "carolina",
-    "california",
-    "oregon",
-    "arizona",
-    "kansas",
-    "ohio",
-    "iowa",
-    "alabama",
-    "janeiro",
     "grosso",
     "radicals",
     "ideographs",
@@ -340,6 +328,9 @@ const THINGS: &[&str] = &[
     "memorial",
     "monument",
 ];
+/// Ends of the names of places that start as a person's.
+const STATES: &[&str] =
+    &["texas", "nevada", "dakota", "carolina", "california", "arizona", "kansas", "ohio", "iowa", "alabama", "oregon", "janeiro"];
 /// Full names that are of brands and places.
 const KNOWN: &[&str] = &[
     "jack daniels",
@@ -430,6 +421,9 @@ const KNOWN: &[&str] = &[
     "red hat",
     "sandy bridge",
     "insurance no",
+    "texas instruments",
+    "les misérables",
+    "press ctrl",
     "rio de",
     "sierra nevada",
     "mato grosso",
@@ -477,7 +471,9 @@ impl Word<'_> {
 
     /// Capitals inside a word that is not all of them.
     fn odd(&self) -> bool {
-        self.text.chars().skip(1).any(char::is_uppercase) && !self.capitals() && !prefixed(self.text)
+        let part = |part: &str| part.chars().nth(1).is_none() || part.chars().all(char::is_uppercase);
+        let parted = self.text.contains('-') && !self.capitals() && self.text.split('-').any(part);
+        parted || self.text.chars().skip(1).any(char::is_uppercase) && !self.capitals() && !prefixed(self.text)
     }
 
     /// Whether it is likely one of a place or a product, not of a family.
@@ -671,6 +667,10 @@ impl Names {
             row = rest;
         }
         let (first, last) = (row.first()?, row.last()?);
+        let things = row.iter().rev().take(2).filter(|word| word.is(THING)).count();
+        if things == 2 || STATES.iter().any(|state| last.text.eq_ignore_ascii_case(state)) {
+            return None;
+        }
         let count = row.iter().filter(|word| !word.particle()).count();
         if !(2..=MOST).contains(&count) {
             return None;
@@ -697,7 +697,8 @@ impl Names {
         let (given, family) = (first.is(GIVEN) || first.initial(), last.is(FAMILY));
         let late = last.is(GIVEN) && first.is(FAMILY);
         let capitals = row.iter().all(Word::capitals);
-        let odd = row.iter().any(Word::odd);
+        let short = |word: &Word<'_>| word.capitals() && word.text.len() <= 3;
+        let odd = row.iter().any(Word::odd) || !capitals && row.iter().any(short);
         let confidence = if given && family && ordinary == 0 && (weak || !capitals && !first.initial()) {
             0.9
         } else if given && family && weak && ordinary < count || strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {

@@ -162,7 +162,7 @@ fn indirect(view: &View<'_>, name: Span, done: &mut usize, sheet: &mut Sheet<'_>
             sheet.allowance.miss("steps", view.trace(cell));
             return;
         }
-        if view.bytes.get(cell.start..cell.end).is_some_and(|text| value::credible(text, sort, Written::Code)) {
+        if view.bytes.get(cell.start..cell.end).is_some_and(|text| value::credible(text, sort, Written::Quoted)) {
             sheet.add(view, Class::Secret, Cow::Borrowed(kind(sort)), cell, 0.75);
         }
     });
