@@ -39,7 +39,9 @@ fn address(bytes: &[u8], at: usize) -> Option<Span> {
     let (domain, top) = name.rsplit_once('.')?;
     let labels = domain.split('.').all(|label| !label.is_empty() && label.len() <= 63);
     let letters = (2..=24).contains(&top.len()) && top.bytes().all(|byte| byte.is_ascii_alphabetic());
-    if start >= at || at - start > 64 || !labels || !letters || FILES.iter().any(|file| top.eq_ignore_ascii_case(file)) {
+    // What opens a string before a name of code is no address: `f'@name.of`.
+    let open = bytes.get(at.checked_sub(1)?) == Some(&b'\'');
+    if open || start >= at || at - start > 64 || !labels || !letters || FILES.iter().any(|file| top.eq_ignore_ascii_case(file)) {
         return None;
     }
     let lead = bytes.get(start.saturating_sub(128)..start)?;

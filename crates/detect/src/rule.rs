@@ -31,7 +31,7 @@ const FILES: &[(&str, &str)] = files![
     "pagerduty", "pangea", "password-hash", "paypal", "pem", "perplexity", "persona", "pinecone", "plaid", "planetscale", "polar",
     "portainer", "posthog", "postman", "postmark", "prefect", "pulumi", "pusher", "pypi", "qdrant", "rapidapi", "razorpay", "readme",
     "render", "replicate", "resend", "retool", "riot", "rollbar", "rootly", "rubygems", "runpod", "salesforce", "samsara", "scaleway",
-    "scalingo", "segment", "sendgrid", "sentry", "settlemint", "shippo", "shopify", "signed-url", "slack", "snyk", "solana", "sonar",
+    "scalingo", "seed", "segment", "sendgrid", "sentry", "settlemint", "shippo", "shopify", "signed-url", "slack", "snyk", "solana", "sonar",
     "sourcegraph", "splunk", "square", "squarespace", "stackhawk", "stellar", "stripe", "stripe-webhook", "stytch", "sumologic",
     "supabase", "tailscale", "tavily", "teams", "telegram", "tencent", "terraform", "together", "totp", "travis", "trello", "trigger",
     "twilio", "twitch", "twitter", "typeform", "unsplash", "upstash", "vault", "vercel", "voyage", "vultr", "wakatime", "wallet", "wandb",

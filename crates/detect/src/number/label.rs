@@ -145,7 +145,7 @@ impl<'a> Labels<'a> {
     pub fn speaks(&self, at: usize, words: &[&str]) -> bool {
         let near = self.near(at);
         let spoken = |part: &[u8]| words.iter().any(|word| part.eq_ignore_ascii_case(word.as_bytes()));
-        near.iter().filter(|byte| **byte == b' ').count() >= 2 && near.split(|byte| matches!(byte, b' ' | b':' | b'\n')).any(spoken)
+        near.iter().filter(|byte| **byte == b' ').count() >= 3 && near.split(|byte| matches!(byte, b' ' | b':' | b'\n')).any(spoken)
     }
 
     /// Whether of all words before `at` one of `these` stands nearer than any of `those`.

@@ -43,6 +43,8 @@ pub(super) const WORDS: &[&str] = &[
     "هاتف",
     "phone_number",
     "phone no",
+    "erreichbar",
+    "anrufen",
     "tlf",
     "tlf.",
     "tfn",
@@ -195,7 +197,11 @@ pub(super) fn digits(bytes: &[u8], groups: &Groups, labels: &Labels<'_>) -> Opti
             && matches!(number.shape, "2 8" | "2 7" | "3 7" | "3 8" | "3/7" | "3/8" | "4/6" | "4 6" | "5/5" | "5/6");
         let dated = ["4-2-2", "4.2.2", "2.2.4", "2-2-4", "4/2/2"].iter().any(|date| number.shape.starts_with(date))
             || number.shape == "8" && (first == 1 || first == 2) && d.get(4..6).is_some_and(|month| month <= &[1, 2]);
-        let told = likely && !dated && (labels.says(number.span.start, WORDS) || labels.speaks(number.span.start, SPOKEN) && d.len() >= 9);
+        // Seconds or milliseconds of this age.
+        let moment = first == 1 && matches!(number.shape, "10" | "13");
+        let told = likely
+            && !dated
+            && (labels.says(number.span.start, WORDS) || labels.speaks(number.span.start, SPOKEN) && d.len() >= 9 && !moment);
         (sure || zero || told).then(|| Found::pii("phone", number.span, if sure { 0.88 } else { 0.8 }))
     })
 }

@@ -650,7 +650,8 @@ impl Names {
         // Words before the name: titles, roles, the start of a sentence.
         while let Some((first, rest)) = row.split_first() {
             let plain = first.is(ORDINARY) && !(first.is(GIVEN) && rest.first().is_some_and(|next| next.is(FAMILY) && !next.is(ORDINARY)));
-            if !(first.is(TITLE | LEAD) || first.particle() || plain) || rest.is_empty() {
+            let article = matches!(first.text, "A" | "An" | "My" | "The") && text.as_bytes().get(first.end()) != Some(&b'.');
+            if !(article || first.is(TITLE | LEAD) || first.particle() || plain) || rest.is_empty() {
                 break;
             }
             titled |= first.is(TITLE);

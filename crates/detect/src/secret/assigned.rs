@@ -178,6 +178,8 @@ fn around(bytes: &[u8], start: usize, end: usize) -> Span {
     let after = bytes.get(end..bytes.len().min(end + name::LONGEST)).unwrap_or_default();
     let back = before.iter().rev().take_while(|byte| of_names(**byte)).count();
     let on = after.iter().take_while(|byte| of_names(**byte)).count();
+    // A wide colon ends a name as a narrow one does.
+    let on = memchr::memmem::find(after.get(..on).unwrap_or_default(), "：".as_bytes()).unwrap_or(on);
     Span::new(start - back, end + on)
 }
 
@@ -221,7 +223,7 @@ fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
     }
     let rest = bytes.get(blank..).unwrap_or_default();
     if rest.starts_with("：".as_bytes()) {
-        return written(bytes, skip(bytes, blank + "：".len(), b" \t"), Written::Code);
+        return written(bytes, skip(bytes, blank + "：".len(), b" \t"), Written::Bare);
     }
     if rest.starts_with(b"value") || separator == Some(b'{') {
         return paired(bytes, blank);

@@ -49,3 +49,20 @@ fn where_cards_are_blocked_neither_side_gets_one() {
     assert_eq!(agent.call("canary__echo", json!({"text": "pay with 4111 1111 1111 1111"})).refused(), "data.financial/blocked");
     assert!(world.reached().is_empty());
 }
+
+#[test]
+fn an_account_of_a_country_in_no_list_does_not_come_through() {
+    let text = "creditor account ZW82 1234 5678 9012 3456 78, numer rachunku: 61 1090 1014 0000 0712 1981 2874";
+    let world = planted::setup(text, "").start();
+    let said = planted::call(&world, "echo", "result").text();
+    for value in ["1234 5678", "ZW82", "1090 1014"] {
+        assert!(!said.contains(value), "{said}");
+    }
+}
+
+#[test]
+fn one_whose_check_digits_are_wrong_passes() {
+    let text = "serial ZW43 1234 5678 9012 3456 78, uuid 4539578763621486-0000";
+    let world = planted::setup(text, "").start();
+    assert_eq!(planted::call(&world, "echo", "result").text(), text);
+}

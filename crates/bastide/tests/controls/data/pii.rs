@@ -139,3 +139,27 @@ fn what_tools_are_called_is_no_data() {
     assert_eq!((&shown["title"], &shown["inputSchema"]), (&tool["title"], &tool["inputSchema"]), "{}", listed.0);
     assert_eq!(shown["description"], tool["description"]);
 }
+
+#[test]
+fn people_of_whom_no_list_knows_do_not_come_through() {
+    let said = [
+        ("ticket of Qorvan Zeldriff, q.zeldriff@mail.example.org", "Zeldriff"),
+        ("ΑΜΚΑ: 23017804792", "23017804792"),
+        ("{\"kind\": \"citizen\", \"label\": \"Personal ID\", \"value\": \"88213-4471\"}", "88213-4471"),
+        ("Ημερομηνία γέννησης 7/3/1991", "7/3/1991"),
+        ("נייד: 052-233-6593", "052-233-6593"),
+        ("lives at Vinohradská 48, 120 00 Praha 2 since May", "Vinohradská"),
+    ];
+    for (text, value) in said {
+        let world = planted::setup(text, "").start();
+        let answer = planted::call(&world, "echo", "result").text();
+        assert!(!answer.contains(value) && answer.contains("«redacted: "), "{text}: {answer}");
+    }
+}
+
+#[test]
+fn a_number_whose_check_digits_are_wrong_is_nobodys() {
+    let text = "BSN 123456789 is refused; An Aho-Corasick automaton; Grace Hopper Celebration; at 1531590545089 ms; f'@functools.cache'";
+    let world = planted::setup(text, "").start();
+    assert_eq!(planted::call(&world, "echo", "result").text(), text);
+}

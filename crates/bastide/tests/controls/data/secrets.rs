@@ -166,3 +166,43 @@ fn what_unpacks_to_much_is_not_unpacked_once_for_each_part() {
     assert_eq!(refused.refused(), "intent.input-screening/fault");
     assert_eq!(world.record(refused.reference())["decision"]["code"], "intent.input-screening/fault");
 }
+
+#[test]
+fn passwords_in_sentences_tables_declarations_and_commands_do_not_come_through() {
+    let said = [
+        ("The admin password has been reset to aDAR7EWBZ2kg.", "aDAR7EWBZ2kg"),
+        ("das Kennwort für den NAS ist Ox3Gc2-gmrsck bitte", "Ox3Gc2-gmrsck"),
+        ("hasło do bazy: NHoC3O9A9qoO", "NHoC3O9A9qoO"),
+        ("비밀번호: oX22LbYi878U", "oX22LbYi878U"),
+        ("host,user,password\nweb1,root,52jXBg-jWuyP7\n", "52jXBg-jWuyP7"),
+        ("const SIGNING_SECRET: &str = \"NqHAU9LkZ0jJT2byjBfYsfIG4S0WyXEm\";", "NqHAU9LkZ0jJT2byjBfYsfIG4S0WyXEm"),
+        ("$ sshpass -p 'zWPy0o-0bdYNC' ssh ops@10.2.3.4", "zWPy0o-0bdYNC"),
+        ("Recovery phrase: velvet scan ozone crystal eager mimic fossil puzzle urban donkey ladder swift", "ozone crystal eager"),
+        ("Authorization: Token ada31d4143ca16eb233cd7997c576ac8bc0d9c8a", "ada31d4143ca16eb233cd7997c576ac8bc0d9c8a"),
+    ];
+    let world = World::new();
+    let mut agent = world.agent();
+    for (text, secret) in said {
+        let answer = agent.call("canary__echo", json!({"text": text}));
+        assert!(!answer.0.to_string().contains(secret) && answer.0.to_string().contains("«redacted: "), "{text}: {}", answer.0);
+        assert!(!world.holds("state", secret.as_bytes()), "{text}: it was kept");
+    }
+    for harmless in [
+        "The password is hashed with PBKDF2-HMAC-SHA256, and checked by the gateway.",
+        "password(self, request: SOCKS5UserRequest)",
+        "code,reason\n12,password\n13,INVALID_MGF1_MD\n",
+        "const TOKEN_KIND: &str = \"token-kind\";",
+        "-----BEGIN PRIVATE KEY-----\n<your key here>\n-----END PRIVATE KEY-----",
+        "Authorization: Bearer <token>",
+    ] {
+        assert_eq!(agent.call("canary__echo", json!({"text": harmless})).text(), harmless);
+    }
+}
+
+#[test]
+fn a_password_in_a_sentence_is_blocked_where_secrets_are() {
+    let world = World::with().section("inspect", "secrets: { action: block }").start();
+    let said = json!({"text": "The admin password has been reset to aDAR7EWBZ2kg."});
+    assert_eq!(world.agent().call("canary__echo", said).refused(), "data.secrets/blocked");
+    assert!(world.reached().is_empty());
+}
