@@ -1,7 +1,7 @@
 //! Scores the screens on labelled sets: precision, recall, F1, rate of false alarms, and beside them what is found of a family
 //! when everything that was made for its provider or country, and every name in it, is taken away.
 //!
-//! `eval [--misses] [DIR]` reads `secrets.jsonl`, `pii.jsonl`, `financial.jsonl` and `hidden.jsonl`, those that are there; without a folder, the two of the repository, `tests/sets` and `tests/sets/second`. A record has a `family`
+//! `eval [--misses] [DIR]` reads `secrets.jsonl`, `pii.jsonl`, `financial.jsonl` and `hidden.jsonl`, those that are there; without a folder, those of the repository, `tests/sets` and `second` and `third` in it. A record has a `family`
 //! and a `text`, and `spans` of `[start, end, kind]` in code points, or values marked in the text as `⟦kind|value⟧`; `¦` inside a mark
 //! is left out, so that no scanner takes a set for a leak. Records of `hidden` have a `label` in place of spans.
 
@@ -64,7 +64,7 @@ fn main() -> Result<(), Fault> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let misses = arguments.iter().position(|one| one == "--misses").map(|at| arguments.remove(at)).is_some();
     let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sets"));
-    let folders = arguments.pop().map_or_else(|| vec![own.to_owned(), own.join("second")], |folder| vec![PathBuf::from(folder)]);
+    let folders = arguments.pop().map_or_else(|| vec![own.to_owned(), own.join("second"), own.join("third")], |folder| vec![PathBuf::from(folder)]);
     for folder in folders {
         set(&folder, misses)?;
     }

@@ -162,6 +162,34 @@ const WEAK: &[&str] = &[
     "cc",
     "by",
     "dear",
+    "hej",
+    "hei",
+    "hallo",
+    "kære",
+    "kjære",
+    "sayın",
+    "bonjour",
+    "ciao",
+    "olá",
+    "hola",
+    "salut",
+    "caro",
+    "cara",
+    "dragă",
+    "vážený",
+    "vážená",
+    "szia",
+    "kedves",
+    "estimado",
+    "estimada",
+    "querido",
+    "querida",
+    "beste",
+    "geachte",
+    "liebe",
+    "lieber",
+    "geehrte",
+    "geehrter",
     "hi",
     "hello",
     "regards",
@@ -512,6 +540,9 @@ impl Names {
                 .map(|part| if part.len() > 1 { self.lexicon.known(part) } else { 0 })
                 .fold(names, |all, one| all & one);
         }
+        if hint::is_korean(lower) {
+            known |= GIVEN;
+        }
         if let Some(rest) = lower.strip_prefix(b"o'").or_else(|| lower.strip_prefix(b"mc").filter(|rest| rest.len() > 3)) {
             known |= self.lexicon.known(rest) & names;
         }
@@ -669,7 +700,8 @@ impl Names {
         }
         let (first, last) = (row.first()?, row.last()?);
         let things = row.iter().rev().take(2).filter(|word| word.is(THING)).count();
-        if things == 2 || STATES.iter().any(|state| last.text.eq_ignore_ascii_case(state)) {
+        let hall = row.len() > 2 && last.is(THING) && text.get(last.end()..).is_some_and(|rest| rest.starts_with(" of "));
+        if things == 2 || hall || STATES.iter().any(|state| last.text.eq_ignore_ascii_case(state)) {
             return None;
         }
         let count = row.iter().filter(|word| !word.particle()).count();
@@ -708,6 +740,10 @@ impl Names {
             if weak { 0.8 } else { 0.65 }
         } else if !odd && ordinary == 0 && weak && family && !capitals {
             0.7
+        } else if !odd && ordinary == 0 && !capitals && count <= 3 && known == 0 && hint::of_family_surely(last.text) {
+            0.6
+        } else if !odd && ordinary == 0 && !capitals && count <= 3 && !first.initial() && hint::is_member(text, span.start) {
+            0.6
         } else if !odd && ordinary == 0 && weak && !capitals && count <= 3 && !first.initial() && hint::of_family(last.text) {
             0.6
         } else {

@@ -190,7 +190,10 @@ fn leads(bytes: &[u8], name: Span) -> bool {
         Some(b'=' | b':' | b'>' | b',' | b'\n' | b'\r' | b'}' | b'{' | b'i' | b'v' | b'l') => true,
         _ if quoted(bytes, name) => true,
         Some(0xef) => bytes.get(at..).is_some_and(|rest| rest.starts_with("：".as_bytes())),
-        Some(_) => bytes.get(name.start) == Some(&b'-'),
+        Some(_) => {
+            let lead = bytes.get(name.start.saturating_sub(8)..name.start).unwrap_or_default();
+            bytes.get(name.start) == Some(&b'-') || lead.ends_with(b"setenv ") || memchr::memmem::find(lead, b"set -").is_some()
+        }
         None => false,
     }
 }
@@ -205,7 +208,11 @@ fn quoted(bytes: &[u8], name: Span) -> bool {
 
 /// The value beside a name, and how it is written.
 fn beside(bytes: &[u8], name: Span) -> Option<(Span, Written)> {
-    let flag = bytes.get(name.start..name.end)?.starts_with(b"-");
+    let line = bytes.get(name.start.saturating_sub(24)..name.start)?;
+    let line = line.get(line.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)..)?.trim_ascii_start();
+    // A setting of a shell without a sign: `set -x NAME value`, `setenv NAME value`.
+    let set = line.starts_with(b"set -") || line.starts_with(b"setenv ");
+    let flag = set || bytes.get(name.start..name.end)?.starts_with(b"-");
     let before = name.start.checked_sub(1).and_then(|at| bytes.get(at).copied());
     let mut at = skip(bytes, name.end, b"\\\"'`]");
     let blank = skip(bytes, at, b" \t");

@@ -82,8 +82,23 @@ const PASSWORDS: &[&str] = &[
     "รหัสผ่าน",
 ];
 /// Ends of words that say "password".
-const PASSWORD_ENDS: &[&str] =
-    &["密码", "密碼", "口令", "パスワード", "비밀번호", "암호", "password", "passwd", "passwort", "kennwort", "passphrase", "pwd"];
+const PASSWORD_ENDS: &[&str] = &[
+    "パスワードは",
+    "密码是",
+    "密码为",
+    "密码",
+    "密碼",
+    "口令",
+    "パスワード",
+    "비밀번호",
+    "암호",
+    "password",
+    "passwd",
+    "passwort",
+    "kennwort",
+    "passphrase",
+    "pwd",
+];
 /// Parts that say "key" by themselves.
 const KEYS: &[&str] = &[
     "token",

@@ -8,15 +8,45 @@ const NEAR: usize = 112;
 const WORDS: usize = 8;
 /// Words behind which the value stands.
 const COPULAS: &[&str] = &[
-    "is", "was", "to", "now", "are", "ist", "lautet", "auf", "est", "devient", "es", "é", "è", "är", "er", "ble", "blev", "jest", "to:",
-    "je", "on", "este", "sunt", "adalah", "là", "=>", "→", "->", "это",
+    "is",
+    "was",
+    "to",
+    "now",
+    "are",
+    "ist",
+    "lautet",
+    "auf",
+    "est",
+    "devient",
+    "es",
+    "é",
+    "è",
+    "är",
+    "er",
+    "ble",
+    "blev",
+    "jest",
+    "to:",
+    "je",
+    "on",
+    "είναι",
+    "este",
+    "sunt",
+    "adalah",
+    "là",
+    "=>",
+    "→",
+    "->",
+    "это",
 ];
 
 /// The made-up word that the rest of the sentence gives.
 pub(super) fn value(bytes: &[u8], name: Span) -> Option<Span> {
     let rest = bytes.get(name.end..bytes.len().min(name.end + NEAR))?;
     let rest = rest.get(..rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len()))?;
-    let (mut at, mut led) = (0, false);
+    // Languages that write the copula to the name.
+    let text = bytes.get(name.start..name.end)?;
+    let (mut at, mut led) = (0, ["は", "는", "是", "为"].iter().any(|end| text.ends_with(end.as_bytes())));
     for _ in 0..WORDS {
         at += rest.get(at..)?.iter().take_while(|byte| **byte == b' ').count();
         let word = rest.get(at..)?;

@@ -311,7 +311,13 @@ fn typed(value: &[u8], lower: &[u8]) -> bool {
 /// Three words or more in CamelCase, with a number in their midst or behind: `ClientCapabilities2026Schema`, `ProgressTokenSchema$1`.
 fn camel(value: &[u8]) -> bool {
     let bare: Vec<u8> = value.iter().copied().filter(|byte| !byte.is_ascii_digit() && *byte != b'$').collect();
-    value.len() - bare.len() <= 5 && bare.iter().filter(|byte| byte.is_ascii_uppercase()).count() >= 3 && title(&bare) && bare.len() >= 12
+    let runs =
+        value.chunk_by(|a, b| a.is_ascii_digit() == b.is_ascii_digit()).filter(|run| run.first().is_some_and(u8::is_ascii_digit)).count();
+    runs <= 1
+        && value.len() - bare.len() <= 5
+        && bare.iter().filter(|byte| byte.is_ascii_uppercase()).count() >= 3
+        && title(&bare)
+        && bare.len() >= 12
 }
 
 /// An identifier, or several with dots between them.
