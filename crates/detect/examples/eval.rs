@@ -64,7 +64,8 @@ fn main() -> Result<(), Fault> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let misses = arguments.iter().position(|one| one == "--misses").map(|at| arguments.remove(at)).is_some();
     let own = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sets"));
-    let folders = arguments.pop().map_or_else(|| vec![own.to_owned(), own.join("second"), own.join("third")], |folder| vec![PathBuf::from(folder)]);
+    let folders =
+        arguments.pop().map_or_else(|| vec![own.to_owned(), own.join("second"), own.join("third")], |folder| vec![PathBuf::from(folder)]);
     for folder in folders {
         set(&folder, misses)?;
     }

@@ -6,7 +6,8 @@ use terms::Span;
 const ROWS: usize = 512;
 const LINE: usize = 1024;
 
-/// Gives the cells under the head that is `name`: of a table with marks between its cells, or of lines of values with commas.
+/// Gives the cells under the head that is `name`: of a table with marks between its cells, of lines of values with commas, or of
+/// columns that blanks keep apart.
 pub(super) fn under(bytes: &[u8], name: Span, mut with: impl FnMut(Span)) {
     let before = bytes.get(name.start.saturating_sub(LINE)..name.start).unwrap_or_default();
     let head = before.get(before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)..).unwrap_or_default();
@@ -20,7 +21,9 @@ pub(super) fn under(bytes: &[u8], name: Span, mut with: impl FnMut(Span)) {
     let alone = |part: &[u8], mark: u8| part.iter().rev().find(|byte| !matches!(byte, b' ' | b'"')).is_none_or(|byte| *byte == mark);
     let behind = |part: &[u8], mark: u8| part.iter().find(|byte| !matches!(byte, b' ' | b'"' | b'\r')).is_none_or(|byte| *byte == mark);
     let count = |part: &[u8], mark: u8| part.iter().filter(|byte| **byte == mark).count();
-    let Some(mark) = [b'|', b'\t', b';', b','].into_iter().find(|mark| count(head, *mark) + count(tail, *mark) > 0) else { return };
+    let Some(mark) = [b'|', b'\t', b';', b','].into_iter().find(|mark| count(head, *mark) + count(tail, *mark) > 0) else {
+        return aligned(bytes, name, head, tail, with);
+    };
     if !alone(head, mark) || !behind(tail, mark) {
         return;
     }
@@ -59,6 +62,43 @@ pub(super) fn under(bytes: &[u8], name: Span, mut with: impl FnMut(Span)) {
     }
 }
 
+/// Gives the cells of a table whose columns two blanks or more keep apart.
+fn aligned(bytes: &[u8], name: Span, head: &[u8], tail: &[u8], mut with: impl FnMut(Span)) {
+    let apart = |text: &[u8]| text.is_empty() || text.starts_with(b"  ");
+    let indented = head.first().is_none_or(u8::is_ascii_whitespace);
+    if indented || !head.ends_with(b"  ") || !apart(tail.trim_ascii_end()) {
+        return;
+    }
+    let place = cells(head).count();
+    let count = place + 1 + cells(tail).count();
+    let mut start = name.end + tail.len() + 1;
+    for _ in 0..ROWS {
+        let Some(rest) = bytes.get(start..bytes.len().min(start + LINE)).filter(|rest| !rest.is_empty()) else { return };
+        let len = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let line = rest.get(..len).unwrap_or_default();
+        if cells(line).count() != count {
+            return;
+        }
+        if let Some(cell) = cells(line).nth(place) {
+            with(Span::new(start + cell.start, start + cell.end));
+        }
+        start += len + 1;
+    }
+}
+
+/// Stretches of a line that two blanks or more keep apart.
+fn cells(line: &[u8]) -> impl Iterator<Item = Span> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        at += line.get(at..)?.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let rest = line.get(at..).filter(|rest| !rest.is_empty())?;
+        let len = memchr::memmem::find(rest, b"  ").unwrap_or(rest.trim_ascii_end().len());
+        let cell = Span::new(at, at + len);
+        at = cell.end;
+        Some(cell)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +108,8 @@ mod tests {
         for (text, expect) in [
             ("host,user,password\nweb1,root,abc\nweb2,ops,\"def\"\n", vec!["abc", "def"]),
             ("| user | password |\n|---|---|\n| jo | abc |\n", vec!["---", "abc"]),
+            ("    password\n    abc\n", vec![]),
+            ("name    user   password\nerp     joan   abc\n", vec!["abc"]),
             ("[\n\"password\",\n\"abc\",\n]", vec![]),
             ("1,a\n2,password\n3,abc\n", vec![]),
             ("password,host\nabc,web1\n", vec!["abc"]),
