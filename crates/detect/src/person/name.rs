@@ -732,6 +732,8 @@ impl Names {
         let capitals = row.iter().all(Word::capitals);
         let short = |word: &Word<'_>| word.capitals() && word.text.len() <= 3;
         let odd = row.iter().any(Word::odd) || !capitals && row.iter().any(short);
+        let hinted = known == 0 && hint::of_family_surely(last.text)
+            || !first.initial() && (hint::is_member(text, span.start) || weak && hint::of_family(last.text));
         let confidence = if given && family && ordinary == 0 && (weak || !capitals && !first.initial()) {
             0.9
         } else if given && family && weak && ordinary < count || strong && ordinary == 0 && !odd && (known > 0 || count <= 3) {
@@ -740,11 +742,7 @@ impl Names {
             if weak { 0.8 } else { 0.65 }
         } else if !odd && ordinary == 0 && weak && family && !capitals {
             0.7
-        } else if !odd && ordinary == 0 && !capitals && count <= 3 && known == 0 && hint::of_family_surely(last.text) {
-            0.6
-        } else if !odd && ordinary == 0 && !capitals && count <= 3 && !first.initial() && hint::is_member(text, span.start) {
-            0.6
-        } else if !odd && ordinary == 0 && weak && !capitals && count <= 3 && !first.initial() && hint::of_family(last.text) {
+        } else if !odd && ordinary == 0 && !capitals && count <= 3 && hinted {
             0.6
         } else {
             return None;

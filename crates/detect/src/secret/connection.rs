@@ -76,7 +76,7 @@ fn password(bytes: &[u8], at: usize) -> Option<Span> {
             || value.ends_with(b"%")
             || value.ends_with(b"]")
             || text.bytes().skip(1).all(|byte| byte.is_ascii_uppercase() || byte == b'_'));
-    let marked = value.ends_with(b"]") && word.iter().any(|byte| *byte == b'[');
+    let marked = value.ends_with(b"]") && word.contains(&b'[');
     let standin = marked || STANDINS.iter().any(|word| text.eq_ignore_ascii_case(word)) || check::placeholder(value);
     let same = value.iter().all(|byte| Some(byte) == value.first());
     let user = word.get(..colon)?;
