@@ -5,9 +5,9 @@
 //!
 //! Source: RFC 9113 §4.1, §6, §10.5. Control: `transport.bounds`.
 
-use super::head::Flaw;
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -184,14 +184,16 @@ impl Count {
 pub(super) struct Frames<S> {
     inner: S,
     count: Count,
+    found: Arc<OnceLock<Kind>>,
     write: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Frames<S> {
-    /// The frames that come out of `inner`, whose writes may stall for `write`.
-    pub(super) fn new(inner: S, write: Duration) -> Self {
-        Self { inner, count: Count::new(Instant::now()), write, stalled: None }
+    /// The frames that come out of `inner`, whose writes may stall for `write`. Of which kind there are too many is put into `found`: the library does not
+    /// hand on why reading failed.
+    pub(super) fn new(inner: S, write: Duration, found: Arc<OnceLock<Kind>>) -> Self {
+        Self { inner, count: Count::new(Instant::now()), found, write, stalled: None }
     }
 
     /// The outcome of a write, unless the peer has taken nothing for too long.
@@ -213,7 +215,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
         ready!(Pin::new(&mut self.inner).poll_read(context, into))?;
         let new = into.filled().get(before..).unwrap_or_default();
         let counted = self.count.read(new, Instant::now());
-        Poll::Ready(counted.map_err(|kind| io::Error::new(io::ErrorKind::InvalidData, Flaw::Flood(kind))))
+        Poll::Ready(counted.map_err(|kind| {
+            // INVARIANT: the first is the last, nothing is read after it.
+            let _ = self.found.set(kind);
+            io::ErrorKind::InvalidData.into()
+        }))
     }
 }
 

@@ -17,9 +17,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use std::convert::Infallible;
 use std::error::Error as _;
-use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -39,7 +38,8 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Serves until either side ends it, or nothing was under way for as long as that may be, or the client takes nothing of an answer for too long.
 pub(super) async fn serve<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<A>, stop: CancellationToken) {
     let answers = Arc::new(Answers::default());
-    let stream = Frames::new(wire, limits.write);
+    let flood = Arc::new(OnceLock::new());
+    let stream = Frames::new(wire, limits.write, Arc::clone(&flood));
     let service = {
         let (answers, answer, peer) = (Arc::clone(&answers), Arc::clone(&answer), peer.clone());
         service_fn(move |request| {
@@ -96,25 +96,17 @@ pub(super) async fn serve<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, an
     };
     let Err(cause) = ended else { return };
     tracing::debug!(peer = %peer.address, %cause, "connection ended early");
-    if let Some(flaw) = flaw(&cause) {
-        answer.malformed(flaw, peer).await;
+    match flood.get() {
+        Some(kind) => drop(answer.malformed(Flaw::Flood(*kind), peer).await),
+        None if is_fault(&cause) => drop(answer.malformed(Flaw::Frame, peer).await),
+        None => {}
     }
 }
 
-/// What the connection ended for, if it is the client's doing: a flood, or what is no HTTP/2.
-fn flaw(cause: &hyper::Error) -> Option<Flaw> {
-    let mut source = cause.source();
-    while let Some(inner) = source {
-        if let Some(flaw) = inner.downcast_ref::<Flaw>() {
-            return Some(*flaw);
-        }
-        let wrapped = inner.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(flaw) = wrapped.and_then(|cause| cause.downcast_ref::<Flaw>()) {
-            return Some(*flaw);
-        }
-        source = inner.source();
-    }
-    (!cause.is_closed() && !cause.is_timeout() && !cause.is_incomplete_message()).then_some(Flaw::Frame)
+/// Whether the connection ended because the library found a fault in what the client sent. That it broke, or was left, is none.
+fn is_fault(cause: &hyper::Error) -> bool {
+    let found = cause.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    found.is_some_and(|found| found.is_library() && found.is_go_away())
 }
 
 /// A request as one of HTTP/1.1 would be: its authority as `Host`, its target as path and query.
