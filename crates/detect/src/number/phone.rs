@@ -106,7 +106,7 @@ pub(super) fn marked(bytes: &[u8], at: usize) -> Option<Found> {
         }
         here += 1;
     }
-    if plus && coordinates(bytes, at, end) {
+    if plus && (coordinates(bytes, at, end) || added_date(bytes, at)) {
         return None;
     }
     let glued = bytes.get(end).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
@@ -141,6 +141,14 @@ fn coordinates(bytes: &[u8], at: usize, end: usize) -> bool {
     let second = digits(at + 2 + first);
     let longest = end.max(at + 2 + first + second);
     matches!(sign, Some(b'-' | b'+')) && matches!((first, second), (4, 5) | (6, 7) | (2, 3)) && longest == at + 2 + first + second
+}
+
+/// Whether it is a date (ISO 8601) behind the mark of an added line: `+2026-11-18`.
+fn added_date(bytes: &[u8], at: usize) -> bool {
+    let Some([century @ .., a, b, b'-', c, d, b'-', e, f]) = bytes.get(at + 1..at + 11) else { return false };
+    let two = |tens: &u8, ones: &u8| (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + ones - b'0');
+    let (month, day) = (two(c, d), two(e, f));
+    matches!(century, b"19" | b"20") && two(a, b).is_some() && matches!(month, Some(1..=12)) && matches!(day, Some(1..=31))
 }
 
 /// The number that the first groups make.
