@@ -5,14 +5,18 @@
 //! Linear in the length of the text. What is hidden on purpose and harmless stays: emoji, joiners of living scripts, soft hyphens,
 //! short technical remarks, closed menus, binary data.
 
+mod cipher;
+mod code;
+mod letter;
 mod mark;
 mod shapeless;
+mod style;
+mod terminal;
 mod words;
 
 use crate::budget::{Allowance, Budget};
 use crate::engine::Scratch;
 use crate::ladder::{self, Rung};
-use crate::turned::turn;
 use crate::view::{Place, View};
 use terms::Span;
 
@@ -36,7 +40,10 @@ pub fn hidden(text: &str, budget: &Budget, scratch: &mut Scratch) -> Vec<Hidden>
     shapeless::find(text, &mut found);
     mark::find(text, &mut found);
     mark::escapes(text, &mut found);
-    turned(text, &mut found);
+    terminal::find(text, &mut found);
+    letter::find(text, &mut found);
+    code::find(text, &mut found);
+    cipher::find(text, &mut found);
     let mut allowance = Allowance::new(budget, text.len());
     scratch.rungs.resize_with(budget.depth.saturating_add(1), Rung::default);
     ladder::climb(&View::original(text.as_bytes()), &mut scratch.rungs, &mut allowance, &mut |view, _| {
@@ -52,23 +59,6 @@ pub fn hidden(text: &str, budget: &Budget, scratch: &mut Scratch) -> Vec<Hidden>
     found.dedup_by(|next, kept| next.span == kept.span);
     found.truncate(MOST);
     found
-}
-
-/// Lines in which every letter is moved by thirteen places.
-fn turned(text: &str, found: &mut Vec<Hidden>) {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let common = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::turned(word)).count();
-        let plain = line.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| words::common(word)).count();
-        if common >= 2 && common > plain && found.len() < MOST {
-            found.push(Hidden {
-                how: "rot13",
-                span: Span::new(at, at + line.trim_end().len()),
-                reads: line.trim_end().chars().map(|letter| u8::try_from(letter).map_or(letter, |byte| char::from(turn(byte)))).collect(),
-            });
-        }
-        at += line.len();
-    }
 }
 
 #[cfg(test)]

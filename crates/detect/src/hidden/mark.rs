@@ -1,5 +1,6 @@
 //! What marked-up text does not show: remarks, elements that are not displayed, titles and alternative texts, and letters written as escapes.
 
+use super::style::{Element, Sheet, Unseen};
 use super::{Hidden, MOST, words};
 use terms::Span;
 
@@ -12,11 +13,31 @@ const ELEMENTS: usize = 4_096;
 /// Adds what the marks of `text` hide.
 pub(super) fn find(text: &str, found: &mut Vec<Hidden>) {
     between(text, "<!--", "-->", |inside| words::tells(inside) || words::count(inside) >= 4 && !words::technical(inside), "remark", found);
-    between(text, "[//]: #", "\n", words::tells, "remark", found);
-    between(text, "[comment]: #", "\n", words::tells, "remark", found);
+    definitions(text, found);
+    if memchr::memchr(b'\\', text.as_bytes()).is_some() {
+        for open in ["\\textcolor{white}{", "\\color{white}", "{\\v "] {
+            between(text, open, "}", words::sentence, "white", found);
+        }
+    }
     titles(text, found);
     if memchr::memchr(b'<', text.as_bytes()).is_some() {
         elements(text, found);
+    }
+}
+
+/// Titles of definitions of links, which nothing shows where no link names them (CommonMark §4.7): `[name]: address "title"`, `'title'` or `(title)`.
+fn definitions(text: &str, found: &mut Vec<Hidden>) {
+    for at in memchr::memmem::find_iter(text.as_bytes(), "]: ") {
+        let line = cut(text.get(at + 3..).unwrap_or_default());
+        let line = line.get(..line.find('\n').unwrap_or(line.len())).unwrap_or_default().trim_end();
+        let before = text.get(text.floor_char_boundary(at.saturating_sub(TITLE))..at).unwrap_or_default();
+        let Some(name) = before.rfind('[').and_then(|open| before.get(open..)) else { continue };
+        let title = line.split_once(' ').map(|(_, title)| title.trim()).unwrap_or_default();
+        let inside =
+            [('"', '"'), ('\'', '\''), ('(', ')')].into_iter().find_map(|(open, close)| title.strip_prefix(open)?.strip_suffix(close));
+        if let Some(inside) = inside.filter(|inside| words::tells(inside) && found.len() < MOST) {
+            found.push(Hidden { how: "remark", span: Span::new(at - name.len(), at + 3 + line.len()), reads: inside.to_owned() });
+        }
     }
 }
 
@@ -27,7 +48,7 @@ fn between(text: &str, open: &str, close: &str, fits: impl Fn(&str) -> bool, how
         let start = at + open.len();
         let rest = text.get(start..).unwrap_or_default();
         let len = rest.find(close).unwrap_or(rest.len());
-        let inside = cut(rest.get(..len).unwrap_or_default()).trim().trim_start_matches('(').trim_end_matches(')');
+        let inside = cut(rest.get(..len).unwrap_or_default()).trim();
         if fits(inside) && found.len() < MOST {
             found.push(Hidden { how, span: Span::new(at, text.len().min(start + len + close.len())), reads: inside.to_owned() });
         }
@@ -76,9 +97,11 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
     }
 }
 
-/// Elements whose attributes keep them from being seen.
+/// Elements that are not displayed, by their kind, their attributes or a rule of a sheet in the same text.
 fn elements(text: &str, found: &mut Vec<Hidden>) {
-    let (mut from, mut looked) = (0, 0);
+    let sheet = Sheet::read(text);
+    let mut ground = None;
+    let (mut from, mut looked, mut drawing) = (0, 0, 0);
     while let Some(at) =
         text.get(from..).and_then(|rest| rest.find('<')).map(|at| from + at).filter(|_| looked < ELEMENTS && found.len() < MOST)
     {
@@ -92,23 +115,29 @@ fn elements(text: &str, found: &mut Vec<Hidden>) {
         else {
             continue;
         };
-        let attributes = head.get(..end).unwrap_or_default();
-        if !unseen(attributes) {
-            continue;
+        let element = Element::read(head.get(..end).unwrap_or_default());
+        let unseen = element.unseen(ground).or_else(|| sheet.hides(&element));
+        ground = element.ground().or(ground);
+        if element.name() == "svg" && at >= drawing {
+            drawing = rest.find("</svg").map_or(text.len(), |len| at + len);
         }
+        // The title of a page is shown, that of a drawing is not.
+        let Some(unseen) = unseen.filter(|_| element.name() != "title" || at < drawing) else { continue };
         looked += 1;
-        let name_len = attributes.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').unwrap_or(attributes.len());
-        let name = attributes.get(..name_len).unwrap_or_default();
         let inside = cut(rest.get(end + 1..).unwrap_or_default());
-        let close = format!("</{name}");
-        let inside = inside.find(&close).and_then(|len| inside.get(..len)).unwrap_or(inside);
+        let inside = closed(inside, element.name()).and_then(|len| inside.get(..len)).unwrap_or(inside);
         // Menus and dialogues that are closed hold short texts; a sentence is one that speaks.
-        let says = inside
-            .split('<')
-            .filter_map(|part| part.split_once('>').map_or(Some(part), |(_, after)| Some(after)))
-            .find(|part| words::count(part) >= 4 || words::tells(part));
-        if says.is_some() && found.len() < MOST {
-            let reads = inside.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after)).collect::<Vec<_>>().concat();
+        let speaks = |part: &str| {
+            words::tells(part)
+                || match unseen {
+                    Unseen::Always => words::count(part) >= 4,
+                    Unseen::BySheet => words::count(part) >= 7,
+                    Unseen::OnDemand => false,
+                }
+        };
+        let parts = || inside.split('<').map(|part| part.split_once('>').map_or(part, |(_, after)| after));
+        if parts().any(speaks) && found.len() < MOST {
+            let reads = parts().collect::<Vec<_>>().concat();
             found.push(Hidden {
                 how: "not-displayed",
                 span: Span::new(at, at + 1 + end + 1 + inside.len()),
@@ -119,59 +148,13 @@ fn elements(text: &str, found: &mut Vec<Hidden>) {
     }
 }
 
-/// Whether attributes keep an element from being seen.
-fn unseen(attributes: &str) -> bool {
-    let lower: String = attributes.to_ascii_lowercase();
-    let hidden = lower.split_ascii_whitespace().skip(1).any(|word| word == "hidden" || word.starts_with("hidden="))
-        || lower.starts_with("template")
-        || lower.contains("type=\"hidden\"");
-    let Some(style) = lower.split_once("style=").map(|(_, style)| style) else { return hidden };
-    let style: String = style.chars().filter(|letter| !letter.is_whitespace()).collect();
-    let value = |name: &str| {
-        let all = style.split([';', '"', '\'']).filter_map(|one| one.split_once(':'));
-        all.filter(|(key, _)| *key == name).map(|(_, value)| value.trim_end_matches("!important")).next_back()
-    };
-    let number = |name: &str| {
-        value(name)
-            .and_then(|value| value.trim_end_matches(|letter: char| letter.is_ascii_alphabetic() || letter == '%').parse::<f32>().ok())
-    };
-    let is = |name: &str, wanted: &[&str]| value(name).is_some_and(|value| wanted.contains(&value));
-    let off = ["left", "top", "right", "bottom", "text-indent", "margin-left", "margin-top"]
-        .iter()
-        .any(|name| number(name).is_some_and(|at| at <= -500.0));
-    let small = number("font-size").is_some_and(|size| {
-        size < 1.5 && !value("font-size").is_some_and(|value| (value.ends_with("em") || value.ends_with("rem")) && size >= 0.4)
-    }) || number("opacity").is_some_and(|opacity| opacity < 0.05)
-        || (number("height").is_some_and(|size| size < 2.0)
-            || number("width").is_some_and(|size| size < 2.0)
-            || number("max-height") == Some(0.0))
-            && is("overflow", &["hidden"]);
-    let ink = value("color").map(colour);
-    let ground = value("background-color").or_else(|| value("background")).map(colour);
-    let same = ink.is_some_and(|ink| Some(&ink) == ground.as_ref() || ink == "transparent" || ink == "#ffffff" && ground.is_none());
-    hidden
-        || is("display", &["none"])
-        || is("visibility", &["hidden", "collapse"])
-        || off
-        || small
-        || same
-        || is("clip", &["rect(0,0,0,0)", "rect(1px,1px,1px,1px)"])
+/// Where the end tag of `name` starts, in capitals or not.
+fn closed(inside: &str, name: &str) -> Option<usize> {
+    memchr::memmem::find_iter(inside.as_bytes(), b"</")
+        .find(|at| inside.get(at + 2..at + 2 + name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name)))
 }
 
-/// A colour in one form.
-fn colour(value: &str) -> String {
-    match value {
-        "white" => "#ffffff".to_owned(),
-        "black" => "#000000".to_owned(),
-        short if short.len() == 4 && short.starts_with('#') => {
-            short.chars().flat_map(|digit| if digit == '#' { vec![digit] } else { vec![digit, digit] }).collect()
-        }
-        other if other.starts_with("rgba(") && other.ends_with(",0)") => "transparent".to_owned(),
-        other => other.to_owned(),
-    }
-}
-
-/// Letters of ASCII that are written as escapes without need, in percent, HTML or source notation: eight of them nearly in a row.
+/// Letters of ASCII that are written as escapes without need: in percent, HTML, source or mail notation, eight of them nearly in a row.
 pub(super) fn escapes(text: &str, found: &mut Vec<Hidden>) {
     let bytes = text.as_bytes();
     let (mut at, mut start, mut end, mut count, mut reads) = (0, 0, 0, 0, Vec::new());
@@ -181,21 +164,25 @@ pub(super) fn escapes(text: &str, found: &mut Vec<Hidden>) {
         }
         reads.clear();
     };
-    while let Some(next) = memchr::memchr3(b'%', b'&', b'\\', bytes.get(at..).unwrap_or_default()).map(|next| at + next) {
-        let Some((byte, len)) = escape(bytes.get(next..).unwrap_or_default()) else {
-            at = next + 1;
+    let marks = memchr::memchr3_iter(b'%', b'&', b'\\', bytes);
+    let mut equals = memchr::memchr_iter(b'=', bytes).peekable();
+    let mut marks = marks.peekable();
+    while let Some(next) = [marks.peek(), equals.peek()].into_iter().flatten().copied().min() {
+        marks.next_if_eq(&next);
+        equals.next_if_eq(&next);
+        let Some(Escape { byte, len, apart }) = (next >= at).then(|| escape(bytes.get(next..).unwrap_or_default())).flatten() else {
             continue;
         };
-        if next > end + 24 {
+        if next > end + apart {
             flush(start, end, count, &mut reads);
             (start, count) = (next, 0);
         } else if end > 0 {
             reads.extend_from_slice(bytes.get(end..next).unwrap_or_default());
         }
-        if reads.len() < LONGEST {
+        if let Some(byte) = byte.filter(|_| reads.len() < LONGEST) {
             reads.push(byte);
+            count += usize::from(byte.is_ascii_alphanumeric());
         }
-        count += usize::from(byte.is_ascii_alphanumeric());
         end = next + len;
         at = end;
     }
@@ -207,13 +194,41 @@ pub(super) fn escapes(text: &str, found: &mut Vec<Hidden>) {
     flush(start, end, count, &mut reads);
 }
 
-/// A byte that is written as an escape, and how long that is.
-fn escape(rest: &[u8]) -> Option<(u8, usize)> {
+/// A byte that is written as an escape; none for one that stands for nothing.
+struct Escape {
+    byte: Option<u8>,
+    len: usize,
+    /// How far behind the escape before it may stand.
+    apart: usize,
+}
+
+/// The escape at the start of `rest`.
+fn escape(rest: &[u8]) -> Option<Escape> {
     let number = |digits: &[u8], radix: u32| u8::try_from(u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()?).ok();
-    match rest {
-        [b'%', high, low, ..] => Some((number(&[*high, *low], 16)?, 3)),
-        [b'\\', b'x', high, low, ..] => Some((number(&[*high, *low], 16)?, 4)),
-        [b'\\', b'u', b'0', b'0', high, low, ..] => Some((number(&[*high, *low], 16)?, 6)),
+    let (byte, len) = match rest {
+        // RFC 2045 §6.7: bytes in capitals, and line ends that stand for nothing. Addresses and sources have `=` as well, so nothing may stand between.
+        [b'=', b'\r', b'\n', ..] => return Some(Escape { byte: None, len: 3, apart: 0 }),
+        [b'=', b'\n', ..] => return Some(Escape { byte: None, len: 2, apart: 0 }),
+        [b'=', high, low, ..] if !high.is_ascii_lowercase() && !low.is_ascii_lowercase() => {
+            return Some(Escape { byte: Some(number(&[*high, *low], 16)?), len: 3, apart: 0 });
+        }
+        [b'%', b'u', b'0', b'0', high, low, ..] => (number(&[*high, *low], 16)?, 6),
+        [b'%', high, low, ..] => (number(&[*high, *low], 16)?, 3),
+        [b'\\', b'x', high, low, ..] => (number(&[*high, *low], 16)?, 4),
+        [b'\\', b'u', b'{', more @ ..] => {
+            let end = more.iter().take(7).position(|byte| *byte == b'}')?;
+            (number(more.get(..end)?, 16)?, end + 4)
+        }
+        [b'\\', b'u', b'0', b'0', high, low, ..] => (number(&[*high, *low], 16)?, 6),
+        [b'\\', b'U', b'0', b'0', b'0', b'0', b'0', b'0', high, low, ..] => (number(&[*high, *low], 16)?, 10),
+        // CSS Syntax §4.3.7, with all six digits; then the octal ones of programming languages.
+        [b'\\', b'0', b'0', b'0', b'0', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (number(&[*high, *low], 16)?, 7)
+        }
+        [b'\\', b'0'..=b'7', ..] => {
+            let digits = rest.iter().skip(1).take(3).take_while(|byte| matches!(byte, b'0'..=b'7')).count();
+            return Some(Escape { byte: Some(number(rest.get(1..=digits)?, 8)?), len: digits + 1, apart: 2 });
+        }
         [b'&', b'#', more @ ..] => {
             let end = more.iter().take(6).position(|byte| *byte == b';')?;
             let digits = more.get(..end)?;
@@ -221,8 +236,9 @@ fn escape(rest: &[u8]) -> Option<(u8, usize)> {
                 Some(digits) => number(digits, 16),
                 None => number(digits, 10),
             };
-            Some((byte?, end + 3))
+            (byte?, end + 3)
         }
-        _ => None,
-    }
+        _ => return None,
+    };
+    Some(Escape { byte: Some(byte), len, apart: 24 })
 }

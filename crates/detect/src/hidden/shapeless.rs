@@ -1,4 +1,4 @@
-//! Characters without a shape of their own: Unicode tags, zero-width characters, selectors, overrides of direction; and terminals' concealed output.
+//! Characters without a shape of their own: Unicode tags, zero-width characters, fillers, selectors, overrides of direction.
 
 use super::{Hidden, MOST};
 use terms::Span;
@@ -19,7 +19,9 @@ enum Sort {
 fn sort(letter: char) -> Option<Sort> {
     match u32::from(letter) {
         0xe_0001..=0xe_007f => Some(Sort::Tag),
-        0xad | 0x34f | 0x180e | 0x200b..=0x200f | 0x2060..=0x2064 | 0x206a..=0x206f | 0xfeff => Some(Sort::Zero),
+        0xad | 0x34f | 0x115f | 0x1160 | 0x180e | 0x200b..=0x200f | 0x2060..=0x2064 | 0x206a..=0x206f | 0x3164 | 0xfeff | 0xffa0 => {
+            Some(Sort::Zero)
+        }
         0xfe00..=0xfe0f | 0xe_0100..=0xe_01ef => Some(Sort::Selector),
         _ => None,
     }
@@ -27,9 +29,6 @@ fn sort(letter: char) -> Option<Sort> {
 
 /// Adds what such characters hide in `text`.
 pub(super) fn find(text: &str, found: &mut Vec<Hidden>) {
-    if memchr::memchr(0x1b, text.as_bytes()).is_some() {
-        concealed(text, found);
-    }
     if text.is_ascii() {
         return;
     }
@@ -145,45 +144,5 @@ fn overrides(text: &str, found: &mut Vec<Hidden>) {
             found.push(Hidden { how: "bidi-override", span: Span::new(at, start + len), reads });
         }
         from = start + len;
-    }
-}
-
-/// What a terminal is told not to show (ECMA-48, SGR 8), or to show in the colour of its background.
-fn concealed(text: &str, found: &mut Vec<Hidden>) {
-    let mut start: Option<(usize, usize)> = None;
-    let mut from = 0;
-    while let Some(at) = text.get(from..).and_then(|rest| rest.find("\u{1b}[")).map(|at| from + at) {
-        let rest = text.get(at + 2..).unwrap_or_default();
-        let len = rest.bytes().take(32).take_while(|byte| byte.is_ascii_digit() || matches!(byte, b';' | b':')).count();
-        from = at + 2 + len;
-        if rest.as_bytes().get(len) != Some(&b'm') {
-            continue;
-        }
-        from += 1;
-        let codes: Vec<&str> = rest.get(..len).unwrap_or_default().split([';', ':']).collect();
-        let extended = codes.iter().any(|code| matches!(*code, "38" | "48"));
-        let same = (0..8).any(|colour| {
-            codes.iter().any(|code| code.parse() == Ok(30 + colour)) && codes.iter().any(|code| code.parse() == Ok(40 + colour))
-        });
-        let hides = !extended && (codes.contains(&"8") || same);
-        let shows = codes.iter().any(|code| matches!(*code, "" | "0" | "28" | "39"));
-        match start {
-            None if hides => start = Some((at, from)),
-            Some((begin, inside)) if shows => {
-                say(text, begin, inside, at, found);
-                start = None;
-            }
-            _ => {}
-        }
-    }
-    if let Some((begin, inside)) = start {
-        say(text, begin, inside, text.len(), found);
-    }
-}
-
-fn say(text: &str, begin: usize, inside: usize, end: usize, found: &mut Vec<Hidden>) {
-    let reads = text.get(inside..end).unwrap_or_default();
-    if !reads.trim().is_empty() && found.len() < MOST {
-        found.push(Hidden { how: "concealed", span: Span::new(begin, end), reads: reads.to_owned() });
     }
 }
