@@ -97,6 +97,9 @@ fn titles(text: &str, found: &mut Vec<Hidden>) {
     }
 }
 
+/// Elements without content (HTML §13.1.2); what they hold stands in attributes.
+const VOID: [&str; 13] = ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"];
+
 /// Elements that are not displayed, by their kind, their attributes or a rule of a sheet in the same text.
 fn elements(text: &str, found: &mut Vec<Hidden>) {
     let sheet = Sheet::read(text);
@@ -121,8 +124,8 @@ fn elements(text: &str, found: &mut Vec<Hidden>) {
         if element.name() == "svg" && at >= drawing {
             drawing = rest.find("</svg").map_or(text.len(), |len| at + len);
         }
-        // The title of a page is shown, that of a drawing is not.
-        let Some(unseen) = unseen.filter(|_| element.name() != "title" || at < drawing) else { continue };
+        let unseen = unseen.or_else(|| element.describes().filter(|_| at < drawing)).filter(|_| !VOID.contains(&element.name()));
+        let Some(unseen) = unseen else { continue };
         looked += 1;
         let inside = cut(rest.get(end + 1..).unwrap_or_default());
         let inside = closed(inside, element.name()).and_then(|len| inside.get(..len)).unwrap_or(inside);
@@ -154,16 +157,18 @@ fn closed(inside: &str, name: &str) -> Option<usize> {
         .find(|at| inside.get(at + 2..at + 2 + name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name)))
 }
 
-/// Letters of ASCII that are written as escapes without need: in percent, HTML, source or mail notation, eight of them nearly in a row.
+/// Letters of ASCII that are written as escapes without need: in percent, HTML, source or mail notation, eight of them nearly in a row, and not
+/// by chance among those of binary data.
 pub(super) fn escapes(text: &str, found: &mut Vec<Hidden>) {
     let bytes = text.as_bytes();
-    let (mut at, mut start, mut end, mut count, mut reads) = (0, 0, 0, 0, Vec::new());
-    let mut flush = |start: usize, end: usize, count: usize, reads: &mut Vec<u8>| {
-        if count >= 8 && found.len() < MOST {
+    let (mut at, mut start, mut end, mut letters, mut all, mut reads) = (0, 0, 0, 0, 0, Vec::new());
+    let mut flush = |start: usize, end: usize, says: bool, reads: &mut Vec<u8>| {
+        if says && found.len() < MOST {
             found.push(Hidden { how: "escapes", span: Span::new(start, end), reads: String::from_utf8_lossy(reads).into_owned() });
         }
         reads.clear();
     };
+    let says = |letters: usize, all: usize| letters >= 8 && letters * 3 >= all;
     let marks = memchr::memchr3_iter(b'%', b'&', b'\\', bytes);
     let mut equals = memchr::memchr_iter(b'=', bytes).peekable();
     let mut marks = marks.peekable();
@@ -174,24 +179,25 @@ pub(super) fn escapes(text: &str, found: &mut Vec<Hidden>) {
             continue;
         };
         if next > end + apart {
-            flush(start, end, count, &mut reads);
-            (start, count) = (next, 0);
+            flush(start, end, says(letters, all), &mut reads);
+            (start, letters, all) = (next, 0, 0);
         } else if end > 0 {
             reads.extend_from_slice(bytes.get(end..next).unwrap_or_default());
         }
         if let Some(byte) = byte.filter(|_| reads.len() < LONGEST) {
             reads.push(byte);
-            count += usize::from(byte.is_ascii_alphanumeric());
+            letters += usize::from(byte.is_ascii_alphanumeric());
+            all += 1;
         }
         end = next + len;
         at = end;
     }
     // What follows belongs to the sentence.
-    if count >= 8 {
+    if says(letters, all) {
         let tail = bytes.get(end..bytes.len().min(end + 200)).unwrap_or_default();
         reads.extend(tail.iter().take_while(|byte| **byte != b'\n'));
     }
-    flush(start, end, count, &mut reads);
+    flush(start, end, says(letters, all), &mut reads);
 }
 
 /// A byte that is written as an escape; none for one that stands for nothing.

@@ -57,12 +57,17 @@ impl Element {
             return Some(Unseen::Always);
         }
         let on_demand = match self.name() {
-            "desc" | "title" | "metadata" | "noframes" | "datalist" => true,
+            "noframes" | "datalist" => true,
             "dialog" => !has("open"),
             "script" => attribute(&self.head, "type").is_some_and(|kind| !kind.contains("javascript") && kind != "module"),
             _ => false,
         };
         on_demand.then_some(Unseen::OnDemand)
+    }
+
+    /// Whether it describes the drawing that it stands in (SVG 2 §5.8).
+    pub fn describes(&self) -> Option<Unseen> {
+        matches!(self.name(), "desc" | "title" | "metadata").then_some(Unseen::OnDemand)
     }
 }
 
@@ -261,7 +266,7 @@ impl Sheet {
 
     fn rules(&mut self, mut rest: &str) {
         while let Some((selectors, after)) = rest.split_once('{') {
-            let selectors = selectors.rsplit(['}', ';']).next().unwrap_or_default().trim();
+            let selectors = selectors.rsplit(['}', ';']).next().and_then(|one| one.rsplit("*/").next()).unwrap_or_default().trim();
             let (body, more) = after.split_once('}').unwrap_or((after, ""));
             if selectors.starts_with('@') {
                 // Its end is that of the rule in it before two brackets.
@@ -279,9 +284,12 @@ impl Sheet {
                 continue;
             };
             for selector in selectors.to_ascii_lowercase().split(',') {
+                let selector = selector.trim();
                 let last = selector.split([' ', '>', '+', '~']).next_back().unwrap_or_default();
                 let simple = last.rfind(['.', '#']).map_or(last, |at| last.get(at..).unwrap_or_default());
-                if !simple.is_empty() && !simple.contains(':') && self.0.len() < RULES {
+                // The name of an element alone says too little where it is bound to a place.
+                let bound = simple.len() < selector.len() && !simple.starts_with(['.', '#']);
+                if !simple.is_empty() && !bound && !simple.contains(':') && self.0.len() < RULES {
                     self.0.insert(simple.to_owned(), how);
                 }
             }
@@ -345,7 +353,8 @@ mod tests {
             assert_eq!(unseen(&format!("<{head}>")), [Unseen::Always], "{head}");
         }
         assert_eq!(unseen("<table bgcolor=\"#000000\"><font color=#000000>"), [Unseen::Always]);
-        assert_eq!(unseen("<desc></desc><dialog>"), [Unseen::OnDemand, Unseen::OnDemand]);
+        assert_eq!(unseen("<dialog>"), [Unseen::OnDemand]);
+        assert_eq!(Element::read("desc").describes(), Some(Unseen::OnDemand));
     }
 
     #[test]
@@ -362,7 +371,7 @@ mod tests {
         }
         assert_eq!(
             unseen(
-                "<style>@media print{.n{display:none}} .m:hover{opacity:0} .b{color:#fff;background:#06c}</style><p class=n><p class=m><p class=b>"
+                "<style>@media print{.n{display:none}} .m:hover{opacity:0} .b{color:#fff;background:#06c} /* u */ div b{display:none}</style><b><p class=n><p class=m><p class=b>"
             ),
             []
         );

@@ -1,5 +1,7 @@
 //! Whether words speak to whoever reads them.
 
+use std::collections::BTreeSet;
+
 /// What somebody is told to do.
 #[rustfmt::skip]
 const ACTS: &[&str] = &[
@@ -28,9 +30,9 @@ const COMMON: &[&str] = &[
     "then", "into", "off", "out", "now", "new", "only", "first", "other", "others", "do", "be", "was", "were", "has", "have", "will", "whatever", "never", "here", "there", "who", "which", "but", "if", "at", "an",
 ];
 
-/// How many of the words are common, or speak to a reader.
+/// How many different words are common, or speak to a reader.
 pub(super) fn known(text: &str) -> usize {
-    words(text).filter(|word| [COMMON, ACTS, MATTERS].iter().any(|list| list.contains(&word.as_str()))).count()
+    words(text).filter(|word| [COMMON, ACTS, MATTERS].iter().any(|list| list.contains(&word.as_str()))).collect::<BTreeSet<_>>().len()
 }
 
 /// Whether a word says what to do.
