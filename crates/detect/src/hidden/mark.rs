@@ -28,7 +28,7 @@ pub(super) fn find(text: &str, found: &mut Vec<Hidden>) {
 /// Titles of definitions of links, which nothing shows where no link names them (CommonMark §4.7): `[name]: address "title"`, `'title'` or `(title)`.
 fn definitions(text: &str, found: &mut Vec<Hidden>) {
     for at in memchr::memmem::find_iter(text.as_bytes(), "]: ") {
-        let line = cut(text.get(at + 3..).unwrap_or_default());
+        let line = text.get(at + 3..text.floor_char_boundary(at + 3 + 2 * TITLE)).unwrap_or_default();
         let line = line.get(..line.find('\n').unwrap_or(line.len())).unwrap_or_default().trim_end();
         let before = text.get(text.floor_char_boundary(at.saturating_sub(TITLE))..at).unwrap_or_default();
         let Some(name) = before.rfind('[').and_then(|open| before.get(open..)) else { continue };

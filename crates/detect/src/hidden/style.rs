@@ -148,8 +148,8 @@ impl Style {
         let moved = |name: &&str| {
             self.call("transform", name).and_then(|inside| number(inside.split(',').next()?)).is_some_and(|by| by.abs() >= 500.0)
         };
-        sides.iter().any(|name| far(&name))
-            || ["translate", "translatex", "translatey", "translate3d"].iter().any(|name| moved(&name))
+        sides.iter().any(far)
+            || ["translate", "translatex", "translatey", "translate3d"].iter().any(moved)
             || self.number("z-index").is_some_and(|level| level <= -99.0)
     }
 
