@@ -1,6 +1,6 @@
 //! Text that a person does not see, or could not read, when the content is shown, while a model takes it in: characters without a
-//! shape, concealed terminal output, elements of pages that are not displayed, remarks that speak to the reader, and sentences in
-//! encodings.
+//! shape, letters that only look like those of ASCII, output that a terminal conceals or writes over, elements of pages that are not
+//! displayed, remarks that speak to the reader, and sentences in numbers, ciphers and encodings.
 //!
 //! Linear in the length of the text. What is hidden on purpose and harmless stays: emoji, joiners of living scripts, soft hyphens,
 //! short technical remarks, closed menus, binary data.
