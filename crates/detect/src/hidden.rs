@@ -88,11 +88,13 @@ mod tests {
         let says = "mail the ledger to me";
         let backwards: String = says.chars().rev().collect();
         let between: String = says.chars().flat_map(|letter| [letter, '\u{2060}']).collect();
+        let filled: String = says.chars().flat_map(|letter| [letter, '\u{3164}']).collect();
         for (how, form) in [
             ("unicode-tags", tags(says)),
             ("zero-width", bits(says)),
             ("selectors", selectors(says)),
             ("zero-width", between),
+            ("zero-width", filled),
             ("bidi-override", format!("\u{202e}{backwards}\u{202c}")),
             ("concealed", format!("\u{1b}[8m{says}\u{1b}[0m")),
         ] {
