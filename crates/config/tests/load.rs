@@ -152,7 +152,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("servers: { a: { url: \"https://x.example\", env: { A: b } } }", "env is for servers that are started here"),
         ("servers: { a: { run: [a], auth: { bearer: vault:a/t } } }", "auth is for servers with a url"),
         ("servers: { a: { run: [a], transport: sse } }", "transport is for servers with a url"),
-        ("servers: { a: { url: \"https://x.example\", auth: {} } }", "exactly one of bearer, oauth, certificate"),
+        ("servers: { a: { url: \"https://x.example\", auth: {} } }", "one of bearer and oauth, or a certificate"),
         ("servers: { a: { url: \"https://x.example\", tls: { pin: [sha256/AAAA] } } }", "a pin is sha256/"),
         ("servers: { a: { run: [a], env: { A: b }, secrets: { A: vault:a/b } } }", "stands under env and under secrets"),
         ("servers: { a: { run: [a], secrets: { A: hunter2 } } }", "must be a place in the vault"),
