@@ -18,60 +18,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 use url::{Host, Url};
 
-/// A stream of bytes to a server.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-macro_rules! either {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Stream::Plain(plain) => {
-                let $stream = Pin::new(plain);
-                $call
-            }
-            Stream::Tls(tls) => {
-                let $stream = Pin::new(tls.as_mut());
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_read(context, buffer))
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write(context, bytes))
-    }
-    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, parts: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write_vectored(context, parts))
-    }
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_flush(context))
-    }
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_shutdown(context))
-    }
-}
+/// A stream of bytes to a server, in the clear or inside TLS.
+pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
 
 /// A place in the count of connections, the sending end, and the machine that moves the bytes when it is polled.
 pub(crate) struct Connection {
@@ -157,10 +112,10 @@ impl Route {
         let tcp = dial(&addresses).await?;
         tcp.set_nodelay(true).map_err(Error::Connect)?;
         match &self.tls {
-            None => Ok(Stream::Plain(tcp)),
+            None => Ok(Stream::Left(tcp)),
             Some((settings, name)) => {
                 let shaken = TlsConnector::from(settings.clone()).connect(name.clone(), tcp).await.map_err(Error::Connect)?;
-                Ok(Stream::Tls(Box::new(shaken)))
+                Ok(Stream::Right(Box::new(shaken)))
             }
         }
     }

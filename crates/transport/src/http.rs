@@ -7,6 +7,7 @@ mod connections;
 mod frames;
 mod head;
 mod multiplexed;
+mod patient;
 mod source;
 mod stream;
 
@@ -151,7 +152,7 @@ async fn connection<A: Answer>(
         return;
     }
     let Some(tls) = tls else {
-        return single(Wire::Plain(stream), Peer { address, certificate: None }, limits, answer, stop).await;
+        return single(Wire::Left(stream), Peer { address, certificate: None }, limits, answer, stop).await;
     };
     let shaken = tokio::select! {
         shaken = tls.shake(stream, limits.header) => shaken,
@@ -159,7 +160,7 @@ async fn connection<A: Answer>(
     };
     match shaken {
         Ok(Shaken { stream, inside, certificate, mut lapse }) => {
-            let (wire, peer) = (Wire::Tls(Box::new(stream)), Peer { address, certificate });
+            let (wire, peer) = (Wire::Right(Box::new(stream)), Peer { address, certificate });
             match inside {
                 Inside::Http1 => held(&mut lapse, single(wire, peer, limits, answer, stop)).await,
                 Inside::Http2 => held(&mut lapse, multiplexed::serve(wire, peer, limits, answer, stop)).await,

@@ -15,16 +15,13 @@ pub use material::{Clients, Issuer, Material, Standard, Unfit};
 
 use material::Held;
 use rustls_pki_types::UnixTime;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 /// The longest that is slept before the clock is looked at again: it may be set.
 const NAP: Duration = Duration::from_secs(60);
@@ -153,55 +150,4 @@ impl Lapse {
 }
 
 /// The bytes of a connection, in the clear or inside TLS.
-pub enum Wire {
-    /// In the clear.
-    Plain(TcpStream),
-    /// Inside TLS.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-macro_rules! either {
-    ($self:ident, $stream:ident => $call:expr) => {
-        match $self.get_mut() {
-            Wire::Plain(plain) => {
-                let $stream = Pin::new(plain);
-                $call
-            }
-            Wire::Tls(tls) => {
-                let $stream = Pin::new(tls.as_mut());
-                $call
-            }
-        }
-    };
-}
-
-impl AsyncRead for Wire {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_read(context, into))
-    }
-}
-
-impl AsyncWrite for Wire {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write(context, bytes))
-    }
-
-    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        either!(self, stream => stream.poll_write_vectored(context, pieces))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(stream) => stream.is_write_vectored(),
-            Self::Tls(stream) => stream.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_flush(context))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => stream.poll_shutdown(context))
-    }
-}
+pub type Wire = Either<TcpStream, Box<TlsStream<TcpStream>>>;

@@ -119,7 +119,7 @@ fn arguments(program: &str) -> (&'static [&'static str], &'static [&'static str]
                 "-c alias.x=!evil x",
                 "-c core.pager=evil log",
                 "-p -c core.pager=evil log",
-                "--exec-path=/work log",
+                "--exec-path=/desk log",
                 "-c core.fsmonitor=evil status",
                 "diff --ext-diff",
                 "grep --open-files-in-pager=evil a",
@@ -323,7 +323,7 @@ fn arguments(program: &str) -> (&'static [&'static str], &'static [&'static str]
                 "--s=evil",
                 "--sp=evil",
                 "-Sevil",
-                "PATH=/work ls",
+                "PATH=/desk ls",
                 "X=1 evil",
                 "-i evil",
                 "sh -c evil",
@@ -553,10 +553,10 @@ const LETTERS: &[&str] = &[
 ];
 const STARTS: &[&str] = &[
     "X=1 ",
-    "PATH=/work ",
+    "PATH=/desk ",
     "LD_PRELOAD=/x ",
     "./",
-    "/work/",
+    "/desk/",
     "/bin/",
     "/usr/bin/",
     "../bin/",
@@ -672,7 +672,7 @@ fn shells_and_programs_start_nothing_else() {
     let mut oracle = Speaker::start(&mut jail, folder.path(), "jail");
     let guard = |allowed: &[&str]| {
         let allowed = Some(allowed.iter().map(|name| (*name).to_owned()).collect());
-        Guard::new(GuardKind::Process, &Words { allowed, cwd: Some("/work".into()), ..Words::default() }).unwrap()
+        Guard::new(GuardKind::Process, &Words { allowed, cwd: Some("/desk".into()), ..Words::default() }).unwrap()
     };
     let policies = [(guard(RECORDED), RECORDED), (guard(STARTING), STARTING)];
     let (mut chance, mut tally) = (Chance::new(0x6172_6776), Tally::default());

@@ -5,13 +5,14 @@
 //!
 //! Source: RFC 9113 §4.1, §6, §10.5. Control: `transport.bounds`.
 
+use super::patient::Patient;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 /// What every connection begins with (RFC 9113 §3.4).
 const PREFACE: usize = 24;
@@ -182,30 +183,16 @@ impl Count {
 
 /// A stream of frames in which no kind goes over its allowance, and whose writes have a longest time.
 pub(super) struct Frames<S> {
-    inner: S,
+    inner: Patient<S>,
     count: Count,
     found: Arc<OnceLock<Kind>>,
-    write: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Frames<S> {
     /// The frames that come out of `inner`, whose writes may stall for `write`. Of which kind there are too many is put into `found`: the library does not
     /// hand on why reading failed.
     pub(super) fn new(inner: S, write: Duration, found: Arc<OnceLock<Kind>>) -> Self {
-        Self { inner, count: Count::new(Instant::now()), found, write, stalled: None }
-    }
-
-    /// The outcome of a write, unless the peer has taken nothing for too long.
-    fn timely(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let write = self.write;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(write)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        Self { inner: Patient::new(inner, write), count: Count::new(Instant::now()), found }
     }
 }
 
@@ -225,13 +212,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Frames<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Frames<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
-        self.timely(context, written)
+        Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(context, pieces);
-        self.timely(context, written)
+        Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The stream of one connection: what is read of it was judged before, and a peer that does not read is not waited for without end.
 
 use super::head::{Flaw, Framing, Rest};
+use super::patient::Patient;
 use bytes::BytesMut;
 use std::io;
 use std::pin::Pin;
@@ -24,9 +25,7 @@ const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 ///
 /// In place of a flawed head another is read, which [`Found::of`] knows; whoever answers it ends the connection. After a flaw in a body reading fails.
 pub struct Stream<S> {
-    inner: S,
-    write: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    inner: Patient<S>,
     leaving: Option<Pin<Box<Sleep>>>,
     framing: Framing,
     /// Bytes that were not read yet: those that may be, then the beginning of a head.
@@ -63,9 +62,7 @@ impl<S> Stream<S> {
     /// `inner`, whose writes may stall for `write`. What is wrong with a head is put into `found`.
     pub fn new(inner: S, write: Duration, found: Found) -> Self {
         Self {
-            inner,
-            write,
-            stalled: None,
+            inner: Patient::new(inner, write),
             leaving: None,
             framing: Framing::default(),
             held: BytesMut::new(),
@@ -77,19 +74,7 @@ impl<S> Stream<S> {
 
     /// Whether a part of a head is there, and everything before it was answered.
     pub(super) fn awaits_head(&self) -> bool {
-        self.held.len() > self.ready && self.stalled.is_none()
-    }
-
-    /// The outcome of a write, unless the peer has taken nothing for too long.
-    fn timely(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
-        }
-        let write = self.write;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(write)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        self.held.len() > self.ready && !self.inner.is_stalled()
     }
 
     /// Lets so many of the held bytes be read, and no more than the verdict allows ever.
@@ -163,13 +148,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(context, bytes);
-        self.timely(context, written)
+        Pin::new(&mut self.inner).poll_write(context, bytes)
     }
 
     fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(context, pieces);
-        self.timely(context, written)
+        Pin::new(&mut self.inner).poll_write_vectored(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

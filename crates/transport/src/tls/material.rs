@@ -234,3 +234,69 @@ fn parse<'a>(what: &'static str, der: &'a [u8]) -> Result<X509Certificate<'a>, U
     }
     Ok(certificate)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa};
+    use rcgen::{Issuer as Signer, KeyPair};
+
+    const ANY: Standard = Standard { inside: &[Inside::Http1], issuer: Issuer::Any };
+    const SIGNED: Standard = Standard { inside: &[Inside::Http1], issuer: Issuer::Authority };
+
+    /// A key of 1024 bits that has signed itself.
+    const SHORT: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIB/DCCAWWgAwIBAgIUK/VY5a6R5ih8lcWJbyo9xthWSNQwDQYJKoZIhvcNAQEL\n\
+        BQAwEDEOMAwGA1UEAwwFc2hvcnQwHhcNMjYxMTIyMTMwODQ2WhcNMzYxMTE5MTMw\n\
+        ODQ2WjAQMQ4wDAYDVQQDDAVzaG9ydDCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkC\n\
+        gYEAsK5jPIPXNsMYDBnwynpdPYuSA0Szup2W8G3TZ2phNKRRZTOYveiLjgZ9Jfcm\n\
+        94gwVLOx/xVXJ0/ULOe0q5pqQZwkZP01OTJvcbZqY8Ge+omNmO29RaIoZHlRZ1CB\n\
+        E6ZSTL29d6m90+YId7OblB3bV+Rsp4oR+BKB6/NPuvZCAR0CAwEAAaNTMFEwHQYD\n\
+        VR0OBBYEFEW8LCpOQXs+BaQ7Xucv0I87oP2JMB8GA1UdIwQYMBaAFEW8LCpOQXs+\n\
+        BaQ7Xucv0I87oP2JMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEA\n\
+        ovk9U7l9jQj5YLHC18M5N9zUoBCY4rwF5zqWHkBoFbFZVtshm47Ef09PNFAVeY+a\n\
+        8xj6HfwPyLA5Fnn8ItM3+gTVr4Pk9xaRaVDt0TmQp4OVCGQE3sGJg5E0sg+sRgpU\n\
+        NGtDFex+bUcNAHX8cKzRBu7aZ/LYefkLRmOBvI3Ye7w=\n\
+        -----END CERTIFICATE-----\n\
+        ";
+    /// A leaf that an authority has signed over SHA-1.
+    const SHA1: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIB1zCBwAIUBKG1KXrv6PpgoRXF5iTesvq20N8wDQYJKoZIhvcNAQEFBQAwDTEL\n\
+        MAkGA1UEAwwCY2EwHhcNMjYxMTIyMTMwODQ2WhcNMzYxMTE5MTMwODQ2WjAPMQ0w\n\
+        CwYDVQQDDARsZWFmMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAECuiVIZgb5Jp3\n\
+        o1m37pjm7mcZz+rxmFgyOSNOVqeAxfVI8VKaaS4BRYBmusdRzIzPha/2Eai4sXlr\n\
+        H0lg4UQHvDANBgkqhkiG9w0BAQUFAAOCAQEAa5ntt5aFxkqWwUwM/8KqA773Hcm0\n\
+        zvAXofX4ahQeBg6OT7Y+Lv3CWkeJbN4E9Z/fFIFcVWXQgCqQ+ynu4mjUitc6R//i\n\
+        qQHkp6oBUVYywAvyw0yNvxMc1NFAVi/hMkTNBq3h0bsvSwcL2WEa+uSLttWLfM82\n\
+        rigrrGh44weeRtLP6yBqUCyAihMDn5h6TMm4UCLyKTn/4gqJmr2MAlqGm9IKcEVx\n\
+        CMhmtWHszIXazlVseSziUdwy6npFATRuTISnIVmFsQIOONlAEvTka6uyGVzzCb+M\n\
+        Dlq/MPiaN0R9NjaF/osljXiUZ6rsswAOVToXyFRRb6qeP6wSbBjJ7ISEPQ==\n\
+        -----END CERTIFICATE-----\n\
+        ";
+
+    fn judged(chain: &str, key: &str, standard: &Standard) -> Option<Unfit> {
+        Held::new(&Material { chain: chain.as_bytes(), key: key.as_bytes(), clients: None }, standard, UnixTime::now()).err()
+    }
+
+    #[test]
+    fn what_is_weak_is_refused_whoever_has_signed_it() {
+        for weak in [SHORT, SHA1] {
+            assert_eq!(judged(weak, "", &ANY), Some(Unfit::Weak("certificate")));
+        }
+    }
+
+    #[test]
+    fn what_is_signed_by_itself_is_taken_only_where_anything_is() {
+        let key = KeyPair::generate().unwrap();
+        let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap().pem();
+        assert_eq!(judged(&own, &key.serialize_pem(), &ANY), None);
+        assert_eq!(judged(&own, &key.serialize_pem(), &SIGNED), Some(Unfit::SelfSigned));
+        let mut authority = CertificateParams::default();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        authority.distinguished_name.push(rcgen::DnType::CommonName, "authority");
+        let signer = Signer::new(authority, KeyPair::generate().unwrap());
+        let signed = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &signer).unwrap().pem();
+        assert_eq!(judged(&signed, &key.serialize_pem(), &SIGNED), None);
+        assert_eq!(judged(&signed, &KeyPair::generate().unwrap().serialize_pem(), &SIGNED), Some(Unfit::Key));
+    }
+}
