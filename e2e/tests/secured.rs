@@ -5,14 +5,19 @@ use e2e::Peers;
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use testkit::pki::{Authority, Leaf};
-use testkit::{Running, Setup, World, free_port};
+use testkit::{Http, Running, Setup, World, free_port};
 
 const US: &str = "spiffe://example.org/gateway";
 
 /// The server on its port, in `folder`.
 fn secured(peers: &Peers, folder: &Path, authority: &Authority, more: &[&str]) -> (Running, u16) {
-    let leaf = authority.server();
+    shown(peers, folder, authority, &authority.server(), more)
+}
+
+/// The same, with this certificate.
+fn shown(peers: &Peers, folder: &Path, authority: &Authority, leaf: &Leaf, more: &[&str]) -> (Running, u16) {
     for (name, text) in [("server.pem", &leaf.certificate), ("server.key", &leaf.key), ("ca.pem", &authority.pem().to_owned())] {
         std::fs::write(folder.join(name), text).unwrap();
     }
@@ -79,4 +84,89 @@ fn a_server_of_tls_1_2_is_not_spoken_to() {
     let ours = authority.client(US);
     let (good, said) = locked(setup(port, &authority, &ours, &format!("{SHOWN}\n{KNOWN}")));
     assert!(!good, "{said}");
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const ASKED: &str = "tls: { ca: {root}/tls/ca.pem, crl: {root}/tls/crl.pem }";
+
+/// An agent of the server `safe`, its session open.
+fn agent(world: &World) -> Http {
+    let mut agent = world.client("agent:tester", "/mcp/safe");
+    agent.open();
+    agent
+}
+
+/// Whether a call of `safe` comes to what is wanted within ten seconds.
+fn comes_to(agent: &mut Http, wanted: &str) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(10) {
+        let answer = agent.call("echo", json!({"text": "hi"}));
+        if answer.0.to_string().contains(wanted) {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    false
+}
+
+/// How often `event` is on record of the server.
+fn events(world: &World, event: &str) -> usize {
+    world.audit().iter().filter(|record| record["event"] == event && record["server"] == "safe").count()
+}
+
+#[test]
+fn a_server_whose_certificate_was_taken_back_is_not_spoken_to_any_more() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("inside");
+    let (leaf, ours) = (authority.server(), authority.client(US));
+    let (_server, port) = shown(&peers, folder.path(), &authority, &leaf, &[]);
+    let with = |list: &str| setup(port, &authority, &ours, &format!("{SHOWN}\n{ASKED}")).file("tls/crl.pem", list);
+    let world = with(&authority.taken_back(&[], DAY)).start();
+    let mut agent = agent(&world);
+    assert_eq!(agent.call("echo", json!({"text": "hi"})).text(), "hi");
+    // A list that cannot be used leaves the last good one in force, on record.
+    let crl = world.path("tls/crl.pem");
+    std::fs::write(&crl, "-----BEGIN X509 CRL-----\nMIIB").unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(agent.call("echo", json!({"text": "still"})).text(), "still");
+    assert_eq!(events(&world, "transport.tls-kept"), 1);
+    std::fs::write(&crl, authority.taken_back(&[&leaf], DAY)).unwrap();
+    assert!(comes_to(&mut agent, "dev.bastide/refusal"), "it is still spoken to");
+    assert_eq!(events(&world, "transport.tls-replaced"), 1);
+    let lost = world.audit().into_iter().rfind(|record| record["tool"] == "echo").unwrap();
+    assert!(lost.to_string().contains("its certificate was revoked"), "{lost}");
+    std::fs::write(&crl, authority.taken_back(&[], DAY)).unwrap();
+    assert!(comes_to(&mut agent, "hi"), "it is not spoken to again");
+    for (case, list, why) in [
+        ("stale", authority.taken_back(&[], Duration::ZERO), "the list of revocations has ended"),
+        ("forged", Authority::new("inside").taken_back(&[], DAY), "list"),
+    ] {
+        let (good, said) = locked(with(&list));
+        assert!(!good && said.contains(why), "{case}: {said}");
+    }
+}
+
+#[test]
+fn pins_are_tried_out_before_they_refuse() {
+    let Some(peers) = Peers::find() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new("inside");
+    let ours = authority.client(US);
+    let (_server, port) = secured(&peers, folder.path(), &authority, &[]);
+    let other = "pin: [\"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\", \"sha256/BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA=\"]";
+    let known = |until: &str| format!("{SHOWN}\ntls: {{ ca: {{root}}/tls/ca.pem, {other}, report_until: {until} }}");
+    let world = setup(port, &authority, &ours, &known("2200-01-01")).start();
+    let mut agent = agent(&world);
+    assert_eq!(agent.call("echo", json!({"text": "hi"})).text(), "hi");
+    let audit = world.audit();
+    let seen = audit.iter().find(|record| record["event"] == "transport.key-reported").unwrap();
+    let key = seen["detail"]["key"].as_str().unwrap().to_owned();
+    assert!(key.starts_with("sha256/") && seen["severity"] == "high", "{seen}");
+    // What was seen is what to write.
+    let pinned = setup(port, &authority, &ours, &format!("{SHOWN}\ntls: {{ ca: {{root}}/tls/ca.pem, pin: [\"{key}\"] }}")).start();
+    assert_eq!(self::agent(&pinned).call("echo", json!({"text": "hi"})).text(), "hi");
+    assert_eq!(events(&pinned, "transport.key-reported"), 0);
+    let (good, said) = locked(setup(port, &authority, &ours, &known("2020-01-01")));
+    assert!(!good && said.contains(&key), "the time of trying out is over: {said}");
 }

@@ -23,6 +23,9 @@ const LOOPBACK: usize = 8;
 /// How often it is looked which tokens have ended.
 const EXPIRY: Duration = Duration::from_millis(500);
 
+/// How often the files are looked at by which remote servers are known.
+const PAPERS: Duration = Duration::from_secs(1);
+
 /// How long open calls and streams are given at the end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -94,6 +97,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let (on, at) = (Arc::clone(&lanes), Arc::clone(gate));
     let local = tokio::spawn(async move { gateway::local::serve(at, socket, room.local, &on, Arc::new(user_name)).await });
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
+    let papers = tokio::spawn(papers(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
     let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
     let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
@@ -109,7 +113,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     told.until_over(&configured.path, wired).await;
     drain(gate).await;
-    for task in [serving, local, ends, house, retention, interruptions, tls] {
+    for task in [serving, local, ends, papers, house, retention, interruptions, tls] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
@@ -230,6 +234,18 @@ async fn expiry(gate: Arc<Gate>) {
         tokio::select! {
             () = gate.ending.cancelled() => return,
             _ = tick.tick() => gate.expire(),
+        }
+    }
+}
+
+/// Looks after how remote servers are known.
+async fn papers(gate: Arc<Gate>) {
+    let mut tick = tokio::time::interval(PAPERS);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = gate.ending.cancelled() => return,
+            _ = tick.tick() => gate.servers.look_at_papers(&gate).await,
         }
     }
 }

@@ -6,6 +6,7 @@ mod template;
 
 use crate::file::{self, Action as Chosen, Argument, File, Profile, Screen};
 use crate::load::Loaded;
+use crate::risk::end_of;
 use crate::unit::Size;
 use gateway::snapshot::{
     Bound, Bounds, Carrier, Handling, Inspect, Instances, Item, Listen, Pinned, Remote, Restart, Run, Server, Shown, Snapshot, Spoken,
@@ -209,7 +210,13 @@ fn server(file: &File, name: &ServerName, entry: &file::Server, locked: &Locked,
             url: url.clone(),
             bearer: entry.auth.as_ref().and_then(|auth| auth.bearer.as_ref()).map(ToString::to_string),
             pins: entry.tls.as_ref().map(|tls| tls.pin.clone()).unwrap_or_default(),
+            tried_until: entry.tls.as_ref().and_then(|tls| tls.report_until).and_then(end_of),
             authorities: entry.tls.as_ref().and_then(|tls| tls.ca.clone()),
+            revoked: entry.tls.as_ref().and_then(|tls| tls.crl.clone()),
+            self_signed: match file.profile {
+                Profile::Production => egress::SelfSigned::Refused,
+                Profile::Local => egress::SelfSigned::Taken,
+            },
             certificate: entry
                 .auth
                 .as_ref()

@@ -4,8 +4,8 @@ use crate::connection::{Connection, Route};
 use crate::pool::Pool;
 use crate::resolver::{Resolver, System};
 use crate::target::ServerTarget;
-use crate::tls::{Inside, Trust};
-use crate::{Error, tls};
+use crate::tls::{Inside, Introduction, Trust};
+use crate::{Error, SelfSigned, tls};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body::Body as _;
 use http_body_util::Full;
 use hyper::body::{Frame, Incoming};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -54,31 +54,45 @@ impl Egress {
         Ok(Client { pool: Pool::new(self.route(target, Inside::Http)?), host, path })
     }
 
+    /// Has `client` know its server, and show itself to it, as `target` says from now on: idle connections are closed, and a request that is under way is the
+    /// last on its own. Where the server is, and its bounds, stay.
+    ///
+    /// # Errors
+    /// As [`Egress::client`]; the client is then as it was.
+    pub fn renew(&self, client: &Client, target: ServerTarget) -> Result<(), Error> {
+        if client.url().scheme() == "https" {
+            client.pool.renew(self.settings(Inside::Http, target.introduction)?);
+        }
+        Ok(())
+    }
+
     /// The way to one server.
     ///
     /// # Errors
     /// As [`Egress::client`].
     pub(crate) fn route(&self, target: ServerTarget, inside: Inside) -> Result<Route, Error> {
-        let ServerTarget { url, pins, roots: extra, exactly, listed, identity, bounds } = target;
-        let settings = if url.scheme() == "https" {
-            let trust = match exactly {
-                Some(leaf) => Trust::Exactly(leaf),
-                None => {
-                    let mut roots = self.roots.clone();
-                    for root in extra {
-                        roots.add(root).map_err(Error::Tls)?;
-                    }
-                    if roots.is_empty() {
-                        return Err(Error::NoRoots);
-                    }
-                    Trust::Chain { roots, pins }
-                }
-            };
-            Some(tls::settings(inside, trust, identity)?)
-        } else {
-            None
-        };
+        let ServerTarget { url, introduction, listed, bounds } = target;
+        let settings = if url.scheme() == "https" { Some(self.settings(inside, introduction)?) } else { None };
         Route::new(url, listed, settings, bounds, Arc::clone(&self.resolver))
+    }
+
+    fn settings(&self, inside: Inside, introduction: Introduction) -> Result<Arc<ClientConfig>, Error> {
+        let Introduction { pins, roots: extra, revoked, self_signed, exactly, identity } = introduction;
+        if let Some(leaf) = exactly {
+            return tls::settings(inside, Trust::Exactly(leaf), identity);
+        }
+        let mut roots = self.roots.clone();
+        for root in &extra {
+            roots.add(root.clone()).map_err(Error::Tls)?;
+        }
+        if roots.is_empty() {
+            return Err(Error::NoRoots);
+        }
+        let alone = match self_signed {
+            SelfSigned::Taken => Vec::new(),
+            SelfSigned::Refused => extra,
+        };
+        tls::settings(inside, Trust::Chain { roots, pins, revoked, alone }, identity)
     }
 }
 
@@ -308,7 +322,7 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, SpkiPin};
+    use crate::{Bounds, Departure, SpkiPin, Unshaken, Witness};
     use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
     use sha2::Digest as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -482,10 +496,63 @@ mod tests {
         let trusted = egress.client(target().roots(vec![certificate.clone()]).pins(vec![pin])).unwrap();
         assert_eq!(trusted.get(HeaderMap::new()).await.unwrap().status(), 200);
         let wrong = egress.client(target().roots(vec![certificate]).pins(vec![SpkiPin([7; 32])])).unwrap();
-        assert!(matches!(wrong.get(HeaderMap::new()).await, Err(Error::Connect(_))));
+        assert!(matches!(wrong.get(HeaderMap::new()).await, Err(Error::Shake(Unshaken::OtherKey(_)))));
         let (_, other, _) = tls_server().await;
         let stranger = egress.client(target().roots(vec![other]).pins(vec![pin])).unwrap();
-        assert!(matches!(stranger.get(HeaderMap::new()).await, Err(Error::Connect(_))));
+        assert!(matches!(stranger.get(HeaderMap::new()).await, Err(Error::Shake(_))));
+    }
+
+    #[derive(Default)]
+    struct Heard(parking_lot::Mutex<Vec<(SpkiPin, Departure)>>);
+
+    impl Witness for Heard {
+        fn other_key(&self, seen: SpkiPin, departure: Departure) {
+            self.0.lock().push((seen, departure));
+        }
+    }
+
+    fn now() -> u64 {
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+    }
+
+    #[tokio::test]
+    async fn pins_that_are_tried_out_are_only_told_of_until_their_time_is_over() {
+        let (port, certificate, pin) = tls_server().await;
+        for (until, departure) in [(now() + 60, Departure::Taken), (now() - 60, Departure::Refused)] {
+            let heard = Arc::new(Heard::default());
+            let target = ServerTarget::new(format!("https://localhost:{port}/").parse().unwrap()).unwrap().roots(vec![certificate.clone()]);
+            let target = target.pins(vec![SpkiPin([7; 32]), SpkiPin([8; 32])]).tried_until(until).witness(heard.clone());
+            let client = Egress::new().client(target).unwrap();
+            for _ in 0..2 {
+                assert_eq!(client.get(HeaderMap::new()).await.is_ok(), departure == Departure::Taken);
+            }
+            assert_eq!(*heard.0.lock(), [(pin, departure)], "of each key once");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_its_own_authority_is_refused_where_none_may_be() {
+        let (port, certificate, _) = tls_server().await;
+        for (self_signed, good) in [(SelfSigned::Taken, true), (SelfSigned::Refused, false)] {
+            let target = ServerTarget::new(format!("https://localhost:{port}/").parse().unwrap()).unwrap();
+            let client = Egress::new().client(target.roots(vec![certificate.clone()]).self_signed(self_signed)).unwrap();
+            assert_eq!(client.get(HeaderMap::new()).await.is_ok(), good, "{self_signed:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_server_is_known_by_can_be_renewed_and_no_connection_of_before_is_used_again() {
+        let (port, certificate, _) = tls_server().await;
+        let target = || ServerTarget::new(format!("https://localhost:{port}/").parse().unwrap()).unwrap().roots(vec![certificate.clone()]);
+        let egress = Egress::new();
+        let client = egress.client(target()).unwrap();
+        let mut before = client.get(HeaderMap::new()).await.unwrap();
+        egress.renew(&client, target().pins(vec![SpkiPin([7; 32])])).unwrap();
+        before.collect(10, SECOND).await.unwrap();
+        assert_eq!(client.idle_count(), 0);
+        assert!(matches!(client.get(HeaderMap::new()).await, Err(Error::Shake(Unshaken::OtherKey(_)))));
+        egress.renew(&client, target()).unwrap();
+        assert_eq!(client.get(HeaderMap::new()).await.unwrap().status(), 200);
     }
 
     #[tokio::test]

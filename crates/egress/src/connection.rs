@@ -4,7 +4,8 @@ use crate::address::{allowed, plain};
 use crate::hostname::HostName;
 use crate::resolver::Resolver;
 use crate::target::{Bounds, localhost};
-use crate::{Error, Reach};
+use crate::{Error, Reach, Unshaken};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::client::conn::http1::{Builder, Connection as Http1, SendRequest};
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) sender: SendRequest<Full<Bytes>>,
     machine: Pin<Box<Http1<TokioIo<Stream>, Full<Bytes>>>>,
     ended: bool,
+    /// What it was shaken with.
+    settings: Option<Arc<ClientConfig>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -59,7 +62,7 @@ impl Connection {
 pub(crate) struct Route {
     url: Url,
     listed: Vec<IpNet>,
-    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    tls: Option<(ArcSwap<ClientConfig>, ServerName<'static>)>,
     bounds: Bounds,
     resolver: Arc<dyn Resolver>,
 }
@@ -78,7 +81,7 @@ impl Route {
             Some(Host::Ipv4(address)) => ServerName::from(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
         };
-        Ok(Self { url, listed, tls: tls.map(|settings| (settings, name)), bounds, resolver })
+        Ok(Self { url, listed, tls: tls.map(|settings| (ArcSwap::new(settings), name)), bounds, resolver })
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -89,6 +92,22 @@ impl Route {
         &self.bounds
     }
 
+    /// Connections are made with `settings` from now on, where they are made inside TLS.
+    pub(crate) fn renew(&self, settings: Arc<ClientConfig>) {
+        if let Some((held, _)) = &self.tls {
+            held.store(settings);
+        }
+    }
+
+    /// Whether `connection` was made with what connections are made with now.
+    pub(crate) fn is_current(&self, connection: &Connection) -> bool {
+        match (&self.tls, &connection.settings) {
+            (Some((held, _)), Some(settings)) => Arc::ptr_eq(&held.load(), settings),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     /// Resolves once, checks every address, connects to the first that answers, and shakes hands.
     pub(crate) async fn connect(&self, place: OwnedSemaphorePermit) -> Result<Connection, Error> {
         let bound = self.bounds.connect;
@@ -96,26 +115,35 @@ impl Route {
     }
 
     async fn open(&self, place: OwnedSemaphorePermit) -> Result<Connection, Error> {
-        let stream = self.stream().await?;
+        let (stream, settings) = self.shaken().await?;
         let (sender, machine) = Builder::new()
             .max_headers(self.bounds.head_fields)
             .max_buf_size(self.bounds.head_bytes.max(8192))
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Error::Unsent)?;
-        Ok(Connection { sender, machine: Box::pin(machine), ended: false, _place: place })
+        Ok(Connection { sender, machine: Box::pin(machine), ended: false, settings, _place: place })
     }
 
     /// The bytes of a connection as [`Route::connect`] makes it, whatever is spoken over them. The caller bounds the time.
     pub(crate) async fn stream(&self) -> Result<Stream, Error> {
+        self.shaken().await.map(|(stream, _)| stream)
+    }
+
+    async fn shaken(&self) -> Result<(Stream, Option<Arc<ClientConfig>>), Error> {
         let addresses = self.resolve().await?;
         let tcp = dial(&addresses).await?;
         tcp.set_nodelay(true).map_err(Error::Connect)?;
         match &self.tls {
-            None => Ok(Stream::Left(tcp)),
+            None => Ok((Stream::Left(tcp), None)),
             Some((settings, name)) => {
-                let shaken = TlsConnector::from(settings.clone()).connect(name.clone(), tcp).await.map_err(Error::Connect)?;
-                Ok(Stream::Right(Box::new(shaken)))
+                let settings = settings.load_full();
+                let shaken = TlsConnector::from(Arc::clone(&settings)).connect(name.clone(), tcp).await;
+                let shaken = shaken.map_err(|cause| match Unshaken::of(&cause) {
+                    Some(unshaken) => Error::Shake(unshaken),
+                    None => Error::Connect(cause),
+                })?;
+                Ok((Stream::Right(Box::new(shaken)), Some(settings)))
             }
         }
     }

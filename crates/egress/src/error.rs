@@ -1,5 +1,6 @@
 //! What can go wrong on the way out.
 
+use crate::Unshaken;
 use std::net::IpAddr;
 use std::time::Duration;
 use terms::Reach;
@@ -16,6 +17,9 @@ pub enum Error {
     /// The operator's fault: a certificate or a key cannot be used.
     #[error("the TLS settings cannot be used")]
     Tls(#[source] rustls::Error),
+    /// The operator's fault: a list of what was taken back cannot be read.
+    #[error("the list of revoked certificates cannot be used")]
+    Verifier(#[source] rustls::server::VerifierBuilderError),
     /// The system has no certificate that could be trusted.
     #[error("there is no trusted root certificate on this system")]
     NoRoots,
@@ -34,8 +38,11 @@ pub enum Error {
         reach: Reach,
     },
     /// The connection could not be made.
-    #[error("the connection could not be made")]
+    #[error("the connection could not be made: {}", .0.kind())]
     Connect(#[source] std::io::Error),
+    /// TLS could not be agreed on.
+    #[error("{0}")]
+    Shake(Unshaken),
     /// Something took longer than its bound.
     #[error("no {what} within {bound:?}")]
     Timeout {
@@ -65,11 +72,13 @@ impl Error {
             Self::Url(_)
             | Self::Pin
             | Self::Tls(_)
+            | Self::Verifier(_)
             | Self::NoRoots
             | Self::Resolve(_)
             | Self::NoAddress
             | Self::Address { .. }
             | Self::Connect(_)
+            | Self::Shake(_)
             | Self::Exhausted(_)
             | Self::Unsent(_) => true,
             Self::Timeout { what, .. } => matches!(what.as_bytes(), b"connection"),

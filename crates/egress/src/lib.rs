@@ -31,6 +31,7 @@ mod resolver;
 mod rules;
 mod target;
 mod tls;
+mod unshaken;
 
 pub use attempt::{Attempt, Attempts, Door, End, Entry, Kept, Moved, Reason, Stop, Unrecorded};
 pub use client::{Client, Egress, Response};
@@ -46,4 +47,5 @@ pub use resolver::{Resolver, Resolving, System};
 pub use rules::{PROXY_PORT, Rules, Unfit};
 pub use target::{Bounds, ServerTarget, SpkiPin};
 pub use terms::{Reach, reach};
-pub use tls::ClientIdentity;
+pub use tls::{ClientIdentity, Departure, OtherKey, SelfSigned, Witness};
+pub use unshaken::Unshaken;

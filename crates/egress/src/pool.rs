@@ -3,6 +3,7 @@
 use crate::Error;
 use crate::connection::{Connection, Route};
 use parking_lot::Mutex;
+use rustls::ClientConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -33,6 +34,12 @@ impl Pool {
 
     pub(crate) fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// New connections are made with `settings`; no other is used again.
+    pub(crate) fn renew(&self, settings: Arc<ClientConfig>) {
+        self.route.renew(settings);
+        self.idle.lock().clear();
     }
 
     /// A connection that was idle on this runtime and is still open.
@@ -66,7 +73,8 @@ impl Pool {
         let bounds = self.route.bounds();
         {
             let mut idle = self.idle.lock();
-            if idle.len() >= bounds.idle_connections {
+            // INVARIANT: under the lock, so that none is put after [`Pool::renew`] has cleared them.
+            if !self.route.is_current(&connection) || idle.len() >= bounds.idle_connections {
                 return;
             }
             idle.push(Idle { connection, home: Handle::current().id(), since: Instant::now() });

@@ -1,16 +1,24 @@
 //! What is reached, and within which bounds.
 
-use crate::{ClientIdentity, Error};
+use crate::tls::Introduction;
+use crate::{ClientIdentity, Error, SelfSigned, Witness};
 use base64::Engine as _;
 use ipnet::IpNet;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use url::{Host, Url};
 
 /// The SHA-256 of a certificate's SubjectPublicKeyInfo, written `sha256/` and Base64 with padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpkiPin(pub(crate) [u8; 32]);
+
+impl std::fmt::Display for SpkiPin {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "sha256/{}", base64::engine::general_purpose::STANDARD.encode(self.0))
+    }
+}
 
 impl std::str::FromStr for SpkiPin {
     type Err = Error;
@@ -58,11 +66,8 @@ impl Default for Bounds {
 #[derive(Debug)]
 pub struct ServerTarget {
     pub(crate) url: Url,
-    pub(crate) pins: Vec<SpkiPin>,
-    pub(crate) roots: Vec<CertificateDer<'static>>,
-    pub(crate) exactly: Option<CertificateDer<'static>>,
+    pub(crate) introduction: Introduction,
     pub(crate) listed: Vec<IpNet>,
-    pub(crate) identity: Option<ClientIdentity>,
     pub(crate) bounds: Bounds,
 }
 
@@ -92,27 +97,55 @@ impl ServerTarget {
             "http" => return Err(Error::Url("`http:` goes to loopback only")),
             _ => return Err(Error::Url("its scheme is not `https`")),
         }
-        Ok(Self { url, pins: Vec::new(), roots: Vec::new(), exactly: None, listed, identity: None, bounds: Bounds::default() })
+        Ok(Self { url, introduction: Introduction::default(), listed, bounds: Bounds::default() })
     }
 
     /// Demands that the server's key is one of `pins`, beside a valid chain.
     #[must_use]
     pub fn pins(mut self, pins: Vec<SpkiPin>) -> Self {
-        self.pins = pins;
+        self.introduction.pins.keys = pins;
+        self
+    }
+
+    /// Tries the pins out until then (seconds since 1970): a server whose key is none of them is spoken to, and told of.
+    #[must_use]
+    pub fn tried_until(mut self, seconds: u64) -> Self {
+        self.introduction.pins.tried_until = Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)));
+        self
+    }
+
+    /// Tells `witness` of keys that are none of the pins.
+    #[must_use]
+    pub fn witness(mut self, witness: Arc<dyn Witness>) -> Self {
+        self.introduction.pins.witness = Some(witness);
+        self
+    }
+
+    /// Refuses what is on `lists`: one of each authority of the server's chain, none of them past its next update (RFC 5280 §5).
+    #[must_use]
+    pub fn revoked(mut self, lists: Vec<CertificateRevocationListDer<'static>>) -> Self {
+        self.introduction.revoked = lists;
+        self
+    }
+
+    /// Whether a certificate among `roots` may be the server's own.
+    #[must_use]
+    pub fn self_signed(mut self, self_signed: SelfSigned) -> Self {
+        self.introduction.self_signed = self_signed;
         self
     }
 
     /// Trusts `roots` beside the system's.
     #[must_use]
     pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> Self {
-        self.roots = roots;
+        self.introduction.roots = roots;
         self
     }
 
     /// Trusts who shows exactly `certificate`, and nobody else, whoever has signed it: for a server whose certificate the caller has from itself.
     #[must_use]
     pub fn exactly(mut self, certificate: CertificateDer<'static>) -> Self {
-        self.exactly = Some(certificate);
+        self.introduction.exactly = Some(certificate);
         self
     }
 
@@ -126,7 +159,7 @@ impl ServerTarget {
     /// Shows a certificate of our own to the server.
     #[must_use]
     pub fn identity(mut self, identity: ClientIdentity) -> Self {
-        self.identity = Some(identity);
+        self.introduction.identity = Some(identity);
         self
     }
 

@@ -1,12 +1,13 @@
-//! TLS 1.3 to a server: its chain verified, its key pinned where pins are given.
+//! TLS 1.3 to a server: its chain verified and asked for among what was taken back, its key pinned where pins are given.
 
 use crate::{Error, SpkiPin};
+use parking_lot::Mutex;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
 
@@ -21,6 +22,101 @@ pub struct ClientIdentity {
 impl std::fmt::Debug for ClientIdentity {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("ClientIdentity(…)")
+    }
+}
+
+/// What became of a server whose key is none of its pins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It was not spoken to.
+    Refused,
+    /// It was spoken to: the pins are only tried out.
+    Taken,
+}
+
+/// Who is told of servers whose key is none of their pins: of each key once.
+pub trait Witness: Send + Sync {
+    /// The server has shown a certificate of this key.
+    fn other_key(&self, seen: SpkiPin, departure: Departure);
+}
+
+/// Whether a certificate may be its own authority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfSigned {
+    /// Where it is named as one.
+    Taken,
+    /// Never.
+    Refused,
+}
+
+/// The keys that a server may have; without any, the chain alone decides.
+#[derive(Default)]
+pub(crate) struct Pins {
+    pub(crate) keys: Vec<SpkiPin>,
+    /// Until when another key is only told of.
+    pub(crate) tried_until: Option<UnixTime>,
+    pub(crate) witness: Option<Arc<dyn Witness>>,
+    /// Other keys that were told of.
+    told: Mutex<Vec<SpkiPin>>,
+}
+
+/// How a server is known, and what it is shown.
+#[derive(Debug)]
+pub(crate) struct Introduction {
+    pub(crate) pins: Pins,
+    /// Authorities beside the system's.
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    pub(crate) revoked: Vec<CertificateRevocationListDer<'static>>,
+    pub(crate) self_signed: SelfSigned,
+    /// The one certificate that it has, where the caller knows it.
+    pub(crate) exactly: Option<CertificateDer<'static>>,
+    pub(crate) identity: Option<ClientIdentity>,
+}
+
+impl Default for Introduction {
+    fn default() -> Self {
+        let (pins, roots, revoked) = (Pins::default(), Vec::new(), Vec::new());
+        Self { pins, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, identity: None }
+    }
+}
+
+/// How many other keys of one server are told of.
+const MOST_TOLD: usize = 16;
+
+impl std::fmt::Debug for Pins {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Pins").field("keys", &self.keys).field("tried_until", &self.tried_until).finish_non_exhaustive()
+    }
+}
+
+/// The key that was seen is none of the pins.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its key is {0}, which is none of its pins")]
+pub struct OtherKey(SpkiPin);
+
+impl Pins {
+    fn judge(&self, seen: SpkiPin, now: UnixTime) -> Result<(), rustls::Error> {
+        if self.keys.is_empty() || self.keys.contains(&seen) {
+            return Ok(());
+        }
+        let tried = self.tried_until.is_some_and(|until| now < until);
+        self.tell(seen, if tried { Departure::Taken } else { Departure::Refused });
+        if tried {
+            return Ok(());
+        }
+        Err(rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(OtherKey(seen))))))
+    }
+
+    fn tell(&self, seen: SpkiPin, departure: Departure) {
+        let mut told = self.told.lock();
+        if told.contains(&seen) || told.len() >= MOST_TOLD {
+            return;
+        }
+        told.push(seen);
+        drop(told);
+        if let Some(witness) = &self.witness {
+            witness.other_key(seen, departure);
+        }
     }
 }
 
@@ -54,12 +150,16 @@ impl Inside {
 
 /// Which servers are trusted.
 pub(crate) enum Trust {
-    /// Whose chain leads to one of the roots, and holds one of the keys where there are any.
+    /// Whose chain leads to one of the roots, was not taken back, and begins with one of the keys where there are any.
     Chain {
         /// The roots.
         roots: RootCertStore,
         /// The keys.
-        pins: Vec<SpkiPin>,
+        pins: Pins,
+        /// Lists of what was taken back, one of each authority of the chain; none: nobody is asked.
+        revoked: Vec<CertificateRevocationListDer<'static>>,
+        /// Certificates that are nobody's but their own: roots that no server may show as its own.
+        alone: Vec<CertificateDer<'static>>,
     },
     /// Who shows exactly this certificate, whoever has signed it.
     Exactly(CertificateDer<'static>),
@@ -69,9 +169,12 @@ pub(crate) enum Trust {
 pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIdentity>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let known = match trust {
-        Trust::Chain { roots, pins } => {
-            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build();
-            Known::Chain { chain: chain.map_err(|_| Error::NoRoots)?, pins }
+        Trust::Chain { roots, pins, revoked, alone } => {
+            let mut chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+            if !revoked.is_empty() {
+                chain = chain.with_crls(revoked).enforce_revocation_expiration();
+            }
+            Known::Chain { chain: chain.build().map_err(Error::Verifier)?, pins, alone }
         }
         Trust::Exactly(leaf) => Known::Exactly(leaf),
     };
@@ -91,7 +194,7 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
 /// By what a server's certificate is told.
 #[derive(Debug)]
 enum Known {
-    Chain { chain: Arc<WebPkiServerVerifier>, pins: Vec<SpkiPin> },
+    Chain { chain: Arc<WebPkiServerVerifier>, pins: Pins, alone: Vec<CertificateDer<'static>> },
     Exactly(CertificateDer<'static>),
 }
 
@@ -112,17 +215,17 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let other = Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
-        let (chain, pins) = match &self.known {
-            Known::Chain { chain, pins } => (chain, pins),
+        let (chain, pins, alone) = match &self.known {
+            Known::Chain { chain, pins, alone } => (chain, pins, alone),
             Known::Exactly(known) => return if known == leaf { Ok(ServerCertVerified::assertion()) } else { other },
         };
         let verified = chain.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
-        if pins.is_empty() {
-            return Ok(verified);
+        if alone.iter().any(|one| one == leaf) {
+            return Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
         }
         let key = ParsedCertificate::try_from(leaf)?.subject_public_key_info();
-        let digest: [u8; 32] = Sha256::digest(&*key).into();
-        if pins.iter().any(|pin| pin.0 == digest) { Ok(verified) } else { other }
+        pins.judge(SpkiPin(Sha256::digest(&*key).into()), now)?;
+        Ok(verified)
     }
 
     fn verify_tls12_signature(

@@ -33,7 +33,7 @@ use aside::Aside;
 use detect::Echo;
 use http::HeaderValue;
 use mcp::{Method, Revision};
-use papers::Papers;
+use papers::Known;
 use parking_lot::Mutex;
 use policy::Question;
 use response::{CallScope, Scope};
@@ -183,7 +183,7 @@ pub struct Servers {
 /// What is remembered of one server, whatever its configuration.
 pub(crate) struct State {
     shared: tokio::sync::Mutex<Option<Arc<Link>>>,
-    clients: Mutex<Option<(String, Papers, egress::Client)>>,
+    clients: Mutex<Option<Known>>,
     /// The ways out: probes have one of their own, so that they use up nothing of others'.
     exits: Mutex<HashMap<Occasion, (String, Arc<egress::Exit>)>>,
     revival: Mutex<Revival>,
@@ -655,18 +655,7 @@ impl Servers {
         remote: &Remote,
         state: &State,
     ) -> Result<Arc<Link>, Closed> {
-        let papers = Papers::read(remote).await?;
-        let client = {
-            let mut clients = state.clients.lock();
-            match clients.as_ref().filter(|(digest, read, _)| *digest == server.digest && *read == papers) {
-                Some((_, _, client)) => client.clone(),
-                None => {
-                    let client = self.egress.client(self.target(remote, &papers)?).map_err(|cause| Closed::Entry(cause.to_string()))?;
-                    *clients = Some((server.digest.clone(), papers, client.clone()));
-                    client
-                }
-            }
-        };
+        let client = self.client(gate, server, remote, state).await?;
         let authorization = match &remote.bearer {
             None => None,
             Some(name) => Some(self.bearer(name)?),

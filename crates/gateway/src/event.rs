@@ -175,6 +175,26 @@ pub(crate) fn quoted(gate: &Gate, lines: &[&str]) -> String {
     text.chars().take(1024).collect()
 }
 
+/// Something about how a remote server is known, with what there is to say of it.
+pub(crate) fn known(gate: &Gate, server: &ServerName, event: &str, severity: Severity, said: &[(&str, &str)]) {
+    let mut detail = Vec::with_capacity(128);
+    let mut object = mcp::json::Object::open(&mut detail);
+    for (name, text) in said {
+        object.text(name, text);
+    }
+    object.close();
+    let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());
+    record.server = Some(server.as_str());
+    record.event = Some(event);
+    record.severity = Some(severity);
+    record.detail = Object::new(&detail).ok();
+    match severity {
+        Severity::Info => tracing::info!(%server, event, "how a server is known has changed"),
+        Severity::Low | Severity::Medium | Severity::High | Severity::Critical => tracing::warn!(%server, event, "a security event"),
+    }
+    drop(gate.journal.append(record.encode()));
+}
+
 fn tell(gate: &Gate, link: &Link, server: &ServerName, happened: &Happened<'_>, detail: &[u8]) {
     let Happened { event, severity, mitre, refused } = *happened;
     let mut record = Record::new(RecordId::new(&*gate.entropy), Kind::Event, gate.clock.utc(), gate.clock.instant());

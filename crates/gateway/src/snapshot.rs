@@ -404,8 +404,14 @@ pub struct Remote {
     pub bearer: Option<String>,
     /// Pinned keys, `sha256/…`.
     pub pins: Vec<String>,
+    /// Until when another key is only put on record.
+    pub tried_until: Option<Utc>,
     /// The file of the authorities that its certificate may come from, beside those of the system.
     pub authorities: Option<PathBuf>,
+    /// The file of what these have taken back.
+    pub revoked: Option<PathBuf>,
+    /// Whether its certificate may be its own authority.
+    pub self_signed: egress::SelfSigned,
     /// What we show it.
     pub certificate: Option<Shown>,
     /// How it is spoken to.

@@ -99,8 +99,24 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
             checks.misfit(&["servers", name, "tls", "pin", &at.to_string()], message);
         }
     }
-    if server.tls.as_ref().is_some_and(|tls| tls.ca.as_ref().is_some_and(|ca| !is_plain(ca))) {
-        checks.misfit(&["servers", name, "tls", "ca"], "ca is an absolute path without \"..\"");
+    if let Some(tls) = &server.tls {
+        for (key, path) in [("ca", &tls.ca), ("crl", &tls.crl)] {
+            if path.as_ref().is_some_and(|path| !is_plain(path)) {
+                checks.misfit(&["servers", name, "tls", key], format!("{key} is an absolute path without \"..\""));
+            }
+        }
+        if tls.report_until.is_some() && tls.pin.is_empty() {
+            checks.misfit(&["servers", name, "tls", "report_until"], "there is no pin to try out");
+        }
+        if let Some(until) = tls.report_until {
+            let message = format!("servers.{name}: until the end of {until} a key that is no pin is put on record and not refused");
+            checks.warn(&["servers", name, "tls", "report_until"], message);
+        }
+        if tls.pin.len() == 1 {
+            let message =
+                format!("servers.{name}.tls.pin holds one key and no backup: when the server changes its key, it cannot be reached");
+            checks.warn(&["servers", name, "tls", "pin"], message);
+        }
     }
     if server.tls.is_some() && url.scheme() == "http" {
         checks.misfit(&of("tls"), "there are no keys to pin with http:");

@@ -320,8 +320,12 @@ section! {
     TlsPins {
         /// Keys that its certificate must have one of, sha256/ and base64 of the subject public key info.
         pin, "pin": Vec<String> = Vec::new();
+        /// The last day on which another key is put on record and not refused: while pins are tried out.
+        report_until, "report_until": Option<jiff::civil::Date> = None;
         /// The file of the authorities that its certificate may come from, beside those of the system.
         ca, "ca": Option<PathBuf> = None;
+        /// The file of what the authorities of its chain have taken back, a list of each (PEM).
+        crl, "crl": Option<PathBuf> = None;
     }
 }
 

@@ -11,7 +11,7 @@ pub enum Fault {
     #[error("the {0} cannot be sent")]
     Header(&'static str),
     /// The server could not be reached, or its answer was lost.
-    #[error("the server could not be asked")]
+    #[error("the server could not be asked: {0}")]
     Egress(#[from] egress::Error),
     /// The server redirects; we follow nobody.
     #[error("the server redirects ({0})")]
