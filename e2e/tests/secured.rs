@@ -1,7 +1,7 @@
 //! A real server inside TLS that asks for certificates: it is called with ours, and nobody else is taken for it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-use e2e::Peers;
+use e2e::{Client, Peers, Way};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
@@ -169,4 +169,46 @@ fn pins_are_tried_out_before_they_refuse() {
     assert_eq!(events(&pinned, "transport.key-reported"), 0);
     let (good, said) = locked(setup(port, &authority, &ours, &known("2020-01-01")));
     assert!(!good && said.contains(&key), "the time of trying out is over: {said}");
+}
+
+#[test]
+fn clients_that_launch_commands_reach_a_gateway_elsewhere() {
+    let Some(peers) = Peers::find() else { return };
+    let authority = Authority::new("inside");
+    let ours = authority.client("spiffe://example.org/agent/ana");
+    let run = peers.node_server("server-everything", &["stdio"]);
+    let sandbox = format!("sandbox: {{ read: [{:?}], write: [\"{{box}}\"] }}", peers.folder().display().to_string());
+    let world = World::with()
+        .secured(&authority, ", client_ca: {root}/tls/clients.pem")
+        .server("everything", &format!("run: {run}\n{sandbox}"))
+        .role(
+            "tester",
+            "members: [\"agent:tester\"]\nclearance: restricted\nallow: { everything: [echo, get-sum, trigger-long-running-operation] }",
+        )
+        .file("ana/chain.pem", &ours.certificate)
+        .file("ana/key.pem", &ours.key)
+        .file("ana/authority.pem", authority.pem())
+        .start();
+    let token = world.token("agent:tester", &[]);
+    std::fs::write(world.path("ana/token"), &token).unwrap();
+    for private in ["ana/key.pem", "ana/token"] {
+        std::fs::set_permissions(world.path(private), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let mut command = world.command(&["connect", &format!("https://{}", world.data()), "--server", "everything"]);
+    command.arg("--identity").arg(world.path("ana")).arg("--token-file").arg(world.path("ana/token"));
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let way = Way::Stdio(words.map(|word| word.to_string_lossy().into_owned()).collect());
+    let plan = json!([
+        {"list": true},
+        {"call": "echo", "arguments": {"message": "hi"}},
+        {"call": "get-sum", "arguments": {"a": 2, "b": 3}},
+    ]);
+    for client in [Client::Python, Client::TypeScript, Client::Inspector] {
+        let steps = peers.drive(client, &way, &world.path("home"), &plan);
+        let mut tools = steps[0].tools();
+        tools.sort_unstable();
+        assert_eq!(tools, ["echo", "get-sum", "trigger-long-running-operation"], "{client:?}");
+        assert!(steps[1].text().contains("hi") && steps[2].text().contains('5'), "{client:?}: {steps:?}");
+    }
+    assert_eq!(world.audit().iter().filter(|record| record["tool"] == "echo").count(), 3);
 }

@@ -48,7 +48,9 @@ enum Verb {
     #[command(after_help = "Example:\n  bastide serve --config /etc/bastide/bastide.yaml")]
     Serve(serve::Args),
     /// Speak MCP on standard input and output for a client that launches commands
-    #[command(after_help = "Example:\n  bastide connect --as claude-code --server github")]
+    #[command(
+        after_help = "Examples:\n  bastide connect --as claude-code --server github\n  bastide connect https://gateway.example.com:8420 --identity ~/.config/bastide/agent --token-file ~/.config/bastide/token"
+    )]
     Connect(connect::Args),
     /// Look at what servers offer, show what is new or changed, and sign what is approved
     #[command(after_help = "Examples:\n  bastide lock --yes\n  bastide lock --update files")]

@@ -2,10 +2,10 @@
 
 use crate::connection::{Connection, Route};
 use crate::pool::Pool;
-use crate::resolver::{Resolver, System};
+use crate::resolver::{self, Resolver};
 use crate::target::ServerTarget;
-use crate::tls::{Inside, Introduction, Trust};
-use crate::{Error, SelfSigned, tls};
+use crate::tls::{Inside, Introduction, System, Trust};
+use crate::{Error, SelfSigned, Unshaken, tls};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
@@ -30,7 +30,7 @@ pub struct Egress {
 impl Egress {
     /// Reads the system's trusted roots. A system without any is no fault here: clients that bring no roots of their own will say so.
     pub fn new() -> Self {
-        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()), resolver: Arc::new(System) }
+        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()), resolver: Arc::new(resolver::System) }
     }
 
     /// The same, with names resolved by `resolver` and not by the system.
@@ -77,11 +77,14 @@ impl Egress {
     }
 
     fn settings(&self, inside: Inside, introduction: Introduction) -> Result<Arc<ClientConfig>, Error> {
-        let Introduction { pins, roots: extra, revoked, self_signed, exactly, identity } = introduction;
+        let Introduction { pins, system, roots: extra, revoked, self_signed, exactly, identity } = introduction;
         if let Some(leaf) = exactly {
             return tls::settings(inside, Trust::Exactly(leaf), identity);
         }
-        let mut roots = self.roots.clone();
+        let mut roots = match system {
+            System::Trusted => self.roots.clone(),
+            System::Distrusted => RootCertStore::empty(),
+        };
         for root in &extra {
             roots.add(root.clone()).map_err(Error::Tls)?;
         }
@@ -209,7 +212,10 @@ async fn exchange(
         Ok(Ok(answer)) => Ok((connection, answer)),
         Ok(Err(mut failed)) => match failed.take_message() {
             Some(request) => Err((Error::Unsent(failed.into_error()), Some(request))),
-            None => Err((Error::Lost(failed.into_error()), None)),
+            None => {
+                let cause = failed.into_error();
+                Err((Unshaken::late(&cause).map_or(Error::Lost(cause), Error::Shake), None))
+            }
         },
     }
 }
@@ -322,7 +328,7 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Departure, SpkiPin, Unshaken, Witness};
+    use crate::{Bounds, Departure, SpkiPin, Witness};
     use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
     use sha2::Digest as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -563,7 +569,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         let (_, certificate, _) = tls_server().await;
         roots.add(certificate).unwrap();
-        let client = Egress { roots, resolver: Arc::new(System) }.client(ServerTarget::new(target).unwrap()).unwrap();
+        let client = Egress { roots, resolver: Arc::new(resolver::System) }.client(ServerTarget::new(target).unwrap()).unwrap();
         let Err(fault) = client.get(HeaderMap::new()).await else { panic!("reached") };
         assert!(matches!(fault, Error::Address { .. } | Error::Resolve(_)), "{fault:?}");
     }

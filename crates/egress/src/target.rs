@@ -1,6 +1,6 @@
 //! What is reached, and within which bounds.
 
-use crate::tls::Introduction;
+use crate::tls::{Introduction, System};
 use crate::{ClientIdentity, Error, SelfSigned, Witness};
 use base64::Engine as _;
 use ipnet::IpNet;
@@ -139,6 +139,14 @@ impl ServerTarget {
     #[must_use]
     pub fn roots(mut self, roots: Vec<CertificateDer<'static>>) -> Self {
         self.introduction.roots = roots;
+        self
+    }
+
+    /// Trusts `roots` and none of the system's.
+    #[must_use]
+    pub fn roots_alone(mut self, roots: Vec<CertificateDer<'static>>) -> Self {
+        self.introduction.roots = roots;
+        self.introduction.system = System::Distrusted;
         self
     }
 

@@ -60,10 +60,20 @@ pub(crate) struct Pins {
     told: Mutex<Vec<SpkiPin>>,
 }
 
+/// What the system's roots are worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    /// They are trusted.
+    Trusted,
+    /// They are not.
+    Distrusted,
+}
+
 /// How a server is known, and what it is shown.
 #[derive(Debug)]
 pub(crate) struct Introduction {
     pub(crate) pins: Pins,
+    pub(crate) system: System,
     /// Authorities beside the system's.
     pub(crate) roots: Vec<CertificateDer<'static>>,
     pub(crate) revoked: Vec<CertificateRevocationListDer<'static>>,
@@ -76,7 +86,7 @@ pub(crate) struct Introduction {
 impl Default for Introduction {
     fn default() -> Self {
         let (pins, roots, revoked) = (Pins::default(), Vec::new(), Vec::new());
-        Self { pins, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, identity: None }
+        Self { pins, system: System::Trusted, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, identity: None }
     }
 }
 

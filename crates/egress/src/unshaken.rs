@@ -73,6 +73,12 @@ impl Unshaken {
         })
     }
 
+    /// That the server did not accept what it was shown, which it says after the handshake is over for us (RFC 8446 §4.4.2.4): it has then read nothing.
+    pub(crate) fn late(cause: &hyper::Error) -> Option<Self> {
+        let cause = std::error::Error::source(cause)?.downcast_ref::<io::Error>()?;
+        Self::of(cause).filter(|unshaken| *unshaken == Self::Ours)
+    }
+
     fn of_certificate(cause: &CertificateError) -> Self {
         match cause {
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Ended,

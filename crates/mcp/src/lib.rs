@@ -49,6 +49,6 @@ pub use print::{
     print_input_required, print_listened, print_meta, print_notification, print_own_meta, print_refusal, print_request, print_result,
 };
 pub use revision::{Era, Revision};
-pub use shape::{check_elicitations, check_missing, check_question, check_result};
+pub use shape::{VERSION_KEY, check_elicitations, check_missing, check_question, check_result};
 pub use translate::{Legs, Output, Unbridged};
 pub use view::{CallTool, Complete, GetPrompt, Initialize, LogMessage, Progress, ReadResource, Reference};

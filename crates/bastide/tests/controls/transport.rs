@@ -1,6 +1,7 @@
 //! How much may come in, and how slowly.
 
 mod bounds;
+mod connect;
 mod frames;
 mod one_stream;
 mod protocol_pin;
