@@ -1,10 +1,11 @@
 //! The two ways in: the admin socket, and the admin listener.
 
 use crate::guard::{Guard, guarded};
-use crate::{Admin, Key, Operator, Way, router};
+use crate::{Admin, Key, Operator, Side, Way, router};
 use axum::body::Body;
 use axum::response::Response;
 use axum::{Extension, Router};
+use gateway::line::Door;
 use http::header::CONNECTION;
 use http::{HeaderValue, StatusCode};
 use hyper::server::conn::http1;
@@ -80,15 +81,16 @@ pub struct Opened {
 /// Those of the system, when the listener has no address.
 pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: Name, stop: CancellationToken) -> std::io::Result<()> {
     let Opened { listener, tls, hosts } = opened;
-    let router = guarded(admin, Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
+    let router =
+        guarded(Arc::clone(&admin), Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
     let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let (stream, address) = match accepted {
+            Ok(pair) => pair,
             Err(cause) => {
                 tracing::warn!(%cause, "accept failed");
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -96,7 +98,7 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
             }
         };
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
-        let (router, stop, tls) = (router.clone(), stop.clone(), tls.clone());
+        let (router, stop, tls, admin) = (router.clone(), stop.clone(), tls.clone(), Arc::clone(&admin));
         tracker.spawn(async move {
             match tls {
                 None => connection(stream, router, stop).await,
@@ -105,7 +107,11 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
                         () = connection(stream, router, stop) => {}
                         () = lapse.over() => tracing::debug!("an operator's certificate is no longer good"),
                     },
-                    Err(cause) => tracing::warn!(%cause, "a handshake at the admin listener failed"),
+                    Err(fault) => {
+                        if let Side::Running { gate, .. } = &admin.side {
+                            gateway::line::unshaken(gate, Door::Admin, fault, address).await;
+                        }
+                    }
                 },
             }
             drop(permit);

@@ -3,8 +3,8 @@
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::channel::{Channels, OneStream};
 use crate::gate::Gate;
-use crate::line::{self, Action, Reply, Taken};
-use crate::metrics::{TurnedAway, Unshaken};
+use crate::line::{self, Action, Door, Reply, Taken};
+use crate::metrics::TurnedAway;
 use crate::page;
 use crate::plain;
 use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
@@ -59,8 +59,7 @@ impl Answer for Front {
     }
 
     async fn unshaken(&self, fault: Handshake, address: SocketAddr) {
-        self.gate.metrics.handshakes.get_or_create(&Unshaken { listener: "data", fault: fault.name() }).inc();
-        line::unshaken(&self.gate, fault, address).await;
+        line::unshaken(&self.gate, Door::Data, fault, address).await;
     }
 
     fn turned_away(&self, full: Full) {

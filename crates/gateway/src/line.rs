@@ -42,6 +42,7 @@ use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::calls::{Call, Stop};
 use crate::gate::Gate;
 use crate::halt::Halt;
+use crate::metrics::Unshaken;
 use crate::session::Session;
 use crate::trail::Trail;
 use forward::Forwarded;
@@ -101,11 +102,31 @@ pub async fn malformed(gate: &Gate, flaw: Flaw, peer: &Peer, mut reply: Reply) {
 }
 
 /// Takes note of a client whose handshake failed. It was sent an alert, where one fits, and is told nothing more.
-pub async fn unshaken(gate: &Gate, fault: Handshake, address: SocketAddr) {
+pub async fn unshaken(gate: &Gate, door: Door, fault: Handshake, address: SocketAddr) {
+    gate.metrics.handshakes.get_or_create(&Unshaken { listener: door.as_str(), fault: fault.name() }).inc();
     let mut trail = Trail::new(gate, Some(&Peer { address, certificate: None }));
-    let Some(halt) = accept::unshaken(&mut trail, fault) else { return };
+    let Some(halt) = accept::unshaken(&mut trail, door, fault) else { return };
     let (first, _) = tokio::sync::oneshot::channel();
     end(gate, &mut trail, halt, &mut Reply::http(first)).await;
+}
+
+/// A listener that is inside TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// For agents.
+    Data,
+    /// For operators.
+    Admin,
+}
+
+impl Door {
+    /// Its name in records and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Admin => "admin",
+        }
+    }
 }
 
 /// Takes a request as far as its sender is known and `may` does not refuse it: for what is spoken beside the line, and ends in it. Who is refused is

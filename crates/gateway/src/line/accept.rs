@@ -2,6 +2,7 @@
 //!
 //! Afterwards Host and Origin are ours, path and verb name an endpoint, and the snapshot of the call is chosen. No body has been read.
 
+use super::Door;
 use crate::arrival::{Arrival, Endpoint, Source, Verb};
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -96,8 +97,11 @@ pub(super) fn malformed(trail: &mut Trail, flaw: Flaw) -> Halt {
 }
 
 /// What is on record of a handshake that failed; nothing of a client that just left.
-pub(super) fn unshaken(trail: &mut Trail, fault: Handshake) -> Option<Halt> {
-    trail.cause(&fault);
+pub(super) fn unshaken(trail: &mut Trail, door: Door, fault: Handshake) -> Option<Halt> {
+    match door {
+        Door::Data => trail.cause(&fault),
+        Door::Admin => trail.cause(&format_args!("at the admin listener: {fault}")),
+    }
     let code = match fault {
         Handshake::Left => return None,
         Handshake::Slow => Code::BoundFault,

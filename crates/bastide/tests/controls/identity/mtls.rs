@@ -235,3 +235,23 @@ fn wait(mut until: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(100));
     }
 }
+
+#[test]
+fn an_operator_without_a_good_certificate_is_kept_out_on_record() {
+    let (authority, other) = (Authority::new("clients"), Authority::new("others"));
+    let mut world = World::with().secured(&authority, CLIENTS).start();
+    world.stop();
+    let tls = "tls: { certificate: {root}/tls/server.pem, key: {root}/tls/server.key, client_ca: {root}/tls/clients.pem }";
+    let root = world.path("");
+    let tls = tls.replace("{root}", root.display().to_string().trim_end_matches('/'));
+    let address = world.ready["admin"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    world.edit(&format!("admin: {{ address: {address} }}"), &format!("admin: {{ address: {address}, {tls} }}"));
+    world.serve();
+    let knock = |leaf: Option<&Leaf>| world.admin().secured(authority.trusting(leaf, "http/1.1")).send("GET", "/health", &[], b"").status;
+    assert_eq!(knock(Some(&authority.client("spiffe://example.org/operator/ana"))), 200);
+    assert_eq!((knock(None), knock(Some(&other.client(ANA)))), (0, 0));
+    let audit = world.audit();
+    let causes: Vec<_> = audit.iter().filter(|record| record["decision"]["code"] == "identity.mtls/refused").collect();
+    assert_eq!(causes.len(), 2, "{causes:#?}");
+    assert!(causes.iter().all(|record| record["detail"]["cause"].as_str().unwrap().starts_with("at the admin listener")), "{causes:#?}");
+}
