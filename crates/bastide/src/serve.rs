@@ -203,6 +203,9 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     if configured.loaded.file.dns != in_force.loaded.file.dns {
         return Err(Failure::usage("`dns` cannot change while the gateway runs").next("restart it"));
     }
+    if configured.loaded.file.proxy != in_force.loaded.file.proxy {
+        return Err(Failure::usage("`proxy` cannot change while the gateway runs").next("restart it"));
+    }
     if let Some(fault) = fault {
         tracing::warn!(%fault, "the lock cannot be used");
     }

@@ -240,6 +240,12 @@ pub struct Wired {
 }
 
 /// Who knows the addresses of names.
+/// What connections to public addresses go through.
+fn proxy(file: &config::File) -> Result<Option<Arc<egress::Proxy>>, Failure> {
+    let proxy = file.proxy.as_ref().map(egress::Proxy::new).transpose();
+    proxy.map(|proxy| proxy.map(Arc::new)).map_err(|cause| Failure::usage(format!("proxy cannot be used: {cause}")))
+}
+
 fn resolver(text: &str) -> Result<Arc<dyn egress::Resolver>, Failure> {
     if text == "system" {
         return Ok(Arc::new(egress::System));
@@ -339,7 +345,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         contents: Arc::clone(&contents),
         forensics: Forensics::at(store.folder().path().join("forensics")),
         withheld: Withheld::at(store.folder().path().join(WITHHELD)),
-        resolver: resolver(&configured.loaded.file.dns.resolver)?,
+        outside: egress::Outside { resolver: resolver(&configured.loaded.file.dns.resolver)?, proxy: proxy(&configured.loaded.file)? },
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);
     Ok(Wired {

@@ -61,7 +61,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     state(&mut checks);
     listeners(&mut checks);
     bounds(&mut checks);
-    dns(&mut checks);
+    outside(&mut checks);
     people(&mut checks);
     audit(&mut checks);
     for (name, server) in &file.servers {
@@ -95,8 +95,8 @@ fn prompts(checks: &mut Checks<'_>) {
     }
 }
 
-/// What is asked for names is the system, or can be asked over HTTPS or TLS.
-fn dns(checks: &mut Checks<'_>) {
+/// What is asked for names is the system, or can be asked over HTTPS or TLS; what is gone through is a proxy.
+fn outside(checks: &mut Checks<'_>) {
     let resolver = checks.file.dns.resolver.as_str();
     let encrypted = |url: url::Url| egress::ServerTarget::new(url).map_err(|cause| cause.to_string());
     let fit = match resolver {
@@ -106,6 +106,9 @@ fn dns(checks: &mut Checks<'_>) {
     };
     if let Err(cause) = fit {
         checks.misfit(&["dns", "resolver"], format!("dns.resolver is `system` or an https: or tls: address: {cause}"));
+    }
+    if let Some(Err(cause)) = checks.file.proxy.as_ref().map(egress::Proxy::new) {
+        checks.misfit(&["proxy"], format!("proxy is http://HOST:PORT: {cause}"));
     }
 }
 

@@ -47,6 +47,8 @@ section! {
         bounds, "bounds": Bounds = Bounds::default();
         /// How names are resolved.
         dns, "dns": Dns = Dns::default();
+        /// The proxy, http://HOST:PORT, that connections to public addresses go through; none: they go straight.
+        proxy, "proxy": Option<url::Url> = None;
         /// The operators.
         people, "people": Vec<Person> = Vec::new();
         /// The servers behind the gateway.

@@ -2,10 +2,9 @@
 
 use crate::connection::{Connection, Route};
 use crate::pool::Pool;
-use crate::resolver::{self, Resolver};
 use crate::target::ServerTarget;
 use crate::tls::{Inside, Introduction, System, Trust};
-use crate::{Error, SelfSigned, Unshaken, tls};
+use crate::{Error, Outside, SelfSigned, Unshaken, resolver, tls};
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::uri::PathAndQuery;
@@ -24,19 +23,22 @@ use url::Url;
 /// Makes clients. One for the whole gateway: it holds the system's trusted roots.
 pub struct Egress {
     roots: RootCertStore,
-    resolver: Arc<dyn Resolver>,
+    outside: Outside,
 }
 
 impl Egress {
     /// Reads the system's trusted roots. A system without any is no fault here: clients that bring no roots of their own will say so.
     pub fn new() -> Self {
-        Self { roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()), resolver: Arc::new(resolver::System) }
+        Self {
+            roots: tls::system_roots().unwrap_or_else(|_| RootCertStore::empty()),
+            outside: Outside { resolver: Arc::new(resolver::System), proxy: None },
+        }
     }
 
-    /// The same, with names resolved by `resolver` and not by the system.
+    /// The same, with names resolved and public addresses reached as `outside` says.
     #[must_use]
-    pub fn resolving(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = resolver;
+    pub fn by(mut self, outside: Outside) -> Self {
+        self.outside = outside;
         self
     }
 
@@ -73,7 +75,7 @@ impl Egress {
     pub(crate) fn route(&self, target: ServerTarget, inside: Inside) -> Result<Route, Error> {
         let ServerTarget { url, introduction, listed, bounds } = target;
         let settings = if url.scheme() == "https" { Some(self.settings(inside, introduction)?) } else { None };
-        Route::new(url, listed, settings, bounds, Arc::clone(&self.resolver))
+        Route::new(url, listed, settings, bounds, self.outside.clone())
     }
 
     fn settings(&self, inside: Inside, introduction: Introduction) -> Result<Arc<ClientConfig>, Error> {
@@ -328,7 +330,7 @@ impl Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Departure, SpkiPin, Witness};
+    use crate::{Bounds, Departure, Resolver, SpkiPin, Witness};
     use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
     use sha2::Digest as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -561,6 +563,51 @@ mod tests {
         assert_eq!(client.get(HeaderMap::new()).await.unwrap().status(), 200);
     }
 
+    struct Far;
+
+    impl Resolver for Far {
+        fn resolve<'a>(&'a self, _: &'a crate::HostName) -> crate::Resolving<'a> {
+            Box::pin(async { Ok(vec!["2a00::9".parse().unwrap()]) })
+        }
+    }
+
+    #[tokio::test]
+    async fn public_addresses_are_reached_through_the_proxy_with_the_servers_own_certificate() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let leaf = rcgen::CertificateParams::new(vec!["far.example".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let certificate = leaf.der().clone();
+        let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
+            .unwrap();
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(settings));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = crate::Proxy::new(&format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()).unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            assert!(head.starts_with(b"CONNECT [2a00::9]:443 HTTP/1.1\r\n"));
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(OK.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        });
+        let outside = Outside { resolver: Arc::new(Far), proxy: Some(Arc::new(proxy)) };
+        let target = ServerTarget::new("https://far.example/".parse().unwrap()).unwrap().roots(vec![certificate]);
+        let client = Egress::new().by(outside.clone()).client(target).unwrap();
+        assert_eq!(client.get(HeaderMap::new()).await.unwrap().status(), 200);
+        // What is near is not the proxy's: it has ended.
+        let (near, _) = server(vec![OK], true).await;
+        let client = Egress::new().by(outside).client(ServerTarget::new(near.parse().unwrap()).unwrap()).unwrap();
+        assert_eq!(client.get(HeaderMap::new()).await.unwrap().status(), 200);
+    }
+
     #[tokio::test]
     async fn a_name_that_resolves_inwards_is_refused() {
         // The system's resolver knows the name of this host, which is never public.
@@ -569,7 +616,7 @@ mod tests {
         let mut roots = RootCertStore::empty();
         let (_, certificate, _) = tls_server().await;
         roots.add(certificate).unwrap();
-        let client = Egress { roots, resolver: Arc::new(resolver::System) }.client(ServerTarget::new(target).unwrap()).unwrap();
+        let client = Egress { roots, outside: Egress::new().outside }.client(ServerTarget::new(target).unwrap()).unwrap();
         let Err(fault) = client.get(HeaderMap::new()).await else { panic!("reached") };
         assert!(matches!(fault, Error::Address { .. } | Error::Resolve(_)), "{fault:?}");
     }

@@ -2,9 +2,8 @@
 
 use crate::address::{allowed, plain};
 use crate::hostname::HostName;
-use crate::resolver::Resolver;
 use crate::target::{Bounds, localhost};
-use crate::{Error, Reach, Unshaken};
+use crate::{Error, Outside, Proxy, Reach, Unshaken};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -64,7 +63,7 @@ pub(crate) struct Route {
     listed: Vec<IpNet>,
     tls: Option<(ArcSwap<ClientConfig>, ServerName<'static>)>,
     bounds: Bounds,
-    resolver: Arc<dyn Resolver>,
+    outside: Outside,
 }
 
 impl Route {
@@ -73,7 +72,7 @@ impl Route {
         listed: Vec<IpNet>,
         tls: Option<Arc<ClientConfig>>,
         bounds: Bounds,
-        resolver: Arc<dyn Resolver>,
+        outside: Outside,
     ) -> Result<Self, Error> {
         let name = match url.host() {
             None => return Err(Error::Url("it has no host")),
@@ -81,7 +80,7 @@ impl Route {
             Some(Host::Ipv4(address)) => ServerName::from(IpAddr::V4(address)),
             Some(Host::Ipv6(address)) => ServerName::from(IpAddr::V6(address)),
         };
-        Ok(Self { url, listed, tls: tls.map(|settings| (ArcSwap::new(settings), name)), bounds, resolver })
+        Ok(Self { url, listed, tls: tls.map(|settings| (ArcSwap::new(settings), name)), bounds, outside })
     }
 
     pub(crate) fn url(&self) -> &Url {
@@ -132,7 +131,7 @@ impl Route {
 
     async fn shaken(&self) -> Result<(Stream, Option<Arc<ClientConfig>>), Error> {
         let addresses = self.resolve().await?;
-        let tcp = dial(&addresses).await?;
+        let tcp = self.dial(&addresses).await?;
         tcp.set_nodelay(true).map_err(Error::Connect)?;
         match &self.tls {
             None => Ok((Stream::Left(tcp), None)),
@@ -158,7 +157,7 @@ impl Route {
             Some(Host::Domain("localhost")) => localhost().map(|address| SocketAddr::new(address, port)).to_vec(),
             Some(Host::Domain(name)) => {
                 let name = HostName::parse(name).ok_or(Error::Url("its host is not a name"))?;
-                let found = self.resolver.resolve(&name).await.map_err(Error::Resolve)?;
+                let found = self.outside.resolver.resolve(&name).await.map_err(Error::Resolve)?;
                 found.into_iter().take(16).map(|address| SocketAddr::new(address, port)).collect()
             }
         };
@@ -175,15 +174,19 @@ impl Route {
         }
         Ok(addresses)
     }
-}
 
-async fn dial(addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
-    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok(stream),
-            Err(cause) => last = cause,
+    async fn dial(&self, addresses: &[SocketAddr]) -> Result<TcpStream, Error> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            let dialled = match &self.outside.proxy {
+                Some(proxy) if Proxy::takes(address.ip()) => proxy.connect(*address, TcpStream::connect).await,
+                Some(_) | None => TcpStream::connect(address).await,
+            };
+            match dialled {
+                Ok(stream) => return Ok(stream),
+                Err(cause) => last = cause,
+            }
         }
+        Err(Error::Connect(last))
     }
-    Err(Error::Connect(last))
 }

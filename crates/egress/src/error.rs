@@ -38,8 +38,8 @@ pub enum Error {
         reach: Reach,
     },
     /// The connection could not be made.
-    #[error("the connection could not be made: {}", .0.kind())]
-    Connect(#[source] std::io::Error),
+    #[error("the connection could not be made: {0}")]
+    Connect(std::io::Error),
     /// TLS could not be agreed on.
     #[error("{0}")]
     Shake(Unshaken),

@@ -17,6 +17,7 @@ mod requests;
 #[cfg(test)]
 mod tests;
 
+use crate::Proxy;
 use crate::attempt::{Attempt, Attempts, Door, Ledger, Reason};
 use crate::book::Book;
 use crate::hostname::{Asked, HostName};
@@ -65,6 +66,8 @@ pub struct Terms {
     pub range: Ipv4Net,
     /// The mark of its outgoing sockets (`SO_MARK`), set where the gateway may.
     pub mark: Option<u32>,
+    /// What connections to public addresses go through, where there is one.
+    pub proxy: Option<Arc<Proxy>>,
 }
 
 /// The way out of all sandboxes of one server, which share its limits and counts.

@@ -1,6 +1,6 @@
 //! The only way out: every outgoing connection of the gateway is opened here.
 //!
-//! An HTTP/1.1 client that follows no redirect, knows no proxy, speaks `http:` to loopback alone and TLS 1.3 to everyone else,
+//! An HTTP/1.1 client that follows no redirect, knows no proxy but the configured one, speaks `http:` to loopback alone and TLS 1.3 to everyone else,
 //! checks the addresses that a name resolved to and connects to those very addresses, and keeps few idle connections.
 //! A request runs in the caller's own task: its connection is polled there, so a call costs no task and no wake-up across threads.
 //!
@@ -24,8 +24,10 @@ mod limits;
 mod lookup;
 mod meter;
 mod octets;
+mod outside;
 mod pool;
 mod protocol;
+mod proxy;
 mod query;
 mod resolver;
 mod rules;
@@ -42,7 +44,9 @@ pub use exit::{Doors, Exit, RANGE, Terms, can_mark};
 pub use hostname::HostName;
 pub use limits::Limits;
 pub use meter::{Destination, Meter, Traffic};
+pub use outside::Outside;
 pub use protocol::{Protocol, Purpose};
+pub use proxy::Proxy;
 pub use resolver::{Resolver, Resolving, System};
 pub use rules::{PROXY_PORT, Rules, Unfit};
 pub use target::{Bounds, ServerTarget, SpkiPin};

@@ -100,8 +100,13 @@ impl Scene {
         let (plain_outside, plain_door, plain) = pair().await;
         let list =
             [format!("ok.example:{tls}"), format!("http://ok.example:{plain}"), format!("[::1]:{tls}"), format!("http://[::1]:{plain}")];
-        let terms =
-            Terms { rules: Rules::new(&list).unwrap(), limits: Limits::default(), range: "127.64.0.0/16".parse().unwrap(), mark: Some(7) };
+        let terms = Terms {
+            rules: Rules::new(&list).unwrap(),
+            limits: Limits::default(),
+            range: "127.64.0.0/16".parse().unwrap(),
+            mark: Some(7),
+            proxy: None,
+        };
         let lines = Arc::new(Lines::default());
         let exit = Exit::new(terms, Arc::new(Here), lines.clone());
         let proxy_door = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -233,8 +238,11 @@ async fn what_the_way_through_costs() {
     let (outside, door, port) = pair().await;
     let rules = Rules::new(&[format!("tcp://ok.example:{port}"), format!("tcp://[::1]:{port}")]).unwrap();
     let limits = Limits { opening: 1_000_000, bytes_out: u64::MAX, bytes_back: u64::MAX, rate: 1 << 40, ..Limits::default() };
-    let exit =
-        Exit::new(Terms { rules, limits, range: "127.64.0.0/16".parse().unwrap(), mark: None }, Arc::new(Here), Arc::new(Lines::default()));
+    let exit = Exit::new(
+        Terms { rules, limits, range: "127.64.0.0/16".parse().unwrap(), mark: None, proxy: None },
+        Arc::new(Here),
+        Arc::new(Lines::default()),
+    );
     let names = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let names_at = names.local_addr().unwrap();
     let proxy = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

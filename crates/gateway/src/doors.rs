@@ -168,7 +168,7 @@ pub struct Servers {
     credentials: Credentials,
     contents: Arc<dyn Contents>,
     egress: egress::Egress,
-    resolver: Arc<dyn egress::Resolver>,
+    outside: egress::Outside,
     echo: ArcSwapOption<Echo>,
     /// Whether `echo` knows every credential. While it does not, none is given out: what cannot be searched for could come back.
     learned: AtomicBool,
@@ -224,12 +224,12 @@ impl State {
 
 impl Servers {
     /// No server yet.
-    pub(crate) fn new(credentials: Credentials, contents: Arc<dyn Contents>, resolver: Arc<dyn egress::Resolver>) -> Self {
+    pub(crate) fn new(credentials: Credentials, contents: Arc<dyn Contents>, outside: egress::Outside) -> Self {
         let servers = Self {
             credentials,
             contents,
-            egress: egress::Egress::new().resolving(Arc::clone(&resolver)),
-            resolver,
+            egress: egress::Egress::new().by(outside.clone()),
+            outside,
             echo: ArcSwapOption::new(nothing_known()),
             learned: AtomicBool::new(false),
             states: Mutex::default(),

@@ -80,8 +80,8 @@ pub struct Parts {
     pub forensics: Forensics,
     /// See [`Gate::withheld`].
     pub withheld: Withheld,
-    /// Who knows the addresses of names.
-    pub resolver: Arc<dyn egress::Resolver>,
+    /// Who knows names, and what is gone through.
+    pub outside: egress::Outside,
 }
 
 impl Gate {
@@ -99,7 +99,7 @@ impl Gate {
             meters: parts.meters,
             sessions: Sessions::default(),
             calls: Arc::new(Calls::default()),
-            servers: Servers::new(parts.vault, parts.contents, parts.resolver),
+            servers: Servers::new(parts.vault, parts.contents, parts.outside),
             forensics: parts.forensics,
             withheld: Arc::new(parts.withheld),
             cursors,

@@ -2,6 +2,7 @@
 
 use super::checks::Check;
 use super::{Exit, Goal, Halt};
+use crate::Proxy;
 use crate::address::plain;
 use crate::attempt::{Attempt, Reason};
 use crate::hostname::{Asked, HostName};
@@ -73,6 +74,13 @@ impl Exit {
     }
 
     async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        match &self.terms.proxy {
+            Some(proxy) if Proxy::takes(address.ip()) => proxy.connect(address, |address| self.socket(address)).await,
+            Some(_) | None => self.socket(address).await,
+        }
+    }
+
+    async fn socket(&self, address: SocketAddr) -> io::Result<TcpStream> {
         #[cfg(test)]
         let address = self.checks.detour.unwrap_or(address);
         let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };

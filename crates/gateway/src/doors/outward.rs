@@ -24,9 +24,15 @@ pub(super) fn exit(gate: &Arc<Gate>, server: &Server, run: &Run, state: &State, 
     if let Some((_, exit)) = exits.get(&occasion).filter(|(digest, _)| *digest == server.digest) {
         return Arc::clone(exit);
     }
-    let terms = Terms { rules: run.egress.clone(), limits: run.traffic, range: egress::RANGE, mark: Some(mark(&server.name)) };
+    let terms = Terms {
+        rules: run.egress.clone(),
+        limits: run.traffic,
+        range: egress::RANGE,
+        mark: Some(mark(&server.name)),
+        proxy: gate.servers.outside.proxy.clone(),
+    };
     let log = Log { gate: Arc::downgrade(gate), server: server.name.clone(), occasion };
-    let exit = Exit::new(terms, Arc::clone(&gate.servers.resolver), Arc::new(log));
+    let exit = Exit::new(terms, Arc::clone(&gate.servers.outside.resolver), Arc::new(log));
     exits.insert(occasion, (server.digest.clone(), Arc::clone(&exit)));
     exit
 }

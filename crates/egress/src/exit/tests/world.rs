@@ -81,8 +81,13 @@ impl World {
         let outside = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let got: Arc<Mutex<Vec<u8>>> = Arc::default();
         let checks = Checks { out: setting.out, detour: Some(outside.local_addr().unwrap()) };
-        let terms =
-            Terms { rules: Rules::new(LIST).unwrap(), limits: setting.limits, range: "127.64.0.0/16".parse().unwrap(), mark: Some(7) };
+        let terms = Terms {
+            rules: Rules::new(LIST).unwrap(),
+            limits: setting.limits,
+            range: "127.64.0.0/16".parse().unwrap(),
+            mark: Some(7),
+            proxy: None,
+        };
         let records = Arc::new(Memory::default());
         let exit = Arc::new(Exit::with(terms, Arc::new(Script(Mutex::new(setting.addresses))), records.clone(), checks));
         let listener = |address: &str| std::net::TcpListener::bind(address).unwrap();
