@@ -339,6 +339,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         contents: Arc::clone(&contents),
         forensics: Forensics::at(store.folder().path().join("forensics")),
         withheld: Withheld::at(store.folder().path().join(WITHHELD)),
+        collector: file.telemetry.as_ref().map(crate::collector::collector).transpose()?,
         resolver: resolver(&configured.loaded.file.dns.resolver)?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);
