@@ -10,7 +10,8 @@ use http::HeaderName;
 /// # Errors
 /// [`Failure`] for a header that cannot be one.
 pub fn collector(telemetry: &Telemetry) -> Result<Collector, Failure> {
-    let header = |name: &String| name.parse::<HeaderName>().map_err(|_| Failure::usage(format!("telemetry.headers: {name:?} is no header")));
+    let header =
+        |name: &String| name.parse::<HeaderName>().map_err(|_| Failure::usage(format!("telemetry.headers: {name:?} is no header")));
     let headers = telemetry.headers.iter().map(|(name, place)| Ok((header(name)?, place.to_string())));
     Ok(Collector {
         url: telemetry.otlp.clone(),

@@ -23,6 +23,9 @@ where
         SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut fields = Fields::default();
         event.record(&mut fields);
+        // What libraries say by the crate `log` comes under that name, and with its own beside it.
+        let target = fields.0.remove("log.target");
+        fields.0.retain(|name, _| !name.starts_with("log."));
         let mut line = Map::new();
         line.insert("timestamp".into(), time.into());
         line.insert("level".into(), event.metadata().level().as_str().into());
@@ -30,7 +33,7 @@ where
             line.insert("request".into(), call.to_string().into());
         }
         line.insert("fields".into(), Value::Object(fields.0));
-        line.insert("target".into(), event.metadata().target().into());
+        line.insert("target".into(), target.unwrap_or_else(|| event.metadata().target().into()));
         writeln!(writer, "{}", Value::Object(line))
     }
 }

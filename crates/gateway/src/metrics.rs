@@ -114,6 +114,15 @@ impl Outward {
         registry.register(format!("{name}_stopped"), format!("Attempts of {whom} that came to nothing, by reason"), self.stopped.clone());
     }
 
+    /// Shows a server that has sent nothing yet: the first attempt is seen as one more, and not as the first.
+    fn shows(&self, server: &str) {
+        drop(self.opened.get_or_create(&Of { server: server.to_owned() }));
+        for direction in ["out", "back"] {
+            drop(self.moved.get_or_create(&Way { server: server.to_owned(), direction }));
+        }
+        drop(self.stopped.get_or_create(&Stopped { server: server.to_owned(), reason: "name" }));
+    }
+
     pub(crate) fn opened(&self, server: &str) {
         self.opened.get_or_create(&Of { server: server.to_owned() }).inc();
     }
@@ -180,7 +189,13 @@ impl Default for Metrics {
         registry.register("sessions", "Sessions that are open", sessions.clone());
         let turned_away = Family::<TurnedAway, Counter>::default();
         registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
+        for (listener, bound) in [("data", "total"), ("data", "source"), ("local", "total")] {
+            drop(turned_away.get_or_create(&TurnedAway { listener, bound }));
+        }
         let handshakes = Family::<Unshaken, Counter>::default();
+        for fault in ["stranger", "expired", "revoked"] {
+            drop(handshakes.get_or_create(&Unshaken { listener: "data", fault }));
+        }
         registry.register("handshakes_failed", "TLS handshakes that failed, by listener and fault", handshakes.clone());
         let spent = Family::<Passed, Counter>::default();
         registry.register(
@@ -245,6 +260,7 @@ impl Metrics {
     pub(crate) fn standing<'a>(&self, servers: impl Iterator<Item = (&'a ServerName, i64)>, writable: bool) {
         for (server, aside) in servers {
             self.aside.get_or_create(&Of { server: server.to_string() }).set(aside);
+            self.outward.shows(server.as_str());
         }
         self.writable.set(i64::from(writable));
     }

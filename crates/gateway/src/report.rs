@@ -122,7 +122,8 @@ pub async fn run(gate: Arc<Gate>, over: CancellationToken) {
         ],
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut sender = Sender { gate: &gate, collector: &report.collector, resource, since: gate.clock.utc(), client: None, failed: 0, resting: None };
+    let mut sender =
+        Sender { gate: &gate, collector: &report.collector, resource, since: gate.clock.utc(), client: None, failed: 0, resting: None };
     let mut gathering = tokio::time::interval(GATHERING);
     gathering.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut measuring = tokio::time::interval(report.collector.every);

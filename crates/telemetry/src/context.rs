@@ -170,7 +170,14 @@ mod tests {
         let read: Traceparent = PARENT.parse().unwrap();
         assert_eq!((read.trace.to_string(), read.span.to_string()), (PARENT[3..35].to_owned(), PARENT[36..52].to_owned()));
         let longer = format!("{PARENT}-00");
-        for bad in ["", "x", &PARENT.to_uppercase(), &longer, &PARENT.replacen("00", "01", 1), &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32))] {
+        for bad in [
+            "",
+            "x",
+            &PARENT.to_uppercase(),
+            &longer,
+            &PARENT.replacen("00", "01", 1),
+            &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+        ] {
             assert_eq!(bad.parse::<Traceparent>(), Err(Unreadable), "{bad}");
         }
     }

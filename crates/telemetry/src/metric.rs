@@ -215,7 +215,11 @@ mod tests {
         let names: Vec<_> = families.iter().map(|family| (family.name, family.sort, family.lines.len())).collect();
         assert_eq!(
             names,
-            [("bastide_messages", "counter", 1), ("mcp_server_operation_duration_seconds", "histogram", 4), ("bastide_sessions", "gauge", 1)]
+            [
+                ("bastide_messages", "counter", 1),
+                ("mcp_server_operation_duration_seconds", "histogram", 4),
+                ("bastide_sessions", "gauge", 1)
+            ]
         );
         assert_eq!(families[0].lines[0].labels, [("verdict", "allowed".to_owned()), ("control", "-".to_owned())]);
         assert_eq!(labelled(r#"a="x\"y\\z\n",b="}""#).unwrap(), [("a", "x\"y\\z\n".to_owned()), ("b", "}".to_owned())]);

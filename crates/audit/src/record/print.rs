@@ -290,7 +290,8 @@ mod tests {
         let mut record = blank();
         record.kind = Kind::Outcome;
         record.request = Some(CallId::from_bits(5));
-        record.trace = Some(Trace { parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), state: Some("a=1"), own: None });
+        record.trace =
+            Some(Trace { parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), state: Some("a=1"), own: None });
         record.principal = Some(&principal);
         record.session = Some(Session { id: SessionId::from_bits(9), binding: Some("uid:1000") });
         record.client = Some("unix");

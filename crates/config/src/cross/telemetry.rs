@@ -14,7 +14,10 @@ pub(super) fn check(checks: &mut Checks<'_>) {
     let Some(telemetry) = &checks.file.telemetry else { return };
     let url = &telemetry.otlp;
     if server::holds_user(url) {
-        checks.exposed(&["telemetry", "otlp"], "a credential does not belong in a URL; use `headers: { authorization: vault:telemetry/NAME }`");
+        checks.exposed(
+            &["telemetry", "otlp"],
+            "a credential does not belong in a URL; use `headers: { authorization: vault:telemetry/NAME }`",
+        );
     } else if url.query().is_some() {
         checks.exposed(&["telemetry", "otlp"], "a query does not belong here, where credentials often stand; use `headers`");
     } else if let Err(cause) = egress::ServerTarget::new(url.clone()) {

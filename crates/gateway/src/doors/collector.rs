@@ -47,7 +47,8 @@ impl Servers {
 
     async fn way_to(&self, collector: &Collector) -> Result<egress::Client, Closed> {
         let entry = |cause: egress::Error| Closed::Entry(cause.to_string());
-        let bounds = egress::Bounds { connect: PATIENCE, answer: PATIENCE, connections: 2, idle_connections: 1, ..egress::Bounds::default() };
+        let bounds =
+            egress::Bounds { connect: PATIENCE, answer: PATIENCE, connections: 2, idle_connections: 1, ..egress::Bounds::default() };
         let mut target = egress::ServerTarget::new(collector.url.clone()).map_err(entry)?.bounds(bounds);
         if let Some(path) = &collector.authorities {
             let read = tokio::fs::read(path).await.map_err(|cause| Closed::Entry(format!("{} cannot be read: {cause}", path.display())))?;

@@ -26,7 +26,10 @@ fn answering(name: &str) -> impl Fn(&[Value]) -> bool {
 #[test]
 fn one_request_id_and_one_trace_are_at_the_client_the_gateway_the_server_and_in_the_log() {
     let collector = Collector::new();
-    let world = telling(&collector, "").remote("far", "").role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }").start();
+    let world = telling(&collector, "")
+        .remote("far", "")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }")
+        .start();
     let mut agent = world.agent();
     for (server, journal) in [("canary", "box/canary.jsonl"), ("far", "box/far.jsonl")] {
         let call = json!({"name": format!("{server}__echo"), "arguments": {"text": "hi"}, "_meta": {"traceparent": PARENT}});
@@ -41,7 +44,8 @@ fn one_request_id_and_one_trace_are_at_the_client_the_gateway_the_server_and_in_
         let between = ours["from"].as_u64() <= asking["from"].as_u64() && asking["to"].as_u64() <= ours["to"].as_u64();
         assert!(between && asking["from"].as_u64() < asking["to"].as_u64(), "{spans:#?}");
         let reached = std::fs::read_to_string(world.path(journal)).unwrap();
-        let reached = reached.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).rfind(|sent| sent["method"] == "tools/call").unwrap();
+        let reached =
+            reached.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).rfind(|sent| sent["method"] == "tools/call").unwrap();
         let meta = &reached["params"]["_meta"];
         assert_eq!(meta["dev.bastide/request"], request);
         assert_eq!(meta["traceparent"], format!("00-{TRACE}-{}-01", asking["id"].as_str().unwrap()));
@@ -85,7 +89,10 @@ fn a_trace_begins_here_where_the_client_has_none() {
     let ours = spans.iter().find(|span| span["name"] == "tools/call echo" && span["kind"] == "server").unwrap();
     let asking = spans.iter().find(|span| span["kind"] == "client").unwrap();
     assert_eq!(ours["parent"], Value::Null);
-    assert_eq!(world.reached()[0]["_meta"]["traceparent"], format!("00-{}-{}-01", ours["trace"].as_str().unwrap(), asking["id"].as_str().unwrap()));
+    assert_eq!(
+        world.reached()[0]["_meta"]["traceparent"],
+        format!("00-{}-{}-01", ours["trace"].as_str().unwrap(), asking["id"].as_str().unwrap())
+    );
     let names: BTreeSet<&str> = spans.iter().filter_map(|span| span["name"].as_str()).collect();
     assert!(names.contains("initialize"), "{names:?}");
 }
@@ -127,7 +134,10 @@ fn a_refusal_is_told_with_its_reference_and_nothing_of_what_was_sent() {
     assert_eq!(told["error.type"], record["decision"]["code"]);
     assert_eq!(of_refused[0]["status"], 2);
     let of_invented = of(&spans, invented.reference());
-    assert_eq!((&of_invented[0]["name"], &of_invented[0]["attributes"]["gen_ai.tool.name"]), (&json!("tools/call _other"), &json!("_other")));
+    assert_eq!(
+        (&of_invented[0]["name"], &of_invented[0]["attributes"]["gen_ai.tool.name"]),
+        (&json!("tools/call _other"), &json!("_other"))
+    );
     let bodies: Vec<u8> = collector.exports().into_iter().flat_map(|export| export.body).collect();
     for content in ["mark-4711", "mark-4712", "no-such-tool-0815", "424242", agent.token.as_deref().unwrap()] {
         assert!(!bodies.windows(content.len()).any(|window| window == content.as_bytes()), "{content}");
@@ -165,14 +175,17 @@ fn only_as_many_are_told_as_the_file_says_and_the_client_cannot_change_that() {
 #[test]
 fn metrics_are_told_with_what_is_shown_and_what_waits_is_told_at_the_end() {
     let collector = Collector::new();
-    let mut world = telling(&collector, "every: 1h\nheaders: { authorization: vault:telemetry/token }").secret("telemetry/token", "Bearer t0ken-of-the-collector").start();
+    let mut world = telling(&collector, "every: 1h\nheaders: { authorization: vault:telemetry/token }")
+        .secret("telemetry/token", "Bearer t0ken-of-the-collector")
+        .start();
     let mut agent = world.agent();
     for _ in 0..3 {
         assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
     }
     world.stop();
     let durations = &collector.metrics()["mcp.server.operation.duration"];
-    let calls = durations["points"].as_array().unwrap().iter().find(|point| point["attributes"]["mcp.method.name"] == "tools/call").unwrap();
+    let calls =
+        durations["points"].as_array().unwrap().iter().find(|point| point["attributes"]["mcp.method.name"] == "tools/call").unwrap();
     assert_eq!((&calls["count"], &calls["attributes"]["bastide.server"], &durations["unit"]), (&json!(3), &json!("canary"), &json!("s")));
     let told = collector.spans();
     assert_eq!(told.iter().filter(|span| span["name"] == "tools/call echo").count(), 6, "{told:#?}");

@@ -24,7 +24,11 @@ fn every_line_of_a_call_has_its_request_id() {
     let settled = |request: &str| lines.iter().filter(|line| line["request"] == request && line["fields"]["message"] == "settled").count();
     assert_eq!((settled(&reached), settled(refused.reference())), (1, 1), "{lines:#?}");
     // What the line itself says is said within a call; what has no id comes from what is beside it.
-    let nameless: BTreeSet<&str> = lines.iter().filter(|line| line["request"].is_null()).filter_map(|line| line["target"].as_str()).collect();
+    let nameless: BTreeSet<&str> =
+        lines.iter().filter(|line| line["request"].is_null()).filter_map(|line| line["target"].as_str()).collect();
     assert!(nameless.iter().all(|target| !target.starts_with("gateway::line")), "{nameless:?}");
-    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["target"].is_string() && line["fields"]["message"].is_string()), "{lines:#?}");
+    assert!(
+        lines.iter().all(|line| line["timestamp"].is_string() && line["target"].is_string() && line["fields"].is_object()),
+        "{lines:#?}"
+    );
 }
