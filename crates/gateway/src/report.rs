@@ -122,33 +122,33 @@ pub async fn run(gate: Arc<Gate>, over: CancellationToken) {
         ],
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut sender =
-        Sender { gate: &gate, collector: &report.collector, resource, since: gate.clock.utc(), client: None, failed: 0, resting: None };
+    let since = gate.clock.utc();
+    let collector = &report.collector;
+    let mut sender = Sender { gate: &gate, collector, resource, since, over: &over, client: None, failed: 0, resting: None };
     let mut gathering = tokio::time::interval(GATHERING);
     gathering.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut measuring = tokio::time::interval(report.collector.every);
+    let mut measuring = tokio::time::interval(collector.every);
     measuring.set_missed_tick_behavior(MissedTickBehavior::Delay);
     measuring.tick().await;
     let telling = async {
         loop {
             tokio::select! {
+                () = over.cancelled() => break,
                 _ = gathering.tick() => sender.spans(report.waiting()).await,
                 () = report.half_full.notified() => sender.spans(report.waiting()).await,
                 _ = measuring.tick() => sender.metrics().await,
             }
         }
-    };
-    tokio::select! {
-        () = over.cancelled() => {}
-        () = telling => {}
-    }
-    sender.resting = None;
-    let rest = async {
-        sender.spans_once(report.waiting()).await;
+        sender.spans(report.waiting()).await;
         sender.metrics().await;
     };
-    if tokio::time::timeout(FLUSH, rest).await.is_err() {
-        tracing::warn!("the collector did not take what was left at the end in time");
+    let late = async {
+        over.cancelled().await;
+        tokio::time::sleep(FLUSH).await;
+    };
+    tokio::select! {
+        () = telling => {}
+        () = late => tracing::warn!("the collector did not take what was left at the end in time"),
     }
 }
 
@@ -159,6 +159,8 @@ struct Sender<'a> {
     resource: Resource,
     /// Since when is counted.
     since: Utc,
+    /// Whether the gateway ends: then nothing is waited for.
+    over: &'a CancellationToken,
     client: Option<egress::Client>,
     /// Tries in a row that came to nothing.
     failed: u32,
@@ -175,19 +177,11 @@ impl Sender<'_> {
             let body = Bytes::from(body);
             for left in (0..TRIES).rev() {
                 self.rest().await;
+                let left = if self.over.is_cancelled() { 0 } else { left };
                 if self.send("v1/traces", "spans", &body, count, left).await {
                     break;
                 }
             }
-        }
-    }
-
-    /// Sends spans, each batch tried once.
-    async fn spans_once(&mut self, calls: Vec<Finished>) {
-        let mut calls = calls.into_iter().peekable();
-        while calls.peek().is_some() {
-            let (body, count) = self.batch(calls.by_ref().take(BATCH));
-            self.send("v1/traces", "spans", &Bytes::from(body), count, 0).await;
         }
     }
 
@@ -199,7 +193,7 @@ impl Sender<'_> {
 
     /// Sends the metrics of this moment. They are not tried again: the next ones tell the same and more.
     async fn metrics(&mut self) {
-        if self.resting.is_some_and(|until| Instant::now() < until) {
+        if !self.over.is_cancelled() && self.resting.is_some_and(|until| Instant::now() < until) {
             return;
         }
         let moments = Moments { since: self.since.nanos(), now: self.gate.clock.utc().nanos() };
@@ -210,7 +204,10 @@ impl Sender<'_> {
     /// Leaves a collector alone that failed.
     async fn rest(&mut self) {
         if let Some(until) = self.resting.take() {
-            tokio::time::sleep_until(until).await;
+            tokio::select! {
+                () = self.over.cancelled() => {}
+                () = tokio::time::sleep_until(until) => {}
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{PARENT, raw};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::net::{TcpListener, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 use testkit::{Collector, Manner, Setup, World};
 
@@ -234,9 +235,8 @@ fn a_collector_that_fails_holds_no_call_up_and_what_it_missed_is_counted() {
 #[test]
 fn a_collector_that_is_not_there_or_never_answers_holds_neither_calls_nor_the_end_up() {
     let gone = format!("otlp: http://127.0.0.1:{}", testkit::free_port());
-    let inward = "otlp: https://localhost.localdomain:4318".to_owned();
     let slow = Collector::of(Manner::Sleeps);
-    for section in [gone, inward, format!("otlp: {}", slow.url())] {
+    for section in [gone, format!("otlp: {}", slow.url())] {
         let mut world = World::with().section("telemetry", &section).start();
         let mut agent = world.agent();
         for _ in 0..20 {
@@ -245,6 +245,24 @@ fn a_collector_that_is_not_there_or_never_answers_holds_neither_calls_nor_the_en
         assert_eq!(world.stop(), Some(0), "{section}");
     }
     assert!(!slow.exports().is_empty());
+}
+
+#[test]
+fn a_name_that_leads_inwards_is_not_followed() {
+    // The name of this host is never public.
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let name = host.trim();
+    if (name, 0).to_socket_addrs().is_err() || name == "localhost" {
+        testkit::layers::skip("this host does not know its own name");
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let world = World::with().section("telemetry", &format!("otlp: https://{name}:{port}")).start();
+    assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    until(|| world.holds("serve.log", b"is not listed"));
+    assert!(listener.accept().is_err(), "it was connected to");
 }
 
 #[test]
