@@ -312,3 +312,31 @@ fn names_that_nobody_offers_make_no_series() {
     flood(&mut agent, 40, 10_000);
     assert_eq!(series(&world), before);
 }
+
+#[test]
+fn the_assessor_follows_a_call_to_the_canary_and_nobody_is_told() {
+    if !testkit::layers::are_there() {
+        return;
+    }
+    let collector = Collector::new();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_bastide"));
+    let folder = program.parent().unwrap().display();
+    let entry = format!(
+        "run: [{}, __canary]\nsecrets: {{ CANARY_SECRET: vault:probed/secret }}\nsandbox: {{ read: [{folder}] }}",
+        program.display()
+    );
+    let mut world = telling(&collector, "")
+        .server("probed", &entry)
+        .role("prober", "members: [\"agent:probe/a\"]\nallow: { probed: [echo, meta] }")
+        .secret("probed/secret", "first-credential-of-the-canary")
+        .start();
+    let answer = world.json(&["assess", "--control", "audit.correlation"]);
+    let control = answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "audit.correlation").unwrap();
+    assert_eq!(control["outcome"], "pass", "{control:#}");
+    let steps = control["evidence"]["steps"].as_array().unwrap();
+    let own: Vec<&Value> =
+        steps.iter().filter(|step| step.to_string().contains("span of ours") || step.to_string().contains("the client was told")).collect();
+    assert_eq!(own.len(), 2, "{control:#}");
+    world.stop();
+    assert!(collector.spans().iter().all(|span| !span.to_string().contains("probed")));
+}
