@@ -223,7 +223,7 @@ async fn openapi() -> Response {
 }
 
 async fn metrics(State(admin): Shared) -> Result<Response, Error> {
-    let text = admin.gate()?.metrics.text();
+    let text = admin.gate()?.exposition();
     Ok(([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response())
 }
 

@@ -117,13 +117,15 @@ Severity {
     Critical = "critical",
 });
 
-/// W3C trace context, as the client sent it.
+/// W3C trace context.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
-    /// The `traceparent`.
-    pub parent: &'a str,
-    /// The `tracestate`.
+    /// The `traceparent`, as the client sent it.
+    pub parent: Option<&'a str>,
+    /// The `tracestate`, as the client sent it.
     pub state: Option<&'a str>,
+    /// The trace that it is in and our own span of it, where a collector is told of calls.
+    pub own: Option<(&'a str, &'a str)>,
 }
 
 /// The session and what binds it to its principal.

@@ -1,6 +1,7 @@
 //! `serve`: runs the gateway until it is told to end.
 
 use crate::host::SystemClock;
+use crate::log_line::LogLine;
 use crate::outcome::{Common, Failure, tell, warn};
 use crate::room::Room;
 use crate::secured::{self, Doors, Lobby, Secured};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 use transport::http::{Limits, Most};
 use transport::lanes::Lanes;
 use transport::local::Listener;
@@ -50,7 +52,7 @@ pub async fn run(args: &Args, common: &Common) -> Result<ExitCode, Failure> {
         let _ = rustix::process::setsid();
     }
     // What cannot be logged must not end the thread that logs it, as it would by default on a full disk.
-    tracing_subscriber::fmt().json().log_internal_errors(false).with_writer(std::io::stderr).with_max_level(args.log).init();
+    tracing_subscriber::fmt().log_internal_errors(false).event_format(LogLine).with_writer(std::io::stderr).with_max_level(args.log).init();
     let configured = Configured::read(common.config.as_deref(), &SystemClock::new())?;
     let wired = Arc::new(wire(&configured).await?);
     let served = serving(&configured, &wired, common).await;
@@ -100,6 +102,8 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let papers = tokio::spawn(papers(Arc::clone(gate)));
     let house = tokio::spawn(housekeeping(Arc::clone(wired)));
     let retention = tokio::spawn(crate::retention::keep(Arc::clone(wired)));
+    let untold = CancellationToken::new();
+    let report = tokio::spawn(gateway::report::run(Arc::clone(gate), untold.clone()));
     let interruptions = tokio::spawn(crate::retention::interruptions(Arc::clone(wired)));
     let ready = serde_json::json!({
         "ready": true,
@@ -117,6 +121,11 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
+    }
+    // Last of all: every call is over, and is told.
+    untold.cancel();
+    if tokio::time::timeout(DRAIN, report).await.is_err() {
+        tracing::warn!("telemetry was still under way at the end");
     }
     admin.close().await;
     Ok(ExitCode::SUCCESS)
@@ -205,6 +214,9 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     }
     if configured.loaded.file.proxy != in_force.loaded.file.proxy {
         return Err(Failure::usage("`proxy` cannot change while the gateway runs").next("restart it"));
+    }
+    if configured.loaded.file.telemetry != in_force.loaded.file.telemetry {
+        return Err(Failure::usage("`telemetry` cannot change while the gateway runs").next("restart it"));
     }
     if let Some(fault) = fault {
         tracing::warn!(%fault, "the lock cannot be used");

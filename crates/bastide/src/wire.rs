@@ -346,6 +346,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         forensics: Forensics::at(store.folder().path().join("forensics")),
         withheld: Withheld::at(store.folder().path().join(WITHHELD)),
         outside: egress::Outside { resolver: resolver(&configured.loaded.file.dns.resolver)?, proxy: proxy(&configured.loaded.file)? },
+        collector: file.telemetry.as_ref().map(crate::collector::collector).transpose()?,
     });
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);
     Ok(Wired {

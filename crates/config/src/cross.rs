@@ -3,6 +3,7 @@
 mod limit;
 mod server;
 mod split;
+mod telemetry;
 
 pub(crate) use server::sounds_secret;
 
@@ -64,6 +65,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     outside(&mut checks);
     people(&mut checks);
     audit(&mut checks);
+    telemetry::check(&mut checks);
     for (name, server) in &file.servers {
         server::check(&mut checks, name, server, path);
         limit::served(&mut checks, ["servers", name.as_str()], &server.limits);

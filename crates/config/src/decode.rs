@@ -232,6 +232,7 @@ by_text! {
     crate::unit::Size, "a size such as 200KiB or 4MiB", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$"};
     crate::unit::Rate, "a rate such as 120/min or 20/session", {"type": "string", "pattern": "^[0-9]+/(s|min|h|d|day|session)$"};
     crate::unit::Amount, "an amount such as 50MiB/session", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)/(s|min|h|d|day|session)$"};
+    crate::unit::Share, "a share such as 100%, 5% or 0.25%", {"type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,4})?%$"};
     std::net::SocketAddr, "an address with a port such as 127.0.0.1:8420", {"type": "string"};
     url::Url, "a URL", {"type": "string", "format": "uri"};
     terms::Name, "a name of letters, digits and -_.@+/", {"type": "string", "pattern": "^[A-Za-z0-9_.@+/-]{1,128}$"};

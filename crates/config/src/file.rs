@@ -6,6 +6,7 @@ mod listen;
 mod prompt;
 mod role;
 mod server;
+mod telemetry;
 mod tool;
 mod when;
 
@@ -19,6 +20,7 @@ pub use server::{
     Auth, Certificate, Client, Environment, Instances, KeySource, Labelled, Oauth, Pages, Reference, Restart, Sandbox, Server, TlsPins,
     Traffic, Transport,
 };
+pub use telemetry::{Authorities, Telemetry};
 pub use tool::{Argument, Denied, FreeText, GuardKind, JsonType, PartName, Portion, ResultRule, Split, Tool, ToolKey};
 
 use crate::decode::{Decode, Reader, choice, section};
@@ -63,6 +65,8 @@ section! {
         inspect, "inspect": Inspect = Inspect::default();
         /// The audit log.
         audit, "audit": Audit = Audit::default();
+        /// Who is told how calls went; absent: nobody.
+        telemetry, "telemetry": Option<Telemetry> = None;
         /// How people are asked.
         approvals, "approvals": Approvals = Approvals::default();
         /// Named, reasoned, ending exceptions to controls.

@@ -41,4 +41,4 @@ pub use risk::Risk;
 pub use snapshot::{Locked, Unfit, listen, repinned, screens, snapshot};
 pub use sources::sources;
 pub use suppress::Suppressed;
-pub use unit::{Amount, Rate, Several, Size, Span, Unit};
+pub use unit::{Amount, Rate, Several, Share, Size, Span, Unit};

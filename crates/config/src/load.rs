@@ -147,6 +147,9 @@ fn expand(file: &mut File, home: Option<&Path>, root: &Node, problems: &mut Vec<
             one(path, root.place_of(&["listen", name, "tls", key]), format!("listen.{name}.tls.{key}"));
         }
     }
+    if let Some(tls) = file.telemetry.as_mut().and_then(|telemetry| telemetry.tls.as_mut()) {
+        one(&mut tls.ca, root.place_of(&["telemetry", "tls", "ca"]), "telemetry.tls.ca".into());
+    }
     for (name, server) in &mut file.servers {
         let name = name.as_str();
         for (key, folders) in [("read", &mut server.sandbox.read), ("write", &mut server.sandbox.write)] {

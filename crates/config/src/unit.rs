@@ -90,6 +90,34 @@ impl fmt::Display for Size {
     }
 }
 
+/// A part of all, written in percent with at most four decimals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Share(u64);
+
+impl Share {
+    /// All of it.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// In millionths.
+    pub const fn millionths(self) -> u64 {
+        self.0
+    }
+}
+
+impl FromStr for Share {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (whole, part) = text.strip_suffix('%').map(|number| number.split_once('.').unwrap_or((number, "0"))).ok_or(())?;
+        let digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole, 3) || !digits(part, 4) {
+            return Err(());
+        }
+        let whole: u64 = whole.parse().map_err(drop)?;
+        let part: u64 = format!("{part:0<4}").parse().map_err(drop)?;
+        Some(Self(whole * 10_000 + part)).filter(|share| *share <= Self::ALL).ok_or(())
+    }
+}
+
 /// What a rate is counted over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Unit {
@@ -222,6 +250,16 @@ fn whole(text: &str) -> Result<u64, ()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_percent() {
+        for (text, millionths) in [("100%", 1_000_000), ("0%", 0), ("5%", 50_000), ("0.25%", 2_500), ("12.5000%", 125_000)] {
+            assert_eq!(text.parse::<Share>().map(Share::millionths), Ok(millionths), "{text}");
+        }
+        for bad in ["", "%", "5", "101%", "100.0001%", "-1%", "1.%", ".5%", "0.00001%", "1e1%", "+5%"] {
+            assert_eq!(bad.parse::<Share>(), Err(()), "{bad}");
+        }
+    }
 
     #[test]
     fn units_print_what_they_parse() {

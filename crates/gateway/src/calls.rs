@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
+use telemetry::Context;
 use terms::{CallId, Instant, Principal, ServerName};
 use tokio::sync::Notify;
 
@@ -26,6 +27,7 @@ pub struct Call {
     /// The session that it runs in.
     pub session: Arc<Session>,
     server: OnceLock<ServerName>,
+    context: OnceLock<Context>,
     /// When it began.
     pub since: Instant,
     stop: AtomicU8,
@@ -41,6 +43,16 @@ impl Call {
     /// Notes the server that it goes to.
     pub(crate) fn goes_to(&self, server: &ServerName) {
         let _ = self.server.set(server.clone());
+    }
+
+    /// Where it stands in a trace, if anybody is told of that.
+    pub(crate) fn context(&self) -> Option<&Context> {
+        self.context.get()
+    }
+
+    /// Notes where it stands in a trace.
+    pub(crate) fn stands(&self, context: Context) {
+        let _ = self.context.set(context);
     }
 
     /// Ends the call; the first reason stays.
@@ -124,6 +136,7 @@ impl Calls {
             id,
             session: Arc::clone(session),
             server: OnceLock::new(),
+            context: OnceLock::new(),
             since,
             stop: AtomicU8::new(0),
             stopped: Notify::new(),

@@ -1,6 +1,7 @@
 //! The doors: the only way to a server, a credential, or what a server says of itself. Each asks for the state that may open it.
 
 mod aside;
+mod collector;
 mod compare;
 pub(crate) mod era;
 mod fetch;

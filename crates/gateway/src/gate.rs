@@ -5,6 +5,7 @@ use crate::cursor::Cursors;
 use crate::doors::Servers;
 use crate::forensics::Forensics;
 use crate::metrics::Metrics;
+use crate::report::{Collector, Report};
 use crate::rounds::Rounds;
 use crate::session::Sessions;
 use crate::snapshot::Snapshot;
@@ -50,6 +51,8 @@ pub struct Gate {
     pub(crate) rounds: Rounds,
     /// Counters.
     pub metrics: Metrics,
+    /// Who is told of calls, if anybody is.
+    pub(crate) report: Option<Report>,
     /// What was refused to those whom nobody knows.
     pub(crate) strangers: Strangers,
     /// Ends when the gateway does.
@@ -82,6 +85,8 @@ pub struct Parts {
     pub withheld: Withheld,
     /// Who knows names, and what is gone through.
     pub outside: egress::Outside,
+    /// Who is told of calls, if anybody is.
+    pub collector: Option<Collector>,
 }
 
 impl Gate {
@@ -105,6 +110,7 @@ impl Gate {
             cursors,
             rounds,
             metrics: Metrics::default(),
+            report: parts.collector.map(Report::new),
             strangers: Strangers::default(),
             ending: CancellationToken::new(),
         })
@@ -113,6 +119,13 @@ impl Gate {
     /// The configuration of this moment. A call takes it once.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// What `/metrics` shows (OpenMetrics 1.0).
+    pub fn exposition(&self) -> String {
+        let aside = |server: &ServerName| i64::from(self.servers.is_given_up(server));
+        self.metrics.standing(self.snapshot().servers.keys().map(|server| (server, aside(server))), self.journal.state().writable());
+        self.metrics.text()
     }
 
     /// Makes a record durable, or says that it is not: a log that takes too long counts as one that failed.

@@ -31,12 +31,14 @@ pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
 pub(crate) use forward::{Extra, print};
 pub use limits::PROBES;
+pub(crate) use parse::TRACEPARENT;
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};
 pub(crate) use restore::Restored;
 pub(crate) use search::CALL;
 pub use search::{Sought, is_own};
+pub(crate) use settle::error_code;
 
 use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::calls::{Call, Stop};
@@ -45,6 +47,7 @@ use crate::halt::Halt;
 use crate::metrics::Unshaken;
 use crate::session::Session;
 use crate::trail::Trail;
+use crate::within::within;
 use forward::Forwarded;
 use futures_util::FutureExt;
 use settle::{Last, Settled};
@@ -77,13 +80,14 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
         Source::Local(_) => None,
     };
     let mut trail = Trail::new(gate, peer);
-    let admitted = caught(admission(gate, &mut trail, arrival)).await.unwrap_or_else(|| Err(trail.fell()));
+    let id = trail.id;
+    let admitted = within(id, caught(admission(gate, &mut trail, arrival))).await.unwrap_or_else(|| Err(trail.fell()));
     match admitted {
         Ok(authorized) => {
             let session = Arc::clone(authorized.session());
             let gate = Arc::clone(gate);
             let turn = if authorized.opens() { Turn::First } else { Turn::Beside };
-            let rest = Box::pin(async move { action(&gate, &mut trail, authorized, &mut reply).await });
+            let rest = Box::pin(async move { within(id, action(&gate, &mut trail, authorized, &mut reply)).await });
             Taken::Understood(session, Action { rest: Some(rest), turn })
         }
         Err(halt) => {
@@ -210,6 +214,7 @@ async fn action(gate: &Arc<Gate>, trail: &mut Trail, authorized: Authorized, rep
         }
     }
     forwarded.session().questions.withdraw(trail.id);
+    trail.over(gate);
 }
 
 /// Takes the call back when its client hangs up, where that means so.
@@ -245,8 +250,9 @@ async fn answer(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, 
 
 /// Ends a message that goes no further.
 async fn end(gate: &Gate, trail: &mut Trail, halt: Halt, reply: &mut Reply) {
-    let settled = settle::refused(gate, trail, halt).await;
+    let settled = within(trail.id, settle::refused(gate, trail, halt)).await;
     reply.give(settled).await;
+    trail.over(gate);
 }
 
 /// Runs stages to their end or to a panic.

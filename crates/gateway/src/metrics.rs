@@ -1,11 +1,14 @@
 //! Counters that `/metrics` shows. Labels come from closed sets, so their number is bounded.
 
-use crate::trail::Stage;
+use crate::trail::{Failed, Stage};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::time::Duration;
+use terms::ServerName;
 
 /// The outcome of a message, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -61,6 +64,36 @@ struct Stopped {
     reason: &'static str,
 }
 
+/// An operation of a client, as labels (OpenTelemetry semantic conventions for MCP). A name that a client sends is none of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Operation {
+    /// A method that the protocol has.
+    mcp_method_name: &'static str,
+    /// A server that the configuration has; empty for none.
+    server: String,
+    /// tool_error, error, timeout or refused; empty where it did not fail.
+    error_type: &'static str,
+}
+
+/// Seconds that the buckets of a duration end at, as the conventions give them.
+const SECONDS: [f64; 14] = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+/// What was not told a collector, as labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Untold {
+    /// spans or metrics.
+    pub signal: &'static str,
+    /// full, unsent or rejected.
+    pub reason: &'static str,
+}
+
+/// What was told a collector, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct Signal {
+    /// spans or metrics.
+    pub signal: &'static str,
+}
+
 /// What local servers sent and got.
 #[derive(Default)]
 pub(crate) struct Outward {
@@ -79,6 +112,15 @@ impl Outward {
             self.moved.clone(),
         );
         registry.register(format!("{name}_stopped"), format!("Attempts of {whom} that came to nothing, by reason"), self.stopped.clone());
+    }
+
+    /// Shows a server that has sent nothing yet: the first attempt is seen as one more, and not as the first.
+    fn shows(&self, server: &str) {
+        drop(self.opened.get_or_create(&Of { server: server.to_owned() }));
+        for direction in ["out", "back"] {
+            drop(self.moved.get_or_create(&Way { server: server.to_owned(), direction }));
+        }
+        drop(self.stopped.get_or_create(&Stopped { server: server.to_owned(), reason: "name" }));
     }
 
     pub(crate) fn opened(&self, server: &str) {
@@ -113,6 +155,16 @@ pub struct Metrics {
     pub handshakes: Family<Unshaken, Counter>,
     /// Nanoseconds spent in each stage, waiting included, in the order of [`Stage::ALL`].
     stages: [Counter; Stage::ALL.len()],
+    /// How long operations took.
+    operations: Family<Operation, Histogram, fn() -> Histogram>,
+    /// Whether a server was put aside.
+    aside: Family<Of, Gauge>,
+    /// Whether records can be kept.
+    writable: Gauge,
+    /// What was told a collector.
+    pub(crate) told: Family<Signal, Counter>,
+    /// What was not.
+    pub(crate) untold: Family<Untold, Counter>,
     /// Sessions open now.
     pub sessions: Gauge,
     /// What local servers sent and got.
@@ -123,7 +175,10 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let mut registry = Registry::with_prefix("bastide");
+        let mut whole = Registry::default();
+        let operations = Family::<Operation, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS));
+        whole.register("mcp_server_operation_duration_seconds", "How long requests and notifications of clients took", operations.clone());
+        let registry = whole.sub_registry_with_prefix("bastide");
         let settled = Family::<Outcome, Counter>::default();
         let probes = Counter::default();
         let strays = Counter::default();
@@ -134,7 +189,13 @@ impl Default for Metrics {
         registry.register("sessions", "Sessions that are open", sessions.clone());
         let turned_away = Family::<TurnedAway, Counter>::default();
         registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
+        for (listener, bound) in [("data", "total"), ("data", "source"), ("local", "total")] {
+            drop(turned_away.get_or_create(&TurnedAway { listener, bound }));
+        }
         let handshakes = Family::<Unshaken, Counter>::default();
+        for fault in ["stranger", "expired", "revoked"] {
+            drop(handshakes.get_or_create(&Unshaken { listener: "data", fault }));
+        }
         registry.register("handshakes_failed", "TLS handshakes that failed, by listener and fault", handshakes.clone());
         let spent = Family::<Passed, Counter>::default();
         registry.register(
@@ -144,10 +205,39 @@ impl Default for Metrics {
         );
         let stages = Stage::ALL.map(|stage| spent.get_or_create(&Passed { stage: stage.as_str() }).clone());
         let (outward, outward_of_probes) = (Outward::default(), Outward::default());
-        outward.register(&mut registry, "egress", "local servers");
-        outward_of_probes.register(&mut registry, "probe_egress", "the canary for probes");
+        outward.register(registry, "egress", "local servers");
+        outward_of_probes.register(registry, "probe_egress", "the canary for probes");
+        let (aside, writable) = (Family::<Of, Gauge>::default(), Gauge::default());
+        let (told, untold) = (Family::<Signal, Counter>::default(), Family::<Untold, Counter>::default());
+        for signal in ["spans", "metrics"] {
+            drop(told.get_or_create(&Signal { signal }));
+            for reason in ["full", "unsent", "rejected"] {
+                drop(untold.get_or_create(&Untold { signal, reason }));
+            }
+        }
+        registry.register("server_aside", "Whether a server died too often and was put aside", aside.clone());
+        registry.register("audit_writable", "Whether records can be kept now", writable.clone());
+        registry.register("telemetry_told", "Spans and points of metrics that a collector took", told.clone());
+        registry.register("telemetry_dropped", "Spans and points of metrics that no collector took, by reason", untold.clone());
         let allowed = settled.get_or_create(&Outcome { verdict: "allowed", control: "-" }).clone();
-        Self { registry, settled, allowed, probes, strays, turned_away, handshakes, stages, sessions, outward, outward_of_probes }
+        Self {
+            registry: whole,
+            settled,
+            allowed,
+            probes,
+            strays,
+            turned_away,
+            handshakes,
+            stages,
+            operations,
+            aside,
+            writable,
+            told,
+            untold,
+            sessions,
+            outward,
+            outward_of_probes,
+        }
     }
 }
 
@@ -157,6 +247,22 @@ impl Metrics {
         for (counter, spent) in self.stages.iter().zip(stages).filter(|(_, spent)| **spent > 0) {
             counter.inc_by(*spent);
         }
+    }
+
+    /// Adds how long an operation took, in nanoseconds.
+    pub(crate) fn lasted(&self, method: &'static str, server: Option<&ServerName>, failed: Option<Failed>, nanos: u64) {
+        let server = server.map_or_else(String::new, ToString::to_string);
+        let operation = Operation { mcp_method_name: method, server, error_type: failed.map_or("", Failed::as_str) };
+        self.operations.get_or_create(&operation).observe(Duration::from_nanos(nanos).as_secs_f64());
+    }
+
+    /// Notes how servers and the log stand.
+    pub(crate) fn standing<'a>(&self, servers: impl Iterator<Item = (&'a ServerName, i64)>, writable: bool) {
+        for (server, aside) in servers {
+            self.aside.get_or_create(&Of { server: server.to_string() }).set(aside);
+            self.outward.shows(server.as_str());
+        }
+        self.writable.set(i64::from(writable));
     }
 
     /// The exposition text (OpenMetrics 1.0).

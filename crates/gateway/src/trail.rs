@@ -1,7 +1,9 @@
 //! The record of one message in the making. Handed down the line by `&mut`, so that no stage records by hand.
 
+mod finished;
 mod print;
 
+pub(crate) use finished::{Failed, Finished};
 pub(crate) use print::trouble_of;
 
 use crate::arrival::Endpoint;
@@ -14,6 +16,7 @@ use mcp::{Fate, Id, Message, Revision};
 use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use telemetry::{Context, Traceparent};
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 use transport::http::Peer;
 use transport::tls::Certificate;
@@ -125,6 +128,24 @@ pub(crate) enum Wrapping {
     Wrapped,
 }
 
+/// Whose word the name of a tool or a prompt is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// Of one that is offered: there are no more of them than were approved.
+    Offered,
+    /// The sender's, who may think of any.
+    Invented,
+}
+
+/// What a call is asked of a server over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// Pipes of a process.
+    Pipe,
+    /// A connection.
+    Tcp,
+}
+
 /// How a message ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -214,7 +235,16 @@ pub struct Trail {
     pub(crate) client_id: Option<Id>,
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
+    /// The `traceparent` that the client sent.
     pub(crate) trace: Option<String>,
+    /// Where it stands in a trace, if anybody is told of that.
+    pub(crate) context: Option<Context>,
+    /// Whether the subject, of a tool or a prompt, is one that is offered.
+    pub(crate) named: Named,
+    /// That a server was asked.
+    pub(crate) asked: Option<Asked>,
+    /// The code of a server's error.
+    pub(crate) fault: Option<i64>,
     pub(crate) arguments: Option<Vec<u8>>,
     /// What a client answers to questions of the server, beside the arguments.
     pub(crate) answers: Option<Vec<u8>>,
@@ -249,13 +279,7 @@ const WITHHELD: usize = 256 << 10;
 
 /// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
 pub(crate) fn is_traceparent(text: &str) -> bool {
-    let mut parts = text.split('-');
-    let mut next = |length: usize| {
-        let digits = |part: &&str| part.len() == length && part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        parts.next().filter(digits)
-    };
-    let some = |id: Option<&str>| id.is_some_and(|id| id.bytes().any(|byte| byte != b'0'));
-    next(2) == Some("00") && some(next(32)) && some(next(16)) && next(2).is_some() && parts.next().is_none()
+    text.parse::<Traceparent>().is_ok()
 }
 
 /// On whose account something happens.
@@ -310,6 +334,10 @@ impl Trail {
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,
+            context: None,
+            named: Named::Invented,
+            asked: None,
+            fault: None,
             arguments: None,
             answers: None,
             canonical: None,
@@ -369,6 +397,27 @@ impl Trail {
             Message::Notification(notification) => self.method = Some(notification.method.as_str()),
             Message::Response(_) => self.method = Some("response"),
         }
+    }
+
+    /// Takes its place in a trace, where anybody is told of calls: the client's as it names one in the message, else in the head of the request, else
+    /// a new one.
+    pub(crate) fn joins(&mut self, gate: &Gate, head: Option<&str>) {
+        let Some(report) = &gate.report else { return };
+        if self.trace.is_none() {
+            self.trace = head.filter(|head| is_traceparent(head)).map(str::to_owned);
+        }
+        let parent = self.trace.as_deref().and_then(|parent| parent.parse().ok());
+        self.context = Some(Context::new(parent, report.sampled(self.id), &*gate.entropy));
+    }
+
+    /// Nanoseconds since it began, as of the last stage that was passed.
+    pub(crate) fn spent(&self) -> u64 {
+        self.stages.iter().sum()
+    }
+
+    /// When it began.
+    pub(crate) fn began(&self) -> Instant {
+        Instant::from_nanos(self.last.nanos().saturating_sub(self.spent()))
     }
 
     /// Keeps what a peer must not learn: why, in the words of the part that refused.

@@ -8,6 +8,7 @@
 
 pub mod client;
 mod clock;
+mod collector;
 mod entropy;
 pub mod layers;
 pub mod meters;
@@ -20,6 +21,7 @@ mod world;
 
 pub use client::{Answer, Http, OneStream, Response, Stdio};
 pub use clock::SetClock;
+pub use collector::{Collector, Export, Manner};
 pub use entropy::SeededEntropy;
 pub use names::Names;
 pub use process::{Running, binary, free_port, run};

@@ -169,7 +169,12 @@ impl World {
 
     /// Starts the gateway again on the same state. Panics unless it is ready within two minutes.
     pub fn serve(&mut self) {
-        let gateway = Running::start(&mut self.command(&["serve", "--json"]), &self.path("serve.log"));
+        self.serve_logging("warn");
+    }
+
+    /// The same, with everything in its log that is at least of `level`.
+    pub fn serve_logging(&mut self, level: &str) {
+        let gateway = Running::start(&mut self.command(&["serve", "--json", "--log", level]), &self.path("serve.log"));
         let line = gateway.line(Duration::from_secs(120));
         let line = line.unwrap_or_else(|| panic!("serve ended: {}", std::fs::read_to_string(self.path("serve.log")).unwrap_or_default()));
         self.ready = serde_json::from_str(&line).unwrap_or_else(|fault| panic!("not the ready line ({fault}): {line}"));

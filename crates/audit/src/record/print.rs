@@ -17,12 +17,8 @@ pub(super) fn record(record: &Record<'_>, out: &mut Vec<u8>) {
         field(out, "request");
         shown(out, request);
     }
-    if let Some(Trace { parent, state }) = record.trace {
-        field(out, "trace");
-        out.extend_from_slice(b"{\"parent\":");
-        text(out, parent);
-        text_field(out, "state", state);
-        out.push(b'}');
+    if let Some(trace) = &record.trace {
+        traced(out, trace);
     }
     if let Some(principal) = record.principal {
         field(out, "principal");
@@ -76,6 +72,20 @@ pub(super) fn record(record: &Record<'_>, out: &mut Vec<u8>) {
         done(out, act);
     }
     object_field(out, "detail", record.detail);
+    out.push(b'}');
+}
+
+fn traced(out: &mut Vec<u8>, trace: &Trace<'_>) {
+    field(out, "trace");
+    let (id, span) = trace.own.unzip();
+    let members = [("id", id), ("parent", trace.parent), ("span", span), ("state", trace.state)];
+    out.push(b'{');
+    for (at, (name, value)) in members.into_iter().filter_map(|(name, value)| Some((name, value?))).enumerate() {
+        comma(out, at);
+        text(out, name);
+        out.push(b':');
+        text(out, value);
+    }
     out.push(b'}');
 }
 
@@ -280,7 +290,8 @@ mod tests {
         let mut record = blank();
         record.kind = Kind::Outcome;
         record.request = Some(CallId::from_bits(5));
-        record.trace = Some(Trace { parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", state: Some("a=1") });
+        record.trace =
+            Some(Trace { parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), state: Some("a=1"), own: None });
         record.principal = Some(&principal);
         record.session = Some(Session { id: SessionId::from_bits(9), binding: Some("uid:1000") });
         record.client = Some("unix");

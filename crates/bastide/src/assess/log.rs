@@ -1,5 +1,6 @@
 //! Probes of the group `audit`.
 
+use super::agent::Reply;
 use super::canaries::{NO_CANARY, Reached};
 use super::ground::{B, Ground, phase};
 use super::steps::{Finding, Probed, Steps, Trouble};
@@ -292,8 +293,32 @@ pub async fn correlation(ground: &Ground, steps: &mut Steps) -> Probed {
         if there { "the same".to_owned() } else { format!("not that one: {}", carried.said()) },
         there,
     );
+    if ground.file().telemetry.is_some() {
+        followed(ground, steps, &carried, TRACE).await?;
+    }
     reached.agent.close().await;
     Ok(Finding::Judged)
+}
+
+/// Whether a call is the same one at the client, in the log and at the server, where a collector is told of calls.
+async fn followed(ground: &Ground, steps: &mut Steps, carried: &Reply, trace: &str) -> Result<(), Trouble> {
+    let message = carried.message();
+    let told = message.pointer("/result/_meta/dev.bastide~1request").and_then(Value::as_str).unwrap_or("nothing");
+    let reached = message.pointer("/result/content/0/text").and_then(Value::as_str).unwrap_or_default();
+    let reached: Value = serde_json::from_str(reached).unwrap_or_default();
+    let there = reached.get("dev.bastide/request").and_then(Value::as_str).unwrap_or("nothing");
+    steps.equal("held the request id at the canary against the one that the client was told", told, there);
+    let records = ground.records_of(told, 2).await?;
+    let own: BTreeSet<(&str, &str)> = records
+        .iter()
+        .filter_map(|record| Some((record.pointer("/trace/id")?.as_str()?, record.pointer("/trace/span")?.as_str()?)))
+        .collect();
+    let one = own.len() == 1 && own.iter().all(|(id, _)| *id == trace);
+    steps.note("looked in its records for the trace and our own span of it", "one of that trace", format!("{own:?}"), one);
+    let parent = reached.get("traceparent").and_then(Value::as_str).unwrap_or("nothing");
+    let ours = parent.split('-').nth(1) == Some(trace) && !parent.contains("00f067aa0ba902b7");
+    steps.note("looked at the parent that the canary was told", "a span of ours in that trace", parent, ours);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
         "http" => checks.misfit(&of("url"), "http: is for loopback addresses only; write https:"),
         other => checks.misfit(&of("url"), format!("the scheme {other:?} is not read here; write https:")),
     }
-    if !url.username().is_empty() || url.password().is_some() {
+    if holds_user(url) {
         checks.exposed(&of("url"), "a credential does not belong in a URL; use `auth: { bearer: vault:server/NAME }`");
     }
     let secret = url.query_pairs().find(|(key, _)| sounds_secret(key)).map(|(key, _)| key.into_owned());
@@ -121,6 +121,11 @@ fn remote(checks: &mut Checks<'_>, name: &str, server: &Server, url: &Url) {
     if server.tls.is_some() && url.scheme() == "http" {
         checks.misfit(&of("tls"), "there are no keys to pin with http:");
     }
+}
+
+/// Whether there is a user or a password in `url`.
+pub(super) fn holds_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 fn runs(checks: &mut Checks<'_>, name: &str, program: &str) {

@@ -78,7 +78,7 @@ impl egress::Witness for Sighting {
     }
 }
 
-fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Closed> {
+pub(super) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Closed> {
     let found = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().unwrap_or_default();
     if found.is_empty() { Err(Closed::Entry(format!("{key} is not PEM with a certificate in it"))) } else { Ok(found) }
 }

@@ -13,10 +13,10 @@ use crate::calls::{Call, Stop};
 use crate::doors::{Broken, Frame, InFlight, Link, era};
 use crate::gate::Gate;
 use crate::halt::Halt;
-use crate::rounds::{Asked, Round, Spent, State, Suspended, Upstream};
+use crate::rounds::{self, Round, Spent, State, Suspended, Upstream};
 use crate::session::{Abilities, Form, Session, Streams, Wants};
-use crate::snapshot::{Server, Snapshot};
-use crate::trail::{Stage, Trail, is_traceparent};
+use crate::snapshot::{Carrier, Server, Snapshot};
+use crate::trail::{Asked, Stage, Trail, is_traceparent};
 use mcp::{Id, Legs, Method, Node, Revision, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -377,6 +377,10 @@ pub(super) async fn send(
     deadline: Instant,
     extra: Option<&Extra>,
 ) -> Result<InFlight, Halt> {
+    trail.asked = Some(match server.carrier {
+        Carrier::Run(_) => Asked::Pipe,
+        Carrier::Remote(_) => Asked::Tcp,
+    });
     tokio::select! {
         biased;
         code = ended(recorded.call()) => Err(trail.refuse(code)),
@@ -455,7 +459,7 @@ async fn wake(gate: &Arc<Gate>, trail: &mut Trail, recorded: &Recorded, round: &
         round: round.state.round,
         asked: open
             .iter()
-            .map(|one| Asked { key: one.key.clone(), theirs: String::new(), method: one.method.as_str().to_owned() })
+            .map(|one| rounds::Asked { key: one.key.clone(), theirs: String::new(), method: one.method.as_str().to_owned() })
             .collect(),
         upstream: Upstream::Call(trail.id),
     };
@@ -533,8 +537,12 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
         id.write(kept.key("progressToken"));
     }
     let text = |name: &str| meta.and_then(|meta| meta.get(name)).and_then(Node::text);
-    if let Some(parent) = text("traceparent").filter(|parent| is_traceparent(parent)) {
-        kept.text("traceparent", &parent);
+    let parent = text("traceparent").filter(|parent| is_traceparent(parent));
+    let context = recorded.call().context().map(|context| context.outgoing(call));
+    if let Some(parent) = context.as_deref().or(parent.as_deref()) {
+        kept.text("traceparent", parent);
+    }
+    if parent.is_some() {
         if let Some(state) =
             text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
         {
@@ -596,7 +604,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     };
     object.close();
     mcp::print_request(&mut out, id, method.as_str(), Some(&body));
-    let fields = match resolved.target() {
+    let mut fields = match resolved.target() {
         _ if revision.is_legacy() => Vec::new(),
         Target::Tool(_, item, _) => {
             let mut fields = era::fields(revision, method, Some(item.upstream()));
@@ -607,6 +615,7 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
         Target::Resource(_, uri) => era::fields(revision, method, Some(uri)),
         _ => era::fields(revision, method, None),
     };
+    fields.extend(context.and_then(|context| Some((super::TRACEPARENT, context.try_into().ok()?))));
     Frame { text: out, fields }
 }
 

@@ -26,6 +26,8 @@ use transport::http::Flaw;
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 /// The header that names the revision.
 const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// The header that names a trace (W3C Trace Context, section 3.2). It tells of nobody and proves nothing.
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// The header that names where a stream broke off.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -115,6 +117,13 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
     trail.revision = revision;
     if let Intake::Message(message) = &intake {
         trail.message(message);
+        let head = match &identified.framed().arrival().source {
+            Source::Http(http) => one(&http.head.headers, &TRACEPARENT),
+            Source::Local(_) => None,
+        };
+        if !matches!(message, Message::Response(_)) {
+            trail.joins(gate, head);
+        }
     }
     trail.passed(gate, Stage::Parse);
     Ok(Parsed { identified, intake, revision, session })

@@ -16,7 +16,7 @@ use crate::names;
 use crate::rounds::{Asked, Round};
 use crate::session::Session;
 use crate::snapshot::{Item, Server, Snapshot, Unpinned};
-use crate::trail::{Stage, Trail, Wrapping};
+use crate::trail::{Named, Stage, Trail, Wrapping};
 use guards::Mismatch;
 use mcp::{Document, Id, Message, Method, Node, Notification, Outcome, Request};
 use sha2::{Digest, Sha256};
@@ -372,6 +372,7 @@ fn asked(
                 (Wrapping::Wrapped, _) => wrapped(trail, snapshot, session, arguments),
                 (Wrapping::Bare, Some(Own::Search)) if viewer.searches() => {
                     trail.subject = Some(name);
+                    trail.named = Named::Offered;
                     match Sought::read(arguments) {
                         Ok(sought) => Target::Search(Box::new(sought)),
                         Err(mismatch) => Target::Misused(Box::new(mismatch)),
@@ -394,6 +395,7 @@ fn asked(
             match found {
                 Some((server, item)) => {
                     trail.subject = Some(item.name.clone());
+                    trail.named = Named::Offered;
                     trail.restored = restore(session, &server, params.and_then(|params| params.get("arguments")));
                     Target::Prompt(server, item)
                 }
@@ -467,6 +469,7 @@ fn tool(trail: &mut Trail, snapshot: &Snapshot, session: &Session, name: &str, a
         return missing(snapshot, named(&session.endpoint, name));
     };
     trail.subject = Some(item.name.clone());
+    trail.named = Named::Offered;
     trail.operation = item.operation;
     trail.inner = item.kinds.part().map(|part| part.tool.clone());
     trail.label = Some(item.label);
@@ -485,6 +488,7 @@ fn wrapped(trail: &mut Trail, snapshot: &Snapshot, session: &Session, arguments:
         }
         Err(mismatch) => {
             trail.subject = Some(search::CALL.to_owned());
+            trail.named = Named::Offered;
             Target::Misused(Box::new(mismatch))
         }
     }

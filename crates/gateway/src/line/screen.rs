@@ -176,6 +176,7 @@ fn response_of(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, respon
                 None => passed_on(forwarded, code, data),
             };
             returned(trail, "error", text.as_bytes());
+            trail.fault = Some(code);
             Ok(Release::Fault { code, message: text, data })
         }
     }
@@ -266,10 +267,19 @@ fn brings_secret(trail: &Trail, forwarded: &Forwarded) -> bool {
     matches!(forwarded.target(), Target::Prompt(..)) && !sent && trail.tally.iter().any(|tally| tally.class == Class::Secret)
 }
 
+/// The key of the request id in `_meta`.
+const REQUEST: &str = "dev.bastide/request";
+
 /// What is changed in a result before it is screened: addresses are wrapped on `/mcp`, cursors sealed, and no server speaks in our name.
 fn rewrite(gate: &Gate, forwarded: &Forwarded, result: Node<'_>) -> Edits {
     let mut edits = Edits::new();
     disown(&mut edits, result);
+    if forwarded.call().context().is_some() {
+        // Who traces the client finds the same id there as with us, at the server and in the log.
+        let mut id = Vec::with_capacity(16);
+        mcp::json::write_str(&mut id, &forwarded.call().id.to_string());
+        cut::annotate(&mut edits, result, REQUEST, id);
+    }
     let session = forwarded.session();
     let Some(server) = super::resolve::server(forwarded.target()) else { return edits };
     if session.endpoint == Endpoint::All {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use mcp::Fate;
 use std::sync::Arc;
 use std::time::Duration;
-use terms::{Code, Refusal, Side};
+use terms::{Code, Refusal, ServerName, Side};
 use tokio::sync::mpsc;
 
 /// How long an answer waits until what was taken out of it is kept.
@@ -207,6 +207,16 @@ fn count(gate: &Gate, trail: &Trail) {
         return;
     }
     gate.metrics.spent(&trail.stages);
+    if let Some(method) = trail.method {
+        gate.metrics.lasted(method, trail.server.as_ref(), trail.failed(), trail.spent());
+    }
+    tracing::debug!(
+        method = trail.method,
+        server = trail.server.as_ref().map(ServerName::as_str),
+        verdict = trail.verdict().as_str(),
+        code = trail.code.map(tracing::field::display),
+        "settled"
+    );
     match (trail.verdict(), trail.code) {
         (Verdict::Allowed, _) => drop(gate.metrics.allowed.inc()),
         (verdict, code) => {
@@ -253,16 +263,20 @@ fn answer(trail: &Trail, id: &mcp::Id, refusal: &Refusal) -> Vec<u8> {
         mcp::print_refusal(&mut result, &told, &object, trail.revision);
         mcp::print_result(&mut text, id, &result);
     } else {
-        let code = match refusal.code.side() {
-            Side::Peer if refusal.code == Code::Unknown => mcp::INVALID_PARAMS,
-            Side::Peer => mcp::INVALID_REQUEST,
-            Side::Policy => mcp::REFUSED,
-            Side::Limit => mcp::LIMITED,
-            Side::Unavailable => mcp::UNAVAILABLE,
-        };
-        mcp::print_error(&mut text, Some(id), code, &sentence, Some(&object));
+        mcp::print_error(&mut text, Some(id), error_code(refusal.code), &sentence, Some(&object));
     }
     text
+}
+
+/// The code of the JSON-RPC error that says a refusal.
+pub(crate) fn error_code(code: Code) -> i64 {
+    match code.side() {
+        Side::Peer if code == Code::Unknown => mcp::INVALID_PARAMS,
+        Side::Peer => mcp::INVALID_REQUEST,
+        Side::Policy => mcp::REFUSED,
+        Side::Limit => mcp::LIMITED,
+        Side::Unavailable => mcp::UNAVAILABLE,
+    }
 }
 
 /// RFC 6750 §3 and RFC 9728 §5.1.

@@ -7,6 +7,7 @@ use audit::Record;
 use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
 use mcp::json;
 use std::time::Duration;
+use telemetry::SpanId;
 use terms::{Action, Code, Operation, RecordId};
 
 /// Bytes of arguments that the record of a refusal holds; of larger ones it has the digest and the size. A refusal always fits the log: else whoever
@@ -42,7 +43,10 @@ impl Trail {
     fn record(&self, gate: &Gate, kind: Kind) -> Vec<u8> {
         let mut entry = Record::new(RecordId::new(&*gate.entropy), kind, gate.clock.utc(), gate.clock.instant());
         entry.request = Some(self.id);
-        entry.trace = self.trace.as_deref().map(|parent| Trace { parent, state: None });
+        let own = self.context.map(|context| (context.trace.to_string(), SpanId::of_call(self.id).to_string()));
+        let own = own.as_ref().map(|(trace, span)| (trace.as_str(), span.as_str()));
+        let parent = self.trace.as_deref();
+        entry.trace = (own.is_some() || parent.is_some()).then_some(Trace { parent, state: None, own });
         let binding = self.binding();
         entry.principal = self.principal.as_deref();
         entry.session = self.session.map(|id| Session { id, binding: binding.as_deref() });

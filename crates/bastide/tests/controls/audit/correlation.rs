@@ -1,5 +1,9 @@
 //! `audit.correlation`: one identifier follows a call from client through gateway to server.
 
+mod collector;
+mod figures;
+mod lines;
+
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use testkit::World;
