@@ -5,7 +5,7 @@ use crate::arena::Door;
 use crate::case::{Case, Want};
 use crate::ring::{Ring, plain_wait};
 use crate::seen::{Ended, Seen};
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"canary__echo","arguments":{"text":"TEXT"}}}"#;
@@ -104,11 +104,14 @@ pub(super) fn cases() -> Vec<Case> {
                 assert!(opened.is_ok_and(|read| read > 0), "no stream");
                 held.push(stream);
             }
-            // The oldest make room for the newest.
+            // The oldest make room for the newest: the body of theirs ends.
             let open = held.iter_mut().filter_map(|stream| {
                 plain_wait(stream, Duration::from_millis(100));
-                let ends = std::iter::repeat_with(|| stream.read(&mut [0; 4096])).find(|read| !matches!(read, Ok(1..)));
-                matches!(ends, Some(Err(cause)) if matches!(cause.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)).then_some(())
+                let (mut came, mut piece) = (Vec::new(), [0; 4096]);
+                while let Ok(read @ 1..) = stream.read(&mut piece) {
+                    came.extend_from_slice(&piece[..read]);
+                }
+                (!came.ends_with(b"0\r\n\r\n")).then_some(())
             });
             let open = open.count();
             Seen::judged((1..=4).contains(&open), format!("{open} of 12 are open"))

@@ -3,6 +3,7 @@
 mod bounds;
 mod frames;
 mod one_stream;
+mod overload;
 mod protocol_pin;
 mod subscriptions;
 mod tls;
