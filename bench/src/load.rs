@@ -4,16 +4,20 @@ use crate::usage;
 use anyhow::{Context as _, bail, ensure};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ClientConfig;
 use serde::Serialize;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
 
 const PAYLOAD: usize = 900;
 
@@ -42,6 +46,45 @@ pub struct Target {
     pub era: Era,
     /// The process whose CPU time counts.
     pub pid: Option<u32>,
+    /// Inside TLS, as HTTP/2; in the clear HTTP/1.1 where there is none.
+    pub tls: Option<Arc<ClientConfig>>,
+}
+
+/// What requests are sent on.
+enum Sender {
+    Single(http1::SendRequest<Full<Bytes>>),
+    Multiplexed(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Sender {
+    async fn open(target: &Target) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(target.address).await?;
+        stream.set_nodelay(true)?;
+        let Some(tls) = &target.tls else {
+            let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            return Ok(Self::Single(sender));
+        };
+        let stream = TlsConnector::from(Arc::clone(tls)).connect(target.address.ip().into(), stream).await?;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
+        tokio::spawn(connection);
+        Ok(Self::Multiplexed(sender))
+    }
+
+    async fn send(&mut self, mut request: Request<Full<Bytes>>, address: SocketAddr) -> anyhow::Result<Response<Incoming>> {
+        Ok(match self {
+            Self::Single(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Self::Multiplexed(sender) => {
+                request.headers_mut().remove(HOST);
+                *request.uri_mut() = format!("https://{address}{}", request.uri().path()).parse()?;
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+        })
+    }
 }
 
 /// What one round showed.
@@ -107,9 +150,19 @@ pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyho
     Ok(Seen { calls: spans.len() as u64, driven, per_second, cpu_us: cpu, p50_us: at(0.5), p99_us: at(0.99) })
 }
 
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was done.
+    Done,
+    /// It was refused because there was too much to do.
+    Refused,
+}
+
 /// One connection with one client on it.
 pub struct Line {
-    sender: SendRequest<Full<Bytes>>,
+    sender: Sender,
+    address: SocketAddr,
     path: String,
     headers: HeaderMap,
     tool: String,
@@ -123,10 +176,7 @@ const META: &str = r#"{"io.modelcontextprotocol/clientCapabilities":{"elicitatio
 impl Line {
     /// Connects, and shakes hands where that is the custom.
     pub async fn open(target: &Target) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(target.address).await?;
-        stream.set_nodelay(true)?;
-        let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(connection);
+        let sender = Sender::open(target).await?;
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_str(&target.address.to_string())?);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -134,7 +184,15 @@ impl Line {
         if let Some(token) = &target.token {
             headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}"))?);
         }
-        let mut line = Self { sender, path: target.path.clone(), headers, tool: target.tool.clone(), era: target.era, next: 0 };
+        let mut line = Self {
+            sender,
+            address: target.address,
+            path: target.path.clone(),
+            headers,
+            tool: target.tool.clone(),
+            era: target.era,
+            next: 0,
+        };
         if line.era == Era::Modern {
             line.headers.insert("mcp-protocol-version", HeaderValue::from_static("2026-07-28"));
             line.headers.insert("mcp-method", HeaderValue::from_static("tools/call"));
@@ -153,16 +211,28 @@ impl Line {
     }
 
     async fn call(&mut self) -> anyhow::Result<()> {
+        match self.attempt().await? {
+            Ended::Done => Ok(()),
+            Ended::Refused => bail!("refused for want of time"),
+        }
+    }
+
+    /// One call of the usual length; whether it was done, or refused because there is too much to do.
+    pub async fn attempt(&mut self) -> anyhow::Result<Ended> {
         let text = format!("{:08} {}", self.next, "lorem ipsum dolor sit amet, consectetur adipiscing elit; ".repeat(16));
         let text = text.get(..PAYLOAD).context("a payload")?;
-        let answer = self.ask(&format!(r#"{{"text":"{text}"}}"#), "").await?;
+        let Some(answer) = self.asked(&format!(r#"{{"text":"{text}"}}"#), "").await? else { return Ok(Ended::Refused) };
         let good = answer.len() > PAYLOAD && !answer.windows(14).any(|window| window == br#""isError":true"#);
         ensure!(good, "not the answer: {}", String::from_utf8_lossy(&answer));
-        Ok(())
+        Ok(Ended::Done)
     }
 
     /// Calls the tool with `arguments`, one JSON object; `more` are further members of the params, each after a comma.
     pub async fn ask(&mut self, arguments: &str, more: &str) -> anyhow::Result<Bytes> {
+        self.asked(arguments, more).await?.context("refused for want of time")
+    }
+
+    async fn asked(&mut self, arguments: &str, more: &str) -> anyhow::Result<Option<Bytes>> {
         self.next += 1;
         let (next, tool) = (self.next, &self.tool);
         let meta = match self.era {
@@ -171,20 +241,27 @@ impl Line {
         };
         let params = format!(r#"{{{meta}"name":"{tool}","arguments":{arguments}{more}}}"#);
         let body = format!(r#"{{"jsonrpc":"2.0","id":{next},"method":"tools/call","params":{params}}}"#);
-        Ok(self.send(body).await?.1)
+        let (status, _, body) = self.sent(body).await?;
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => Ok(None),
+            status if status.is_success() => Ok(Some(body)),
+            status => bail!("{status}: {}", String::from_utf8_lossy(&body)),
+        }
     }
 
     async fn send(&mut self, body: String) -> anyhow::Result<(Option<HeaderValue>, Bytes)> {
+        let (status, session, body) = self.sent(body).await?;
+        ensure!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        Ok((session, body))
+    }
+
+    async fn sent(&mut self, body: String) -> anyhow::Result<(StatusCode, Option<HeaderValue>, Bytes)> {
         let mut request = Request::post(self.path.as_str()).body(Full::new(Bytes::from(body)))?;
         *request.headers_mut() = self.headers.clone();
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request).await?;
+        let response = self.sender.send(request, self.address).await?;
         let status = response.status();
         let session = response.headers().get("mcp-session-id").cloned();
         let body = response.into_body().collect().await?.to_bytes();
-        if !status.is_success() {
-            bail!("{status}: {}", String::from_utf8_lossy(&body));
-        }
-        Ok((session, body))
+        Ok((status, session, body))
     }
 }

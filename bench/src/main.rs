@@ -6,7 +6,9 @@
 
 mod eras;
 mod fsync;
+mod goals;
 mod load;
+mod papers;
 mod proxy;
 mod run;
 mod stages;
@@ -29,7 +31,31 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Verb {
     /// Serves MCP over Streamable HTTP with one tool, `echo`.
-    Upstream,
+    Upstream {
+        /// How many calls it does at once; any number, where it is not said.
+        #[arg(long, requires = "takes")]
+        at_once: Option<usize>,
+        /// How long each takes then, in milliseconds.
+        #[arg(long, requires = "at_once")]
+        takes: Option<u64>,
+    },
+    /// Shakes hands with whoever comes, with the certificates of a folder.
+    Shake {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Measures what the listener has to bear, beside its goals; ends with 1 when one is missed.
+    Goals {
+        /// The gateway's program.
+        #[arg(long)]
+        bastide: PathBuf,
+        /// Only these parts.
+        #[arg(long)]
+        only: Vec<goals::Part>,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
     /// Passes requests to `target` unread.
     Proxy {
         /// Where to.
@@ -105,11 +131,25 @@ enum Verb {
 fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     match Arguments::parse().verb {
-        Verb::Upstream => runtime.block_on(upstream::serve()),
+        Verb::Upstream { at_once, takes } => {
+            let narrow = at_once.zip(takes).map(|(at_once, takes)| upstream::Narrow { at_once, takes: Duration::from_millis(takes) });
+            runtime.block_on(upstream::serve(narrow))
+        }
+        Verb::Shake { folder } => runtime.block_on(goals::shake(&folder)),
+        Verb::Goals { bastide, only, json } => {
+            let report = runtime.block_on(goals::measure(&bastide, &only))?;
+            if json {
+                println!("{}", serde_json::to_string_pretty(&report)?);
+            } else {
+                print!("{report}");
+            }
+            anyhow::ensure!(report.holds(), "a goal is missed");
+            Ok(())
+        }
         Verb::Proxy { target } => runtime.block_on(proxy::serve(target)),
         Verb::Load { target, path, token, connections, seconds, modern, pid } => {
             let era = if modern { load::Era::Modern } else { load::Era::Legacy };
-            let target = load::Target { address: target, path, token, tool: "echo".into(), era, pid };
+            let target = load::Target { address: target, path, token, tool: "echo".into(), era, pid, tls: None };
             let seen = runtime.block_on(load::drive(&target, connections, Duration::from_secs(seconds)))?;
             println!("{}", serde_json::to_string(&seen)?);
             Ok(())

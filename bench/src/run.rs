@@ -12,7 +12,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What to measure, and how long.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ pub struct Running {
     /// Its tool `echo`, in the legacy era on both legs.
     pub target: Target,
     admin: SocketAddr,
+    config: PathBuf,
 }
 
 /// A process that ends with this.
@@ -73,9 +74,24 @@ impl Running {
     pub fn pid(&self) -> u32 {
         self.started.child.id()
     }
+
+    /// Stops a server that nothing is asked of, by a program as an operator does; how long that took.
+    pub fn kill_of(&self) -> impl Fn(&Path) -> anyhow::Result<Duration> + Send + 'static {
+        let config = self.config.clone();
+        move |program| {
+            let began = Instant::now();
+            json(program, &config, &["kill", "--server", "modern", "--reason", "measured"])?;
+            Ok(began.elapsed())
+        }
+    }
 }
 
 impl Started {
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts `command` and waits for its first line.
     pub fn new(command: &mut Command) -> anyhow::Result<Self> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().with_context(|| format!("{command:?}"))?;
@@ -114,7 +130,7 @@ pub async fn measure(plan: &Plan) -> anyhow::Result<Report> {
     let gateway = plan.bastide.as_deref().map(|program| gateway(program, folder.path(), server)).transpose()?;
     let idle = gateway.as_ref().map(|gateway| usage::resident(gateway.pid())).transpose()?;
 
-    let plain = |address, pid| Target { address, path: "/mcp".into(), token: None, tool: "echo".into(), era: Era::Legacy, pid };
+    let plain = |address, pid| Target { address, path: "/mcp".into(), token: None, tool: "echo".into(), era: Era::Legacy, pid, tls: None };
     let mut targets = vec![plain(server, None), plain(proxy.line.parse()?, Some(proxy.child.id()))];
     let nginx_at = nginx.as_ref().map(|(started, address)| (targets.len(), started, *address));
     targets.extend(nginx.as_ref().map(|(started, address)| plain(*address, Some(started.child.id()))));
@@ -168,6 +184,11 @@ fn free() -> anyhow::Result<SocketAddr> {
 
 /// Starts the gateway's program before the null upstream at `server`, which is `bench` in the legacy era and `modern` in the other.
 pub fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Result<Running> {
+    gateway_with(program, folder, server, "", "inflight: 1024, connections: 512")
+}
+
+/// As [`gateway`], with further entries of the data listener and these bounds.
+pub fn gateway_with(program: &Path, folder: &Path, server: SocketAddr, listener: &str, bounds: &str) -> anyhow::Result<Running> {
     let (data, admin) = (free()?, free()?);
     let (state, config) = (folder.join("state"), folder.join("bastide.yaml"));
     std::fs::create_dir(&state)?;
@@ -176,9 +197,9 @@ pub fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Res
     std::fs::write(
         &config,
         format!(
-            "profile: local\nstate: {state}\nlisten:\n  data: {{ address: {data} }}\n  admin: {{ address: {admin} }}\n\
+            "profile: local\nstate: {state}\nlisten:\n  data: {{ address: {data}{listener} }}\n  admin: {{ address: {admin} }}\n\
              people:\n  - {{ name: ana, may: [view, approve, operate, audit, kill] }}\n\
-             bounds: {{ inflight: 1024, connections: 512 }}\n\
+             bounds: {{ {bounds} }}\n\
              servers:\n  bench:\n    url: http://{server}/mcp\n    revision: \"2025-11-25\"\n\
              \x20 modern:\n    url: http://{server}/mcp\n    revision: \"2026-07-28\"\n\
              roles:\n  bench:\n    members: [\"agent:bench\"]\n    allow: {{ bench: [echo, ask, \"question:elicitation\"], modern: [echo] }}\n\
@@ -193,8 +214,9 @@ pub fn gateway(program: &Path, folder: &Path, server: SocketAddr) -> anyhow::Res
     let ready: Value = serde_json::from_str(&started.line).with_context(|| format!("not the ready line: {}", started.line))?;
     ensure!(ready.get("ready") == Some(&Value::Bool(true)), "not ready: {ready}");
     let pid = Some(started.child.id());
-    let target = Target { address: data, path: "/mcp/bench".into(), token: Some(token), tool: "echo".into(), era: Era::Legacy, pid };
-    Ok(Running { started, target, admin })
+    let target =
+        Target { address: data, path: "/mcp/bench".into(), token: Some(token), tool: "echo".into(), era: Era::Legacy, pid, tls: None };
+    Ok(Running { started, target, admin, config })
 }
 
 fn json(program: &Path, config: &Path, arguments: &[&str]) -> anyhow::Result<Value> {

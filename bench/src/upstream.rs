@@ -16,17 +16,32 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 type Body = BoxBody<Bytes, Infallible>;
 
 /// Calls that wait for an answer, by the id of the question.
 static ASKED: Mutex<Option<HashMap<String, oneshot::Sender<()>>>> = Mutex::new(None);
 
+/// How much it does: so many calls at once, each in this time; the others wait in line.
+#[derive(Clone, Copy, Debug)]
+pub struct Narrow {
+    /// Calls.
+    pub at_once: usize,
+    /// Of each.
+    pub takes: Duration,
+}
+
+static NARROW: OnceLock<(Semaphore, Duration)> = OnceLock::new();
+
 /// Serves on a free port of 127.0.0.1, after printing the address. Never returns but for a fault of the listener.
-pub async fn serve() -> anyhow::Result<()> {
+pub async fn serve(narrow: Option<Narrow>) -> anyhow::Result<()> {
+    if let Some(narrow) = narrow {
+        let _ = NARROW.set((Semaphore::new(narrow.at_once), narrow.takes));
+    }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     println!("{}", listener.local_addr()?);
     loop {
@@ -67,6 +82,10 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
             {"name": "ask", "description": "Asks the user.", "annotations": {"readOnlyHint": true},
             "inputSchema": {"type": "object", "properties": {"number": {"type": "integer"}}}}]})),
         ("tools/call", _) => {
+            if let Some((places, takes)) = NARROW.get() {
+                let _place = places.acquire().await;
+                tokio::time::sleep(*takes).await;
+            }
             let text = message.pointer("/params/arguments/text").and_then(Value::as_str).unwrap_or_default();
             Ok(json!({"content": [{"type": "text", "text": text}]}))
         }

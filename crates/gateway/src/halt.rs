@@ -21,6 +21,8 @@ pub(crate) enum Shape {
         /// What becomes of the connection.
         fate: mcp::Fate,
     },
+    /// 503 and when to come back (RFC 9110 §15.6.4), with the answer that the method has where the message was read.
+    Busy,
     /// 401 or 400 with the challenge of RFC 6750 and RFC 9728.
     Challenge {
         /// The status.

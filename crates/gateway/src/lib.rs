@@ -6,6 +6,7 @@ pub mod arrival;
 pub mod calls;
 mod channel;
 mod content;
+pub mod crowd;
 pub mod cursor;
 pub mod doors;
 mod event;

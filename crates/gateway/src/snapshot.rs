@@ -226,6 +226,8 @@ pub struct Server {
     pub told: Option<Label>,
     /// Labels of its resources by address, the first that matches counts.
     pub labels: Arc<[(policy::Glob, Label)]>,
+    /// Its calls under way.
+    pub crowd: Arc<crate::crowd::Crowd>,
     /// How much may be asked of it.
     pub quotas: policy::Quotas,
     /// Folders that it and its tools were given: paths under them are no secret of its machine.
@@ -288,6 +290,7 @@ impl Server {
             label: self.label,
             told: self.told,
             labels: Arc::clone(&self.labels),
+            crowd: Arc::clone(&self.crowd),
             quotas: self.quotas.clone(),
             roots: Arc::clone(&self.roots),
             resources: self.resources,

@@ -1,7 +1,7 @@
 //! Refusals of those who did not say who they are. The first few have a record each; the rest are counted, and one record tells of them.
 //!
-//! Without this, whoever can connect could fill the disk that the evidence of others needs. What a known principal does is never counted instead of
-//! recorded. Control: `audit.calls`.
+//! Without this, whoever can connect could fill the disk that the evidence of others needs. So is what is refused, to whomever, because there is too much
+//! to do: a record of each would be more of it. Whatever else a known principal does is never counted instead of recorded. Control: `audit.calls`.
 
 use crate::gate::Gate;
 use crate::trail::{Trail, trouble_of};
@@ -128,11 +128,12 @@ impl Gate {
 }
 
 impl Trail {
-    /// Whom to count this refusal with, where nobody is known to have sent the message.
+    /// Whom to count this refusal with, where nobody is known to have sent the message, or it was turned away for want of time.
     pub(crate) fn stranger(&self) -> Option<SourcePrefix> {
-        match (&self.principal, self.peer) {
-            (None, Some(peer)) => Some(SourcePrefix::of(peer.ip())),
-            (Some(_), _) | (None, None) => None,
+        match (&self.principal, self.peer, self.code) {
+            (None, Some(peer), _) | (Some(_), Some(peer), Some(Code::Overload)) => Some(SourcePrefix::of(peer.ip())),
+            (_, None, Some(Code::Overload)) => Some(SourcePrefix::Loopback),
+            (Some(_), Some(_), _) | (_, None, _) => None,
         }
     }
 }

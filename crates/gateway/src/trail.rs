@@ -16,6 +16,7 @@ use mcp::{Fate, Id, Message, Revision};
 use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use telemetry::{Context, Traceparent};
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 use transport::http::Peer;
@@ -274,6 +275,9 @@ pub struct Trail {
     pub(crate) occasion: Occasion,
 }
 
+/// When who is refused because there is too much to do may come back.
+const SHED: Duration = Duration::from_secs(1);
+
 /// Bytes of the originals of one call that are kept.
 const WITHHELD: usize = 256 << 10;
 
@@ -453,6 +457,18 @@ impl Trail {
         let mut halt = self.halt(code, Shape::Method);
         halt.refusal.hole = hole;
         halt
+    }
+
+    /// Refuses because there is more to do than can be done in time.
+    pub(crate) fn shed(&mut self) -> Halt {
+        let mut halt = self.halt(Code::Overload, Shape::Busy);
+        halt.refusal.retry_after = Some(SHED);
+        halt
+    }
+
+    /// How long it has been under way when its last stage ended.
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_nanos(self.stages.iter().sum())
     }
 
     /// Refuses with a bare status; the connection may stay.

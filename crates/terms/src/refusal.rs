@@ -123,6 +123,7 @@ codes! {
     BoundStreams: TransportBounds / "streams", Limit, "More than {} streams are open.", "Close one, then try again.";
     BoundResult: TransportBounds / "result", Unavailable, "The server's answer is larger than {} bytes.", "Ask for less at once.";
     BoundFlood: TransportBounds / "flood", Peer, "The connection sent too many frames that carry nothing.", "Connect again, and send less.";
+    Overload: TransportBounds / "overload", Unavailable, "There is more to do than can be done in time.", "Wait a moment, then try again.";
     BoundFault: TransportBounds / "fault", Unavailable, "The message could not be taken in.", ASK;
     Denied: AccessDenyByDefault / "denied", Policy, "This is not allowed for this caller.", "Do not retry unless the user says that it was allowed. Tell the user the reference.";
     Hours: AccessDenyByDefault / "hours", Policy, "This is outside the hours of the role that allows it.", "Try again within the hours, or ask the user.";

@@ -31,6 +31,13 @@ pub struct Leaf {
     serial: u64,
 }
 
+impl Leaf {
+    /// A certificate, with what stands behind it in its chain, and its key, both as PEM.
+    pub fn of(certificate: String, key: String) -> Self {
+        Self { certificate, key, serial: 0 }
+    }
+}
+
 impl std::fmt::Debug for Authority {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Authority(…)")
@@ -84,6 +91,11 @@ impl Authority {
         change(&mut parameters);
         let certificate = parameters.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Leaf { certificate, key: key.serialize_pem(), serial }
+    }
+
+    /// Signs `parameters` for `key` as they are; the certificate, as PEM.
+    pub fn sign(&self, parameters: &CertificateParams, key: &KeyPair) -> String {
+        parameters.signed_by(key, &self.issuer).expect("a certificate").pem()
     }
 
     /// A certificate that nobody has signed but its own key.

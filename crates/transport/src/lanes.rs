@@ -46,7 +46,10 @@ impl Lanes {
         for ordinal in 0..count.get() {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let (handle, stop) = (runtime.handle().clone(), lanes.stop.clone());
-            let thread = std::thread::Builder::new().name(format!("lane-{ordinal}")).spawn(move || runtime.block_on(stop.cancelled()))?;
+            let thread = std::thread::Builder::new().name(format!("lane-{ordinal}")).spawn(move || {
+                crate::lag::watch();
+                runtime.block_on(stop.cancelled());
+            })?;
             lanes.lanes.push(Lane { handle, open: Arc::default(), thread: Some(thread) });
         }
         Ok(lanes)

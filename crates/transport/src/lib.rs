@@ -1,6 +1,7 @@
 //! bytes to frames and back: listeners, TLS 1.3, HTTP bounds, SSE, stdio
 
 pub mod http;
+pub mod lag;
 pub mod lanes;
 pub mod line_frame;
 pub mod local;

@@ -87,6 +87,18 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         more: Vec<OsString>,
     },
+    /// Attacks the built gateway: floods, slow clients, broken TLS, bad certificates; each must have its end while a good client goes on.
+    Hostile {
+        /// Such as `--list`, `--json`, `--only CASE`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        more: Vec<OsString>,
+    },
+    /// Measures idle streams, overload, handshakes and TLS beside their goals.
+    Load {
+        /// Such as `--json`, `--only streams`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        more: Vec<OsString>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -130,18 +142,21 @@ fn run(verb: Verb) -> anyhow::Result<ExitCode> {
             done(&mut run)?;
         }
         Verb::Bench { without_gateway, more } => bench(&root, without_gateway, &more)?,
+        Verb::Hostile { more } => {
+            let folder = built(&root, &["bastide", "bastide-testkit", "bastide-hostile"])?;
+            done(Command::new(folder.join("bastide-hostile")).args(more).env("BASTIDE_BIN_DIR", &folder))?;
+        }
+        Verb::Load { more } => {
+            let folder = built(&root, &["bastide", "bastide-bench"])?;
+            done(Command::new(folder.join("bastide-bench")).arg("goals").arg("--bastide").arg(folder.join("bastide")).args(more))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn bench(root: &Path, without_gateway: bool, more: &[OsString]) -> anyhow::Result<()> {
-    let mut build = cargo(root);
-    build.args(["build", "--profile", "dist", "--package", "bastide-bench"]);
-    if !without_gateway {
-        build.args(["--package", "bastide"]);
-    }
-    done(&mut build)?;
-    let folder = target(root).join("dist");
+    let packages = if without_gateway { &["bastide-bench"][..] } else { &["bastide-bench", "bastide"] };
+    let folder = built(root, packages)?;
     let mut bench = Command::new(folder.join("bastide-bench"));
     if more.first().is_none_or(|first| first.to_string_lossy().starts_with('-')) {
         bench.arg("run");
@@ -151,6 +166,13 @@ fn bench(root: &Path, without_gateway: bool, more: &[OsString]) -> anyhow::Resul
         bench.arg("--bastide").arg(folder.join("bastide"));
     }
     done(&mut bench)
+}
+
+/// Builds the programs of `packages` as they are given to users; the folder that they are in.
+fn built(root: &Path, packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let named = packages.iter().flat_map(|package| ["--package", package]);
+    done(cargo(root).args(["build", "--profile", "dist"]).args(named))?;
+    Ok(target(root).join("dist"))
 }
 
 /// The root of the repository.

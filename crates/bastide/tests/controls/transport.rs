@@ -4,6 +4,7 @@ mod bounds;
 mod connect;
 mod frames;
 mod one_stream;
+mod overload;
 mod protocol_pin;
 mod subscriptions;
 mod tls;

@@ -13,6 +13,7 @@ use http::header::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
 use transport::http::{Flaw, HEAD_BYTES};
+use transport::lag;
 use transport::tls::Handshake;
 
 /// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
@@ -55,6 +56,9 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     if gate.epochs.all_stopped() {
         return Err(trail.status(503, Code::Killed));
     }
+    if takes_time(&arrival.source) && lag::is_behind() {
+        return Err(trail.shed());
+    }
     let (endpoint, verb) = match &arrival.source {
         Source::Local(local) => {
             trail.endpoint = Some(local.endpoint.clone());
@@ -71,6 +75,12 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     };
     trail.passed(gate, Stage::Accept);
     Ok(Framed { arrival, endpoint, verb, snapshot })
+}
+
+/// Whether a message comes in, which costs more than the end of a session or a stream. What comes on the local socket is looked at once its id is known:
+/// its sender can be told only by that.
+fn takes_time(source: &Source) -> bool {
+    matches!(source, Source::Http(http) if http.head.method == http::Method::POST)
 }
 
 /// Whether a probe of the assessor sends this, whatever else is wrong with it. The header holds a probe's token, which is judged like any other and gives

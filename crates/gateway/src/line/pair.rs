@@ -96,6 +96,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     Box::pin(flight.overrun()).await;
+                    seen(gate, forwarded);
                     return Err(trail.refuse(Code::CallTimeout));
                 }
                 next = flight.next() => match next {
@@ -110,6 +111,16 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
             }
         }
     };
+    if matches!(answer, Answer::Response(_) | Answer::Note(_) | Answer::Question(_)) {
+        seen(gate, forwarded);
+    }
     trail.passed(gate, Stage::Pair);
     Ok(Paired { answer })
+}
+
+/// Takes note of how long the server let this call wait.
+fn seen(gate: &Gate, forwarded: &Forwarded) {
+    if let Some(seat) = forwarded.recorded().authorized().decided().inspected().resolved().seat() {
+        seat.answered(gate.clock.instant());
+    }
 }

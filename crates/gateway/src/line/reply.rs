@@ -4,7 +4,7 @@ use super::settle::{Last, Outgoing, Settled};
 use crate::plain::respond;
 use crate::session::{Session, StreamId, Streams, event};
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -131,6 +131,7 @@ fn line(outgoing: Outgoing) -> Option<Bytes> {
     match outgoing {
         Outgoing::Message { text, .. } => Some(text),
         Outgoing::Bare { text, .. } => (!text.is_empty()).then_some(text),
+        Outgoing::Busy { text, .. } => Some(text),
         Outgoing::Accepted | Outgoing::Opened(_) | Outgoing::Ended | Outgoing::Parted | Outgoing::Silent => None,
     }
 }
@@ -146,6 +147,9 @@ fn response(outgoing: Outgoing) -> Response<Body> {
         Outgoing::Accepted | Outgoing::Parted | Outgoing::Silent => respond(StatusCode::ACCEPTED, Body::empty(), |response| response),
         Outgoing::Ended => respond(StatusCode::NO_CONTENT, Body::empty(), |response| response),
         Outgoing::Opened(subscriber) => events(subscriber),
+        Outgoing::Busy { text, after } => respond(StatusCode::SERVICE_UNAVAILABLE, Body::whole(text), |response| {
+            response.header(CONTENT_TYPE, "application/json").header(RETRY_AFTER, after)
+        }),
         Outgoing::Bare { text, status, fate, challenge } => respond(code(status), Body::whole(text), |mut response| {
             if let Some(challenge) = challenge {
                 response = response.header(WWW_AUTHENTICATE, challenge);

@@ -9,6 +9,7 @@ use super::parse::Intake;
 use super::restore::restore;
 use super::search::{self, Own, Sought};
 use crate::arrival::{Endpoint, Source};
+use crate::crowd::Seat;
 use crate::cursor::Cursor;
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -19,11 +20,14 @@ use crate::snapshot::{Item, Server, Snapshot, Unpinned};
 use crate::trail::{Named, Stage, Trail, Wrapping};
 use guards::Mismatch;
 use mcp::{Document, Id, Message, Method, Node, Notification, Outcome, Request};
+use policy::Subject;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 use supply::Kind;
 use terms::{Code, ServerName};
+use transport::lag;
 
 /// What a message is about.
 pub enum Target {
@@ -142,9 +146,15 @@ pub struct Resolved {
     wrapping: Wrapping,
     round: Option<Box<Round>>,
     restored: Option<Box<Document>>,
+    seat: Option<Seat>,
 }
 
 impl Resolved {
+    /// Its place among the calls that its server has under way; none where it goes to none.
+    pub(super) fn seat(&self) -> Option<&Seat> {
+        self.seat.as_ref()
+    }
+
     pub(super) fn admitted(&self) -> &Admitted {
         &self.admitted
     }
@@ -241,14 +251,37 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
         trail.label.get_or_insert(told.unwrap_or(server.label));
         admitted.call().goes_to(&server.name);
     }
+    let seat = seat(gate, trail, &admitted, &target)?;
     let round = match admitted.parsed().intake() {
         Intake::Message(Message::Request(request)) => round(gate, trail, &session, request, &target, wrapping)?,
         _ => None,
     };
     trail.passed(gate, Stage::Resolve);
     let restored = trail.restored.as_mut().and_then(|restored| restored.arguments.take()).map(Box::new);
-    Ok(Resolved { admitted, target, wrapping, round, restored })
+    Ok(Resolved { admitted, target, wrapping, round, restored, seat })
 }
+
+/// Takes the call's place at its server, before anything dear is done for it. Who would not be shown what it names learns nothing of how busy that is.
+///
+/// # Errors
+/// The server has as many as it can do with; or the call has waited for so long in a gateway that is behind that it is too late for it.
+fn seat(gate: &Gate, trail: &mut Trail, admitted: &Admitted, target: &Target) -> Result<Option<Seat>, Halt> {
+    let (server, subject, item) = match target {
+        Target::Tool(server, item, _) => (server, Subject::Tool(&item.name), Some(&**item)),
+        Target::Prompt(server, item) => (server, Subject::Prompt(&item.name), Some(&**item)),
+        Target::Resource(server, uri) => (server, Subject::Resource(uri), None),
+        _ => return Ok(None),
+    };
+    let behind = trail.age() > WAITED && lag::is_behind() || trail.peer.is_none() && lag::is_behind();
+    let seat = server.crowd.enter(gate.clock.instant());
+    if (behind || seat.is_none()) && Viewer::of(admitted).sees(server, subject, item) {
+        return Err(trail.shed());
+    }
+    Ok(seat)
+}
+
+/// How long a call waits for its turn in a gateway that is behind until it is too late for it.
+const WAITED: Duration = Duration::from_millis(500);
 
 /// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
 fn turned(

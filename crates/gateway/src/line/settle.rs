@@ -63,6 +63,13 @@ pub(super) enum Outgoing {
         /// The challenge of a 401.
         challenge: Option<String>,
     },
+    /// That there is too much to do, and when to come back.
+    Busy {
+        /// The refusal's text.
+        text: Bytes,
+        /// Seconds.
+        after: u64,
+    },
     /// Nothing, and the stream is let go of: the client comes back for the rest.
     Parted,
     /// Nothing.
@@ -237,6 +244,11 @@ fn shape(gate: &Gate, trail: &Trail, halt: Halt) -> Outgoing {
         }
         Shape::Fault(fault) if fault.is_silent() => Outgoing::Accepted,
         Shape::Fault(fault) => Outgoing::Bare { text: fault.body().into(), status: fault.http, fate: fault.fate, challenge: None },
+        Shape::Busy => {
+            let after = refusal.retry_after.map_or(1, |span| span.as_secs().max(1));
+            let text = trail.client_id.as_ref().map_or_else(|| transport_error(&refusal), |id| answer(trail, id, &refusal).into());
+            Outgoing::Busy { text, after }
+        }
         Shape::Method => match &trail.client_id {
             None => Outgoing::Accepted,
             Some(id) => Outgoing::Message { text: answer(trail, id, &refusal).into(), status: 200, session: None },

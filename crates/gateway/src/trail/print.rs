@@ -297,6 +297,7 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::DatabaseStatement | Code::DatabaseTable | Code::DatabaseFunction | Code::DatabaseForm => {
             Some(("tools.database-refused", Severity::Medium, &["T1213.006", "T1190"]))
         }
+        Code::Overload => Some(("transport.overload", Severity::Medium, &["T1499"])),
         Code::BudgetLoop => Some(("access.loop", Severity::Medium, &["T1499.003", "AML.T0034"])),
         Code::BudgetMutations | Code::BudgetBytes | Code::BudgetCost | Code::BudgetDepth => {
             Some(("access.budget", Severity::Low, &["AML.T0034"]))

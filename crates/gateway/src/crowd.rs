@@ -1,0 +1,219 @@
+//! How many calls a server can do with at once, found out by how long they take.
+//!
+//! A server that has more to do than it can lets all of them wait. From then on as many are sent as it has been seen to get done in twice the time that
+//! one usually takes, and what comes beyond is refused at once, while it still costs next to nothing.
+//!
+//! Calls of one server differ. So nothing is concluded from one that is slow, and nothing at all while few are under way: only when every one of many
+//! in a row took more than twice the usual time is it the server that is late. If nothing has changed, each of them does so with a chance of less than a
+//! half (Markov's inequality), and sixteen in a row with one of less than 1 in 65,536. Few calls at a time are always let through, and how long those take
+//! is what is usual, so that a server that has become slower is soon taken as it is.
+//!
+//! Control: `transport.bounds`. Decision: `docs/decisions/0024-overload.md`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use terms::Instant;
+
+/// Calls at a time that are let through whatever is known of the server.
+const FEW: usize = 16;
+/// Calls at a time that are let through at most.
+const MOST: usize = 4096;
+/// Answers that are looked at together.
+const ANSWERS: u64 = 16;
+/// The least time over which they are, in nanoseconds.
+const WINDOW: u64 = 100_000_000;
+/// How many times as long as usual is late.
+const LATE: u64 = 2;
+
+/// The calls under way at one server. No lock is taken, and what is read may be a call old.
+#[derive(Debug)]
+pub struct Crowd {
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+    /// How long a call takes on average while few are under way, in nanoseconds; 0 as long as that is not known.
+    usual: AtomicU64,
+    /// What is looked at together: since when, how many answers, the time that the quickest took, and how many calls were refused.
+    since: AtomicU64,
+    answers: AtomicU64,
+    least: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Default for Crowd {
+    fn default() -> Self {
+        Self {
+            under_way: AtomicUsize::new(0),
+            most: AtomicUsize::new(MOST),
+            usual: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            least: AtomicU64::new(u64::MAX),
+            refused: AtomicU64::new(0),
+        }
+    }
+}
+
+/// One call's place in the crowd, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    crowd: Arc<Crowd>,
+    since: u64,
+    company: Company,
+    answered: AtomicBool,
+}
+
+/// In what company a call began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    Few,
+    Many,
+}
+
+impl Crowd {
+    /// Lets one more in, unless there are as many as the server can do with.
+    pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Option<Seat> {
+        let before = self.under_way.fetch_add(1, Ordering::Relaxed);
+        if before >= self.most.load(Ordering::Relaxed) {
+            self.under_way.fetch_sub(1, Ordering::Relaxed);
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let company = if before < FEW { Company::Few } else { Company::Many };
+        Some(Seat { crowd: Arc::clone(self), since: now.nanos(), company, answered: AtomicBool::new(false) })
+    }
+
+    /// Takes note of a call that took so long.
+    fn learn(&self, took: u64, company: Company, now: u64) {
+        if company == Company::Few {
+            let usual = self.usual.load(Ordering::Relaxed);
+            let next = if usual == 0 { took } else { usual - usual / 8 + took / 8 };
+            self.usual.store(next.max(1), Ordering::Relaxed);
+        }
+        let answers = self.answers.fetch_add(1, Ordering::Relaxed) + 1;
+        if answers == 1 {
+            self.since.store(now.saturating_sub(took), Ordering::Relaxed);
+        }
+        self.least.fetch_min(took, Ordering::Relaxed);
+        let since = self.since.load(Ordering::Relaxed);
+        let span = now.saturating_sub(since);
+        if answers < ANSWERS || span < WINDOW {
+            return;
+        }
+        // Whoever is first closes the window; the others go on in the next one.
+        if self.since.compare_exchange(since, now, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        self.answers.store(0, Ordering::Relaxed);
+        let least = self.least.swap(u64::MAX, Ordering::Relaxed);
+        let refused = self.refused.swap(0, Ordering::Relaxed);
+        let (usual, most) = (self.usual.load(Ordering::Relaxed), self.most.load(Ordering::Relaxed));
+        let in_time = usual.saturating_mul(LATE);
+        let next = if usual > 0 && least > in_time {
+            // What gets done in that time is what can be under way for no longer (Little's law).
+            let done = u128::from(answers) * u128::from(in_time) / u128::from(span.max(1));
+            usize::try_from(done).unwrap_or(MOST).clamp(FEW, most)
+        } else if refused > 0 {
+            (most + most / 4).min(MOST)
+        } else {
+            most
+        };
+        self.most.store(next, Ordering::Relaxed);
+    }
+}
+
+impl Seat {
+    /// The server has said something, or nothing for as long as it may; what counts is the first time.
+    pub(crate) fn answered(&self, now: Instant) {
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            self.crowd.learn(now.nanos().saturating_sub(self.since), self.company, now.nanos());
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.crowd.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    const MILLI: u64 = 1_000_000;
+
+    /// Offers a call every `each` nanoseconds for a second to a server that does `at_once` in `takes`, the others waiting in line; how many were answered, and
+    /// refused.
+    fn offer(crowd: &Arc<Crowd>, from: u64, each: u64, at_once: usize, takes: u64) -> (u64, u64) {
+        let (mut done, mut refused) = (0, 0);
+        let mut busy: VecDeque<(u64, Seat)> = VecDeque::new();
+        let mut free: VecDeque<u64> = (0..at_once).map(|_| from).collect();
+        let mut now = from;
+        while now < from + 1000 * MILLI {
+            while busy.front().is_some_and(|(end, _)| *end <= now) {
+                let (end, seat) = busy.pop_front().unwrap();
+                seat.answered(Instant::from_nanos(end));
+                done += 1;
+            }
+            match crowd.enter(Instant::from_nanos(now)) {
+                None => refused += 1,
+                Some(seat) => {
+                    let end = free.pop_front().unwrap().max(now) + takes;
+                    free.push_back(end);
+                    busy.push_back((end, seat));
+                }
+            }
+            now += each;
+        }
+        (done, refused)
+    }
+
+    #[test]
+    fn a_server_that_keeps_up_is_sent_everything() {
+        let crowd = Arc::new(Crowd::default());
+        let (done, refused) = offer(&crowd, 0, MILLI / 2, 64, 20 * MILLI);
+        assert!(refused == 0 && done > 1900, "{done} {refused}");
+    }
+
+    #[test]
+    fn what_a_server_cannot_do_is_refused_and_it_stays_busy() {
+        let crowd = Arc::new(Crowd::default());
+        // Sixteen at once in ten milliseconds: 1,600 a second, and five times as many are asked.
+        offer(&crowd, 0, MILLI / 8, 16, 10 * MILLI);
+        let (done, refused) = offer(&crowd, 2000 * MILLI, MILLI / 8, 16, 10 * MILLI);
+        assert!(done >= 1500 && refused >= 6000, "{done} {refused}");
+        let most = crowd.most.load(Ordering::Relaxed);
+        assert!((FEW..=64).contains(&most), "{most} wait for it");
+        // Soon after it all are let through again.
+        for round in 0..20 {
+            offer(&crowd, (4000 + 1100 * round) * MILLI, MILLI, 16, 10 * MILLI);
+        }
+        assert_eq!(offer(&crowd, 60_000 * MILLI, MILLI, 16, 10 * MILLI).1, 0);
+    }
+
+    #[test]
+    fn a_server_that_has_become_slower_is_taken_as_it_is() {
+        let crowd = Arc::new(Crowd::default());
+        offer(&crowd, 0, MILLI, 64, 10 * MILLI);
+        let mut refused = 0;
+        for round in 1..10 {
+            refused = offer(&crowd, round * 2000 * MILLI, 10 * MILLI, 64, 300 * MILLI).1;
+        }
+        assert_eq!(refused, 0, "its thirty calls at a time are no queue");
+    }
+
+    #[test]
+    fn few_at_a_time_are_never_refused_and_a_slow_kind_among_quick_ones_is_no_queue() {
+        let crowd = Arc::new(Crowd::default());
+        for at in 0..1000 {
+            let now = at * 10 * MILLI;
+            let seats: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(Instant::from_nanos(now))).collect();
+            assert_eq!(seats.len(), FEW);
+            for (kind, seat) in seats.iter().enumerate() {
+                seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }));
+            }
+        }
+        assert_eq!(crowd.most.load(Ordering::Relaxed), MOST);
+    }
+}
