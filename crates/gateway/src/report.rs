@@ -78,7 +78,7 @@ impl Report {
 
     /// Whether spans of a call are sent. The call's own chance says so: a client can neither have itself left out nor fill the collector.
     pub(crate) fn sampled(&self, call: CallId) -> Sampled {
-        let drawn = u128::from(call.bits()) * u128::from(ALL) >> 60;
+        let drawn = (u128::from(call.bits()) * u128::from(ALL)) >> 60;
         if drawn < u128::from(self.collector.sample) { Sampled::Yes } else { Sampled::No }
     }
 

@@ -119,7 +119,7 @@ fn print(family: &Family<'_>, moments: Moments, out: &mut Writer) -> u64 {
         "histogram" => out.message(9, |histogram| {
             for series in split(&family.lines) {
                 points += 1;
-                histogram.message(1, |point| distribution(&series, moments, point));
+                histogram.message(1, |point| distribution(series, moments, point));
             }
             histogram.uint(2, 2);
         }),

@@ -542,12 +542,11 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     if let Some(parent) = context.as_deref().or(parent.as_deref()) {
         kept.text("traceparent", parent);
     }
-    if parent.is_some() {
-        if let Some(state) =
+    if parent.is_some()
+        && let Some(state) =
             text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
-        {
-            kept.text("tracestate", &state);
-        }
+    {
+        kept.text("tracestate", &state);
     }
     kept.text("dev.bastide/request", &call.to_string());
     era::state(&mut kept, revision, link.may().and(resolved.admitted().abilities()), resolved.admitted().level());
