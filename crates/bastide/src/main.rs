@@ -6,12 +6,14 @@
 
 mod acts;
 mod assess;
+mod ca;
 mod canary;
 mod cli;
 mod connect;
 mod contents;
 mod definition;
 mod desk;
+mod enrolled;
 mod host;
 mod lock;
 mod outcome;

@@ -1,5 +1,6 @@
 //! Whom certificates name.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -33,7 +34,8 @@ impl fmt::Display for Domain {
 }
 
 /// What a certificate is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// An agent, that connects.
     Agent,
@@ -89,7 +91,8 @@ impl Subject {
     /// # Errors
     /// [`Unnameable`].
     pub fn new(domain: Domain, role: Role, name: Name, hosts: Vec<String>) -> Result<Self, Unnameable> {
-        if !name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) || matches!(name.as_str(), "." | "..") {
+        if !name.as_str().bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte)) || matches!(name.as_str(), "." | "..")
+        {
             return Err(Unnameable::Name(name));
         }
         let connected_to = matches!(role, Role::Server | Role::Replica);
