@@ -26,7 +26,7 @@ use identity::authority::{
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
@@ -311,6 +311,12 @@ impl PrivateCa {
             Ok(Err(_)) | Err(_) => Err(Unissued::Broken("it cannot be recorded, so it was not done".to_owned())),
         }
     }
+}
+
+/// When the issuer that the file in this state names first began and ends, for who only looks; none, where there is none.
+pub fn validity_in(state: &Path) -> Option<(Utc, Utc)> {
+    let text = std::fs::read_to_string(state.join(FOLDER).join(AUTHORITY)).ok()?;
+    identity::authority::validity(&text)
 }
 
 /// The first certificate of `pem`.

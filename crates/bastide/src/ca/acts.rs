@@ -101,8 +101,10 @@ impl PrivateCa {
         }
         let (domain, issuers) = self.place().await?;
         let (subject, life) = self.wished(&wish, domain)?;
-        let root = issuers.first().and_then(|issuer| fingerprint(&issuer.root));
-        let root = root.ok_or_else(|| Unissued::Broken("the issuer has ended".to_owned()))?;
+        let issuer = issuers.first().ok_or_else(|| Unissued::Broken("the issuer has ended".to_owned()))?;
+        // A code that nothing could be signed by would be used up for nothing.
+        self.open(issuer)?;
+        let root = fingerprint(&issuer.root).ok_or_else(|| Unissued::Broken("the root cannot be read".to_owned()))?;
         let (code, ends) = (Code::draw(root, &*self.entropy), self.clock.utc().after(within));
         let CertificateWish { role, name, hosts, .. } = wish;
         let invitation = Invitation { id: code.id(), digest: code.digest(), role, name, hosts, life, ends, spent: None };

@@ -1,6 +1,7 @@
 //! `ca`: the certificate authority of our own.
 
 mod root;
+mod token;
 
 use super::{configured, member};
 use crate::desk::Desk;
@@ -29,7 +30,8 @@ const LARGEST: u64 = 128 * 1024;
 pub enum Verb {
     /// Make a root and the issuer below it
     #[command(
-        after_help = "Examples:\n  bastide ca init --domain example.internal\n  bastide ca init --domain example.internal --root-out /media/safe/root.pem"
+        after_help = "Examples:\n  bastide ca init --domain example.internal\n  bastide ca init --domain example.internal --root-out /media/safe/root.pem\n  \
+        bastide ca init --root 'pkcs11:/usr/lib/softhsm/libsofthsm2.so?token=ca&object=root' --pin pin.txt"
     )]
     Init(Init),
     /// Issue a certificate, or print a code by which its holder enrols once
