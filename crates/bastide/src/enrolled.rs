@@ -90,6 +90,14 @@ impl Drawn {
     }
 }
 
+/// Keeps other processes from renewing the same folder, until it is dropped.
+fn alone(folder: &Path) -> Result<File, Failure> {
+    let open = File::open(folder)?;
+    let taken = |_| Failure::system(format!("{} is just being renewed by another process", folder.display()));
+    rustix::fs::flock(&open, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(taken)?;
+    Ok(open)
+}
+
 /// Finishes what was cut off: a key in place whose chain is not.
 fn heal(folder: &Path) -> io::Result<()> {
     let (key, chain) = (folder.join("key.pem.next"), folder.join("chain.pem.next"));
@@ -132,6 +140,7 @@ pub async fn enrol(url: &Url, code: &str, folder: &Path) -> Result<Held, Failure
 /// # Errors
 /// [`Failure`]: it cannot be read, nobody of its authority is there, or refused; what it holds stays.
 pub async fn renew(folder: &Path) -> Result<Held, Failure> {
+    let _alone = alone(folder)?;
     heal(folder)?;
     let read = |name: &str| {
         let path = folder.join(name);
@@ -162,10 +171,10 @@ pub async fn renew(folder: &Path) -> Result<Held, Failure> {
 /// # Errors
 /// [`Failure`] when what the folder holds cannot be read at the start.
 pub async fn keep(folder: &Path, ending: &CancellationToken, mut told: impl FnMut(Result<Held, Failure>)) -> Result<(), Failure> {
-    heal(folder)?;
     let path = folder.join(CHAIN);
     let unread = |cause: io::Error| Failure::usage(format!("{} cannot be read", path.display())).because(&cause);
-    let mut now_held = held(&std::fs::read_to_string(&path).map_err(unread)?)?;
+    let read = || held(&std::fs::read_to_string(&path).map_err(unread)?);
+    let mut now_held = read()?;
     let (mut pause, clock) = (PAUSES.0, crate::host::SystemClock::new());
     loop {
         let left = Duration::from_nanos(now_held.due.nanos().saturating_sub(clock.utc().nanos()));
@@ -174,6 +183,8 @@ pub async fn keep(folder: &Path, ending: &CancellationToken, mut told: impl FnMu
             () = ending.cancelled() => return Ok(()),
             () = tokio::time::sleep(nap) => {}
         }
+        // Another process may have renewed it meanwhile.
+        now_held = read().unwrap_or(now_held);
         if clock.utc() < now_held.due {
             continue;
         }

@@ -88,7 +88,16 @@ pub(crate) struct Introduction {
 impl Default for Introduction {
     fn default() -> Self {
         let (pins, roots, revoked) = (Pins::default(), Vec::new(), Vec::new());
-        Self { pins, system: System::Trusted, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, rooted: Vec::new(), identity: None }
+        Self {
+            pins,
+            system: System::Trusted,
+            roots,
+            revoked,
+            self_signed: SelfSigned::Taken,
+            exactly: None,
+            rooted: Vec::new(),
+            identity: None,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use testkit::pki::{self, Authority};
-use testkit::{Http, Response, Running, World};
+use testkit::{Http, Response, Running, Stdio, World};
 
 /// A gateway with an authority of its own, whose certificates live for `life`.
 fn founded(life: &str) -> World {
@@ -130,6 +130,13 @@ fn a_certificate_lives_from_its_code_to_its_end_and_no_call_fails_on_the_way() {
     keeper.line(Duration::from_secs(60)).expect("a certificate");
     let token = world.token("agent:tester", &[]);
     let first = (fs::read(folder.join("chain.pem")).unwrap(), fs::read(folder.join("key.pem")).unwrap());
+    // A client that launches a command renews what the command shows.
+    let launched = enrolled(&world, "launched");
+    let shown = fs::read(launched.join("chain.pem")).unwrap();
+    let mut command = world.command(&["connect", &format!("https://{}", world.data())]);
+    command.arg("--identity").arg(&launched).env("BASTIDE_TOKEN", &token);
+    let mut stdio = Stdio::launch(&mut command, &world.path("connect.log"));
+    stdio.open();
     let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     let serials = |name: &str| of(&certificates(&world), name).len();
     std::thread::scope(|scope| {
@@ -151,9 +158,11 @@ fn a_certificate_lives_from_its_code_to_its_end_and_no_call_fails_on_the_way() {
         load.join().expect("no call fails");
         renewed.expect("both are renewed");
     });
+    wait("the command's renewal", || fs::read(launched.join("chain.pem")).unwrap() != shown);
+    assert_eq!(stdio.call("canary__echo", json!({"text": "still"})).text(), "still");
     assert!(calls.load(Ordering::Relaxed) > 20, "{calls:?}");
     assert_ne!(fs::read(folder.join("key.pem")).unwrap(), first.1, "a renewal brings a new key");
-    assert_eq!((events(&world, "identity.enrolled").len(), events(&world, "identity.renewed").is_empty()), (1, false));
+    assert_eq!((events(&world, "identity.enrolled").len(), events(&world, "identity.renewed").is_empty()), (2, false));
     taken_back(&world, &folder, "agent/codex", &token);
     assert!(keeper.alive());
 }
