@@ -1,6 +1,6 @@
 //! The closed list of administrative acts.
 
-use crate::{Error, Seek, Watching};
+use crate::{Adoption, CertificateWish, Error, Founding, KeyPlace, Renewal, Seek, Watching};
 use identity::token::Purpose;
 use response::Scope;
 use serde_json::{Map, Value, json};
@@ -117,21 +117,55 @@ pub enum Act {
         /// What it is called.
         address: Address,
     },
+    /// Found the certificate authority.
+    CaInit(Box<Founding>),
+    /// Sign a certificate.
+    CaIssue {
+        /// Whom it names.
+        wish: CertificateWish,
+        /// The request for it, PEM.
+        request: String,
+    },
+    /// Draw a code that enrols once.
+    CaInvite {
+        /// Whom the certificate names.
+        wish: CertificateWish,
+        /// How long the code is good.
+        within: Duration,
+    },
+    /// Take certificates and codes back, at once.
+    CaRevoke {
+        /// A serial, NAME or ROLE/NAME.
+        which: String,
+        /// Why.
+        reason: String,
+    },
+    /// Renew the issuer or a listener's certificate before its time.
+    CaRenew(Renewal),
+    /// Put another issuer in place.
+    CaImport(Box<Adoption>),
 }
 
 impl Act {
     /// How much it weighs.
     pub const fn gravity(&self) -> Gravity {
         match self {
-            Self::Kill { .. } | Self::TokenRevoke { .. } => Gravity::Stop,
+            Self::Kill { .. } | Self::TokenRevoke { .. } | Self::CaRevoke { .. } => Gravity::Stop,
             Self::SecretRemove { .. }
             | Self::ServerRelease { .. }
             | Self::ServerLook { .. }
             | Self::ServerWatch { .. }
-            | Self::ServerForget { .. } => Gravity::Plain,
-            Self::Release { .. } | Self::TokenIssue(_) | Self::Reload | Self::SecretPut { .. } | Self::ServerApprove { .. } => {
-                Gravity::Grave
-            }
+            | Self::ServerForget { .. }
+            | Self::CaRenew(_) => Gravity::Plain,
+            Self::Release { .. }
+            | Self::TokenIssue(_)
+            | Self::Reload
+            | Self::SecretPut { .. }
+            | Self::ServerApprove { .. }
+            | Self::CaInit(_)
+            | Self::CaIssue { .. }
+            | Self::CaInvite { .. }
+            | Self::CaImport(_) => Gravity::Grave,
         }
     }
 
@@ -150,6 +184,12 @@ impl Act {
             Self::ServerForget { .. } => "server.forget",
             Self::SecretPut { .. } => "secret.put",
             Self::SecretRemove { .. } => "secret.remove",
+            Self::CaInit(_) => "ca.init",
+            Self::CaIssue { .. } => "ca.issue",
+            Self::CaInvite { .. } => "ca.invite",
+            Self::CaRevoke { .. } => "ca.revoke",
+            Self::CaRenew(_) => "ca.renew",
+            Self::CaImport(_) => "ca.import",
         }
     }
 
@@ -176,6 +216,15 @@ impl Act {
             }
             Self::ServerApprove { server, shown } => json!({ "server": server, "shown": shown }),
             Self::SecretPut { address, value: _ } | Self::SecretRemove { address } => json!({ "address": address }),
+            Self::CaInit(founding) => json!({ "domain": founding.domain.to_string(), "root_kept": founding.root_key.is_some() }),
+            Self::CaIssue { wish, request: _ } => json!(wish),
+            Self::CaInvite { wish, within } => json!({ "wish": wish, "within_seconds": within.as_secs() }),
+            Self::CaRevoke { which, reason } => json!({ "which": which, "reason": reason }),
+            Self::CaRenew(what) => json!({ "what": what }),
+            Self::CaImport(adoption) => match &adoption.key {
+                KeyPlace::Here(_) => json!({}),
+                KeyPlace::Vault(address) => json!({ "key": address }),
+            },
         };
         match value {
             Value::Object(members) => members,
@@ -186,7 +235,7 @@ impl Act {
     /// Refuses what nobody could read in the record later.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
-            Self::Kill { reason, .. } | Self::Release { reason, .. } => {
+            Self::Kill { reason, .. } | Self::Release { reason, .. } | Self::CaRevoke { reason, .. } => {
                 let good = !reason.trim().is_empty() && reason.chars().count() <= LONGEST_REASON && !reason.chars().any(char::is_control);
                 if good { Ok(()) } else { Err(Error::Reason) }
             }
@@ -203,7 +252,12 @@ impl Act {
             | Self::ServerApprove { .. }
             | Self::ServerForget { .. }
             | Self::SecretPut { .. }
-            | Self::SecretRemove { .. } => Ok(()),
+            | Self::SecretRemove { .. }
+            | Self::CaInit(_)
+            | Self::CaIssue { .. }
+            | Self::CaInvite { .. }
+            | Self::CaRenew(_)
+            | Self::CaImport(_) => Ok(()),
         }
     }
 }

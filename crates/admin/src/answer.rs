@@ -1,6 +1,6 @@
 //! What an act gives back.
 
-use crate::{Approved, Forgotten, Look, Reloaded, Watched};
+use crate::{Approved, Certified, Forgotten, Founded, Invited, Look, Reloaded, Renewed, TakenBack, Watched};
 use response::Scope;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
@@ -39,6 +39,16 @@ pub enum Answer {
         /// Which.
         address: Address,
     },
+    /// Of an authority that was founded, or an issuer that took its place.
+    Founded(Founded),
+    /// Of a certificate that was signed.
+    Certified(Box<Certified>),
+    /// Of a code that was drawn.
+    Invited(Invited),
+    /// Of certificates that were taken back.
+    TakenBack(TakenBack),
+    /// Of what was renewed.
+    Renewed(Renewed),
 }
 
 /// What a kill or a release did.

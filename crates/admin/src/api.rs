@@ -4,7 +4,7 @@ mod body;
 #[cfg(test)]
 mod tests;
 
-use crate::{Act, Admin, Answer, Error, Fault, Operator, TokenWish, Unreviewed, perform, view};
+use crate::{Act, Admin, Answer, Error, Fault, Operator, TokenWish, Unissued, Unreviewed, perform, view};
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
@@ -48,6 +48,12 @@ pub fn router(admin: Arc<Admin>) -> Router {
         .route("/tokens/{id}", get(token_show).delete(token_revoke))
         .route("/secrets", get(secrets).post(secret_put))
         .route("/secrets/{server}/{*name}", delete(secret_remove))
+        .route("/ca", get(ca).post(ca_init))
+        .route("/ca/certificates", post(ca_issue))
+        .route("/ca/codes", post(ca_invite))
+        .route("/ca/revoke", post(ca_revoke))
+        .route("/ca/renew", post(ca_renew))
+        .route("/ca/import", post(ca_import))
         .route("/kill", post(kill))
         .route("/release", post(release))
         .route("/reload", post(reload))
@@ -99,7 +105,8 @@ impl IntoResponse for Error {
                 Self::NoServer(_) | Self::NoToken(_) | Self::NoSecret(_) | Self::Unreviewed(Unreviewed::NoServer(_)) => {
                     StatusCode::NOT_FOUND
                 }
-                Self::Unreviewed(Unreviewed::Moved(_)) => StatusCode::CONFLICT,
+                Self::Unissued(Unissued::Nobody(_) | Unissued::Unfounded) => StatusCode::NOT_FOUND,
+                Self::Unreviewed(Unreviewed::Moved(_)) | Self::Unissued(Unissued::Founded(_)) => StatusCode::CONFLICT,
                 _ => StatusCode::BAD_REQUEST,
             },
             Fault::System => StatusCode::SERVICE_UNAVAILABLE,
@@ -202,6 +209,40 @@ async fn secret_remove(
 ) -> Answered {
     let address = vault::Address::new(body::name(&server)?, body::name(&name)?);
     perform(&admin, &operator, Act::SecretRemove { address }).await.map(Json)
+}
+
+async fn ca(State(admin): Shared) -> Result<Response, Error> {
+    Ok(Json(admin.authority.standing().await?).into_response())
+}
+
+async fn ca_init(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let founding = body::read::<body::Founded>(&bytes)?.open()?;
+    perform(&admin, &operator, Act::CaInit(Box::new(founding))).await.map(Json)
+}
+
+async fn ca_issue(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let body::Certificate { wish, request } = body::read(&bytes)?;
+    perform(&admin, &operator, Act::CaIssue { wish, request }).await.map(Json)
+}
+
+async fn ca_invite(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let body::Invitation { wish, within_seconds } = body::read(&bytes)?;
+    perform(&admin, &operator, Act::CaInvite { wish, within: Duration::from_secs(within_seconds) }).await.map(Json)
+}
+
+async fn ca_revoke(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let body::Revocation { which, reason } = body::read(&bytes)?;
+    perform(&admin, &operator, Act::CaRevoke { which, reason }).await.map(Json)
+}
+
+async fn ca_renew(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let body::Renewal { what } = body::read(&bytes)?;
+    perform(&admin, &operator, Act::CaRenew(what)).await.map(Json)
+}
+
+async fn ca_import(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {
+    let adoption = body::read::<body::Adopted>(&bytes)?.open()?;
+    perform(&admin, &operator, Act::CaImport(Box::new(adoption))).await.map(Json)
 }
 
 async fn kill(State(admin): Shared, Extension(operator): Extension<Operator>, bytes: Bytes) -> Answered {

@@ -1,6 +1,6 @@
 //! Why an act or a question was not answered.
 
-use crate::Unreviewed;
+use crate::{Unissued, Unreviewed};
 use serde::Serialize;
 use terms::{ServerName, TokenId};
 
@@ -54,6 +54,9 @@ pub enum Error {
     /// A server could not be looked at, or the lock not changed.
     #[error(transparent)]
     Unreviewed(#[from] Unreviewed),
+    /// The authority did not do it.
+    #[error(transparent)]
+    Unissued(#[from] Unissued),
     /// The vault is locked.
     #[error("the vault is locked")]
     VaultLocked,
@@ -84,6 +87,7 @@ impl Error {
             | Self::NotRunning
             | Self::Configuration(_)
             | Self::Unreviewed(Unreviewed::NoServer(_) | Unreviewed::Kept(_) | Unreviewed::Moved(_) | Unreviewed::Configuration(_))
+            | Self::Unissued(Unissued::Founded(_) | Unissued::Unfounded | Unissued::Unfit(_) | Unissued::Nobody(_))
             | Self::Response(response::Error::Scope | response::Error::NotStopped(_))
             | Self::Identity(identity::Error::Life | identity::Error::Nowhere | identity::Error::Pattern(_) | identity::Error::TooLong)
             | Self::Vault(
@@ -93,6 +97,7 @@ impl Error {
             | Self::HalfRecorded(_)
             | Self::NotDurable(_)
             | Self::Unreviewed(Unreviewed::Unseen { .. } | Unreviewed::Unwritten(_))
+            | Self::Unissued(_)
             | Self::VaultLocked
             | Self::Identity(_)
             | Self::Response(_)

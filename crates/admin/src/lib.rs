@@ -8,6 +8,7 @@
 mod act;
 mod answer;
 mod api;
+mod authority;
 pub mod client;
 mod error;
 mod guard;
@@ -21,6 +22,9 @@ mod view;
 pub use act::{Act, Gravity, TokenWish};
 pub use answer::{Answer, Cut, Handed, Pass, Revoked};
 pub use api::{OPENAPI, router};
+pub use authority::{
+    Adoption, Authorities, CertificateWish, Certified, Founded, Founding, Invited, KeyPlace, Renewal, Renewed, TakenBack, Unissued,
+};
 pub use error::{Error, Fault};
 pub use key::Key;
 pub use listen::{Opened, serve_local, serve_tcp};

@@ -1,6 +1,6 @@
 //! The one way to perform an act: record that it is about to happen, apply it, record how it ended.
 
-use crate::{Act, Answer, Cut, Error, Gravity, Handed, Operator, Pass, Reviews, Revoked, TokenWish};
+use crate::{Act, Answer, Authorities, Cut, Error, Gravity, Handed, Operator, Pass, Reviews, Revoked, TokenWish};
 use audit::record::{Kind, Object};
 use audit::{Journal, Record, Ticket, Unavailable};
 use gateway::arrival::Endpoint;
@@ -84,6 +84,8 @@ pub struct Admin {
     pub vault: Option<Arc<vault::Vault>>,
     /// Looks at servers and keeps the lock.
     pub reviews: Arc<dyn Reviews>,
+    /// The certificate authority.
+    pub authority: Arc<dyn Authorities>,
     /// The gateway, or what stands in for it.
     pub side: Side,
 }
@@ -179,13 +181,20 @@ fn shown(answer: &Answer) -> Map<String, Value> {
             serde_json::json!({ "lock": approved.lock, "behind": approved.behind, "differs": approved.differs.cut() })
         }
         Answer::Watched(watched) => watched.cut(),
+        Answer::Certified(certified) => {
+            serde_json::json!({ "serial": certified.serial, "id": certified.id, "ends": certified.ends.to_string() })
+        }
+        Answer::Invited(invited) => serde_json::json!({ "id": invited.id, "ends": invited.ends.to_string() }),
         Answer::Cut(_)
         | Answer::Forgotten(_)
         | Answer::Revoked(_)
         | Answer::Reloaded(_)
         | Answer::ServerReleased { .. }
         | Answer::Kept(_)
-        | Answer::Removed { .. } => serde_json::to_value(answer).unwrap_or_default(),
+        | Answer::Removed { .. }
+        | Answer::Founded(_)
+        | Answer::TakenBack(_)
+        | Answer::Renewed(_) => serde_json::to_value(answer).unwrap_or_default(),
     };
     match printed {
         Value::Object(members) => members,
@@ -238,6 +247,12 @@ async fn apply(admin: &Admin, operator: &Operator, act: Act, began: Instant) -> 
             admin.learn();
             Ok(Answer::Removed { address })
         }
+        Act::CaInit(founding) => Ok(Answer::Founded(admin.authority.found(*founding).await?)),
+        Act::CaIssue { wish, request } => Ok(Answer::Certified(Box::new(admin.authority.issue(wish, request).await?))),
+        Act::CaInvite { wish, within } => Ok(Answer::Invited(admin.authority.invite(wish, within).await?)),
+        Act::CaRevoke { which, reason } => Ok(Answer::TakenBack(admin.authority.revoke(&which, &reason).await?)),
+        Act::CaRenew(what) => Ok(Answer::Renewed(admin.authority.renew(what).await?)),
+        Act::CaImport(adoption) => Ok(Answer::Founded(admin.authority.adopt(*adoption).await?)),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::outcome::Failure;
 use crate::secured::{Doors, Lobby, Secured};
 use crate::serve;
 use crate::wire::{Configured, Wired, user_name};
-use admin::{Act, Admin, Key, Opened, Operator, Pass, Pending, Reload, Reloaded, Reviews, Side, Way, perform};
+use admin::{Act, Admin, Authorities, Key, Opened, Operator, Pass, Pending, Reload, Reloaded, Reviews, Side, Way, perform};
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal, Record};
 use std::net::SocketAddr;
@@ -92,6 +92,7 @@ pub fn admin(wired: &Wired, side: Side) -> Admin {
         issuer: Arc::clone(&wired.issuer),
         vault: wired.vault.clone(),
         reviews: Arc::clone(&wired.reviews) as Arc<dyn Reviews>,
+        authority: Arc::clone(&wired.authority) as Arc<dyn Authorities>,
         side,
     }
 }

@@ -6,6 +6,7 @@
 mod access;
 mod agent;
 mod arguments;
+mod authority;
 mod canaries;
 mod confinement;
 mod data;

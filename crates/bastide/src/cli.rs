@@ -58,6 +58,9 @@ enum Verb {
     /// Issue, list and revoke the tokens that agents hold
     #[command(subcommand)]
     Token(verb::token::Verb),
+    /// The certificate authority of our own: certificates for agents, servers, operators and replicas
+    #[command(subcommand)]
+    Ca(verb::ca::Verb),
     /// Keep the credentials of servers in the vault
     #[command(subcommand)]
     Secret(verb::secret::Verb),
@@ -128,6 +131,7 @@ impl Cli {
             Some(Verb::Connect(args)) => connect::run(args, common).await,
             Some(Verb::Lock(args)) => lock::run(args, common).await,
             Some(Verb::Token(verb)) => verb::token::run(verb, common).await,
+            Some(Verb::Ca(verb)) => verb::ca::run(verb, common).await,
             Some(Verb::Secret(verb)) => verb::secret::run(verb, common).await,
             Some(Verb::Session(verb)) => verb::session::run(verb, common).await,
             Some(Verb::Kill(args)) => verb::kill::kill(args, common).await,

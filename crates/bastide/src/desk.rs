@@ -4,7 +4,7 @@ use crate::acts::{SOCKET, account, admin};
 use crate::outcome::{Common, Failure};
 use crate::wire::{Configured, Wired, configuration_folder, wire};
 use admin::client::{self, Client};
-use admin::{Act, Admin, Fault, Operator, Side, TokenWish, Way, perform};
+use admin::{Act, Admin, Fault, KeyPlace, Operator, Side, TokenWish, Way, perform};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use response::Scope;
@@ -171,6 +171,17 @@ impl Desk {
         }
     }
 
+    /// How the certificate authority stands, with its certificates.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn authority(&self) -> Result<Value, Failure> {
+        match self {
+            Self::Running(client) => Ok(client.get("/api/v1/ca").await?),
+            Self::Stopped(state) => Ok(state.admin.authority.standing().await.map_err(admin::Error::from)?),
+        }
+    }
+
     /// The servers as they stand.
     ///
     /// # Errors
@@ -230,6 +241,26 @@ async fn send(client: &Client, act: Act) -> Result<Value, Failure> {
         Act::ServerApprove { server, shown } => client.post(&server_path(&server, "approve"), &json!({ "shown": shown })).await,
         Act::ServerForget { server } => client.post(&server_path(&server, "forget"), &json!({})).await,
         Act::SecretPut { address, value } => client.post("/api/v1/secrets", &credential(&address, &value)).await,
+        Act::CaInit(new) => {
+            let root_key = new.root_key.as_ref().map(Secret::open);
+            let body = json!({ "domain": new.domain.to_string(), "root": new.root, "root_key": root_key, "issuer": new.issuer,
+                "issuer_key": new.issuer_key.open() });
+            client.post("/api/v1/ca", &body).await
+        }
+        Act::CaIssue { wish, request } => client.post("/api/v1/ca/certificates", &json!({ "wish": wish, "request": request })).await,
+        Act::CaInvite { wish, within } => {
+            client.post("/api/v1/ca/codes", &json!({ "wish": wish, "within_seconds": within.as_secs() })).await
+        }
+        Act::CaRevoke { which, reason } => client.post("/api/v1/ca/revoke", &json!({ "which": which, "reason": reason })).await,
+        Act::CaRenew(what) => client.post("/api/v1/ca/renew", &json!({ "what": what })).await,
+        Act::CaImport(adoption) => {
+            let (key, vault) = match &adoption.key {
+                KeyPlace::Here(key) => (Some(key.open()), None),
+                KeyPlace::Vault(address) => (None, Some(address)),
+            };
+            let body = json!({ "chain": adoption.chain, "root": adoption.root, "key": key, "vault": vault });
+            client.post("/api/v1/ca/import", &body).await
+        }
         Act::SecretRemove { address } => client.delete(&format!("/api/v1/secrets/{}/{}", address.server, address.name)).await,
     };
     Ok(answer?)

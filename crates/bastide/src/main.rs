@@ -6,6 +6,7 @@
 
 mod acts;
 mod assess;
+mod ca;
 mod canary;
 mod cli;
 mod collector;
@@ -13,6 +14,7 @@ mod connect;
 mod contents;
 mod definition;
 mod desk;
+mod enrolled;
 mod host;
 mod lock;
 mod log_line;

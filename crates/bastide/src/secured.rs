@@ -8,14 +8,14 @@ use crate::outcome::Failure;
 use crate::wire::Wired;
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal as _, Record};
-use config::{KeySource, ListenTls, Profile};
+use config::{KeySource, ListenTls, Profile, TlsFiles};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use store::read_private;
 use terms::{RecordId, Secret};
-use transport::tls::{Clients, Inside, Issuer, Material, Standard, Tls};
+use transport::tls::{Asked, Clients, Inside, Issuer, Material, Standard, Tls};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ pub struct Secured {
     /// What the listener holds.
     pub tls: Arc<Tls>,
     listener: &'static str,
+    asked: Asked,
     entry: ListenTls,
     lobby: Option<Arc<Lobby>>,
     /// What was last read, usable or not.
@@ -45,12 +46,24 @@ pub struct Doors {
     pub lobby: Option<Arc<Lobby>>,
 }
 
+/// The listener at which certificates are asked for and given.
+pub const ENROL: &str = "enrol";
+
+/// Whom a listener lets in.
+struct LetIn {
+    authorities: Vec<u8>,
+    revoked: Option<Vec<u8>>,
+    names: Vec<String>,
+}
+
 /// What the files held.
 struct Read {
     chain: Vec<u8>,
     key: Secret<Vec<u8>>,
     authorities: Option<Vec<u8>>,
     revoked: Option<Vec<u8>>,
+    /// What the names of clients begin with; any, where there are none.
+    names: Vec<String>,
 }
 
 impl Secured {
@@ -66,18 +79,21 @@ impl Secured {
         lobby: Option<Arc<Lobby>>,
         wired: &Wired,
     ) -> Result<Self, Failure> {
-        let read = Read::of(entry, wired).map_err(|(key, cause)| Failure::usage(format!("listen.{listener}.tls.{key}: {cause}")))?;
+        let read =
+            Read::of(listener, entry, wired).map_err(|(key, cause)| Failure::usage(format!("listen.{listener}.tls.{key}: {cause}")))?;
         let issuer = match profile {
             Profile::Production => Issuer::Authority,
             Profile::Local => Issuer::Any,
         };
+        let asked = if listener == ENROL { Asked::Holder } else { Asked::Client };
         let let_in = read.clients(lobby.as_deref());
-        let tls = Tls::new(&read.material(let_in.as_ref()), Standard { inside, issuer }).map_err(|cause| {
+        let tls = Tls::new(&read.material(let_in.as_ref(), asked), Standard { inside, issuer }).map_err(|cause| {
             Failure::usage(format!("listen.{listener}.tls: {cause}")).next("bastide doctor, after the file is replaced")
         })?;
         Ok(Self {
             tls: Arc::new(tls),
             listener,
+            asked,
             entry: entry.clone(),
             lobby,
             shown: Mutex::new(read.chain.clone()),
@@ -87,7 +103,7 @@ impl Secured {
 
     /// Reads again, and puts in force what is new and can be used; what cannot be leaves the last good one in force, on record.
     pub fn look(&self, wired: &Wired) {
-        let read = match Read::of(&self.entry, wired) {
+        let read = match Read::of(self.listener, &self.entry, wired) {
             Ok(read) => read,
             // A file that is being replaced is not there for a moment; a vault that is locked says nothing of it.
             Err((key, cause)) => {
@@ -100,7 +116,7 @@ impl Secured {
             return;
         }
         let let_in = read.clients(self.lobby.as_deref());
-        let replaced = self.tls.replace(&read.material(let_in.as_ref()));
+        let replaced = self.tls.replace(&read.material(let_in.as_ref(), self.asked));
         if replaced.is_ok() {
             self.shown.lock().clone_from(&read.chain);
         }
@@ -131,6 +147,7 @@ pub async fn watch(secured: Vec<Arc<Secured>>, wired: Arc<Wired>) {
     loop {
         tokio::select! {
             () = wired.gate.ending.cancelled() => return,
+            () = wired.authority.changed() => {}
             _ = tick.tick() => {}
         }
         for one in &secured {
@@ -141,14 +158,30 @@ pub async fn watch(secured: Vec<Arc<Secured>>, wired: Arc<Wired>) {
 
 impl PartialEq for Read {
     fn eq(&self, other: &Self) -> bool {
-        let files = |read: &Self| (read.chain.clone(), read.authorities.clone(), read.revoked.clone());
+        let files = |read: &Self| (read.chain.clone(), read.authorities.clone(), read.revoked.clone(), read.names.clone());
         self.key.open() == other.key.open() && files(self) == files(other)
     }
 }
 
 impl Read {
     /// Reads everything that `entry` names.
-    fn of(entry: &ListenTls, wired: &Wired) -> Result<Self, (&'static str, String)> {
+    fn of(listener: &str, entry: &ListenTls, wired: &Wired) -> Result<Self, (&'static str, String)> {
+        match entry {
+            ListenTls::Files(files) => Self::of_files(files, wired),
+            ListenTls::Own(_) => {
+                let own = wired.authority.shown(listener).map_err(|cause| ("authority", cause))?;
+                Ok(Self {
+                    chain: own.chain,
+                    key: own.key,
+                    authorities: Some(own.authorities),
+                    revoked: Some(own.revoked),
+                    names: own.names,
+                })
+            }
+        }
+    }
+
+    fn of_files(entry: &TlsFiles, wired: &Wired) -> Result<Self, (&'static str, String)> {
         let file =
             |key: &'static str, path: &Path| bounded(path).map_err(|cause| (key, format!("{} cannot be read: {cause}", path.display())));
         let maybe = |key: &'static str, path: Option<&Path>| path.map(|path| file(key, path)).transpose();
@@ -157,13 +190,17 @@ impl Read {
             key: key(&entry.key, wired).map_err(|cause| ("key", cause))?,
             authorities: maybe("client_ca", entry.client_ca.as_deref())?,
             revoked: maybe("crl", entry.crl.as_deref())?,
+            names: Vec::new(),
         })
     }
 
     /// Whom the listener lets in: clients of the authorities, and of the lobby.
-    fn clients(&self, lobby: Option<&Lobby>) -> Option<(Vec<u8>, Option<Vec<u8>>)> {
-        let (mut authorities, mut revoked) = (self.authorities.clone()?, self.revoked.clone());
+    fn clients(&self, lobby: Option<&Lobby>) -> Option<LetIn> {
+        let (mut authorities, mut revoked, mut names) = (self.authorities.clone()?, self.revoked.clone(), self.names.clone());
         if let Some(lobby) = lobby {
+            if !names.is_empty() {
+                names.push(lobby::PROBE.to_owned());
+            }
             authorities.push(b'\n');
             authorities.extend_from_slice(lobby.authority().as_bytes());
             if let Some(revoked) = &mut revoked {
@@ -171,14 +208,19 @@ impl Read {
                 revoked.extend_from_slice(lobby.revoked().as_bytes());
             }
         }
-        Some((authorities, revoked))
+        Some(LetIn { authorities, revoked, names })
     }
 
-    fn material<'a>(&'a self, clients: Option<&'a (Vec<u8>, Option<Vec<u8>>)>) -> Material<'a> {
+    fn material<'a>(&'a self, clients: Option<&'a LetIn>, asked: Asked) -> Material<'a> {
         Material {
             chain: &self.chain,
             key: self.key.open(),
-            clients: clients.map(|(authorities, revoked)| Clients { authorities, revoked: revoked.as_deref() }),
+            clients: clients.map(|let_in| Clients {
+                authorities: &let_in.authorities,
+                revoked: let_in.revoked.as_deref(),
+                names: &let_in.names,
+                asked,
+            }),
         }
     }
 }

@@ -75,12 +75,14 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
         }
     }
     let listen = &file.listen;
+    wired.authority.prepare(listen).await?;
     let lobby = listen.data.tls.as_ref().map(|_| Lobby::new().map(Arc::new)).transpose()?;
     let open = |listener, entry: Option<&_>, inside, lobby| {
         entry.map(|entry| Secured::open(listener, entry, file.profile, inside, lobby, wired).map(Arc::new)).transpose()
     };
     let data_tls = open("data", listen.data.tls.as_ref(), &[Inside::Http2, Inside::Http1], lobby.clone())?;
     let admin_tls = open("admin", listen.admin.tls.as_ref(), &[Inside::Http1], None)?;
+    let enrol = crate::ca::enrol::open(file, wired).await?;
     let data = bind(listen.data.address, "listen.data.address").await?;
     let socket = Listener::bind(&file.state.join("bastide.sock"), &[]).await.map_err(|cause| Failure::caused(&cause))?;
     let admin = crate::acts::open(configured, wired, Doors { data: data_tls.clone(), admin: admin_tls.clone(), lobby }).await?;
@@ -95,7 +97,13 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     let (on, ending) = (Arc::clone(&lanes), gate.ending.clone());
     let tls = data_tls.as_ref().map(|secured| Arc::clone(&secured.tls));
     let serving = tokio::spawn(async move { transport::http::serve(data, tls, limits, front, &on, ending).await });
-    let tls = tokio::spawn(secured::watch(data_tls.iter().chain(&admin_tls).cloned().collect(), Arc::clone(wired)));
+    let tls = tokio::spawn(secured::watch(
+        data_tls.iter().chain(&admin_tls).chain(enrol.as_ref().map(|enrol| &enrol.secured)).cloned().collect(),
+        Arc::clone(wired),
+    ));
+    let tending = tokio::spawn(crate::ca::tend(Arc::clone(wired)));
+    let enrol_address = enrol.as_ref().map(|enrol| enrol.address);
+    let enrolling = tokio::spawn(crate::ca::enrol::serve(enrol, Arc::clone(wired)));
     let (on, at) = (Arc::clone(&lanes), Arc::clone(gate));
     let local = tokio::spawn(async move { gateway::local::serve(at, socket, room.local, &on, Arc::new(user_name)).await });
     let ends = tokio::spawn(expiry(Arc::clone(gate)));
@@ -110,6 +118,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
         "data": if gate.snapshot().listen.is_secured() { format!("{}/mcp", gate.snapshot().listen.base) } else { format!("http://{answered}/mcp") },
         "admin": format!("{}://{}", if listen.admin.tls.is_some() { "https" } else { "http" }, admin.address()),
         "socket": socket_path,
+        "enrol": enrol_address.map(|address| format!("https://{address}")),
     });
     crate::outcome::say(&format!("{ready}\n"))?;
     if !common.json {
@@ -117,7 +126,7 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     }
     told.until_over(&configured.path, wired).await;
     drain(gate).await;
-    for task in [serving, local, ends, papers, house, retention, interruptions, tls] {
+    for task in [serving, local, ends, papers, house, retention, interruptions, tls, tending, enrolling] {
         if tokio::time::timeout(DRAIN, task).await.is_err() {
             tracing::warn!("something was still open at the end");
         }
@@ -131,7 +140,11 @@ async fn serving(configured: &Configured, wired: &Arc<Wired>, common: &Common) -
     Ok(ExitCode::SUCCESS)
 }
 
-async fn bind(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+/// Listens on `address`, which the key `key` of the configuration names.
+///
+/// # Errors
+/// [`Failure`].
+pub async fn bind(address: std::net::SocketAddr, key: &str) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).await.map_err(|cause| {
         Failure::system(format!("{key}: {address} cannot be listened on"))
             .because(&cause)
@@ -208,6 +221,9 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     let (snapshot, fault) = configured.snapshot(&wired.lock_key.verifying_key(), &*wired.clock)?;
     if snapshot.listen.base != before.listen.base || configured.loaded.file.listen.places() != in_force.loaded.file.listen.places() {
         return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
+    }
+    if configured.loaded.file.ca != in_force.loaded.file.ca {
+        return Err(Failure::usage("`ca` cannot change while the gateway runs").next("restart it"));
     }
     if configured.loaded.file.dns != in_force.loaded.file.dns {
         return Err(Failure::usage("`dns` cannot change while the gateway runs").next("restart it"));

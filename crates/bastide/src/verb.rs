@@ -1,6 +1,7 @@
 //! The verbs that look, issue, stop and explain; those that carry traffic are beside this module.
 
 pub mod audit;
+pub mod ca;
 pub mod doctor;
 pub mod explain;
 pub mod init;

@@ -1,5 +1,6 @@
 //! Puts the parts together, without logic of its own.
 
+use crate::ca::PrivateCa;
 use crate::contents::FileContents;
 use crate::host::{SystemClock, SystemEntropy};
 use crate::outcome::Failure;
@@ -229,6 +230,8 @@ pub struct Wired {
     pub lock_key: ed25519_dalek::SigningKey,
     /// Looks at servers and keeps the lock.
     pub reviews: Arc<Reviewer>,
+    /// The certificate authority of our own.
+    pub authority: Arc<PrivateCa>,
     /// Why the lock cannot be used, if it cannot.
     pub lock_fault: Option<supply::Error>,
     /// What the log found when it was opened.
@@ -348,6 +351,12 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         outside: egress::Outside { resolver: resolver(&configured.loaded.file.dns.resolver)?, proxy: proxy(&configured.loaded.file)? },
         collector: file.telemetry.as_ref().map(crate::collector::collector).transpose()?,
     });
+    let authority = PrivateCa::new(
+        (Arc::clone(&store), Arc::clone(&gate), vault.clone()),
+        configured.loaded.file.ca.clone(),
+        Arc::clone(&journal) as Arc<dyn Journal>,
+        (Arc::clone(&clock), Arc::clone(&entropy)),
+    )?;
     let reviews = Reviewer::new(configured, Arc::clone(&gate), lock_key.clone(), Arc::clone(&clock), contents, packages);
     Ok(Wired {
         gate,
@@ -359,6 +368,7 @@ pub async fn wire(configured: &Configured) -> Result<Wired, Failure> {
         vault,
         lock_key,
         reviews: Arc::new(reviews),
+        authority: Arc::new(authority),
         lock_fault,
         recovery,
         clock,

@@ -61,6 +61,7 @@ pub(crate) fn check(file: &File, root: &Node, path: &Path, problems: &mut Vec<Pr
     let mut checks = Checks { file, root, problems, warnings };
     state(&mut checks);
     listeners(&mut checks);
+    authority(&mut checks);
     bounds(&mut checks);
     outside(&mut checks);
     people(&mut checks);
@@ -134,7 +135,7 @@ fn listeners(checks: &mut Checks<'_>) {
     let listen = &checks.file.listen;
     let (data, admin) = (listen.data.address, listen.admin.address);
     for (name, address, tls) in [("data", data, listen.data.tls.as_ref()), ("admin", admin, listen.admin.tls.as_ref())] {
-        let asks = tls.is_some_and(|tls| tls.client_ca.is_some());
+        let asks = tls.is_some_and(|tls| tls.asks());
         if !address.ip().is_loopback() && !asks {
             let lacking = if tls.is_none() { "tls with a certificate, a key and a client_ca" } else { "a client_ca in its tls" };
             let message = format!(
@@ -142,6 +143,13 @@ fn listeners(checks: &mut Checks<'_>) {
             );
             checks.misfit(&["listen", name, "address"], message);
         }
+        if tls.is_some_and(|tls| tls.files().is_none()) && checks.file.ca.is_none() {
+            checks.misfit(
+                &["listen", name, "tls", "authority"],
+                "an authority of our own is described by `ca`, such as ca: { domain: example.internal }",
+            );
+        }
+        let tls = tls.and_then(|tls| tls.files());
         for (key, path) in tls
             .iter()
             .flat_map(|tls| [("certificate", Some(&tls.certificate)), ("client_ca", tls.client_ca.as_ref()), ("crl", tls.crl.as_ref())])
@@ -179,6 +187,35 @@ fn listeners(checks: &mut Checks<'_>) {
     }
     if listen.data.revisions.is_empty() && checks.root.member("listen").is_some() {
         checks.misfit(&["listen", "data", "revisions"], "at least one revision must be spoken; leave `revisions` out");
+    }
+}
+
+/// The longest that an authority's certificates live, and the shortest.
+const CA_LIFE: (Span, Span) = (Span::seconds(60), Span::seconds(30 * 86_400));
+
+/// An authority's certificates are short-lived, and its address is its own.
+fn authority(checks: &mut Checks<'_>) {
+    let Some(ca) = &checks.file.ca else { return };
+    let (least, most) = CA_LIFE;
+    if ca.life < least || ca.life > most {
+        checks.misfit(&["ca", "life"], format!("a certificate lives for at least {least} and at most {most}"));
+    }
+    let listen = &checks.file.listen;
+    let taken = ca.enrol.is_some_and(|enrol| enrol.port() != 0 && (enrol == listen.data.address || enrol == listen.admin.address));
+    if taken {
+        checks.misfit(&["ca", "enrol"], "a listener has this address already");
+    }
+    if ca.enrol.is_some_and(|enrol| enrol.ip().is_unspecified()) && ca.hosts.is_empty() {
+        checks.misfit(&["ca", "hosts"], "enrol is every address of this host: name what the enrolling side calls it");
+    }
+    for (at, host) in ca.hosts.iter().enumerate() {
+        if url::Host::parse(host).is_err() || host.contains(['/', '*', '@', ':']) {
+            checks.misfit(&["ca", "hosts", &at.to_string()], "a host is a name or an address, without a port");
+        }
+    }
+    if let Some(server) = checks.file.servers.keys().find(|server| server.as_str() == "ca") {
+        let server = server.as_str();
+        checks.misfit(&["servers", server], "no server is called `ca` beside an authority: its keys are in the vault under that name");
     }
 }
 

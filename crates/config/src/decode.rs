@@ -234,6 +234,7 @@ by_text! {
     crate::unit::Amount, "an amount such as 50MiB/session", {"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)/(s|min|h|d|day|session)$"};
     crate::unit::Share, "a share such as 100%, 5% or 0.25%", {"type": "string", "pattern": "^[0-9]{1,3}(\\.[0-9]{1,4})?%$"};
     std::net::SocketAddr, "an address with a port such as 127.0.0.1:8420", {"type": "string"};
+    identity::authority::Domain, "a trust domain: a-z, 0-9, dots, hyphens and underscores", {"type": "string", "pattern": "^[a-z0-9._-]{1,200}$"};
     url::Url, "a URL", {"type": "string", "format": "uri"};
     terms::Name, "a name of letters, digits and -_.@+/", {"type": "string", "pattern": "^[A-Za-z0-9_.@+/-]{1,128}$"};
     terms::ServerName, "a server's name: a-z, 0-9 and inner hyphens, at most 32", {"type": "string", "pattern": "^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"};

@@ -12,7 +12,7 @@ mod when;
 
 pub use inspect::{Action, Inspect, Media, MediaAction, Pattern, Personal, Preset, Screen, Suppression};
 pub use limit::{Each, Limits, Served, Together};
-pub use listen::{Admin, Bounds, Data, Listen, ListenTls, Revision};
+pub use listen::{Admin, Bounds, Ca, Data, Issuing, Listen, ListenTls, OwnTls, Revision, TlsFiles};
 pub use policy::{Member, When};
 pub use prompt::{Prompt, PromptMessage, PromptRole};
 pub use role::{Ask, Entry, Hours, Listing, Once, Question, Role};
@@ -39,6 +39,8 @@ section! {
         state, "state": PathBuf = PathBuf::from("~/.local/state/bastide");
         /// The two listeners.
         listen, "listen": Listen = Listen::default();
+        /// The certificate authority of our own.
+        ca, "ca": Option<Ca> = None;
         /// How the vault is unlocked and where it is.
         vault, "vault": Vault = Vault::default();
         /// Where state is kept.

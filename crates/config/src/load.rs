@@ -1,7 +1,7 @@
 //! From bytes to a checked file.
 
 use crate::decode::{Decode, Reader};
-use crate::file::{File, KeySource};
+use crate::file::{File, KeySource, ListenTls};
 use crate::locate::Facts;
 use crate::problem::{Fault, Place, Problem, Problems};
 use crate::risk::Risk;
@@ -136,7 +136,7 @@ fn expand(file: &mut File, home: Option<&Path>, root: &Node, problems: &mut Vec<
     };
     one(&mut file.state, root.place_of(&["state"]), "state".into());
     for (name, tls) in [("data", &mut file.listen.data.tls), ("admin", &mut file.listen.admin.tls)] {
-        let Some(tls) = tls else { continue };
+        let Some(ListenTls::Files(tls)) = tls else { continue };
         let key = match &mut tls.key {
             KeySource::File(path) => Some(path),
             KeySource::Vault(_) => None,

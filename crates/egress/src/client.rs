@@ -79,9 +79,12 @@ impl Egress {
     }
 
     fn settings(&self, inside: Inside, introduction: Introduction) -> Result<Arc<ClientConfig>, Error> {
-        let Introduction { pins, system, roots: extra, revoked, self_signed, exactly, identity } = introduction;
+        let Introduction { pins, system, roots: extra, revoked, self_signed, exactly, rooted, identity } = introduction;
         if let Some(leaf) = exactly {
             return tls::settings(inside, Trust::Exactly(leaf), identity);
+        }
+        if !rooted.is_empty() {
+            return tls::settings(inside, Trust::Rooted(rooted), identity);
         }
         let mut roots = match system {
             System::Trusted => self.roots.clone(),

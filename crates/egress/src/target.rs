@@ -157,6 +157,13 @@ impl ServerTarget {
         self
     }
 
+    /// Trusts whose chain leads to a root with one of these SHA-256 digests, and nobody else. The server must show that root with its chain.
+    #[must_use]
+    pub fn rooted(mut self, digests: Vec<[u8; 32]>) -> Self {
+        self.introduction.rooted = digests;
+        self
+    }
+
     /// Lets the name resolve into `listed` networks that are not public.
     #[must_use]
     pub fn listed(mut self, listed: Vec<IpNet>) -> Self {

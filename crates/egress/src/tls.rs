@@ -80,13 +80,24 @@ pub(crate) struct Introduction {
     pub(crate) self_signed: SelfSigned,
     /// The one certificate that it has, where the caller knows it.
     pub(crate) exactly: Option<CertificateDer<'static>>,
+    /// The SHA-256 of the roots, one of which it shows, where the caller knows these alone.
+    pub(crate) rooted: Vec<[u8; 32]>,
     pub(crate) identity: Option<ClientIdentity>,
 }
 
 impl Default for Introduction {
     fn default() -> Self {
         let (pins, roots, revoked) = (Pins::default(), Vec::new(), Vec::new());
-        Self { pins, system: System::Trusted, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, identity: None }
+        Self {
+            pins,
+            system: System::Trusted,
+            roots,
+            revoked,
+            self_signed: SelfSigned::Taken,
+            exactly: None,
+            rooted: Vec::new(),
+            identity: None,
+        }
     }
 }
 
@@ -173,6 +184,8 @@ pub(crate) enum Trust {
     },
     /// Who shows exactly this certificate, whoever has signed it.
     Exactly(CertificateDer<'static>),
+    /// Whose chain leads to a root with one of these digests, which it shows.
+    Rooted(Vec<[u8; 32]>),
 }
 
 /// The settings for one server.
@@ -187,6 +200,7 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
             Known::Chain { chain: chain.build().map_err(Error::Verifier)?, pins, alone }
         }
         Trust::Exactly(leaf) => Known::Exactly(leaf),
+        Trust::Rooted(digests) => Known::Rooted(digests),
     };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -206,6 +220,7 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
 enum Known {
     Chain { chain: Arc<WebPkiServerVerifier>, pins: Pins, alone: Vec<CertificateDer<'static>> },
     Exactly(CertificateDer<'static>),
+    Rooted(Vec<[u8; 32]>),
 }
 
 /// Verifies the chain as usual and then the key against the pins, without which the chain alone decides; or that it is the one certificate.
@@ -228,6 +243,20 @@ impl ServerCertVerifier for Verifier {
         let (chain, pins, alone) = match &self.known {
             Known::Chain { chain, pins, alone } => (chain, pins, alone),
             Known::Exactly(known) => return if known == leaf { Ok(ServerCertVerified::assertion()) } else { other },
+            Known::Rooted(digests) => {
+                let root = intermediates.iter().find(|shown| digests.contains(&Sha256::digest(shown).into()));
+                let Some(root) = root else { return other };
+                let mut roots = RootCertStore::empty();
+                roots.add(root.clone().into_owned())?;
+                let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone()).build();
+                return chain.map_err(|_| rustls::Error::General("no verifier".to_owned()))?.verify_server_cert(
+                    leaf,
+                    intermediates,
+                    name,
+                    ocsp,
+                    now,
+                );
+            }
         };
         let verified = chain.verify_server_cert(leaf, intermediates, name, ocsp, now)?;
         if alone.iter().any(|one| one == leaf) {

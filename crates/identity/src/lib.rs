@@ -3,6 +3,7 @@
 //! Pure: key material, time and chance are handed in; what must outlive the process goes through the ports [`Tokens`] and [`Revocations`].
 //! Stands behind the stages `identify` ([`token::Verifier`]) and `admit` ([`session::Sessions`]).
 
+pub mod authority;
 mod error;
 mod revocation;
 pub mod session;

@@ -1,5 +1,6 @@
 //! The embedded database: one file, write-ahead log, every commit synced, one writer.
 
+mod authority;
 mod chest;
 mod epochs;
 mod migration;

@@ -8,6 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -41,6 +42,42 @@ impl Leaf {
 impl std::fmt::Debug for Authority {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Authority(…)")
+    }
+}
+
+impl Leaf {
+    /// A certificate that was made elsewhere, and its key, as PEM.
+    pub fn of(certificate: &str, key: &str) -> Self {
+        Self { certificate: certificate.to_owned(), key: key.to_owned(), serial: 0 }
+    }
+
+    /// Whether a client with these settings takes it for the certificate of a server on 127.0.0.1.
+    pub fn serves(&self, client: &Arc<ClientConfig>) -> bool {
+        let chain = CertificateDer::pem_slice_iter(self.certificate.as_bytes()).collect::<Result<_, _>>().expect("a chain");
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let settings = rustls::ServerConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13]);
+        let mut settings =
+            settings.expect("a version").with_no_client_auth().with_single_cert(chain, key).expect("a certificate with its key");
+        settings.alpn_protocols.clone_from(&client.alpn_protocols);
+        let mut server = rustls::ServerConnection::new(Arc::new(settings)).expect("a server");
+        let name = rustls_pki_types::ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let mut client = rustls::ClientConnection::new(Arc::clone(client), name).expect("a client");
+        while client.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).expect("memory");
+            server.read_tls(&mut bytes.as_slice()).expect("memory");
+            if server.process_new_packets().is_err() {
+                return false;
+            }
+            let mut bytes = Vec::new();
+            server.write_tls(&mut bytes).expect("memory");
+            client.read_tls(&mut bytes.as_slice()).expect("memory");
+            if client.process_new_packets().is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -128,23 +165,61 @@ impl Authority {
 
     /// A client of TLS 1.3 that trusts this authority, and shows `leaf` to who asks, speaking `inside` (such as `http/1.1`).
     pub fn trusting(&self, leaf: Option<&Leaf>, inside: &str) -> Arc<ClientConfig> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).expect("a certificate")).expect("a certificate");
-        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .expect("a version")
-            .with_root_certificates(roots);
-        let mut settings = match leaf {
-            None => builder.with_no_client_auth(),
-            Some(leaf) => {
-                let chain = CertificateDer::pem_slice_iter(leaf.certificate.as_bytes()).collect::<Result<_, _>>().expect("a chain");
-                let key = PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).expect("a key");
-                builder.with_client_auth_cert(chain, key).expect("a certificate with its key")
-            }
-        };
-        settings.alpn_protocols = vec![inside.as_bytes().to_vec()];
-        Arc::new(settings)
+        client(&self.pem, leaf.map(|leaf| (leaf.certificate.as_str(), leaf.key.as_str())), inside).expect("a certificate with its key")
     }
+
+    /// An authority below this one that may issue, and its key.
+    pub fn issuer(&self, name: &str) -> Leaf {
+        self.leaf(|parameters| {
+            parameters.distinguished_name.push(DnType::CommonName, name);
+            parameters.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        })
+    }
+}
+
+/// A client of TLS 1.3 that trusts the authorities in `roots` (PEM), and shows this chain and key (PEM), if any; none, when these are not of one another.
+pub fn client(roots: &str, shown: Option<(&str, &str)>, inside: &str) -> Option<Arc<ClientConfig>> {
+    let mut trusted = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(roots.as_bytes()) {
+        trusted.add(root.expect("a certificate")).expect("a certificate");
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("a version")
+        .with_root_certificates(trusted);
+    let mut settings = match shown {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => {
+            let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<_, _>>().ok()?;
+            builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).ok()?).ok()?
+        }
+    };
+    settings.alpn_protocols = vec![inside.as_bytes().to_vec()];
+    Some(Arc::new(settings))
+}
+
+/// The client whose `authority.pem`, `chain.pem` and `key.pem` are in `folder`. What is just being replaced is read again.
+pub fn holder(folder: &Path) -> Arc<ClientConfig> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file");
+    loop {
+        if let Some(settings) = client(&read("authority.pem"), Some((&read("chain.pem"), &read("key.pem"))), "http/1.1") {
+            return settings;
+        }
+    }
+}
+
+/// A request for a certificate of a new key that names `uris`, and the key, as PEM.
+pub fn request(uris: &[&str]) -> (String, String) {
+    let (key, mut parameters) = (KeyPair::generate().expect("a key"), CertificateParams::default());
+    parameters.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().expect("a URI"))).collect();
+    (parameters.serialize_request(&key).and_then(|request| request.pem()).expect("a request"), key.serialize_pem())
+}
+
+/// A request for a certificate of the key in `pem`.
+pub fn request_of(pem: &str) -> String {
+    let key = KeyPair::from_pem(pem).expect("a key");
+    CertificateParams::default().serialize_request(&key).and_then(|request| request.pem()).expect("a request")
 }
 
 /// Parameters of a certificate that began `before` now and ends `after` it.

@@ -7,11 +7,12 @@
 
 mod certificate;
 mod fault;
+mod holder;
 mod material;
 
 pub use certificate::Certificate;
 pub use fault::Handshake;
-pub use material::{Clients, Issuer, Material, Standard, Unfit};
+pub use material::{Asked, Clients, Issuer, Material, Standard, Unfit};
 
 use material::Held;
 use rustls_pki_types::UnixTime;
@@ -118,9 +119,13 @@ impl Tls {
         };
         let certificate = match (&held.clients, session.peer_certificates()) {
             (None, _) => None,
+            (Some(_), None | Some([])) if held.asked == Asked::Holder => None,
             (Some(_), None | Some([])) => return Err(Handshake::Bare),
             (Some(_), Some(chain)) => Some(Arc::new(Certificate::read(chain).ok_or(Handshake::Nameless)?)),
         };
+        if certificate.as_ref().is_some_and(|certificate| !held.knows(certificate.identity())) {
+            return Err(Handshake::Purpose);
+        }
         let lapse = Lapse { certificate: certificate.clone(), held: watch };
         Ok(Shaken { stream, inside, certificate, lapse })
     }

@@ -1,6 +1,6 @@
 //! The bodies of requests.
 
-use crate::{Error, TokenWish};
+use crate::{Adoption, CertificateWish, Error, Founding, KeyPlace, TokenWish};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use identity::token::Purpose;
@@ -94,5 +94,85 @@ impl Credential {
         let text = Zeroizing::new(self.value);
         let value = STANDARD.decode(text.as_bytes()).map_err(|_| Error::Request("the value is not base64".to_owned()))?;
         Ok((self.address, Secret::new(value)))
+    }
+}
+
+/// Of an authority that is founded.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Founded {
+    domain: String,
+    root: String,
+    root_key: Option<String>,
+    issuer: String,
+    issuer_key: String,
+}
+
+impl Founded {
+    /// What is founded.
+    ///
+    /// # Errors
+    /// [`Error::Request`] when the domain is none.
+    pub(super) fn open(self) -> Result<Founding, Error> {
+        let Self { domain, root, root_key, issuer, issuer_key } = self;
+        let (root_key, issuer_key) = (root_key.map(Secret::new), Secret::new(issuer_key));
+        Ok(Founding { domain: name(&domain)?, root, root_key, issuer, issuer_key })
+    }
+}
+
+/// Of a certificate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Certificate {
+    pub(super) wish: CertificateWish,
+    pub(super) request: String,
+}
+
+/// Of a code.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Invitation {
+    pub(super) wish: CertificateWish,
+    pub(super) within_seconds: u64,
+}
+
+/// Of what is taken back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    pub(super) which: String,
+    pub(super) reason: String,
+}
+
+/// Of what is renewed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renewal {
+    pub(super) what: crate::Renewal,
+}
+
+/// Of an issuer that takes the place of the one before.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Adopted {
+    chain: String,
+    root: Option<String>,
+    key: Option<String>,
+    vault: Option<vault::Address>,
+}
+
+impl Adopted {
+    /// What is put in place.
+    ///
+    /// # Errors
+    /// [`Error::Request`] unless its key is in one place.
+    pub(super) fn open(self) -> Result<Adoption, Error> {
+        let Self { chain, root, key, vault } = self;
+        let key = match (key.map(Secret::new), vault) {
+            (Some(key), None) => KeyPlace::Here(key),
+            (None, Some(address)) => KeyPlace::Vault(address),
+            (Some(_), Some(_)) | (None, None) => return Err(Error::Request("an issuer has its key here or in the vault".to_owned())),
+        };
+        Ok(Adoption { chain, root, key })
     }
 }

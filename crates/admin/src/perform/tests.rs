@@ -127,6 +127,45 @@ impl Reviews for Unseen {
     }
 }
 
+/// No authority.
+struct Nobody;
+
+impl Nobody {
+    fn no<'a, T: Send + 'a>() -> Pending<'a, Result<T, crate::Unissued>> {
+        Box::pin(std::future::ready(Err(crate::Unissued::Unfounded)))
+    }
+}
+
+impl Authorities for Nobody {
+    fn found(&self, _: crate::Founding) -> Pending<'_, Result<crate::Founded, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn issue(&self, _: crate::CertificateWish, _: String) -> Pending<'_, Result<crate::Certified, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn invite(&self, _: crate::CertificateWish, _: Duration) -> Pending<'_, Result<crate::Invited, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn revoke<'a>(&'a self, _: &'a str, _: &'a str) -> Pending<'a, Result<crate::TakenBack, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn renew(&self, _: crate::Renewal) -> Pending<'_, Result<crate::Renewed, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn adopt(&self, _: crate::Adoption) -> Pending<'_, Result<crate::Founded, crate::Unissued>> {
+        Self::no()
+    }
+
+    fn standing(&self) -> Pending<'_, Result<Value, crate::Unissued>> {
+        Self::no()
+    }
+}
+
 /// Who performs in tests.
 pub(crate) fn operator() -> Operator {
     Operator { name: Name::new("ana").unwrap(), way: Way::CommandLine }
@@ -154,6 +193,7 @@ pub(crate) async fn admin() -> (Arc<Admin>, Arc<Log>, Arc<Issued>) {
         issuer: Arc::new(Issuer::new("http://127.0.0.1:8420", SigningKey::from_seed(&Secret::new([3; 32])))),
         vault: None,
         reviews: Arc::new(Unseen),
+        authority: Arc::new(Nobody),
         side: Side::Stopped { policy: Arc::new(policy), servers, base: "http://127.0.0.1:8420".to_owned() },
     };
     (Arc::new(admin), log, issued)

@@ -50,7 +50,7 @@ pub async fn tls(ground: &Ground, steps: &mut Steps) -> Probed {
 pub async fn mutual(ground: &Ground, steps: &mut Steps) -> Probed {
     ground.running()?;
     let listen = &ground.file().listen;
-    let asks = |tls: &Option<ListenTls>| tls.as_ref().is_some_and(|tls| tls.client_ca.is_some());
+    let asks = |tls: &Option<ListenTls>| tls.as_ref().is_some_and(ListenTls::asks);
     for (name, address, tls) in [("data", listen.data.address, &listen.data.tls), ("admin", listen.admin.address, &listen.admin.tls)] {
         let ok = address.ip().is_loopback() || asks(tls);
         let found = match (address.ip().is_loopback(), asks(tls)) {

@@ -3,10 +3,13 @@
 use super::Args;
 use super::carry::Carrier;
 use super::papers::{Papers, Read, Token};
+use crate::enrolled;
 use crate::outcome::{Failure, warn};
 use egress::{Bounds, Egress};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use transport::line_frame::Lines;
 use transport::upstream::http::{self as wire, Wire};
 use url::Url;
@@ -34,6 +37,7 @@ pub(super) async fn run(url: &Url, args: &Args) -> Result<ExitCode, Failure> {
     let wire = Wire::new(client.clone(), wire::Bounds { answer: ANSWER, answer_bytes: u64::MAX, ..wire::Bounds::default() });
     let carrier = Carrier::new(wire, token, tokio::io::stdout());
     let looking = tokio::spawn(look(papers, read, url, egress, client));
+    let renewing = args.identity.clone().filter(|folder| folder.join(enrolled::URL).exists()).map(|folder| tokio::spawn(renew(folder)));
     let mut lines = Lines::new(tokio::io::stdin(), LINE);
     while let Some(line) = lines.next().await {
         carrier.take(line.map_err(|cause| Failure::caused(&cause))?).await;
@@ -42,6 +46,7 @@ pub(super) async fn run(url: &Url, args: &Args) -> Result<ExitCode, Failure> {
         warn("something was under way when the client ended");
     }
     looking.abort();
+    renewing.inspect(tokio::task::JoinHandle::abort);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,6 +61,18 @@ fn endpoint(url: &Url, args: &Args) -> Url {
         url.set_path(&path);
     }
     url
+}
+
+/// Renews the certificate where it was enrolled; what reads the folder finds the new one.
+async fn renew(folder: PathBuf) {
+    let told = |done: Result<enrolled::Held, Failure>| {
+        if let Err(cause) = done {
+            warn(&format!("the certificate is due and was not renewed: {cause}"));
+        }
+    };
+    if let Err(cause) = enrolled::keep(&folder, &CancellationToken::new(), told).await {
+        warn(&format!("the certificate is not renewed: {cause}"));
+    }
 }
 
 /// Puts files that were replaced in force.

@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use terms::Secret;
 
 /// Whom a probe's certificate names.
-const PROBE: &str = "spiffe://bastide.invalid/probe";
+pub const PROBE: &str = "spiffe://bastide.invalid/probe";
 /// How long it lives.
 const LIFE: Duration = Duration::from_secs(10 * 60);
 /// How long the authority lives: longer than a gateway runs.

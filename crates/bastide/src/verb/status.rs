@@ -4,6 +4,7 @@ use super::{audit, configured, member};
 use crate::desk::running;
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::screen::ago;
 use crate::wire::Configured;
 use ::audit::read::{self, Query};
 use ::audit::record::Kind;
@@ -40,9 +41,17 @@ pub async fn run(common: &Common) -> Result<ExitCode, Failure> {
         "day": day(&configured)?,
         "servers": configured.loaded.file.servers.len(),
         "risks": risks,
+        "authority": authority(&configured),
     });
     common.answer(&answer, |answer| said(answer, &configured))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// When the issuer of the authority of our own ends and is to be renewed, where there is one.
+fn authority(configured: &Configured) -> Option<Value> {
+    configured.loaded.file.ca.as_ref()?;
+    let (begins, ends) = crate::ca::validity_in(&configured.loaded.file.state)?;
+    Some(json!({ "ends": ends.to_string(), "renews": identity::authority::renewal(begins, ends).to_string() }))
 }
 
 /// The calls of the last day, by verdict. Probes are none.
@@ -119,5 +128,11 @@ fn said(answer: &Value, configured: &Configured) -> String {
             member(next, "where")
         ),
     };
-    format!("gateway   {first}\n24 hours  {second}\nservers   {third}\nstopped   {fourth}\nrisks     {fifth}\n")
+    let now = SystemClock::new().utc();
+    let when = |name: &str| Utc::parse(member(&answer["authority"], name)).map(|at| ago(at, now));
+    let sixth = match when("ends").zip(when("renews")) {
+        Some((ends, renews)) => format!("ca        its issuer ends {ends}, to be renewed {renews}\n"),
+        None => String::new(),
+    };
+    format!("gateway   {first}\n24 hours  {second}\nservers   {third}\nstopped   {fourth}\nrisks     {fifth}\n{sixth}")
 }

@@ -2,5 +2,6 @@
 
 mod mtls;
 mod one_stream;
+mod private_ca;
 mod session_binding;
 mod tokens;

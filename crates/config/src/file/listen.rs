@@ -1,7 +1,8 @@
 //! Listeners and their bounds.
 
 use super::server::KeySource;
-use crate::decode::{choice, section};
+use crate::decode::{Decode, Reader, choice, section};
+use crate::tree::Node;
 use crate::unit::{Size, Span};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -57,9 +58,64 @@ section! {
     }
 }
 
+/// Where a listener's certificates come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ListenTls {
+    /// From files and the vault.
+    Files(TlsFiles),
+    /// From the authority of our own, which lets in its own clients alone.
+    Own(OwnTls),
+}
+
+impl ListenTls {
+    /// The files, where it is of files.
+    pub const fn files(&self) -> Option<&TlsFiles> {
+        match self {
+            Self::Files(files) => Some(files),
+            Self::Own(_) => None,
+        }
+    }
+
+    /// Whether clients are asked for certificates.
+    pub const fn asks(&self) -> bool {
+        match self {
+            Self::Files(files) => files.client_ca.is_some(),
+            Self::Own(_) => true,
+        }
+    }
+}
+
+impl Decode for ListenTls {
+    fn decode(node: &Node, reader: &mut Reader) -> Option<Self> {
+        if node.member("authority").is_some() {
+            return OwnTls::decode(node, reader).map(Self::Own);
+        }
+        TlsFiles::decode(node, reader).map(Self::Files)
+    }
+    fn schema() -> serde_json::Value {
+        serde_json::json!({"anyOf": [TlsFiles::schema(), OwnTls::schema()]})
+    }
+}
+
 section! {
-    /// Certificates of a listener.
-    ListenTls {
+    /// Certificates of a listener, from the authority of our own.
+    OwnTls {
+        /// Whose they are: own.
+        authority, "authority": Issuing;
+    }
+}
+
+choice! {
+    /// Who issues a listener's certificates.
+    Issuing {
+        /// The authority that `ca` describes.
+        Own = "own",
+    }
+}
+
+section! {
+    /// Certificates of a listener, from files and the vault.
+    TlsFiles {
         /// The file of its certificate chain.
         certificate, "certificate": PathBuf;
         /// Its key: vault:OWNER/NAME, or a file that only the gateway's account may read.
@@ -68,6 +124,20 @@ section! {
         client_ca, "client_ca": Option<PathBuf> = None;
         /// The file of what these authorities have taken back, a list of each (PEM).
         crl, "crl": Option<PathBuf> = None;
+    }
+}
+
+section! {
+    /// The certificate authority of our own, that `bastide ca init` makes.
+    Ca {
+        /// The trust domain that its names are in, such as example.internal.
+        domain, "domain": identity::authority::Domain;
+        /// How long its certificates live; a minute to 30 days.
+        life, "life": Span = Span::seconds(24 * 3600);
+        /// Where agents, servers and operators enrol and renew; nowhere, where it is left out.
+        enrol, "enrol": Option<SocketAddr> = None;
+        /// Names that the enrolling side calls that address by.
+        hosts, "hosts": Vec<String> = Vec::new();
     }
 }
 

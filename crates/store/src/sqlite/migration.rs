@@ -8,7 +8,11 @@ use std::path::Path;
 const APPLICATION: i64 = 0x4253_5444;
 
 /// Step `n` (from 1) leads from version `n - 1` to `n`. Never edited once released.
-const STEPS: &[&str] = &[include_str!("../../migrations/0001_initial.sql"), include_str!("../../migrations/0002_bound_tokens.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../migrations/0001_initial.sql"),
+    include_str!("../../migrations/0002_bound_tokens.sql"),
+    include_str!("../../migrations/0003_authority.sql"),
+];
 
 pub(super) async fn run(pool: &SqlitePool, path: &Path) -> Result<(), Error> {
     let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(pool).await?;

@@ -68,6 +68,15 @@ impl Setup {
         setup
     }
 
+    /// An authority of the gateway's own whose certificates live for `life`, with its enrolment listener; the data listener inside TLS by it.
+    /// `bastide ca init` makes it, before the start.
+    #[must_use]
+    pub fn authority(mut self, life: &str) -> Self {
+        self.data_tls = Some(", tls: { authority: own }".to_owned());
+        let enrol = process::free_port();
+        self.section("ca", &format!("domain: example.internal\nlife: {life}\nenrol: 127.0.0.1:{enrol}"))
+    }
+
     /// A file of the world, such as a server's script.
     #[must_use]
     pub fn file(self, name: &str, text: &str) -> Self {

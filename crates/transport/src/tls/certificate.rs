@@ -73,6 +73,11 @@ impl Certificate {
         self.ends
     }
 
+    /// Its DER.
+    pub fn der(&self) -> &[u8] {
+        self.chain.first().map(|leaf| &**leaf).unwrap_or_default()
+    }
+
     /// The leaf and what it was shown with.
     pub(super) fn chain(&self) -> &[CertificateDer<'static>] {
         &self.chain

@@ -1,5 +1,6 @@
 //! What a listener holds: its certificate and key, and whom it lets in. Judged before it is put to use, so that what is broken never replaces what works.
 
+use super::holder::Holder;
 use super::{Certificate, Inside};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
@@ -37,6 +38,19 @@ pub struct Clients<'a> {
     pub authorities: &'a [u8],
     /// What the authorities have taken back: a list of each that is below a root. Without it nothing is taken back.
     pub revoked: Option<&'a [u8]>,
+    /// What the name in a certificate begins with, one of these; any name, where there are none.
+    pub names: &'a [String],
+    /// What they are asked for.
+    pub asked: Asked,
+}
+
+/// What clients are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A certificate for clients.
+    Client,
+    /// A certificate for clients or for servers, or none. One that is shown is verified all the same.
+    Holder,
 }
 
 /// What is demanded of the material beyond what TLS demands.
@@ -105,6 +119,8 @@ pub enum Unfit {
 pub(super) struct Held {
     pub(super) settings: Arc<ServerConfig>,
     pub(super) clients: Option<Arc<dyn ClientCertVerifier>>,
+    pub(super) asked: Asked,
+    names: Vec<String>,
     /// When its own certificate ends, in seconds since 1970.
     pub(super) ends: u64,
 }
@@ -126,16 +142,26 @@ impl Held {
         settings.session_storage = Arc::new(NoServerSessionStorage {});
         settings.send_tls13_tickets = 0;
         settings.alpn_protocols = standard.inside.iter().map(|inside| inside.id().to_vec()).collect();
-        Ok(Self { settings: Arc::new(settings), clients, ends })
+        let asked = material.clients.map_or(Asked::Client, |clients| clients.asked);
+        let names = material.clients.map(|clients| clients.names.to_vec()).unwrap_or_default();
+        Ok(Self { settings: Arc::new(settings), clients, asked, names, ends })
     }
 
     /// Whether a client with this certificate would be let in at `now`.
     pub(super) fn lets_in(&self, certificate: &Certificate, now: UnixTime) -> bool {
         match (&self.clients, certificate.chain()) {
             (None, _) => true,
+            (Some(_), _) if !self.knows(certificate.identity()) => false,
             (Some(verifier), [leaf, intermediates @ ..]) => verifier.verify_client_cert(leaf, intermediates, now).is_ok(),
             (Some(_), []) => false,
         }
+    }
+}
+
+impl Held {
+    /// Whether the name in a certificate is one of those that are let in.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|start| name.starts_with(start.as_str()))
     }
 }
 
@@ -165,12 +191,18 @@ fn verifier(clients: &Clients<'_>, provider: &Arc<CryptoProvider>, now: UnixTime
         parse("client_ca", authority)?;
         roots.add(authority.clone()).map_err(|_| Unfit::Certificate("client_ca"))?;
     }
-    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let (roots, mut crls) = (Arc::new(roots), Vec::new());
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
     if let Some(revoked) = clients.revoked {
         let lists = lists(revoked, &authorities, now)?;
+        crls.clone_from(&lists);
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
-    builder.build().map_err(|_| Unfit::Authorities)
+    if clients.asked == Asked::Client {
+        return builder.build().map_err(|_| Unfit::Authorities);
+    }
+    let client = builder.allow_unauthenticated().build().map_err(|_| Unfit::Authorities)?;
+    Holder::new(client, roots, crls, provider).map(|holder| Arc::new(holder) as Arc<dyn ClientCertVerifier>)
 }
 
 /// The lists in `pem`, each signed by one of `authorities` and not ended.

@@ -5,6 +5,7 @@ use crate::contents::FileContents;
 use crate::desk::{Desk, listed, running};
 use crate::host::SystemClock;
 use crate::outcome::{Common, Failure};
+use crate::screen::ago;
 use crate::sources::{self, Lock};
 use crate::verb::audit::FOLDER;
 use crate::verb::proposal::many;
@@ -23,6 +24,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 use store::journal::LogFolder;
+use terms::Clock as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -34,6 +36,23 @@ const MOST_NAMES: usize = 16;
 const MOST_OPEN: usize = 24;
 /// How long a listener may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The certificate authority of our own: when its issuer ends, and whether it is late.
+fn authority(configured: &Configured, found: &mut Vec<Finding>) {
+    let file = &configured.loaded.file;
+    let (Some(ca), now) = (&file.ca, SystemClock::new().utc()) else { return };
+    let Some((begins, ends)) = crate::ca::validity_in(&file.state) else {
+        return found.push(Finding::problem("ca", format!("there is no authority of {} yet", ca.domain)).next("bastide ca init"));
+    };
+    let due = identity::authority::renewal(begins, ends);
+    found.push(if ends <= now {
+        Finding::problem("ca", format!("the issuer of {} has ended", ca.domain)).next("bastide ca renew, or bastide ca import")
+    } else if due <= now {
+        Finding::problem("ca", format!("the issuer of {} ends {} and is not renewed", ca.domain, ago(ends, now))).next("bastide ca renew")
+    } else {
+        Finding::ok("ca", format!("the issuer of {} ends {}, to be renewed {}", ca.domain, ago(ends, now), ago(due, now)))
+    });
+}
 
 /// Looks at everything, in the order in which one thing needs another.
 pub(super) async fn all(common: &Common) -> Vec<Finding> {
@@ -50,6 +69,7 @@ pub(super) async fn all(common: &Common) -> Vec<Finding> {
     policy(&configured, &mut found);
     state(&configured, &mut found);
     lock(&configured, &mut found);
+    authority(&configured, &mut found);
     gateway(&configured, &mut found).await;
     log(&configured, &mut found);
     confinement(&mut found);

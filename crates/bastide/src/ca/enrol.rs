@@ -1,0 +1,273 @@
+//! The listener at which agents, servers and operators enrol by a code and renew by their certificate. It answers two paths and nothing else.
+//!
+//! No certificate is demanded, as who comes with a code has none; one that is shown is verified with its list. One request a connection.
+
+use super::Refused;
+use crate::outcome::Failure;
+use crate::secured::{ENROL, Secured};
+use crate::wire::Wired;
+use admin::Unissued;
+use bytes::Bytes;
+use config::{File, Issuing, ListenTls, OwnTls};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use transport::http::{Found, Stream};
+use transport::tls::{Certificate, Inside, Shaken};
+
+/// Connections at once.
+const CONNECTIONS: usize = 64;
+/// The longest time for the handshake, and for the head.
+const HEADER: Duration = Duration::from_secs(5);
+/// The longest time in which a peer may take nothing of what is written.
+const WRITE: Duration = Duration::from_secs(5);
+/// The longest that a connection lasts.
+const WHOLE: Duration = Duration::from_secs(20);
+const HEAD_BYTES: usize = 16 * 1024;
+const HEAD_FIELDS: usize = 32;
+/// The largest body.
+const BODY: usize = 16 * 1024;
+/// Attempts of one source in [`WINDOW`].
+const ATTEMPTS: u32 = 20;
+/// In which attempts are counted.
+const WINDOW: Duration = Duration::from_secs(60);
+/// Sources that are counted; the whole count is begun anew when there are more.
+const SOURCES: usize = 4096;
+
+/// The listener, open.
+pub struct Opened {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// Its TLS.
+    pub secured: Arc<Secured>,
+    listener: TcpListener,
+}
+
+/// Opens the listener where the configuration has one.
+///
+/// # Errors
+/// [`Failure`] when the address cannot be had.
+pub async fn open(file: &File, wired: &Arc<Wired>) -> Result<Option<Opened>, Failure> {
+    let Some(address) = file.ca.as_ref().and_then(|ca| ca.enrol) else { return Ok(None) };
+    let entry = ListenTls::Own(OwnTls { authority: Issuing::Own });
+    let secured = Arc::new(Secured::open(ENROL, &entry, file.profile, &[Inside::Http1], None, wired)?);
+    let listener = crate::serve::bind(address, "ca.enrol").await?;
+    let address = listener.local_addr()?;
+    Ok(Some(Opened { address, secured, listener }))
+}
+
+/// Serves it until the gateway ends; does nothing where there is none.
+pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
+    let Some(Opened { secured, listener, .. }) = opened else { return };
+    let (permits, attempts) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Attempts::default()));
+    loop {
+        let accepted = tokio::select! {
+            () = wired.gate.ending.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(pair) => pair,
+            Err(cause) => {
+                tracing::warn!(%cause, "accept failed");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let (secured, wired, attempts) = (Arc::clone(&secured), Arc::clone(&wired), Arc::clone(&attempts));
+        tokio::spawn(async move {
+            let _ = tokio::time::timeout(WHOLE, connection(stream, peer.ip(), &secured, &wired, &attempts)).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, from: IpAddr, secured: &Secured, wired: &Arc<Wired>, attempts: &Arc<Attempts>) {
+    let Shaken { stream, certificate, mut lapse, .. } = match secured.tls.shake(stream, HEADER).await {
+        Ok(shaken) => shaken,
+        Err(cause) => {
+            tracing::warn!(%cause, %from, "a handshake at the enrolment listener failed");
+            return;
+        }
+    };
+    let found = Found::default();
+    let stream = Stream::new(stream, WRITE, found.clone());
+    let service = service_fn(|request: Request<Incoming>| {
+        let (wired, attempts, certificate) = (Arc::clone(wired), Arc::clone(attempts), certificate.clone());
+        let flawed = found.of(&request).is_some();
+        async move {
+            let answer = if flawed {
+                refuse(StatusCode::BAD_REQUEST, "this is no request")
+            } else {
+                answer(request, from, certificate.as_deref(), &wired, &attempts).await
+            };
+            Ok::<_, Infallible>(answer)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .header_read_timeout(HEADER)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_FIELDS)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        ended = connection => if let Err(cause) = ended {
+            tracing::debug!(%cause, "connection ended early");
+        },
+        () = lapse.over() => tracing::debug!("a certificate is no longer good"),
+    }
+}
+
+/// Of an enrolment.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Enrolment {
+    code: String,
+    csr: String,
+}
+
+/// Of a renewal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Renewal {
+    csr: String,
+}
+
+/// The two paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Path {
+    Enrol,
+    Renew,
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    from: IpAddr,
+    certificate: Option<&Certificate>,
+    wired: &Wired,
+    attempts: &Attempts,
+) -> Response<Full<Bytes>> {
+    let path = match (request.uri().path(), request.uri().query()) {
+        ("/enrol", None) => Path::Enrol,
+        ("/renew", None) => Path::Renew,
+        _ => return refuse(StatusCode::NOT_FOUND, "there is nothing here"),
+    };
+    if request.method() != Method::POST {
+        return refuse(StatusCode::METHOD_NOT_ALLOWED, "this path takes POST");
+    }
+    if !attempts.take(from, Instant::now()) {
+        return refuse(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait a minute");
+    }
+    let body = match tokio::time::timeout(HEADER, Limited::new(request.into_body(), BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(cause)) if cause.is::<http_body_util::LengthLimitError>() => {
+            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        }
+        Ok(Err(_)) | Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come"),
+    };
+    const UNREAD: &str = "the body does not have the members that this path takes";
+    let done = match path {
+        Path::Enrol => match serde_json::from_slice::<Enrolment>(&body) {
+            Ok(Enrolment { code, csr }) => wired.authority.enrol(&zeroize::Zeroizing::new(code), &csr, from).await,
+            Err(_) => return refuse(StatusCode::BAD_REQUEST, UNREAD),
+        },
+        Path::Renew => match serde_json::from_slice::<Renewal>(&body) {
+            Ok(Renewal { csr }) => wired.authority.renewed(certificate, &csr, from).await,
+            Err(_) => return refuse(StatusCode::BAD_REQUEST, UNREAD),
+        },
+    };
+    match done {
+        Ok(certified) => {
+            let body = json!({ "chain": certified.chain, "authority": certified.authority, "id": certified.id, "ends": certified.ends.to_string() });
+            told(StatusCode::OK, body.to_string())
+        }
+        Err(cause) => {
+            let status = match &cause {
+                Refused::Code(_) | Refused::Certificate(_) => StatusCode::FORBIDDEN,
+                Refused::Request(_) => StatusCode::BAD_REQUEST,
+                Refused::Ours(Unissued::Unfit(_)) => StatusCode::BAD_REQUEST,
+                Refused::Ours(_) => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            refuse(status, &cause.to_string())
+        }
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
+    told(status, json!({ "error": message }).to_string())
+}
+
+fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Attempts by source, an IPv6 network of 64 bits being one.
+#[derive(Default)]
+struct Attempts(Mutex<HashMap<IpAddr, (Instant, u32)>>);
+
+impl Attempts {
+    /// Counts one; false when there were too many.
+    fn take(&self, from: IpAddr, now: Instant) -> bool {
+        let mut counted = self.0.lock();
+        if counted.len() >= SOURCES {
+            counted.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
+            if counted.len() >= SOURCES {
+                counted.clear();
+            }
+        }
+        let (began, count) = counted.entry(source(from)).or_insert((now, 0));
+        if now.duration_since(*began) >= WINDOW {
+            (*began, *count) = (now, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= ATTEMPTS
+    }
+}
+
+fn source(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V4(four) => IpAddr::V4(four),
+        IpAddr::V6(six) => {
+            let [a, b, c, d, ..] = six.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn attempts_of_a_source_have_a_bound_and_others_go_on() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let of = |text: &str, at| attempts.take(text.parse().unwrap(), at);
+        for _ in 0..ATTEMPTS {
+            assert!(of("2001:db8::1", now));
+        }
+        assert!(!of("2001:db8::ffff", now), "the same network");
+        assert!(of("2001:db8:0:1::1", now) && of("192.0.2.1", now));
+        assert!(of("2001:db8::1", now + WINDOW));
+    }
+}

@@ -1,0 +1,260 @@
+//! A certificate of a gateway's authority, on the side of who holds it: enrolled by a code, renewed before it ends.
+//!
+//! A folder holds it: `key.pem`, `chain.pem` (leaf first), `authority.pem` (the roots) and `enrol.url`. Key and chain are put in place one after the other, each
+//! whole; who reads between the two finds a key that is not the chain's, and reads again. A renewal that was cut off between them is finished by the next.
+
+use crate::outcome::Failure;
+use bytes::Bytes;
+use egress::{ClientIdentity, Egress, ServerTarget};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use identity::authority::{Code, fingerprint, public_of, renewal, validity};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair, PublicKeyData as _};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+use terms::{Clock as _, Secret, Utc};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The leaf's key.
+pub const KEY: &str = "key.pem";
+/// The chain, leaf first.
+pub const CHAIN: &str = "chain.pem";
+/// The roots.
+pub const AUTHORITY: &str = "authority.pem";
+/// Where it is renewed.
+pub const URL: &str = "enrol.url";
+/// The largest answer.
+const ANSWER: usize = 256 * 1024;
+/// How long it is waited for.
+const WITHIN: Duration = Duration::from_secs(20);
+/// The longest that is slept before the clock is looked at again.
+const NAP: Duration = Duration::from_secs(60);
+/// The first and the longest pause after a renewal that failed.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(300));
+
+/// A key that was drawn here, and the request for its certificate.
+pub struct Drawn {
+    key: KeyPair,
+    /// The request, PEM.
+    pub request: String,
+}
+
+/// When a certificate that is held ends, and when it is due.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    /// When it ends.
+    pub ends: Utc,
+    /// When it is to be renewed.
+    pub due: Utc,
+}
+
+impl Drawn {
+    /// Draws a key, and asks for a certificate of it that names whom the authority says.
+    ///
+    /// # Errors
+    /// [`Failure`] of the library.
+    pub fn new() -> Result<Self, Failure> {
+        let key = KeyPair::generate().map_err(|cause| Failure::caused(&cause))?;
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = DistinguishedName::new();
+        let request = parameters.serialize_request(&key).and_then(|request| request.pem()).map_err(|cause| Failure::caused(&cause))?;
+        Ok(Self { key, request })
+    }
+
+    /// Puts it into `folder` with its chain and the roots. The certificate must be of this key.
+    ///
+    /// # Errors
+    /// [`Failure`]: another's certificate, or the folder cannot be written.
+    pub fn keep(&self, folder: &Path, chain: &str, authority: &str) -> Result<Held, Failure> {
+        let own: [u8; 32] = Sha256::digest(self.key.subject_public_key_info()).into();
+        let leaf = CertificateDer::from_pem_slice(chain.as_bytes()).map_err(|_| Failure::system("the answer holds no certificate"))?;
+        if public_of(&leaf) != Some(own) || fingerprint(authority).is_none() {
+            return Err(Failure::system("the answer holds a certificate of another key, or no authority"));
+        }
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let key = Secret::new(self.key.serialize_pem());
+        write(&folder.join("key.pem.next"), key.open().as_bytes(), 0o600)?;
+        write(&folder.join("chain.pem.next"), chain.as_bytes(), 0o644)?;
+        replace(&folder.join(AUTHORITY), authority.as_bytes(), 0o644)?;
+        std::fs::rename(folder.join("key.pem.next"), folder.join(KEY))?;
+        std::fs::rename(folder.join("chain.pem.next"), folder.join(CHAIN))?;
+        File::open(folder)?.sync_all()?;
+        held(chain)
+    }
+}
+
+/// Keeps other processes from renewing the same folder, until it is dropped.
+fn alone(folder: &Path) -> Result<File, Failure> {
+    let open = File::open(folder)?;
+    let taken = |_| Failure::system(format!("{} is just being renewed by another process", folder.display()));
+    rustix::fs::flock(&open, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(taken)?;
+    Ok(open)
+}
+
+/// Finishes what was cut off: a key in place whose chain is not.
+fn heal(folder: &Path) -> io::Result<()> {
+    let (key, chain) = (folder.join("key.pem.next"), folder.join("chain.pem.next"));
+    match (key.exists(), chain.exists()) {
+        (false, true) => std::fs::rename(chain, folder.join(CHAIN)),
+        (true, _) => {
+            std::fs::remove_file(key)?;
+            if chain.exists() { std::fs::remove_file(chain) } else { Ok(()) }
+        }
+        (false, false) => Ok(()),
+    }
+}
+
+fn held(chain: &str) -> Result<Held, Failure> {
+    let (begins, ends) = validity(chain).ok_or_else(|| Failure::system("the certificate cannot be read"))?;
+    Ok(Held { ends, due: renewal(begins, ends) })
+}
+
+/// Enrols at `url` by `code`, whose root alone is trusted, and keeps what it gets in `folder`.
+///
+/// # Errors
+/// [`Failure`]: no code, nobody there whose chain leads to its root, or refused.
+pub async fn enrol(url: &Url, code: &str, folder: &Path) -> Result<Held, Failure> {
+    let read = Code::read(code).ok_or_else(|| Failure::usage("this is no code of `bastide ca issue --code`"))?;
+    let drawn = Drawn::new()?;
+    let target = target(url, "/enrol", vec![*read.root()])?;
+    let body = Secret::new(json!({ "code": code.trim(), "csr": drawn.request }).to_string());
+    let answer = ask(target, body.open().clone().into()).await?;
+    let (chain, authority) = answered(&answer)?;
+    if fingerprint(authority) != Some(*read.root()) {
+        return Err(Failure::system("the answer's authority is not the one that the code names"));
+    }
+    let held = drawn.keep(folder, chain, authority)?;
+    replace(&folder.join(URL), format!("{url}\n").as_bytes(), 0o644)?;
+    Ok(held)
+}
+
+/// Renews what `folder` holds, now.
+///
+/// # Errors
+/// [`Failure`]: it cannot be read, nobody of its authority is there, or refused; what it holds stays.
+pub async fn renew(folder: &Path) -> Result<Held, Failure> {
+    let _alone = alone(folder)?;
+    heal(folder)?;
+    let read = |name: &str| {
+        let path = folder.join(name);
+        std::fs::read_to_string(&path).map_err(|cause| Failure::usage(format!("{} cannot be read", path.display())).because(&cause))
+    };
+    let url: Url = read(URL)?.trim().parse().map_err(|_| Failure::usage(format!("{} holds no address", folder.join(URL).display())))?;
+    let unfit = |name: &str| Failure::usage(format!("{} cannot be used", folder.join(name).display()));
+    let authority = read(AUTHORITY)?;
+    let roots: Vec<[u8; 32]> = CertificateDer::pem_slice_iter(authority.as_bytes())
+        .map(|der| der.map(|der| Sha256::digest(&der).into()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| unfit(AUTHORITY))?;
+    if roots.is_empty() {
+        return Err(unfit(AUTHORITY));
+    }
+    let chain = CertificateDer::pem_slice_iter(read(CHAIN)?.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(|_| unfit(CHAIN))?;
+    let key = Secret::new(read(KEY)?);
+    let key = PrivateKeyDer::from_pem_slice(key.open().as_bytes()).map_err(|_| unfit(KEY))?;
+    let drawn = Drawn::new()?;
+    let target = target(&url, "/renew", roots)?.identity(ClientIdentity { chain, key });
+    let answer = ask(target, json!({ "csr": drawn.request }).to_string().into()).await?;
+    let (chain, authority) = answered(&answer)?;
+    drawn.keep(folder, chain, authority)
+}
+
+/// Renews what `folder` holds whenever it is due, until `ending`. What fails is tried again, ever more slowly; `told` hears of each.
+///
+/// # Errors
+/// [`Failure`] when what the folder holds cannot be read at the start.
+pub async fn keep(folder: &Path, ending: &CancellationToken, mut told: impl FnMut(Result<Held, Failure>)) -> Result<(), Failure> {
+    let path = folder.join(CHAIN);
+    let unread = |cause: io::Error| Failure::usage(format!("{} cannot be read", path.display())).because(&cause);
+    let read = || held(&std::fs::read_to_string(&path).map_err(unread)?);
+    let mut now_held = read()?;
+    let (mut pause, clock) = (PAUSES.0, crate::host::SystemClock::new());
+    loop {
+        let left = Duration::from_nanos(now_held.due.nanos().saturating_sub(clock.utc().nanos()));
+        let nap = if left.is_zero() { Duration::ZERO } else { left.min(NAP).max(Duration::from_millis(10)) };
+        tokio::select! {
+            () = ending.cancelled() => return Ok(()),
+            () = tokio::time::sleep(nap) => {}
+        }
+        // Another process may have renewed it meanwhile.
+        now_held = read().unwrap_or(now_held);
+        if clock.utc() < now_held.due {
+            continue;
+        }
+        let done = renew(folder).await;
+        match &done {
+            Ok(held) => (now_held, pause) = (*held, PAUSES.0),
+            Err(_) => {
+                tokio::select! {
+                    () = ending.cancelled() => return Ok(()),
+                    () = tokio::time::sleep(pause) => {}
+                }
+                pause = pause.saturating_mul(2).min(PAUSES.1);
+            }
+        }
+        told(done);
+    }
+}
+
+/// The enrolment listener behind `url`, which shows one of `roots` or is not spoken with. Whoever names it lets it be in a private network.
+fn target(url: &Url, path: &str, roots: Vec<[u8; 32]>) -> Result<ServerTarget, Failure> {
+    if url.scheme() != "https" || !matches!(url.path(), "" | "/") || url.query().is_some() {
+        return Err(Failure::usage("the address is https://HOST:PORT"));
+    }
+    let mut url = url.clone();
+    url.set_path(path);
+    let private = ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
+    let listed = private.iter().filter_map(|net| net.parse().ok()).collect();
+    let target = ServerTarget::new(url).map_err(|cause| Failure::usage(cause.to_string()))?;
+    Ok(target.rooted(roots).listed(listed))
+}
+
+async fn ask(target: ServerTarget, body: Bytes) -> Result<Value, Failure> {
+    let client = Egress::new().client(target).map_err(|cause| Failure::caused(&cause))?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let unreached = |cause: egress::Error| Failure::system("the gateway's enrolment listener cannot be spoken with").because(&cause);
+    let mut response = client.post(headers, body).await.map_err(unreached)?;
+    let bytes = response.collect(ANSWER, WITHIN).await.map_err(unreached)?;
+    let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    let said = answer.get("error").and_then(Value::as_str).unwrap_or("it did not say why");
+    match response.status() {
+        StatusCode::OK => Ok(answer),
+        StatusCode::FORBIDDEN => Err(Failure::no(format!("refused: {said}"))),
+        status if status.is_client_error() => Err(Failure::usage(format!("refused: {said}"))),
+        status => Err(Failure::system(format!("the gateway answers {status}: {said}"))),
+    }
+}
+
+fn answered(answer: &Value) -> Result<(&str, &str), Failure> {
+    let word = |name: &str| answer.get(name).and_then(Value::as_str);
+    word("chain").zip(word("authority")).ok_or_else(|| Failure::system("the gateway's answer cannot be read"))
+}
+
+/// Writes a file in place of what is there, whole or not at all.
+///
+/// # Errors
+/// Those of the system.
+pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".draft");
+    write(Path::new(&draft), bytes, mode)?;
+    std::fs::rename(&draft, path)
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
+        Ok(()) | Err(_) => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}

@@ -1,0 +1,545 @@
+//! `identity.private-ca`: an authority used for nothing else issues short-lived certificates, renews them without a restart, and takes them back at once.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use testkit::pki::{self, Authority};
+use testkit::{Http, Response, Running, Stdio, World};
+
+/// A gateway with an authority of its own, whose certificates live for `life`.
+fn founded(life: &str) -> World {
+    let mut world = World::with().authority(life).write();
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    world
+}
+
+fn enrol_address(world: &World) -> SocketAddr {
+    world.ready["enrol"].as_str().unwrap().strip_prefix("https://").unwrap().parse().unwrap()
+}
+
+fn code(world: &World, arguments: &[&str]) -> String {
+    let mut all = vec!["ca", "issue", "--code"];
+    all.extend_from_slice(arguments);
+    world.json(&all)["code"].as_str().unwrap().to_owned()
+}
+
+/// Runs `ca enrol` into the folder `name` of the world, which needs no configuration; its exit code.
+fn enrol(world: &World, code: &str, name: &str) -> Option<i32> {
+    let url = format!("https://{}", enrol_address(world));
+    let out = world.path(name).display().to_string();
+    let output = world.run(&["ca", "enrol", &url, "--code", code, "--out", &out]);
+    output.status.code()
+}
+
+/// An agent that is enrolled in the folder `name`.
+fn enrolled(world: &World, name: &str) -> PathBuf {
+    assert_eq!(enrol(world, &code(world, &["--role", "agent", name]), name), Some(0));
+    world.path(name)
+}
+
+/// A certificate of this role that was issued into the folder `name`.
+fn issued(world: &World, role: &str, name: &str, more: &[&str]) -> PathBuf {
+    let folder = world.path(name);
+    let out = folder.display().to_string();
+    let mut all = vec!["ca", "issue", "--role", role, name, "--out", &out];
+    all.extend_from_slice(more);
+    world.json(&all);
+    folder
+}
+
+/// The status of a call with a good token and what is in `folder`; 0 where the handshake failed.
+fn knock(world: &World, folder: &Path, token: &str) -> u16 {
+    let client = Http::new(world.data(), "/mcp", Some(token)).secured(pki::holder(folder));
+    client.post(&json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}), &[]).status
+}
+
+/// What the enrolment listener says to `body` at `path`, where `shown` is shown.
+fn ask(world: &World, path: &str, body: &Value, shown: Option<&Path>) -> Response {
+    let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+    let tls = match shown {
+        Some(folder) => pki::holder(folder),
+        None => pki::client(&roots, None, "http/1.1").unwrap(),
+    };
+    Http::new(enrol_address(world), path, None).secured(tls).send("POST", path, &[], body.to_string().as_bytes())
+}
+
+fn certificates(world: &World) -> Vec<Value> {
+    world.json(&["ca", "list", "--all"])["certificates"].as_array().unwrap().clone()
+}
+
+fn of<'a>(certificates: &'a [Value], name: &str) -> Vec<&'a Value> {
+    certificates.iter().filter(|one| one["name"] == name).collect()
+}
+
+fn events(world: &World, event: &str) -> Vec<Value> {
+    world.audit().into_iter().filter(|record| record["event"] == event).collect()
+}
+
+fn wait(what: &str, mut until: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !until() {
+        assert!(began.elapsed() < Duration::from_secs(90), "{what} never came");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A connection whose handshake is done, with one answered request.
+fn open(address: SocketAddr, tls: Arc<rustls::ClientConfig>) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+    let name = rustls_pki_types::ServerName::from(address.ip());
+    let session = rustls::ClientConnection::new(tls, name).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(address).unwrap());
+    write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+    stream.sock.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+    assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+    stream
+}
+
+/// Whether the other side ends it well before it would for idleness.
+fn is_cut(mut stream: rustls::StreamOwned<rustls::ClientConnection, TcpStream>) -> bool {
+    match stream.read(&mut [0; 64]) {
+        Ok(count) => count == 0,
+        Err(cause) => !matches!(cause.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+    }
+}
+
+/// Revokes and looks that an open connection is cut, a new handshake refused and nothing renewed.
+fn taken_back(world: &World, folder: &Path, name: &str, token: &str) {
+    let held = open(world.data(), pki::holder(folder));
+    world.json(&["ca", "revoke", name, "--reason", "a drill"]);
+    assert!(is_cut(held), "an open connection goes on after its certificate was taken back");
+    assert_eq!(knock(world, folder, token), 0, "a new handshake is let in");
+    let (csr, _) = pki::request(&[]);
+    assert_eq!(ask(world, "/renew", &json!({ "csr": csr }), Some(folder)).status, 0, "it is renewed");
+}
+
+#[test]
+fn a_certificate_lives_from_its_code_to_its_end_and_no_call_fails_on_the_way() {
+    let world = founded("60s");
+    let url = format!("https://{}", enrol_address(&world));
+    let (folder, code) = (world.path("codex"), code(&world, &["--role", "agent", "codex"]));
+    let out = folder.display().to_string();
+    let mut keeper =
+        Running::start(&mut world.command(&["ca", "enrol", &url, "--code", &code, "--out", &out, "--keep"]), &world.path("keep.log"));
+    keeper.line(Duration::from_secs(60)).expect("a certificate");
+    let token = world.token("agent:tester", &[]);
+    let first = (fs::read(folder.join("chain.pem")).unwrap(), fs::read(folder.join("key.pem")).unwrap());
+    // A client that launches a command renews what the command shows.
+    let launched = enrolled(&world, "launched");
+    let shown = fs::read(launched.join("chain.pem")).unwrap();
+    let mut command = world.command(&["connect", &format!("https://{}", world.data())]);
+    command.arg("--identity").arg(&launched).env("BASTIDE_TOKEN", &token);
+    let mut stdio = Stdio::launch(&mut command, &world.path("connect.log"));
+    stdio.open();
+    let (stop, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let serials = |name: &str| of(&certificates(&world), name).len();
+    std::thread::scope(|scope| {
+        let load = scope.spawn(|| {
+            let mut agent = Http::new(world.data(), "/mcp", Some(&token)).secured(pki::holder(&folder));
+            agent.open();
+            while !stop.load(Ordering::Relaxed) {
+                agent = agent.secured(pki::holder(&folder));
+                assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi", "after {calls:?}");
+                calls.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        // Both renew themselves, at two thirds of a life of a minute that began a minute ago.
+        let renewed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            wait("a renewal of both", || load.is_finished() || (serials("codex") > 1 && serials("gateway-data") > 1));
+            wait("the folder's renewal", || load.is_finished() || fs::read(folder.join("chain.pem")).unwrap() != first.0);
+        }));
+        stop.store(true, Ordering::Relaxed);
+        load.join().expect("no call fails");
+        renewed.expect("both are renewed");
+    });
+    wait("the command's renewal", || fs::read(launched.join("chain.pem")).unwrap() != shown);
+    assert_eq!(stdio.call("canary__echo", json!({"text": "still"})).text(), "still");
+    assert!(calls.load(Ordering::Relaxed) > 20, "{calls:?}");
+    assert_ne!(fs::read(folder.join("key.pem")).unwrap(), first.1, "a renewal brings a new key");
+    assert_eq!((events(&world, "identity.enrolled").len(), events(&world, "identity.renewed").is_empty()), (2, false));
+    taken_back(&world, &folder, "agent/codex", &token);
+    assert!(keeper.alive());
+}
+
+#[test]
+fn what_is_renewed_by_hand_cuts_nobody() {
+    let world = founded("1h");
+    let folder = enrolled(&world, "codex");
+    let token = world.token("agent:tester", &[]);
+    let mut held = open(world.data(), pki::holder(&folder));
+    for what in ["data", "enrol", "issuer"] {
+        world.json(&["ca", "renew", what]);
+    }
+    // The list is another, the issuer too: who is in stays in, and the new issuer's and the old issuer's clients get in.
+    write!(held, "GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", world.data()).unwrap();
+    assert!(held.read(&mut [0; 4096]).unwrap() > 0, "a renewal has cut a connection");
+    let next = enrolled(&world, "next");
+    for folder in [&folder, &next] {
+        assert_ne!(knock(&world, folder, &token), 0);
+    }
+    assert_eq!(world.json(&["ca", "list"])["issuers"].as_array().unwrap().len(), 2);
+    // What the issuer before has signed is taken back, too.
+    taken_back(&world, &folder, "codex", &token);
+    assert_ne!(knock(&world, &next, &token), 0, "another's certificate went with it");
+}
+
+#[test]
+fn a_code_is_good_once_for_one_name_and_for_minutes() {
+    let world = founded("1h");
+    let good = code(&world, &["--role", "agent", "codex"]);
+    let (csr, _) = pki::request(&["spiffe://example.internal/agent/codex"]);
+    let (other, _) = pki::request(&["spiffe://example.internal/agent/other"]);
+    let (grown, _) = pki::request(&["spiffe://example.internal/operator/codex"]);
+    let at = good.len() - 60;
+    let wrong = format!("{}{}{}", &good[..at], if &good[at..=at] == "A" { "B" } else { "A" }, &good[at + 1..]);
+    let broken = {
+        let at = csr.rfind("-----END").unwrap() - 12;
+        format!("{}{}{}", &csr[..at], if &csr[at..=at] == "A" { "B" } else { "A" }, &csr[at + 1..])
+    };
+    let issued = certificates(&world).len();
+    let tries = [
+        ("a wrong code", json!({"code": wrong, "csr": csr}), 403),
+        ("no code", json!({"code": "", "csr": csr}), 403),
+        ("another's name", json!({"code": good, "csr": other}), 400),
+        ("another role", json!({"code": good, "csr": grown}), 400),
+        ("a request that its key has not signed", json!({"code": good, "csr": broken}), 400),
+        ("no request", json!({"code": good, "csr": "x"}), 400),
+        ("a huge request", json!({"code": good, "csr": format!("{csr}{}", "A".repeat(14_000))}), 400),
+        ("a huge body", json!({"code": good, "csr": "A".repeat(40_000)}), 413),
+        ("a member more", json!({"code": good, "csr": csr, "role": "operator"}), 400),
+    ];
+    for (what, body, status) in &tries {
+        assert_eq!(ask(&world, "/enrol", body, None).status, *status, "{what}");
+    }
+    assert_eq!(certificates(&world).len(), issued, "something was issued");
+    // None of it has used the code up.
+    let answer = ask(&world, "/enrol", &json!({"code": good, "csr": csr}), None);
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(ask(&world, "/enrol", &json!({"code": good, "csr": csr}), None).status, 403, "a code is used twice");
+    let short = code(&world, &["--role", "agent", "late", "--within", "1s"]);
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(ask(&world, "/enrol", &json!({"code": short, "csr": pki::request(&[]).0}), None).status, 403, "a code that has ended");
+    let withdrawn = code(&world, &["--role", "agent", "gone"]);
+    world.json(&["ca", "revoke", "agent/gone", "--reason", "sent to the wrong place"]);
+    assert_eq!(
+        ask(&world, "/enrol", &json!({"code": withdrawn, "csr": pki::request(&[]).0}), None).status,
+        403,
+        "a code that was withdrawn"
+    );
+    let causes: Vec<String> =
+        events(&world, "identity.enrolment-refused").iter().map(|record| record["detail"]["cause"].as_str().unwrap().to_owned()).collect();
+    for cause in ["unknown code", "no code", "the request names somebody else", "the code was used or withdrawn", "the code has ended"] {
+        assert!(causes.iter().any(|found| found == cause), "{cause}: {causes:?}");
+    }
+    for (path, method, status) in [("/", "POST", 404), ("/enrol?x=1", "POST", 404), ("/enrol", "GET", 405), ("/mcp", "POST", 404)] {
+        let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+        let client = Http::new(enrol_address(&world), path, None).secured(pki::client(&roots, None, "http/1.1").unwrap());
+        assert_eq!(client.send(method, path, &[], b"{}").status, status, "{method} {path}");
+    }
+    assert!(!world.holds("state", good.as_bytes()), "a code is kept as it is");
+}
+
+#[test]
+fn a_source_that_guesses_is_stopped() {
+    let world = founded("1h");
+    let statuses: Vec<u16> = (0..25).map(|_| ask(&world, "/enrol", &json!({"code": "bstd1.x", "csr": "x"}), None).status).collect();
+    assert_eq!((statuses[0], statuses[24]), (403, 429), "{statuses:?}");
+}
+
+#[test]
+fn who_enrols_speaks_with_nobody_but_the_root_of_the_code() {
+    let (world, other) = (founded("1h"), founded("1h"));
+    let code = code(&world, &["--role", "agent", "codex"]);
+    let url = format!("https://{}", enrol_address(&other));
+    let out = world.path("codex").display().to_string();
+    let output = world.run(&["ca", "enrol", &url, "--code", &code, "--out", &out]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!world.path("codex").exists());
+    assert!(events(&other, "identity.enrolment-refused").is_empty(), "the code was sent to another");
+    assert_eq!(enrol(&world, &code, "codex"), Some(0), "its twin at the right gateway");
+}
+
+#[test]
+fn a_renewal_is_for_who_holds_a_good_certificate_and_a_new_key() {
+    let world = founded("1h");
+    let (folder, server) = (enrolled(&world, "codex"), issued(&world, "server", "ledger", &["--host", "ledger.internal"]));
+    let (csr, _) = pki::request(&[]);
+    let body = json!({ "csr": csr });
+    assert_eq!(ask(&world, "/renew", &body, None).status, 403, "without a certificate");
+    let key = fs::read_to_string(folder.join("key.pem")).unwrap();
+    assert_eq!(ask(&world, "/renew", &json!({"csr": pki::request_of(&key)}), Some(&folder)).status, 400, "with the key that it has");
+    let named = pki::request(&["spiffe://example.internal/operator/codex"]).0;
+    assert_eq!(ask(&world, "/renew", &json!({ "csr": named }), Some(&folder)).status, 400, "with another name");
+    // A foreign authority's certificate of the same name.
+    let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+    let foreign = Authority::new("example.internal root").client("spiffe://example.internal/agent/codex");
+    let tls = pki::client(&roots, Some((&foreign.certificate, &foreign.key)), "http/1.1").unwrap();
+    let answer = Http::new(enrol_address(&world), "/renew", None).secured(tls).send("POST", "/renew", &[], body.to_string().as_bytes());
+    assert_eq!(answer.status, 0, "a foreign certificate");
+    // Agents and servers renew; each gets what it had.
+    for (folder, name) in [(&folder, "codex"), (&server, "ledger")] {
+        let answer = ask(&world, "/renew", &json!({ "csr": pki::request(&[]).0 }), Some(folder));
+        assert_eq!(answer.status, 200, "{name}: {}", String::from_utf8_lossy(&answer.body));
+        let all = certificates(&world);
+        let found = of(&all, name);
+        assert_eq!(found.len(), 2, "{name}");
+        for key in ["role", "hosts"] {
+            assert_eq!(found[0][key], found[1][key], "{name} {key}");
+        }
+    }
+    assert_eq!(events(&world, "identity.renewal-refused").len(), 3);
+    // What was issued before is good until it ends or is taken back.
+    world.json(&["ca", "revoke", "codex", "--reason", "a drill"]);
+    wait("the refusal", || ask(&world, "/renew", &body, Some(&folder)).status == 0);
+}
+
+#[test]
+fn a_certificate_is_good_for_its_role_alone() {
+    let world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    let agent = issued(&world, "agent", "codex", &[]);
+    assert_ne!(knock(&world, &agent, &token), 0, "an agent gets in");
+    assert_ne!(knock(&world, &issued(&world, "replica", "gw-2", &["--host", "gw-2.internal"]), &token), 0, "so does a replica");
+    for (role, name, more) in [("server", "ledger", &["--host", "127.0.0.1"][..]), ("operator", "ana", &[])] {
+        assert_eq!(knock(&world, &issued(&world, role, name, more), &token), 0, "{role}");
+    }
+    // An agent's certificate is no server's: who connects to it is told so by its own TLS.
+    let serves = |folder: &Path| {
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let leaf = pki::Leaf::of(&read("chain.pem"), &read("key.pem"));
+        leaf.serves(&pki::client(&read("authority.pem"), None, "http/1.1").unwrap())
+    };
+    assert!(serves(&world.path("ledger")), "a server's is");
+    assert!(!serves(&agent), "an agent's certificate passes for a server's");
+    let key = world.path("codex/key.pem");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(key).unwrap().permissions()) & 0o777, 0o600);
+    for bad in [
+        &["ca", "issue", "--role", "agent", "x", "--host", "a.internal"][..],
+        &["ca", "issue", "--role", "server", "x"],
+        &["ca", "issue", "--role", "agent", "a/b"],
+        &["ca", "issue", "--role", "agent", "x", "--life", "31d"],
+        &["ca", "issue", "--role", "agent", "x", "--life", "1s"],
+        &["ca", "revoke", "nobody", "--reason", "x"],
+        &["ca", "revoke", "codex", "--reason", " "],
+        &["ca", "renew", "admin"],
+    ] {
+        assert_eq!(world.run(bad).status.code(), Some(2), "{bad:?}");
+    }
+}
+
+#[test]
+fn nothing_starts_without_its_authority_and_a_second_one_changes_nothing() {
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    assert_eq!(world.serve_in_vain(), Some(2), "without an authority");
+    assert!(fs::read_to_string(world.path("serve.log")).unwrap().contains("bastide ca init"));
+    assert_eq!(world.run(&["ca", "init", "--domain", "other.internal"]).status.code(), Some(2), "of another domain");
+    world.json(&["ca", "init"]);
+    let before = fs::read(world.state().join("ca/authority.pem")).unwrap();
+    assert_eq!(world.run(&["ca", "init"]).status.code(), Some(2), "twice");
+    world.serve();
+    assert_eq!(world.run(&["ca", "init"]).status.code(), Some(2), "twice, at the running gateway");
+    assert_eq!(fs::read(world.state().join("ca/authority.pem")).unwrap(), before);
+    enrolled(&world, "codex");
+    world.stop();
+    world.edit("domain: example.internal", "domain: other.internal");
+    assert_eq!(world.serve_in_vain(), Some(2), "with another domain than it was made for");
+    world.edit("domain: other.internal", "domain: example.internal");
+    // The keys of the authority are in the vault: who cannot open it shows and signs nothing.
+    world.edit("listen:", "vault: { unlock: passphrase }\nlisten:");
+    assert!(matches!(world.serve_in_vain(), Some(2 | 3)), "with a vault that stays locked");
+    assert_ne!(
+        world.run(&["ca", "issue", "--role", "agent", "x", "--code"]).status.code(),
+        Some(0),
+        "a code that nothing could be signed by"
+    );
+}
+
+#[test]
+fn a_list_that_somebody_else_has_written_lets_nobody_back_in() {
+    let mut world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    let (folder, good) = (enrolled(&world, "codex"), enrolled(&world, "good"));
+    let list = world.state().join("ca/crl.pem");
+    let before = fs::read(&list).unwrap();
+    world.json(&["ca", "revoke", "codex", "--reason", "a drill"]);
+    wait("the refusal", || knock(&world, &folder, &token) == 0);
+    let authority = Authority::new("example.internal root");
+    for forged in
+        [before, b"-----BEGIN X509 CRL-----\nMIIB".to_vec(), authority.taken_back(&[], Duration::from_secs(60)).into_bytes(), Vec::new()]
+    {
+        fs::write(&list, &forged).unwrap();
+        // Whatever is read of it meanwhile, it is written anew.
+        wait("a new list", || fs::read(&list).unwrap() != forged);
+        wait("the refusal", || knock(&world, &folder, &token) == 0);
+        wait("the other's way in", || knock(&world, &good, &token) != 0);
+    }
+    fs::remove_file(&list).unwrap();
+    wait("a new list", || list.exists());
+    // Taken back while no gateway runs, it is refused by the next.
+    world.stop();
+    world.json(&["ca", "revoke", "good", "--reason", "a drill"]);
+    world.serve();
+    assert_eq!(knock(&world, &good, &token), 0, "what was taken back meanwhile is let in");
+    assert_eq!(world.run(&["ca", "revoke", "codex", "--reason", "again"]).status.code(), Some(0), "again is no error");
+}
+
+#[test]
+fn an_outside_issuer_takes_the_place_of_our_own() {
+    let world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    let (root, other) = (Authority::new("company root"), Authority::new("another root"));
+    let issuer = root.issuer("company issuer");
+    let write = |name: &str, text: &str| {
+        fs::write(world.path(name), text).unwrap();
+        world.path(name).display().to_string()
+    };
+    let (certificate, key, ca) = (write("tls.crt", &issuer.certificate), write("tls.key", &issuer.key), write("ca.crt", root.pem()));
+    let leaf = root.client("spiffe://example.internal/agent/x");
+    let (leaf, leaf_key) = (write("leaf.crt", &leaf.certificate), write("leaf.key", &leaf.key));
+    let stranger = write("other.crt", other.pem());
+    let ended = root.leaf(|parameters| {
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
+        parameters.not_after = (std::time::SystemTime::now() - Duration::from_secs(60)).into();
+    });
+    let (ended, ended_key) = (write("ended.crt", &ended.certificate), write("ended.key", &ended.key));
+    for (what, certificate, key, root) in [
+        ("a certificate that is no authority", &leaf, &leaf_key, &ca),
+        ("another's key", &certificate, &leaf_key, &ca),
+        ("another's root", &certificate, &key, &stranger),
+        ("one that has ended", &ended, &ended_key, &ca),
+    ] {
+        let output = world.run(&["ca", "import", "--certificate", certificate, "--key", key, "--root", root]);
+        assert_eq!(output.status.code(), Some(2), "{what}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    let before = enrolled(&world, "before");
+    world.json(&["ca", "import", "--certificate", &certificate, "--key", &key, "--root", &ca]);
+    let folder = enrolled(&world, "codex");
+    assert_eq!(fs::read_to_string(folder.join("authority.pem")).unwrap().matches("BEGIN").count(), 2, "both roots, as both are in use");
+    // Both are let in; the listener shows the company's by now.
+    let old = Arc::new(|| {
+        let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let shown = (read(&before, "chain.pem"), read(&before, "key.pem"));
+        let tls = pki::client(&read(&folder, "authority.pem"), Some((&shown.0, &shown.1)), "http/1.1").unwrap();
+        Http::new(world.data(), "/mcp", Some(&token)).secured(tls).post(&json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}), &[]).status
+    });
+    wait("the new certificate", || knock(&world, &folder, &token) != 0);
+    assert_ne!(old(), 0, "who came before is shut out");
+    let answer = ask(&world, "/renew", &json!({ "csr": pki::request(&[]).0 }), Some(&folder));
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    assert_eq!(world.run(&["ca", "renew", "issuer"]).status.code(), Some(0), "our own root goes on where it is asked to");
+    taken_back(&world, &folder, "codex", &token);
+}
+
+#[test]
+fn an_outside_certificate_may_ask_for_clients_of_our_own() {
+    let authority = Authority::new("public");
+    let more = ", client_ca: {root}/state/ca/authority.pem, crl: {root}/state/ca/crl.pem";
+    let mut world = World::with().authority("24h").secured(&authority, more).write();
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    let token = world.token("agent:tester", &[]);
+    let folder = enrolled(&world, "codex");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let tls = || pki::client(authority.pem(), Some((&read("chain.pem"), &read("key.pem"))), "http/1.1").unwrap();
+    let ping = || {
+        let client = Http::new(world.data(), "/mcp", Some(&token)).secured(tls());
+        client.post(&json!({"jsonrpc": "2.0", "id": 1, "method": "ping"}), &[]).status
+    };
+    assert_ne!(ping(), 0);
+    let held = open(world.data(), tls());
+    world.json(&["ca", "revoke", "codex", "--reason", "a drill"]);
+    assert!(is_cut(held), "an open connection goes on");
+    assert_eq!(ping(), 0);
+}
+
+#[test]
+fn a_root_that_is_kept_elsewhere_signs_when_it_is_brought() {
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    let root = world.path("root.pem").display().to_string();
+    world.json(&["ca", "init", "--root-out", &root]);
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&root).unwrap().permissions()) & 0o777, 0o600);
+    world.serve();
+    assert_eq!(world.json(&["ca", "list"])["issuers"][0]["renews_itself"], false);
+    assert_eq!(world.run(&["ca", "renew", "issuer"]).status.code(), Some(2), "without the root");
+    let (other, _) = (world.path("other.pem"), fs::write(world.path("other.pem"), pki::request(&[]).1));
+    assert_eq!(world.run(&["ca", "renew", "issuer", "--root", &other.display().to_string()]).status.code(), Some(2), "another's key");
+    let folder = enrolled(&world, "codex");
+    world.json(&["ca", "renew", "issuer", "--root", &root]);
+    let issuers = world.json(&["ca", "list"])["issuers"].as_array().unwrap().clone();
+    assert_eq!((issuers.len(), issuers[0]["origin"].as_str()), (2, Some("own")));
+    let token = world.token("agent:tester", &[]);
+    wait("the way in", || knock(&world, &folder, &token) != 0);
+    assert!(!world.holds("state", fs::read(&root).unwrap().as_slice()));
+}
+
+/// Where Debian has SoftHSM, a token in software.
+const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+#[test]
+fn a_root_in_a_token_signs_and_never_leaves_it() {
+    if !Path::new(SOFTHSM).exists() {
+        let wanted = std::env::var_os("BASTIDE_REQUIRE_EXTERNAL").is_some_and(|value| value == "1");
+        assert!(!wanted, "SoftHSM is missing: apt-get install softhsm2");
+        eprintln!("skipped: {SOFTHSM} is not there");
+        return;
+    }
+    let mut world = World::with().authority("1h").file("tokens/.keep", "").file("pin", "1234\n").file("bad", "4321\n").write();
+    let tokens = world.path("tokens").display().to_string();
+    let settings = world.path("softhsm2.conf");
+    fs::write(&settings, format!("directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")).unwrap();
+    let made = testkit::run(
+        std::process::Command::new("softhsm2-util")
+            .args(["--init-token", "--free", "--label", "ca", "--pin", "1234", "--so-pin", "5678"])
+            .env("SOFTHSM2_CONF", &settings),
+        b"",
+    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let place = format!("pkcs11:{SOFTHSM}?token=ca&object=root");
+    let with = |arguments: &[&str], pin: &str| {
+        let pin = world.path(pin).display().to_string();
+        let mut command = world.command(arguments);
+        testkit::run(command.args(["--root", &place, "--pin", &pin]).env("SOFTHSM2_CONF", &settings), b"").status.code()
+    };
+    assert_eq!(with(&["ca", "init"], "bad"), Some(3), "with another PIN");
+    assert_eq!(with(&["ca", "init"], "pin"), Some(0));
+    world.json(&["lock", "--yes"]);
+    world.serve();
+    let folder = enrolled(&world, "codex");
+    assert_eq!(world.run(&["ca", "renew", "issuer"]).status.code(), Some(2), "without the token");
+    let pin = world.path("pin").display().to_string();
+    let mut command = world.command(&["ca", "renew", "issuer", "--root", &place, "--pin", &pin]);
+    let renewed = testkit::run(command.env("SOFTHSM2_CONF", &settings), b"");
+    assert!(renewed.status.success(), "{}", String::from_utf8_lossy(&renewed.stderr));
+    let token = world.token("agent:tester", &[]);
+    wait("the way in", || knock(&world, &folder, &token) != 0);
+    assert_eq!(world.json(&["ca", "list"])["issuers"].as_array().unwrap().len(), 2);
+    assert!(world.json(&["secret", "list"])["secrets"].as_array().unwrap().iter().all(|kept| kept["address"] != "vault:ca/root"));
+}
+
+#[test]
+fn the_assessor_lives_through_a_certificate() {
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    let of = |world: &World| {
+        let answer = world.json(&["assess"]);
+        answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "identity.private-ca").unwrap().clone()
+    };
+    let found = of(&world);
+    assert_eq!(found["outcome"], "pass", "{found:#}");
+    assert_eq!(found["evidence"]["steps"].as_array().unwrap().len(), 7, "{found:#}");
+    let plain = World::new();
+    let found = of(&plain);
+    assert_eq!(found["outcome"], "n/a", "{found:#}");
+    assert!(found.to_string().contains("bastide ca init"));
+}
