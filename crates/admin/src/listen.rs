@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transport::http::{Flaw, Found, Stream};
+use transport::http::{Connections, Flaw, Found, Most, SourcePrefix, Stream};
 use transport::local::Listener;
 use transport::tls::{Shaken, Tls};
 
@@ -32,6 +32,8 @@ const HEADER: Duration = Duration::from_secs(10);
 const WRITE: Duration = Duration::from_secs(30);
 const HEAD_BYTES: usize = 16 * 1024;
 const HEAD_FIELDS: usize = 64;
+/// Of these, how many may come from one source that is not this machine: nobody keeps the others from a kill.
+const OF_A_SOURCE: usize = 16;
 /// How long open connections may finish after `stop`.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -83,7 +85,8 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
     let Opened { listener, tls, hosts } = opened;
     let router =
         guarded(Arc::clone(&admin), Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
-    let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
+    let most = Most { total: CONNECTIONS, source: OF_A_SOURCE, loopback: CONNECTIONS };
+    let (connections, tracker) = (Arc::new(Connections::new(most)), TaskTracker::new());
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -97,7 +100,7 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let Ok(permit) = connections.admit(SourcePrefix::of(address.ip())) else { continue };
         let (router, stop, tls, admin) = (router.clone(), stop.clone(), tls.clone(), Arc::clone(&admin));
         tracker.spawn(async move {
             match tls {

@@ -12,7 +12,7 @@ mod source;
 mod stream;
 
 pub use body::{Body, Events};
-pub use connections::{Full, Most};
+pub use connections::{Connections, Full, Most, Permit};
 pub use frames::Kind;
 pub use head::{Flaw, Framing, Judged, Rest};
 pub use source::SourcePrefix;
@@ -22,7 +22,6 @@ use crate::lanes::Lanes;
 use crate::tls::{Certificate, Handshake, Inside, Lapse, Shaken, Tls, Wire};
 use ::http::HeaderValue;
 use ::http::header::CONNECTION;
-use connections::Connections;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;

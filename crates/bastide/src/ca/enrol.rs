@@ -24,13 +24,12 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use transport::http::{Found, Stream};
+use transport::http::{Connections, Found, Most, SourcePrefix, Stream};
 use transport::tls::{Certificate, Inside, Shaken};
 
-/// Connections at once.
-const CONNECTIONS: usize = 64;
+/// Connections at once: in all, of one source, and of this machine.
+const CONNECTIONS: Most = Most { total: 64, source: 8, loopback: 64 };
 /// The longest time for the handshake, and for the head.
 const HEADER: Duration = Duration::from_secs(5);
 /// The longest time in which a peer may take nothing of what is written.
@@ -73,7 +72,7 @@ pub async fn open(file: &File, wired: &Arc<Wired>) -> Result<Option<Opened>, Fai
 /// Serves it until the gateway ends; does nothing where there is none.
 pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
     let Some(Opened { secured, listener, .. }) = opened else { return };
-    let (permits, attempts) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Attempts::default()));
+    let (connections, attempts) = (Arc::new(Connections::new(CONNECTIONS)), Arc::new(Attempts::default()));
     loop {
         let accepted = tokio::select! {
             () = wired.gate.ending.cancelled() => return,
@@ -87,7 +86,7 @@ pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+        let Ok(permit) = connections.admit(SourcePrefix::of(peer.ip())) else { continue };
         let (secured, wired, attempts) = (Arc::clone(&secured), Arc::clone(&wired), Arc::clone(&attempts));
         tokio::spawn(async move {
             let _ = tokio::time::timeout(WHOLE, connection(stream, peer.ip(), &secured, &wired, &attempts)).await;

@@ -25,31 +25,37 @@ pub enum Full {
     Source,
 }
 
-/// The open connections.
-pub(super) struct Connections {
+/// The open connections of a listener.
+#[derive(Debug)]
+pub struct Connections {
     most: Most,
     open: Mutex<Open>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Open {
     total: usize,
     by_source: HashMap<SourcePrefix, usize>,
 }
 
 /// One open connection; counts it out when dropped.
-pub(super) struct Permit {
+#[derive(Debug)]
+pub struct Permit {
     connections: Arc<Connections>,
     source: SourcePrefix,
 }
 
 impl Connections {
-    pub(super) fn new(most: Most) -> Self {
+    /// None open yet.
+    pub fn new(most: Most) -> Self {
         Self { most, open: Mutex::default() }
     }
 
-    /// Counts one more connection in, unless all together or those of its source are at their bound.
-    pub(super) fn admit(self: &Arc<Self>, source: SourcePrefix) -> Result<Permit, Full> {
+    /// Counts one more connection in.
+    ///
+    /// # Errors
+    /// The bound that all together, or those of its source, are at.
+    pub fn admit(self: &Arc<Self>, source: SourcePrefix) -> Result<Permit, Full> {
         let most = match source {
             SourcePrefix::Loopback => self.most.loopback,
             SourcePrefix::Network(_) => self.most.source,
