@@ -157,6 +157,8 @@ pub enum Ended {
     Done,
     /// It was refused because there was too much to do.
     Refused,
+    /// It was answered otherwise.
+    Failed,
 }
 
 /// One connection with one client on it.
@@ -214,6 +216,7 @@ impl Line {
         match self.attempt().await? {
             Ended::Done => Ok(()),
             Ended::Refused => bail!("refused for want of time"),
+            Ended::Failed => bail!("not the answer that was asked for"),
         }
     }
 
@@ -223,8 +226,7 @@ impl Line {
         let text = text.get(..PAYLOAD).context("a payload")?;
         let Some(answer) = self.asked(&format!(r#"{{"text":"{text}"}}"#), "").await? else { return Ok(Ended::Refused) };
         let good = answer.len() > PAYLOAD && !answer.windows(14).any(|window| window == br#""isError":true"#);
-        ensure!(good, "not the answer: {}", String::from_utf8_lossy(&answer));
-        Ok(Ended::Done)
+        Ok(if good { Ended::Done } else { Ended::Failed })
     }
 
     /// Calls the tool with `arguments`, one JSON object; `more` are further members of the params, each after a comma.

@@ -77,8 +77,8 @@ fn chain(ring: &Ring<'_>, constraints: &[BasicConstraints]) -> Seen {
     parameters.subject_alt_names = vec![SanType::URI(ANA.try_into().unwrap())];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let leaf = parameters.signed_by(&key, &parents.last().unwrap().0).unwrap().pem();
-    let certificate = std::iter::once(leaf).chain(parents.into_iter().rev().map(|(_, pem)| pem)).collect();
-    show(ring, Some(&Leaf::of(certificate, key.serialize_pem())))
+    let certificate: String = std::iter::once(leaf).chain(parents.into_iter().rev().map(|(_, pem)| pem)).collect();
+    show(ring, Some(&Leaf::of(&certificate, &key.serialize_pem())))
 }
 
 /// Shows this, whatever is asked for.
@@ -190,7 +190,7 @@ pub(crate) fn cases() -> Vec<Case> {
         refused("an authority's, as a leaf", |ring| changed(ring, |leaf| leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained))),
         refused("with an RSA key of 1024 bits", |ring| forged(ring, include_str!("weak/short.pem"), SignatureAlgorithm::RSA)),
         refused("signed over SHA-1", |ring| {
-            let leaf = Leaf::of(include_str!("weak/sha1.pem").to_owned(), include_str!("weak/sha1.key").to_owned());
+            let leaf = Leaf::of(include_str!("weak/sha1.pem"), include_str!("weak/sha1.key"));
             show(ring, Some(&leaf))
         }),
         case("with thousands of names", Want::Cut, |ring| {
@@ -219,7 +219,7 @@ pub(crate) fn cases() -> Vec<Case> {
             let (key, mut parameters) = (KeyPair::generate().unwrap(), dated(DAY, DAY));
             parameters.subject_alt_names = vec![SanType::URI(ANA.try_into().unwrap())];
             let leaf = parameters.signed_by(&key, &issuer).unwrap().pem();
-            show(ring, Some(&Leaf::of(format!("{leaf}{parent}"), key.serialize_pem())))
+            show(ring, Some(&Leaf::of(&format!("{leaf}{parent}"), &key.serialize_pem())))
         }),
         case("shown without its key", Want::Cut, |ring| forged(ring, &ring.arena.leaf.certificate, SignatureAlgorithm::ECDSA)),
         case("good, with a token that is bound to another", Want::Code("identity.mtls/other"), |ring| {

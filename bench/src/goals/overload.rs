@@ -23,6 +23,8 @@ struct Shown {
     done: f64,
     offered: f64,
     refused: u64,
+    /// Answered otherwise.
+    failed: u64,
     /// How long refusals took, sorted, in milliseconds.
     refusals: Vec<f64>,
 }
@@ -50,6 +52,7 @@ pub(super) async fn measure(program: &Path) -> anyhow::Result<Vec<Figure>> {
         Figure::plain("offered to it through the gateway", shown.offered / capacity, "times").at_least(4.0),
         Figure::plain("  done of what it can do", 100.0 * shown.done / capacity, "%").at_least(90.0),
         Figure::plain("  refused", shown.refused as f64, ""),
+        Figure::plain("  failed otherwise", shown.failed as f64, "").at_most(0.0),
         Figure::plain("  time of a refusal, p50", at(0.5), "ms").at_most(5.0),
         Figure::plain("  time of a refusal, p99", at(0.99), "ms"),
         Figure::plain("  a kill, its program included", killed.as_secs_f64() * 1e3, "ms").at_most(1000.0),
@@ -65,6 +68,7 @@ pub(super) async fn measure(program: &Path) -> anyhow::Result<Vec<Figure>> {
         Figure::plain("offered to it", shown.offered / peak, "times"),
         Figure::plain("  done of what it can do", 100.0 * shown.done / peak, "%").at_least(50.0),
         Figure::plain("  refused", shown.refused as f64, ""),
+        Figure::plain("  failed otherwise", shown.failed as f64, "").at_most(0.0),
     ]);
     Ok(figures)
 }
@@ -81,11 +85,11 @@ async fn offer(target: &Target, rate: f64) -> anyhow::Result<Shown> {
     for mut line in lines {
         let next = Arc::clone(&next);
         tasks.spawn(async move {
-            let (mut done, mut sent, mut refusals) = (0_u64, 0_u64, Vec::new());
+            let (mut done, mut sent, mut failed, mut refusals) = (0_u64, 0_u64, 0_u64, Vec::new());
             loop {
                 let due = began + Duration::from_secs_f64(next.fetch_add(1, Ordering::Relaxed) as f64 / rate);
                 if due >= began + SPAN || Instant::now() >= began + SPAN {
-                    return anyhow::Ok((done, sent, refusals));
+                    return anyhow::Ok((done, sent, failed, refusals));
                 }
                 tokio::time::sleep_until(due.into()).await;
                 let start = Instant::now();
@@ -98,19 +102,21 @@ async fn offer(target: &Target, rate: f64) -> anyhow::Result<Shown> {
                 match ended {
                     Ended::Done if Instant::now() < began + SPAN => done += 1,
                     Ended::Done => {}
+                    Ended::Failed => failed += 1,
                     Ended::Refused => refusals.push(start.elapsed().as_secs_f64() * 1e3),
                 }
             }
         });
     }
-    let (mut done, mut sent, mut refusals) = (0, 0, Vec::new());
+    let (mut done, mut sent, mut failed, mut refusals) = (0, 0, 0, Vec::new());
     while let Some(ended) = tasks.join_next().await {
-        let (more_done, more_sent, more) = ended??;
+        let (more_done, more_sent, more_failed, more) = ended??;
         done += more_done;
+        failed += more_failed;
         sent += more_sent;
         refusals.extend(more);
     }
     refusals.sort_by(f64::total_cmp);
     let span = (SPAN - SPAN / 3).as_secs_f64();
-    Ok(Shown { done: done as f64 / span, offered: sent as f64 / span, refused: refusals.len() as u64, refusals })
+    Ok(Shown { done: done as f64 / span, offered: sent as f64 / span, refused: refusals.len() as u64, failed, refusals })
 }

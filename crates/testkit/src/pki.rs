@@ -32,13 +32,6 @@ pub struct Leaf {
     serial: u64,
 }
 
-impl Leaf {
-    /// A certificate, with what stands behind it in its chain, and its key, both as PEM.
-    pub fn of(certificate: String, key: String) -> Self {
-        Self { certificate, key, serial: 0 }
-    }
-}
-
 impl std::fmt::Debug for Authority {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Authority(…)")

@@ -64,7 +64,7 @@ pub(super) fn cases() -> Vec<Case> {
         case("large messages one behind the other", Want::Good, |ring| {
             let one = ring.post(CALL.replace("TEXT", &"x ".repeat(200_000)).as_bytes(), "");
             let mut stream = ring.tcp(Door::Plain);
-            ring.through(&mut stream, &plain_wait, &one.repeat(8), |bytes, ended| count(bytes, ended, b"HTTP/1.1 200", 8))
+            ring.through(&mut stream, &plain_wait, &one.repeat(4), |bytes, ended| count(bytes, ended, b"HTTP/1.1 200", 4))
         }),
         case("escapes in every letter", Want::Good, |ring| {
             let seen = say(ring, CALL.replace("TEXT", &"\\u0061".repeat(100_000)).as_bytes());
