@@ -7,6 +7,7 @@ mod access;
 mod agent;
 mod arguments;
 mod authority;
+mod bounds;
 mod canaries;
 mod confinement;
 mod data;

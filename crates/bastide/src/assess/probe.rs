@@ -6,8 +6,8 @@ use super::ground::Ground;
 use super::progress::Progress;
 use super::steps::{Finding, Probed, Steps, Trouble};
 use super::{
-    access, arguments, authority, canaries, confinement, data, door, fuzzing, guarded, identity, limits, log, network, outward, pages,
-    runtime, secrets, stop, supply, transport,
+    access, arguments, authority, bounds, canaries, confinement, data, door, fuzzing, guarded, identity, limits, log, network, outward,
+    pages, runtime, secrets, stop, supply, transport,
 };
 use assess::{Evidence, How, Outcome};
 use futures_util::future::join_all;
@@ -44,6 +44,7 @@ fn plan(control: Control) -> Option<(How, Canary)> {
         | Control::IdentityPrivateCa
         | Control::TransportTls
         | Control::TransportProtocolPin
+        | Control::TransportBounds
         | Control::AccessDenyByDefault
         | Control::SupplyAllowlist
         | Control::AuditChain
@@ -152,6 +153,7 @@ async fn probe(ground: &Ground, control: Control, steps: &mut Steps) -> Probed {
         Control::IdentityPrivateCa => authority::life(ground, steps).await,
         Control::TransportTls => door::tls(ground, steps).await,
         Control::TransportProtocolPin => transport::protocol_pin(ground, steps).await,
+        Control::TransportBounds => bounds::bounds(ground, steps).await,
         Control::TransportStrictMessages => transport::strict_messages(ground, steps).await,
         Control::SecretsVault => secrets::vault(ground, steps).await,
         Control::SecretsIsolation => canaries::isolation(ground, steps).await,
@@ -238,6 +240,6 @@ mod tests {
     #[test]
     fn all_but_the_collation_are_planned_and_probed_alike() {
         assert!(plan(Control::ResponseCompliance).is_none());
-        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 47);
+        assert_eq!(Control::ALL.into_iter().filter(|control| plan(*control).is_some()).count(), 48);
     }
 }

@@ -77,7 +77,7 @@ fn every_probe_of_a_sound_gateway_runs_to_its_end() {
         part.push("runtime.identities");
     }
     let probed: Vec<&Value> = answer["controls"].as_array().unwrap().iter().filter(|control| control["outcome"] != "absent").collect();
-    assert_eq!(probed.len(), 48, "{answer:#}");
+    assert_eq!(probed.len(), 49, "{answer:#}");
     let mut odd = Vec::new();
     for control in probed {
         let wanted = match control["id"].as_str().unwrap() {

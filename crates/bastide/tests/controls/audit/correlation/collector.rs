@@ -198,7 +198,7 @@ fn metrics_are_told_with_what_is_shown_and_what_waits_is_told_at_the_end() {
 /// A counter of `/metrics`.
 fn counter(world: &World, start: &str) -> u64 {
     let text = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
-    text.lines().find_map(|line| line.strip_prefix(start)?.trim().parse().ok()).unwrap_or_else(|| panic!("no {start} in {text}"))
+    text.lines().find_map(|line| line.strip_prefix(start)?.trim().parse().ok()).unwrap()
 }
 
 fn dropped(world: &World, reason: &str) -> u64 {
