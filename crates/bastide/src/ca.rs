@@ -44,6 +44,8 @@ pub const FOLDER: &str = "ca";
 pub const AUTHORITY: &str = "authority.pem";
 /// The file of what was taken back.
 pub const LISTS: &str = "crl.pem";
+/// The longest file of lists that listeners read.
+const MOST_LISTS: usize = 16 << 20;
 /// How long certificates live where the configuration has no `ca`.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -272,14 +274,25 @@ impl PrivateCa {
 
     /// Writes both files anew: issuers and roots, and the list of each issuer.
     async fn refresh(&self) -> Result<(), Unissued> {
-        let (_, issuers) = self.place().await?;
+        let (_, mut issuers) = self.place().await?;
+        if issuers.is_empty() {
+            // What is written says which root is ours.
+            return Err(Unissued::Broken("the issuer has ended: bastide ca renew issuer, or bastide ca import".to_owned()));
+        }
         let now = self.clock.utc();
         let mut lists = String::new();
+        // Of an earlier issuer whose key is lost nothing can be said: its certificates are of nobody then.
+        let mut earlier = issuers.split_off(1);
+        earlier.retain(|record| self.open(record).is_ok());
+        issuers.append(&mut earlier);
         for record in &issuers {
             let issuing = self.open(record)?;
             let taken_back = self.store.taken_back(record.id.clone(), now).await.map_err(kept)?;
             let number = self.store.next_number().await.map_err(kept)?;
             lists.push_str(&issuing.authority.list(&taken_back, number, now).map_err(broken)?);
+        }
+        if lists.len() > MOST_LISTS {
+            return Err(Unissued::Broken("there is more to take back than a listener reads".to_owned()));
         }
         let mut authorities = String::new();
         for record in &issuers {

@@ -18,12 +18,16 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use url::{Host, Url};
+
+/// How long a connection inside TLS is used for further requests.
+const LIFE: Duration = Duration::from_secs(600);
 
 /// A stream of bytes to a server, in the clear or inside TLS.
 pub(crate) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
@@ -35,6 +39,7 @@ pub(crate) struct Connection {
     ended: bool,
     /// What it was shaken with.
     settings: Option<Arc<ClientConfig>>,
+    made: Instant,
     _place: OwnedSemaphorePermit,
 }
 
@@ -98,8 +103,11 @@ impl Route {
         }
     }
 
-    /// Whether `connection` was made with what connections are made with now.
+    /// Whether `connection` was made with what connections are made with now, and not too long ago: what the server has shown may have ended meanwhile.
     pub(crate) fn is_current(&self, connection: &Connection) -> bool {
+        if self.tls.is_some() && connection.made.elapsed() > LIFE {
+            return false;
+        }
         match (&self.tls, &connection.settings) {
             (Some((held, _)), Some(settings)) => Arc::ptr_eq(&held.load(), settings),
             (None, None) => true,
@@ -121,7 +129,7 @@ impl Route {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(Error::Unsent)?;
-        Ok(Connection { sender, machine: Box::pin(machine), ended: false, settings, _place: place })
+        Ok(Connection { sender, machine: Box::pin(machine), ended: false, settings, made: Instant::now(), _place: place })
     }
 
     /// The bytes of a connection as [`Route::connect`] makes it, whatever is spoken over them. The caller bounds the time.

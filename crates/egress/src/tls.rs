@@ -56,8 +56,8 @@ pub(crate) struct Pins {
     /// Until when another key is only told of.
     pub(crate) tried_until: Option<UnixTime>,
     pub(crate) witness: Option<Arc<dyn Witness>>,
-    /// Other keys that were told of.
-    told: Mutex<Vec<SpkiPin>>,
+    /// Other keys that were told of, and what became of them.
+    told: Mutex<Vec<(SpkiPin, Departure)>>,
 }
 
 /// What the system's roots are worth.
@@ -101,7 +101,7 @@ impl Default for Introduction {
     }
 }
 
-/// How many other keys of one server are told of.
+/// How many other keys of one server are told of, of each departure.
 const MOST_TOLD: usize = 16;
 
 impl std::fmt::Debug for Pins {
@@ -130,10 +130,11 @@ impl Pins {
 
     fn tell(&self, seen: SpkiPin, departure: Departure) {
         let mut told = self.told.lock();
-        if told.contains(&seen) || told.len() >= MOST_TOLD {
+        let alike = told.iter().filter(|(_, one)| *one == departure).count();
+        if told.contains(&(seen, departure)) || alike >= MOST_TOLD {
             return;
         }
-        told.push(seen);
+        told.push((seen, departure));
         drop(told);
         if let Some(witness) = &self.witness {
             witness.other_key(seen, departure);

@@ -22,6 +22,8 @@ const MOST: usize = 4096;
 const ANSWERS: u64 = 16;
 /// The least time over which they are, in nanoseconds.
 const WINDOW: u64 = 100_000_000;
+/// The most time over which they are: what took longer to gather says nothing of how much can be done at once.
+const IDLE: u64 = 600_000_000_000;
 /// How many times as long as usual is late.
 const LATE: u64 = 2;
 
@@ -106,6 +108,10 @@ impl Crowd {
         self.answers.store(0, Ordering::Relaxed);
         let least = self.least.swap(u64::MAX, Ordering::Relaxed);
         let refused = self.refused.swap(0, Ordering::Relaxed);
+        if span > IDLE {
+            // Between the first and the last of them there was nothing to do for a while.
+            return;
+        }
         let (usual, most) = (self.usual.load(Ordering::Relaxed), self.most.load(Ordering::Relaxed));
         let in_time = usual.saturating_mul(LATE);
         let next = if usual > 0 && least > in_time {

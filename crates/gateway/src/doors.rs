@@ -52,6 +52,8 @@ use vault::Vault;
 /// Local processes in all.
 const PROCESSES: usize = 128;
 /// Longest that a server may take from its start to the end of the handshake and of the look at its definitions.
+/// Standing streams of one server at once: half of its connections.
+const MOST_STREAMS: usize = 128;
 const OPENING: std::time::Duration = std::time::Duration::from_secs(30);
 /// Longest that a server may take to take note of a level of log messages.
 const TELLING: std::time::Duration = std::time::Duration::from_secs(5);
@@ -113,6 +115,9 @@ pub enum Closed {
     /// It could not be started.
     #[error("the server could not be started: {0}")]
     Start(#[from] sandbox::Error),
+    /// All connections to it are in use.
+    #[error("all connections to the server are in use")]
+    Full,
     /// It is waiting to be tried again.
     #[error("the server was lost and is tried again after {0:?}")]
     Waiting(std::time::Duration),
@@ -155,6 +160,7 @@ impl Closed {
             Self::Broken(Broken::Slow) => Code::CallTimeout,
             Self::Start(sandbox::Error::Unavailable { .. } | sandbox::Error::Elsewhere(_)) => Code::SandboxUnavailable,
             Self::Broken(_) | Self::Start(_) | Self::Waiting(_) | Self::Entry(_) | Self::Removed => Code::ServerUnavailable,
+            Self::Full => Code::Overload,
             Self::Aside => Code::ServerAside,
             Self::Many => Code::InstanceLimit,
             Self::Credential { code, .. } => *code,
@@ -191,6 +197,8 @@ pub(crate) struct State {
     overheard: overhear::Overheard,
     aside: Aside,
     links: Mutex<Vec<std::sync::Weak<Link>>>,
+    /// Places for standing streams of links over HTTP, so that these leave connections for calls.
+    streams: Arc<tokio::sync::Semaphore>,
     /// The kinds of lists that changed since clients were told, and whether they are about to be.
     untold: Mutex<BTreeSet<turn::Differs>>,
     telling: AtomicBool,
@@ -280,6 +288,7 @@ impl Servers {
             overheard: overhear::Overheard::default(),
             aside: Aside::default(),
             links: Mutex::default(),
+            streams: Arc::new(tokio::sync::Semaphore::new(MOST_STREAMS)),
             untold: Mutex::default(),
             telling: AtomicBool::new(false),
         });
@@ -335,6 +344,8 @@ impl Servers {
             link.end();
         }
         let sent = match sent {
+            // The link is as good as before, and so is the server.
+            Err(broken) if broken.is_full() => return Err(Closed::Full),
             Err(broken) if broken.never_sent() || session_lost(&broken) && recorded.is_repeatable() => {
                 link.end();
                 Box::pin(self.try_send(gate, recorded, server, deadline, extra)).await?.1
@@ -578,6 +589,7 @@ impl Servers {
                 state.revival.lock().opened();
                 Ok(link)
             }
+            Ok(Err(Closed::Broken(broken))) if broken.is_full() => Err(Closed::Full),
             Ok(Err(closed)) => {
                 // A process that ended by itself was counted by who watches it.
                 let counted = matches!(closed, Closed::Broken(Broken::Gone));

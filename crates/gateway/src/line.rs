@@ -121,6 +121,8 @@ pub enum Door {
     Data,
     /// For operators.
     Admin,
+    /// For whoever enrols.
+    Enrolment,
 }
 
 impl Door {
@@ -129,6 +131,7 @@ impl Door {
         match self {
             Self::Data => "data",
             Self::Admin => "admin",
+            Self::Enrolment => "enrolment",
         }
     }
 }

@@ -258,6 +258,8 @@ impl Metrics {
 
     /// Notes how servers and the log stand.
     pub(crate) fn standing<'a>(&self, servers: impl Iterator<Item = (&'a ServerName, i64)>, writable: bool) {
+        // A server that was taken out of the configuration stands in no way any more.
+        self.aside.clear();
         for (server, aside) in servers {
             self.aside.get_or_create(&Of { server: server.to_string() }).set(aside);
             self.outward.shows(server.as_str());

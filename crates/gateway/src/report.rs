@@ -124,7 +124,8 @@ pub async fn run(gate: Arc<Gate>, over: CancellationToken) {
     };
     let since = gate.clock.utc();
     let collector = &report.collector;
-    let mut sender = Sender { gate: &gate, collector, resource, since, over: &over, client: None, failed: 0, resting: None };
+    let mut sender =
+        Sender { gate: &gate, collector, resource, since, over: &over, client: None, spans: Going::default(), metrics: Going::default() };
     let mut gathering = tokio::time::interval(GATHERING);
     gathering.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut measuring = tokio::time::interval(collector.every);
@@ -162,6 +163,13 @@ struct Sender<'a> {
     /// Whether the gateway ends: then nothing is waited for.
     over: &'a CancellationToken,
     client: Option<egress::Client>,
+    spans: Going,
+    metrics: Going,
+}
+
+/// How it has been going with one signal: what the collector does not take of one says nothing of the other.
+#[derive(Default)]
+struct Going {
     /// Tries in a row that came to nothing.
     failed: u32,
     /// Until when it is left alone.
@@ -193,7 +201,7 @@ impl Sender<'_> {
 
     /// Sends the metrics of this moment. They are not tried again: the next ones tell the same and more.
     async fn metrics(&mut self) {
-        if !self.over.is_cancelled() && self.resting.is_some_and(|until| Instant::now() < until) {
+        if !self.over.is_cancelled() && self.metrics.resting.is_some_and(|until| Instant::now() < until) {
             return;
         }
         let moments = Moments { since: self.since.nanos(), now: self.gate.clock.utc().nanos() };
@@ -201,9 +209,9 @@ impl Sender<'_> {
         self.send("v1/metrics", "metrics", &Bytes::from(printed.text), printed.points, 0).await;
     }
 
-    /// Leaves a collector alone that failed.
+    /// Leaves a collector alone that did not take spans.
     async fn rest(&mut self) {
-        if let Some(until) = self.resting.take() {
+        if let Some(until) = self.spans.resting.take() {
             tokio::select! {
                 () = self.over.cancelled() => {}
                 () = tokio::time::sleep_until(until) => {}
@@ -214,12 +222,13 @@ impl Sender<'_> {
     /// Sends once. Whether that is the end of it: it was taken, or nobody tries again.
     async fn send(&mut self, path: &str, signal: &'static str, body: &Bytes, count: u64, left: u32) -> bool {
         let taken = self.gate.servers.collect(self.collector, &mut self.client, path, body.clone()).await;
+        let going = if signal == "spans" { &mut self.spans } else { &mut self.metrics };
         let cause = match taken {
             Ok(answer) => {
-                if self.failed > 0 {
-                    tracing::warn!("the collector of telemetry takes it again");
+                if going.failed > 0 {
+                    tracing::warn!(signal, "the collector of telemetry takes it again");
                 }
-                (self.failed, self.resting) = (0, None);
+                *going = Going::default();
                 let refused = rejected(&answer).min(count);
                 self.gate.metrics.told.get_or_create(&Signal { signal }).inc_by(count - refused);
                 if refused > 0 {
@@ -229,13 +238,13 @@ impl Sender<'_> {
             }
             Err(cause) => cause,
         };
-        if self.failed == 0 {
-            tracing::warn!(%cause, "the collector of telemetry does not take it");
+        if going.failed == 0 {
+            tracing::warn!(signal, %cause, "the collector of telemetry does not take it");
         }
         self.client = None;
-        self.failed = self.failed.saturating_add(1);
-        let wait = DELAY.saturating_mul(1 << (self.failed - 1).min(5)).min(LONGEST);
-        self.resting = Some(Instant::now() + wait);
+        going.failed = going.failed.saturating_add(1);
+        let wait = DELAY.saturating_mul(1 << (going.failed - 1).min(5)).min(LONGEST);
+        going.resting = Some(Instant::now() + wait);
         let over = left == 0 || matches!(cause, Untaken::Ever(_));
         if over {
             dropped(self.gate, signal, "unsent", count);

@@ -133,6 +133,8 @@ impl PrivateCa {
     async fn do_revoke(&self, which: &str, reason: &str) -> Result<TakenBack, Unissued> {
         let _turn = self.turn.lock().await;
         self.store.domain().await.map_err(kept)?.ok_or(Unissued::Unfounded)?;
+        // Whoever asked may be gone before the lists are written: then they are by who tends them.
+        *self.written.lock() = None;
         let now = self.clock.utc();
         let (found, named) = self.meant(which).await?;
         let codes = match named {
@@ -206,7 +208,8 @@ impl PrivateCa {
 
     async fn do_adopt(&self, adoption: Adoption) -> Result<Founded, Unissued> {
         let _turn = self.turn.lock().await;
-        let (domain, issuers) = self.place().await?;
+        let (domain, _) = self.place().await?;
+        let issuers = self.store.issuers(Utc::default()).await.map_err(kept)?;
         let key = match adoption.key {
             KeyPlace::Here(key) => key,
             KeyPlace::Vault(address) => {

@@ -9,6 +9,7 @@ use crate::wire::Wired;
 use admin::Unissued;
 use bytes::Bytes;
 use config::{File, Issuing, ListenTls, OwnTls};
+use gateway::line::Door;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
@@ -44,7 +45,7 @@ const BODY: usize = 16 * 1024;
 const ATTEMPTS: u32 = 20;
 /// In which attempts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Sources that are counted; the whole count is begun anew when there are more.
+/// Sources that are counted; others wait until one of them has been quiet.
 const SOURCES: usize = 4096;
 
 /// The listener, open.
@@ -89,19 +90,16 @@ pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
         let Ok(permit) = connections.admit(SourcePrefix::of(peer.ip())) else { continue };
         let (secured, wired, attempts) = (Arc::clone(&secured), Arc::clone(&wired), Arc::clone(&attempts));
         tokio::spawn(async move {
-            let _ = tokio::time::timeout(WHOLE, connection(stream, peer.ip(), &secured, &wired, &attempts)).await;
+            let _ = tokio::time::timeout(WHOLE, connection(stream, peer, &secured, &wired, &attempts)).await;
             drop(permit);
         });
     }
 }
 
-async fn connection(stream: TcpStream, from: IpAddr, secured: &Secured, wired: &Arc<Wired>, attempts: &Arc<Attempts>) {
+async fn connection(stream: TcpStream, from: SocketAddr, secured: &Secured, wired: &Arc<Wired>, attempts: &Arc<Attempts>) {
     let Shaken { stream, certificate, mut lapse, .. } = match secured.tls.shake(stream, HEADER).await {
         Ok(shaken) => shaken,
-        Err(cause) => {
-            tracing::warn!(%cause, %from, "a handshake at the enrolment listener failed");
-            return;
-        }
+        Err(fault) => return gateway::line::unshaken(&wired.gate, Door::Enrolment, fault, from).await,
     };
     let found = Found::default();
     let stream = Stream::new(stream, WRITE, found.clone());
@@ -112,7 +110,7 @@ async fn connection(stream: TcpStream, from: IpAddr, secured: &Secured, wired: &
             let answer = if flawed {
                 refuse(StatusCode::BAD_REQUEST, "this is no request")
             } else {
-                answer(request, from, certificate.as_deref(), &wired, &attempts).await
+                answer(request, from.ip(), certificate.as_deref(), &wired, &attempts).await
             };
             Ok::<_, Infallible>(answer)
         }
@@ -231,8 +229,8 @@ impl Attempts {
         let mut counted = self.0.lock();
         if counted.len() >= SOURCES {
             counted.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
-            if counted.len() >= SOURCES {
-                counted.clear();
+            if counted.len() >= SOURCES && !counted.contains_key(&source(from)) {
+                return false;
             }
         }
         let (began, count) = counted.entry(source(from)).or_insert((now, 0));

@@ -8,6 +8,9 @@ use serde_json::json;
 use std::net::IpAddr;
 use transport::tls::Certificate;
 
+/// Certificates of one holder that are good at once, when another is asked for: who has many is slow to be taken back.
+const MOST_GOOD: usize = 64;
+
 /// Why nobody was enrolled or renewed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -58,7 +61,7 @@ impl PrivateCa {
     async fn enrolled(&self, code: &str, csr: &str) -> Result<Certified, Refused> {
         let code = Code::read(code).ok_or(Refused::Code("no code"))?;
         let _turn = self.turn.lock().await;
-        let (domain, _) = self.place().await?;
+        let (domain, issuers) = self.place().await?;
         let kept = self.store.invitation(code.id()).await.map_err(super::kept)?;
         let invitation = kept.filter(|kept| code.is(&kept.digest)).ok_or(Refused::Code("unknown code"))?;
         let now = self.clock.utc();
@@ -72,6 +75,8 @@ impl PrivateCa {
             .map_err(|cause| Refused::Ours(Unissued::Broken(cause.to_string())))?;
         let request = request(csr)?;
         fits(&request, &subject)?;
+        // A code that nothing could be signed by would be used up for nothing.
+        self.open(issuers.first().ok_or_else(|| Unissued::Broken("the issuer has ended".to_owned()))?)?;
         if !self.store.spend(invitation.id, now).await.map_err(super::kept)? {
             return Err(Refused::Code("the code was used or withdrawn"));
         }
@@ -100,6 +105,10 @@ impl PrivateCa {
         }
         if !record.stands(self.clock.utc()) {
             return Err(Refused::Certificate("a certificate that is taken back or ended"));
+        }
+        let good = self.store.named(record.name.clone(), Some(record.role), self.clock.utc()).await.map_err(super::kept)?;
+        if good.len() >= MOST_GOOD {
+            return Err(Refused::Certificate("as many certificates of its holder are good as may be"));
         }
         let request = request(csr)?;
         fits(&request, &subject)?;

@@ -42,7 +42,8 @@ pub async fn tend(wired: Arc<Wired>) {
         }
         let looked = authority.look(depth).await;
         match looked {
-            Ok(()) => faults = 0,
+            Ok(()) if depth == Depth::Whole => faults = 0,
+            Ok(()) => {}
             Err(cause) => {
                 if faults % (SAID * ROUND) == 0 {
                     authority.lag(&cause).await;
@@ -70,15 +71,17 @@ impl PrivateCa {
             let listeners = self.listeners.lock();
             listeners.iter().filter(|(_, own)| due(own.begins, own.ends) <= now).map(|(name, _)| *name).collect()
         };
+        // What one of them cannot do keeps no other from being done: a new issuer may be what the first one lacks.
+        let mut looked = Ok(());
         for listener in due_now {
-            self.recertify(listener).await?;
+            looked = looked.and(self.recertify(listener).await.map(drop));
         }
         if self.is_stale(now) {
-            self.refresh().await?;
+            looked = looked.and(self.refresh().await);
         }
         match depth {
-            Depth::Memory => Ok(()),
-            Depth::Whole => self.look_deep(now).await,
+            Depth::Memory => looked,
+            Depth::Whole => self.look_deep(now).await.and(looked),
         }
     }
 
@@ -96,8 +99,10 @@ impl PrivateCa {
         let shown: Vec<(&'static str, String)> = self.listeners.lock().iter().map(|(name, own)| (*name, own.serial.clone())).collect();
         for (listener, serial) in shown {
             let record = self.store.find(serial).await.map_err(kept)?;
-            if record.is_none_or(|record| !record.stands(now)) {
-                self.recertify(listener).await?;
+            if record.is_none_or(|record| !record.stands(now))
+                && let Err(cause) = self.recertify(listener).await
+            {
+                tracing::warn!(listener, %cause, "a listener's certificate could not be issued anew");
             }
         }
         self.bury(now).await?;

@@ -29,6 +29,8 @@ const MOST_TOOLS: usize = 20_000;
 const UNREACHED: i64 = -32_000;
 /// How often a stream is taken up again that broke off.
 const RESUMED: u32 = 3;
+/// How long is waited for what nothing answers: the frames behind it wait too.
+const INLINE: Duration = Duration::from_secs(60);
 /// The longest wait before the standing stream is opened again.
 const SLOWEST: Duration = Duration::from_secs(30);
 
@@ -175,7 +177,8 @@ impl Carrier {
                 }
             }
             (Sort::Other, method) => {
-                if let Err(fault) = self.send(&message).await {
+                let sent = tokio::time::timeout(INLINE, self.send(&message)).await;
+                if let Err(fault) = sent.unwrap_or(Err(Fault::Slow(INLINE))) {
                     crate::outcome::warn(&sentence(&fault));
                 } else if method == Some(Method::Initialized) {
                     self.0.session.lock().initialized = Some(message.frame.clone());
@@ -348,7 +351,7 @@ impl Carrier {
                         self.say(&frame).await;
                         last = answers.last_event().cloned();
                     }
-                    wait = answers.retry().unwrap_or(wait);
+                    wait = answers.retry().unwrap_or(wait).max(Duration::from_secs(1));
                 }
                 Err(Fault::Status { status: StatusCode::METHOD_NOT_ALLOWED, .. }) => return,
                 // Another session has its own events.
@@ -363,8 +366,13 @@ impl Carrier {
     }
 
     async fn say(&self, frame: &[u8]) {
+        // Line ends stand between the tokens of JSON alone, where a blank means the same.
+        let line: std::borrow::Cow<'_, [u8]> = match frame.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+            true => frame.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect(),
+            false => frame.into(),
+        };
         // A client that reads no more has ended, and so does its input.
-        let _ = self.0.out.send(frame).await;
+        let _ = self.0.out.send(&line).await;
     }
 }
 
@@ -373,7 +381,7 @@ fn own(frame: &Bytes, id: &[u8]) -> Option<Vec<u8>> {
     let document = Document::parse(frame.clone(), &mcp::Bounds::default()).ok()?;
     let root = document.root();
     let answers = root.get("error").is_some() && root.get("id").is_some_and(|own| own.raw() == id);
-    (answers && !frame.contains(&b'\n')).then(|| frame.to_vec())
+    answers.then(|| frame.to_vec())
 }
 
 /// What failed, and what can be done.

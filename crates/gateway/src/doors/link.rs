@@ -72,6 +72,11 @@ impl Broken {
     pub fn never_sent(&self) -> bool {
         matches!(self, Self::Wire(fault) if fault.never_sent())
     }
+
+    /// Whether all connections to the server are in use, and nothing is wrong with it.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Wire(fault) if fault.is_full())
+    }
 }
 
 /// A message to a server.

@@ -327,8 +327,11 @@ pub(super) async fn listen(gate: &Arc<Gate>, link: &Arc<Link>, server: &Arc<Serv
     if !wanted {
         return;
     }
+    // Without a stream it goes on: what the server says of no call is then not heard.
+    let Ok(place) = Arc::clone(&gate.servers.state(&server).streams).try_acquire_owned() else { return };
     let (opened, open) = oneshot::channel::<()>();
     tokio::spawn(async move {
+        let _place = place;
         let mut opened = Some(opened);
         let mut delay = std::time::Duration::from_secs(1);
         while link.is_open() && !gate.ending.is_cancelled() {

@@ -33,8 +33,10 @@ pub(super) struct Papers {
 pub(super) struct Known {
     /// Of the entry that it was made for.
     digest: String,
-    /// The last that were looked at, usable or not.
+    /// Those that are in force.
     papers: Papers,
+    /// Others that could not be used, once that is on record; they are tried again at each look, as the vault may lack their key.
+    unfit: Option<Papers>,
     client: egress::Client,
 }
 
@@ -99,7 +101,7 @@ impl Servers {
         }
         let target = self.target(gate, server, remote, &papers)?;
         let client = self.egress.client(target).map_err(|cause| Closed::Entry(cause.to_string()))?;
-        *clients = Some(Known { digest: server.digest.clone(), papers, client: client.clone() });
+        *clients = Some(Known { digest: server.digest.clone(), papers, unfit: None, client: client.clone() });
         Ok(client)
     }
 
@@ -125,10 +127,16 @@ impl Servers {
         }
         let target = self.target(gate, server, remote, &papers).map_err(|closed| closed.to_string());
         let renewed = target.and_then(|target| self.egress.renew(&known.client, target).map_err(|cause| cause.to_string()));
-        known.papers = papers;
         match renewed {
-            Ok(()) => event::known(gate, &server.name, "transport.tls-replaced", Severity::Info, &[]),
-            Err(cause) => event::known(gate, &server.name, "transport.tls-kept", Severity::High, &[("cause", &cause)]),
+            Ok(()) => {
+                (known.papers, known.unfit) = (papers, None);
+                event::known(gate, &server.name, "transport.tls-replaced", Severity::Info, &[]);
+            }
+            Err(_) if known.unfit.as_ref() == Some(&papers) => {}
+            Err(cause) => {
+                event::known(gate, &server.name, "transport.tls-kept", Severity::High, &[("cause", &cause)]);
+                known.unfit = Some(papers);
+            }
         }
     }
 
@@ -138,6 +146,9 @@ impl Servers {
         let pins = remote.pins.iter().map(|pin| pin.parse()).collect::<Result<Vec<_>, _>>().map_err(entry)?;
         let sighting = Arc::new(Sighting { gate: Arc::downgrade(gate), server: server.name.clone() });
         let mut target = egress::ServerTarget::new(remote.url.clone()).map_err(entry)?;
+        let bounds = egress::Bounds::default();
+        // Who is busy with many calls keeps their connections for the next ones.
+        target = target.bounds(egress::Bounds { idle_connections: bounds.connections, ..bounds });
         target = target.pins(pins).witness(sighting).self_signed(remote.self_signed);
         if let Some(until) = remote.tried_until {
             target = target.tried_until(until.seconds());

@@ -110,7 +110,7 @@ pub(super) fn malformed(trail: &mut Trail, flaw: Flaw) -> Halt {
 pub(super) fn unshaken(trail: &mut Trail, door: Door, fault: Handshake) -> Option<Halt> {
     match door {
         Door::Data => trail.cause(&fault),
-        Door::Admin => trail.cause(&format_args!("at the admin listener: {fault}")),
+        Door::Admin | Door::Enrolment => trail.cause(&format_args!("at the {} listener: {fault}", door.as_str())),
     }
     let code = match fault {
         Handshake::Left => return None,

@@ -384,7 +384,15 @@ pub(super) async fn send(
     tokio::select! {
         biased;
         code = ended(recorded.call()) => Err(trail.refuse(code)),
-        sent = gate.servers.send(gate, recorded, server, deadline, extra) => sent.map_err(|closed| unavailable(trail, closed)),
+        sent = gate.servers.send(gate, recorded, server, deadline, extra) => sent.map_err(|closed| {
+            if let (crate::doors::Closed::Broken(Broken::Slow), Some(seat)) =
+                (&closed, recorded.authorized().decided().inspected().resolved().seat())
+            {
+                // Nothing for as long as it may is an answer too, of how much it can do.
+                seat.answered(gate.clock.instant());
+            }
+            unavailable(trail, closed)
+        }),
     }
 }
 
@@ -516,6 +524,7 @@ fn unavailable(trail: &mut Trail, closed: crate::doors::Closed) -> Halt {
     trail.cause(&closed);
     match closed {
         crate::doors::Closed::Broken(broken) => lost(trail, &broken),
+        crate::doors::Closed::Full => trail.shed(),
         other => trail.refuse(other.code()),
     }
 }

@@ -66,6 +66,7 @@ impl Trail {
     pub(crate) fn failed(&self) -> Option<Failed> {
         match (self.code, self.fault, &self.returned) {
             (Some(Code::CallTimeout), ..) => Some(Failed::Timeout),
+            (Some(Code::ServerUnavailable | Code::ServerMalformed | Code::ServerRevision | Code::ServerAside), ..) => Some(Failed::Error),
             (Some(_), ..) => Some(Failed::Refused),
             (None, Some(_), _) => Some(Failed::Error),
             (None, None, Some(returned)) if returned.status == "error" => Some(Failed::Tool),

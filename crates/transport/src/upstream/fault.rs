@@ -54,6 +54,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether all connections to the server are in use, and nothing is wrong with it.
+    pub const fn is_full(&self) -> bool {
+        matches!(self, Self::Egress(egress::Error::Exhausted(_)))
+    }
+
     /// Whether the frame certainly did not reach the server, so that it may be sent again.
     pub const fn never_sent(&self) -> bool {
         match self {
