@@ -184,7 +184,8 @@ async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<
     let service = service_fn(|request| {
         let (answer, flaw, peer) = (Arc::clone(&answer), found.of(&request), peer.clone());
         async move {
-            let Some(flaw) = flaw else { return Ok::<_, Infallible>(answer.answer(request, peer).await) };
+            // Apart from the connection, so that one that only holds a stream, or nothing, has no room for it.
+            let Some(flaw) = flaw else { return Ok::<_, Infallible>(Box::pin(answer.answer(request, peer)).await) };
             let mut response = answer.malformed(flaw, peer).await;
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             Ok(response)
