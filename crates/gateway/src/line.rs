@@ -81,7 +81,7 @@ pub async fn request(gate: &Arc<Gate>, arrival: Arrival, mut reply: Reply) -> Ta
     };
     let mut trail = Trail::new(gate, peer);
     let id = trail.id;
-    let admitted = within(id, caught(admission(gate, &mut trail, arrival))).await.unwrap_or_else(|| Err(trail.fell()));
+    let admitted = within(id, Box::pin(caught(admission(gate, &mut trail, arrival)))).await.unwrap_or_else(|| Err(trail.fell()));
     match admitted {
         Ok(authorized) => {
             let session = Arc::clone(authorized.session());
@@ -253,7 +253,7 @@ async fn answer(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut Forwarded, 
 
 /// Ends a message that goes no further.
 async fn end(gate: &Gate, trail: &mut Trail, halt: Halt, reply: &mut Reply) {
-    let settled = within(trail.id, settle::refused(gate, trail, halt)).await;
+    let settled = within(trail.id, Box::pin(settle::refused(gate, trail, halt))).await;
     reply.give(settled).await;
     trail.over(gate);
 }
