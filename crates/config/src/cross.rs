@@ -232,6 +232,7 @@ fn bounds(checks: &mut Checks<'_>) {
         ("body", whole_millis(bounds.body)),
         ("idle", whole_millis(bounds.idle)),
         ("write", whole_millis(bounds.write)),
+        ("turn", whole_millis(bounds.turn)),
     ];
     for (key, count) in counts {
         if count == 0 {

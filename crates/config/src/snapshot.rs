@@ -168,6 +168,7 @@ fn bounds(bounds: &file::Bounds) -> Bounds {
         body: bounds.body.duration(),
         idle: bounds.idle.duration(),
         write: bounds.write.duration(),
+        turn: bounds.turn.duration(),
     }
 }
 

@@ -8,11 +8,15 @@
 //! half (Markov's inequality), and sixteen in a row with one of less than 1 in 65,536. Few calls at a time are always let through, and how long those take
 //! is what is usual, so that a server that has become slower is soon taken as it is.
 //!
+//! A server that has all it can do with is shared: who has less than an equal part of it gets a place all the same, so that nobody is kept out by who asks
+//! for more.
+//!
 //! Control: `transport.bounds`. Decision: `docs/decisions/0024-overload.md`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use terms::Instant;
+use transport::party::{PARTIES, Party};
 
 /// Calls at a time that are let through whatever is known of the server.
 const FEW: usize = 16;
@@ -32,6 +36,9 @@ const LATE: u64 = 2;
 pub struct Crowd {
     under_way: AtomicUsize,
     most: AtomicUsize,
+    /// How many of them are whose, and how many have any.
+    held: [AtomicU32; PARTIES],
+    holders: AtomicUsize,
     /// How long a call takes on average while few are under way, in nanoseconds; 0 as long as that is not known.
     usual: AtomicU64,
     /// What is looked at together: since when, how many answers, the time that the quickest took, and how many calls were refused.
@@ -46,6 +53,8 @@ impl Default for Crowd {
         Self {
             under_way: AtomicUsize::new(0),
             most: AtomicUsize::new(MOST),
+            held: [const { AtomicU32::new(0) }; PARTIES],
+            holders: AtomicUsize::new(0),
             usual: AtomicU64::new(0),
             since: AtomicU64::new(0),
             answers: AtomicU64::new(0),
@@ -59,9 +68,11 @@ impl Default for Crowd {
 #[derive(Debug)]
 pub(crate) struct Seat {
     crowd: Arc<Crowd>,
+    party: Party,
     since: u64,
     company: Company,
     answered: AtomicBool,
+    left: AtomicBool,
 }
 
 /// In what company a call began.
@@ -72,16 +83,34 @@ enum Company {
 }
 
 impl Crowd {
-    /// Lets one more in, unless there are as many as the server can do with.
-    pub(crate) fn enter(self: &Arc<Self>, now: Instant) -> Option<Seat> {
+    /// Lets one more of `party` in, unless there are as many as the server can do with and it has its part of them.
+    pub(crate) fn enter(self: &Arc<Self>, party: Party, now: Instant) -> Option<Seat> {
         let before = self.under_way.fetch_add(1, Ordering::Relaxed);
-        if before >= self.most.load(Ordering::Relaxed) {
-            self.under_way.fetch_sub(1, Ordering::Relaxed);
+        let own = self.held.get(party.at()).map_or(0, |held| held.fetch_add(1, Ordering::Relaxed)) as usize;
+        let holders = if own == 0 { self.holders.fetch_add(1, Ordering::Relaxed) + 1 } else { self.holders.load(Ordering::Relaxed) };
+        let most = self.most.load(Ordering::Relaxed);
+        let has_part = before < 2 * most && own < most / holders.max(1);
+        if before >= most && !has_part {
+            self.leave(party);
             self.refused.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let company = if before < FEW { Company::Few } else { Company::Many };
-        Some(Seat { crowd: Arc::clone(self), since: now.nanos(), company, answered: AtomicBool::new(false) })
+        let (answered, left) = (AtomicBool::new(false), AtomicBool::new(false));
+        Some(Seat { crowd: Arc::clone(self), party, since: now.nanos(), company, answered, left })
+    }
+
+    /// Knows of its server what `before` has learnt of it.
+    pub(crate) fn knows(&self, before: &Self) {
+        self.usual.store(before.usual.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.most.store(before.most.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    fn leave(&self, party: Party) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
+        if self.held.get(party.at()).is_some_and(|held| held.fetch_sub(1, Ordering::Relaxed) == 1) {
+            self.holders.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
     /// Takes note of a call that took so long.
@@ -134,11 +163,18 @@ impl Seat {
             self.crowd.learn(now.nanos().saturating_sub(self.since), self.company, now.nanos());
         }
     }
+
+    /// Gives the place back: it is not the server that the call waits for from here on.
+    pub(crate) fn leave(&self) {
+        if !self.left.swap(true, Ordering::Relaxed) {
+            self.crowd.leave(self.party);
+        }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.crowd.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
     }
 }
 
@@ -148,6 +184,11 @@ mod tests {
     use std::collections::VecDeque;
 
     const MILLI: u64 = 1_000_000;
+
+    /// The party that is kept at this place.
+    fn party(at: usize) -> Party {
+        (0..).map(|salt: u64| Party::of(&salt)).find(|party| party.at() == at).unwrap()
+    }
 
     /// Offers a call every `each` nanoseconds for a second to a server that does `at_once` in `takes`, the others waiting in line; how many were answered, and
     /// refused.
@@ -162,7 +203,7 @@ mod tests {
                 seat.answered(Instant::from_nanos(end));
                 done += 1;
             }
-            match crowd.enter(Instant::from_nanos(now)) {
+            match crowd.enter(party(1), Instant::from_nanos(now)) {
                 None => refused += 1,
                 Some(seat) => {
                     let end = free.pop_front().unwrap().max(now) + takes;
@@ -210,11 +251,38 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_little_gets_a_place_at_a_server_that_others_fill() {
+        let crowd = Arc::new(Crowd::default());
+        crowd.most.store(FEW, Ordering::Relaxed);
+        let now = Instant::from_nanos(0);
+        let many: Vec<Seat> = (0..100).filter_map(|_| crowd.enter(party(1), now)).collect();
+        assert_eq!(many.len(), FEW);
+        let few: Vec<Seat> = (0..100).filter_map(|_| crowd.enter(party(2), now)).collect();
+        assert_eq!(few.len(), FEW / 2);
+        let third: Vec<Seat> = (3..63).filter_map(|at| crowd.enter(party(at), now)).collect();
+        assert!(crowd.under_way.load(Ordering::Relaxed) <= 2 * FEW, "{} of sixty others", third.len());
+        drop((many, few, third));
+        assert_eq!((crowd.under_way.load(Ordering::Relaxed), crowd.holders.load(Ordering::Relaxed)), (0, 0));
+        assert!(crowd.held.iter().all(|held| held.load(Ordering::Relaxed) == 0));
+    }
+
+    #[test]
+    fn who_waits_for_a_client_has_no_place_at_the_server() {
+        let crowd = Arc::new(Crowd::default());
+        let seat = crowd.enter(party(1), Instant::from_nanos(0)).unwrap();
+        seat.leave();
+        seat.leave();
+        assert_eq!(crowd.under_way.load(Ordering::Relaxed), 0);
+        drop(seat);
+        assert_eq!(crowd.under_way.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn few_at_a_time_are_never_refused_and_a_slow_kind_among_quick_ones_is_no_queue() {
         let crowd = Arc::new(Crowd::default());
         for at in 0..1000 {
             let now = at * 10 * MILLI;
-            let seats: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(Instant::from_nanos(now))).collect();
+            let seats: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(now))).collect();
             assert_eq!(seats.len(), FEW);
             for (kind, seat) in seats.iter().enumerate() {
                 seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }));

@@ -65,6 +65,8 @@ pub struct Bounds {
     pub idle: Duration,
     /// Until a write has gone out.
     pub write: Duration,
+    /// How long requests wait for their turn before further ones are refused.
+    pub turn: Duration,
 }
 
 /// How much is given at once.

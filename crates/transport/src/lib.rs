@@ -5,6 +5,7 @@ pub mod lag;
 pub mod lanes;
 pub mod line_frame;
 pub mod local;
+pub mod party;
 pub mod sse;
 pub mod tls;
 pub mod upstream;

@@ -98,6 +98,11 @@ impl Servers {
     fn turn(&self, swap: impl FnOnce() -> Arc<Snapshot>, next: &Snapshot) -> (Arc<Snapshot>, BTreeMap<ServerName, BTreeSet<Differs>>) {
         let _turn = self.turning.lock();
         let before = swap();
+        for (name, new) in &next.servers {
+            if let Some(old) = before.servers.get(name).filter(|old| old.digest == new.digest) {
+                new.crowd.knows(&old.crowd);
+            }
+        }
         let mut back = BTreeMap::new();
         let mut gone = Vec::new();
         self.states.lock().retain(|name, state| {

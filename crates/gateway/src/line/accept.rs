@@ -9,13 +9,17 @@ use crate::halt::Halt;
 use crate::place;
 use crate::snapshot::Snapshot;
 use crate::trail::{Occasion, Stage, Trail};
-use http::header::{HeaderMap, HeaderName};
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
+use transport::http::SourcePrefix;
 use transport::http::{Flaw, HEAD_BYTES};
-use transport::lag;
+use transport::lag::{self, Behind};
+use transport::party::Party;
 use transport::tls::Handshake;
 
+/// In which a client names the method (MCP 2026-07-28, "Standard Request Headers").
+const METHOD: HeaderName = HeaderName::from_static(mcp::header::METHOD);
 /// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
 pub const PASS: HeaderName = HeaderName::from_static("bastide-probe");
 
@@ -27,11 +31,17 @@ pub struct Framed {
     endpoint: Endpoint,
     verb: Verb,
     snapshot: Arc<Snapshot>,
+    party: Party,
 }
 
 impl Framed {
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
+    }
+
+    /// With whom it shares what there is too little of.
+    pub(super) fn party(&self) -> Party {
+        self.party
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -56,7 +66,8 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     if gate.epochs.all_stopped() {
         return Err(trail.status(503, Code::Killed));
     }
-    if takes_time(&arrival.source) && lag::is_behind() {
+    let party = party(&arrival.source);
+    if takes_time(&arrival.source) && lag::behind(snapshot.bounds.turn) == Behind::Far && !lag::has_share(party) {
         return Err(trail.shed());
     }
     let (endpoint, verb) = match &arrival.source {
@@ -74,13 +85,26 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
         }
     };
     trail.passed(gate, Stage::Accept);
-    Ok(Framed { arrival, endpoint, verb, snapshot })
+    Ok(Framed { arrival, endpoint, verb, snapshot, party })
 }
 
-/// Whether a message comes in, which costs more than the end of a session or a stream. What comes on the local socket is looked at once its id is known:
-/// its sender can be told only by that.
+/// Whether, by its head, a request comes in: it costs more than the end of a session or a stream. What the head does not tell, and what comes on the local
+/// socket, is looked at once it was read.
 fn takes_time(source: &Source) -> bool {
-    matches!(source, Source::Http(http) if http.head.method == http::Method::POST)
+    let Source::Http(http) = source else { return false };
+    let notes = one(&http.head.headers, &METHOD).is_some_and(|method| method.starts_with("notifications/"));
+    http.head.method == http::Method::POST && !notes
+}
+
+/// Who is told apart before anybody is known: by the credential, whatever it is worth, or else by where it comes from.
+fn party(source: &Source) -> Party {
+    match source {
+        Source::Local(local) => Party::of(&*local.principal),
+        Source::Http(http) => match http.head.headers.get(AUTHORIZATION) {
+            Some(credential) => Party::of(credential.as_bytes()),
+            None => Party::of(&SourcePrefix::of(http.peer.address.ip())),
+        },
+    }
 }
 
 /// Whether a probe of the assessor sends this, whatever else is wrong with it. The header holds a probe's token, which is judged like any other and gives

@@ -24,10 +24,8 @@ use policy::Subject;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 use supply::Kind;
 use terms::{Code, ServerName};
-use transport::lag;
 
 /// What a message is about.
 pub enum Target {
@@ -264,7 +262,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, admitted: Admitted) -> Result<
 /// Takes the call's place at its server, before anything dear is done for it. Who would not be shown what it names learns nothing of how busy that is.
 ///
 /// # Errors
-/// The server has as many as it can do with; or the call has waited for so long in a gateway that is behind that it is too late for it.
+/// The server has as many as it can do with.
 fn seat(gate: &Gate, trail: &mut Trail, admitted: &Admitted, target: &Target) -> Result<Option<Seat>, Halt> {
     let (server, subject, item) = match target {
         Target::Tool(server, item, _) => (server, Subject::Tool(&item.name), Some(&**item)),
@@ -272,16 +270,13 @@ fn seat(gate: &Gate, trail: &mut Trail, admitted: &Admitted, target: &Target) ->
         Target::Resource(server, uri) => (server, Subject::Resource(uri), None),
         _ => return Ok(None),
     };
-    let behind = trail.age() > WAITED && lag::is_behind() || trail.peer.is_none() && lag::is_behind();
-    let seat = server.crowd.enter(gate.clock.instant());
-    if (behind || seat.is_none()) && Viewer::of(admitted).sees(server, subject, item) {
+    let party = admitted.parsed().identified().framed().party();
+    let seat = server.crowd.enter(party, gate.clock.instant());
+    if seat.is_none() && Viewer::of(admitted).sees(server, subject, item) {
         return Err(trail.shed());
     }
     Ok(seat)
 }
-
-/// How long a call waits for its turn in a gateway that is behind until it is too late for it.
-const WAITED: Duration = Duration::from_millis(500);
 
 /// A further page of a resource: the resource itself, and where to go on. What its cursor does not say, or says to another session, is none.
 fn turned(

@@ -203,6 +203,12 @@ impl Setup {
             None if accepted.is_empty() => {}
             None => sections.push(("accept_risk".into(), accepted)),
         }
+        // Builds for tests, many at a time on a small machine, are late with everything.
+        match sections.iter_mut().find(|(key, _)| key == "bounds") {
+            Some((_, yaml)) if yaml.contains("turn:") => {}
+            Some((_, yaml)) => yaml.push_str("\nturn: 60s"),
+            None => sections.push(("bounds".into(), "turn: 60s".into())),
+        }
         for (key, yaml) in &sections {
             let _ = writeln!(text, "{key}:\n{}", indent(yaml, 2));
         }

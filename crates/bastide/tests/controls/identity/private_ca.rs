@@ -13,7 +13,8 @@ use testkit::{Http, Response, Running, Stdio, World};
 
 /// A gateway with an authority of its own, whose certificates live for `life`.
 fn founded(life: &str) -> World {
-    let mut world = World::with().authority(life).write();
+    // No connection here ends for idleness while a test looks whether it is cut.
+    let mut world = World::with().authority(life).section("bounds", "header: 10m\nidle: 10m").write();
     world.json(&["lock", "--yes"]);
     world.json(&["ca", "init"]);
     world.serve();
@@ -96,12 +97,12 @@ fn open(address: SocketAddr, tls: Arc<rustls::ClientConfig>) -> rustls::StreamOw
     let session = rustls::ClientConnection::new(tls, name).unwrap();
     let mut stream = rustls::StreamOwned::new(session, TcpStream::connect(address).unwrap());
     write!(stream, "GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
-    stream.sock.set_read_timeout(Some(Duration::from_secs(8))).unwrap();
+    stream.sock.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
     stream
 }
 
-/// Whether the other side ends it well before it would for idleness.
+/// Whether the other side ends it, long before it would for idleness.
 fn is_cut(mut stream: rustls::StreamOwned<rustls::ClientConnection, TcpStream>) -> bool {
     match stream.read(&mut [0; 64]) {
         Ok(count) => count == 0,

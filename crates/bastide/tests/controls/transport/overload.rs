@@ -237,6 +237,50 @@ fn who_may_not_see_a_tool_does_not_learn_how_busy_it_is() {
 }
 
 #[test]
+fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_little() {
+    // The twin has the same to do and refuses nobody.
+    for (turn, refuses) in [("10ms", true), ("60s", false)] {
+        let world = World::with()
+            .role("other", "members: [\"agent:other\"]\nclearance: restricted\nallow: { canary: [\"*\"] }")
+            .section("bounds", &format!("inflight: 500\nconnections: 500\nturn: {turn}"))
+            .start();
+        let (agent, mut other) = (world.agent(), world.client("agent:other", "/mcp"));
+        other.open();
+        let (goes_on, told) = (AtomicBool::new(true), Mutex::new(HashMap::<u16, usize>::new()));
+        let count = |status: u16| told.lock().unwrap().get(&status).copied().unwrap_or(0);
+        let served = std::thread::scope(|scope| {
+            let _end = End(&goes_on);
+            for at in 0..100_u64 {
+                let (agent, goes_on, told) = (agent.clone(), &goes_on, &told);
+                scope.spawn(move || {
+                    for number in 0_u64.. {
+                        if !goes_on.load(Ordering::SeqCst) {
+                            return;
+                        }
+                        // What is listed is asked of no server.
+                        let list = json!({"jsonrpc": "2.0", "id": at * 1_000_000 + number, "method": "tools/list"});
+                        let status = agent.post(&list, &[]).status;
+                        *told.lock().unwrap().entry(status).or_default() += 1;
+                    }
+                });
+            }
+            until(Duration::from_secs(120), || if refuses { count(503) > 200 } else { count(200) > 2000 });
+            (0..20)
+                .filter(|at| {
+                    std::thread::sleep(Duration::from_millis(50));
+                    let answer = other.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]);
+                    answer.status == 200
+                })
+                .count()
+        });
+        let told = told.into_inner().unwrap();
+        assert!(told.keys().all(|status| [200, 503].contains(status)), "{told:?}");
+        assert_eq!(told.contains_key(&503), refuses, "{told:?}");
+        assert!(served >= 18, "{served} of 20 who asks for little, {told:?}");
+    }
+}
+
+#[test]
 fn a_compressed_answer_is_never_unpacked() {
     // Sixteen megabytes in as many kilobytes.
     let mut pack = std::process::Command::new("gzip");
