@@ -19,7 +19,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
-const PAYLOAD: usize = 900;
+/// Bytes of the usual call.
+pub const PAYLOAD: usize = 900;
 
 /// The kinds of revisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -105,8 +106,13 @@ pub struct Seen {
     pub p99_us: f64,
 }
 
-/// Drives `target` over `connections` for `span`, after a fifth of it to warm up. Any answer but a good one ends the round with a fault.
+/// Drives `target` over `connections` for `span` with usual calls, after a fifth of it to warm up. Any answer but a good one ends the round with a fault.
 pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyhow::Result<Seen> {
+    drive_with(target, connections, span, PAYLOAD).await
+}
+
+/// As [`drive`], with calls of about so many bytes.
+pub async fn drive_with(target: &Target, connections: usize, span: Duration, bytes: usize) -> anyhow::Result<Seen> {
     let mut lines = Vec::with_capacity(connections);
     for _ in 0..connections {
         lines.push(Line::open(target).await?);
@@ -123,7 +129,7 @@ pub async fn drive(target: &Target, connections: usize, span: Duration) -> anyho
                 if start >= end {
                     return anyhow::Ok((spans, driven));
                 }
-                line.call().await?;
+                line.call(bytes).await?;
                 driven += 1;
                 if start >= warm {
                     spans.push(start.elapsed());
@@ -212,20 +218,21 @@ impl Line {
         Ok(line)
     }
 
-    async fn call(&mut self) -> anyhow::Result<()> {
-        match self.attempt().await? {
+    async fn call(&mut self, bytes: usize) -> anyhow::Result<()> {
+        match self.attempt(bytes).await? {
             Ended::Done => Ok(()),
             Ended::Refused => bail!("refused for want of time"),
             Ended::Failed => bail!("not the answer that was asked for"),
         }
     }
 
-    /// One call of the usual length; whether it was done, or refused because there is too much to do.
-    pub async fn attempt(&mut self) -> anyhow::Result<Ended> {
-        let text = format!("{:08} {}", self.next, "lorem ipsum dolor sit amet, consectetur adipiscing elit; ".repeat(16));
-        let text = text.get(..PAYLOAD).context("a payload")?;
+    /// One call with about so many bytes; whether it was done, or refused because there is too much to do.
+    pub async fn attempt(&mut self, bytes: usize) -> anyhow::Result<Ended> {
+        const WORDS: &str = "lorem ipsum dolor sit amet, consectetur adipiscing elit; ";
+        let text = format!("{:08} {}", self.next, WORDS.repeat(bytes / WORDS.len() + 1));
+        let text = text.get(..bytes).context("a payload")?;
         let Some(answer) = self.asked(&format!(r#"{{"text":"{text}"}}"#), "").await? else { return Ok(Ended::Refused) };
-        let good = answer.len() > PAYLOAD && !answer.windows(14).any(|window| window == br#""isError":true"#);
+        let good = answer.len() > bytes && !answer.windows(14).any(|window| window == br#""isError":true"#);
         Ok(if good { Ended::Done } else { Ended::Failed })
     }
 

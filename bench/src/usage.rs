@@ -20,6 +20,17 @@ pub fn cpu(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(ticks * 1000 / rustix::param::clock_ticks_per_second().max(1)))
 }
 
+/// Lets every thread of the process run on these processors alone, by their numbers.
+pub fn pin(pid: u32, processors: impl Iterator<Item = usize> + Clone) -> anyhow::Result<()> {
+    let mut set = rustix::thread::CpuSet::new();
+    processors.for_each(|processor| set.set(processor));
+    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let id: i32 = task?.file_name().to_str().context("a thread's number")?.parse()?;
+        rustix::thread::sched_setaffinity(rustix::process::Pid::from_raw(id), &set)?;
+    }
+    Ok(())
+}
+
 /// Resident memory of the process in bytes.
 pub fn resident(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;

@@ -34,7 +34,7 @@ pub(super) async fn measure(program: &Path) -> anyhow::Result<Vec<Figure>> {
         let papers = Papers(folder.path());
         papers.make()?;
         let listener = if secured { papers.listener() } else { String::new() };
-        let bounds = "inflight: 1024, connections: 20000, streams: 20000, header: 60s";
+        let bounds = "inflight: 1024, connections: 20000, streams: 20000, header: 60s, turn: 60s";
         let running = gateway_with(program, folder.path(), upstream.line.parse()?, &listener, bounds)?;
         let before = usage::resident(running.pid())?;
         let tls = if secured { Some(papers.client("http/1.1")?) } else { None };

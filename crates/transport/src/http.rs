@@ -29,6 +29,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
@@ -139,6 +140,7 @@ pub async fn serve<A: Answer>(
     tracker.wait().await;
 }
 
+/// Each way that a connection may go is boxed, so that it holds room for the one that it goes.
 async fn connection<A: Answer>(
     stream: TcpStream,
     address: SocketAddr,
@@ -151,21 +153,22 @@ async fn connection<A: Answer>(
         return;
     }
     let Some(tls) = tls else {
-        return single(Wire::Left(stream), Peer { address, certificate: None }, limits, answer, stop).await;
+        return Box::pin(single(Wire::Left(stream), Peer { address, certificate: None }, limits, answer, stop)).await;
     };
     let shaken = tokio::select! {
-        shaken = tls.shake(stream, limits.header) => shaken,
+        shaken = Box::pin(tls.shake(stream, limits.header)) => shaken,
         () = stop.cancelled() => return,
     };
     match shaken {
         Ok(Shaken { stream, inside, certificate, mut lapse }) => {
-            let (wire, peer) = (Wire::Right(Box::new(stream)), Peer { address, certificate });
-            match inside {
-                Inside::Http1 => held(&mut lapse, single(wire, peer, limits, answer, stop)).await,
-                Inside::Http2 => held(&mut lapse, multiplexed::serve(wire, peer, limits, answer, stop)).await,
-            }
+            let (wire, peer) = (Wire::Right(stream), Peer { address, certificate });
+            let serving: Pin<Box<dyn Future<Output = ()> + Send + '_>> = match inside {
+                Inside::Http1 => Box::pin(single(wire, peer, limits, answer, stop)),
+                Inside::Http2 => Box::pin(multiplexed::serve(wire, peer, limits, answer, stop)),
+            };
+            held(&mut lapse, serving).await;
         }
-        Err(fault) => answer.unshaken(fault, address).await,
+        Err(fault) => Box::pin(answer.unshaken(fault, address)).await,
     }
 }
 
@@ -183,13 +186,13 @@ async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<
     let stream = Stream::new(wire, limits.write, found.clone());
     let service = service_fn(|request| {
         let (answer, flaw, peer) = (Arc::clone(&answer), found.of(&request), peer.clone());
-        async move {
-            // Apart from the connection, so that one that only holds a stream, or nothing, has no room for it.
-            let Some(flaw) = flaw else { return Ok::<_, Infallible>(Box::pin(answer.answer(request, peer)).await) };
-            let mut response = answer.malformed(flaw, peer).await;
+        // Apart from the connection, so that one that only holds a stream, or nothing, has no room for it.
+        Box::pin(async move {
+            let Some(flaw) = flaw else { return Ok::<_, Infallible>(answer.answer(request, peer).await) };
+            let mut response = Box::pin(answer.malformed(flaw, peer)).await;
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             Ok(response)
-        }
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -208,12 +211,12 @@ async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<
     tracing::debug!(peer = %peer.address, %cause, "connection ended early");
     let mut stream = connection.into_parts().io.into_inner();
     if cause.is_timeout() && stream.awaits_head() {
-        answer.malformed(Flaw::Slow, peer).await;
+        Box::pin(answer.malformed(Flaw::Slow, peer)).await;
         // Who is late may be gone.
         let _ = stream.write_all(LATE).await;
         let _ = stream.shutdown().await;
     } else if cause.is_parse() {
         // The library has said so already.
-        answer.malformed(Flaw::Line, peer).await;
+        Box::pin(answer.malformed(Flaw::Line, peer)).await;
     }
 }

@@ -55,7 +55,7 @@ pub struct Tls {
 /// A connection whose handshake is done.
 pub struct Shaken {
     /// Its bytes.
-    pub stream: TlsStream<TcpStream>,
+    pub stream: Box<TlsStream<TcpStream>>,
     /// What is spoken on it.
     pub inside: Inside,
     /// The client's certificate, where one is asked for.
@@ -110,7 +110,7 @@ impl Tls {
         let stream = match tokio::time::timeout(within, accepting).await {
             Err(_) => return Err(Handshake::Slow),
             Ok(Err(cause)) => return Err(Handshake::of(&cause)),
-            Ok(Ok(stream)) => stream,
+            Ok(Ok(stream)) => Box::new(stream),
         };
         let session = stream.get_ref().1;
         let inside = match session.alpn_protocol() {

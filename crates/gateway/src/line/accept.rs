@@ -9,7 +9,7 @@ use crate::halt::Halt;
 use crate::place;
 use crate::snapshot::Snapshot;
 use crate::trail::{Occasion, Stage, Trail};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
 use transport::http::SourcePrefix;
@@ -67,8 +67,12 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
         return Err(trail.status(503, Code::Killed));
     }
     let party = party(&arrival.source);
-    if takes_time(&arrival.source) && lag::behind(snapshot.bounds.turn) == Behind::Far && !lag::has_share(party) {
-        return Err(trail.shed());
+    if let Some(load) = load(&arrival.source) {
+        let behind = lag::behind(snapshot.bounds.turn);
+        let is_dear = behind == Behind::Far || behind == Behind::Late && load == Load::Long;
+        if is_dear && !lag::has_share(party) {
+            return Err(trail.shed());
+        }
     }
     let (endpoint, verb) = match &arrival.source {
         Source::Local(local) => {
@@ -88,12 +92,28 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     Ok(Framed { arrival, endpoint, verb, snapshot, party })
 }
 
-/// Whether, by its head, a request comes in: it costs more than the end of a session or a stream. What the head does not tell, and what comes on the local
-/// socket, is looked at once it was read.
-fn takes_time(source: &Source) -> bool {
-    let Source::Http(http) = source else { return false };
+/// What it costs to read what comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// As much as a note or an answer, which it may be.
+    Short,
+    /// More.
+    Long,
+}
+
+/// Bytes from which on a message is long.
+const LONG: usize = 4 << 10;
+
+/// What it costs to read a message, by its head; nothing where there is none, or one that needs no answer. What comes on the local socket is looked at once
+/// it was read.
+fn load(source: &Source) -> Option<Load> {
+    let Source::Http(http) = source else { return None };
     let notes = one(&http.head.headers, &METHOD).is_some_and(|method| method.starts_with("notifications/"));
-    http.head.method == http::Method::POST && !notes
+    if http.head.method != http::Method::POST || notes {
+        return None;
+    }
+    let length = one(&http.head.headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    Some(if length.is_some_and(|length| length < LONG) { Load::Short } else { Load::Long })
 }
 
 /// Who is told apart before anybody is known: by the credential, whatever it is worth, or else by where it comes from.

@@ -97,8 +97,8 @@ pub(super) async fn serve<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, an
     let Err(cause) = ended else { return };
     tracing::debug!(peer = %peer.address, %cause, "connection ended early");
     match flood.get() {
-        Some(kind) => drop(answer.malformed(Flaw::Flood(*kind), peer).await),
-        None if is_fault(&cause) => drop(answer.malformed(Flaw::Frame, peer).await),
+        Some(kind) => drop(Box::pin(answer.malformed(Flaw::Flood(*kind), peer)).await),
+        None if is_fault(&cause) => drop(Box::pin(answer.malformed(Flaw::Frame, peer)).await),
         None => {}
     }
 }
