@@ -1,5 +1,7 @@
 //! What is attacked: the built binary twice, once inside TLS and once in the clear, each with an attacker who has a token and a good client.
 
+use crate::case::Ground;
+use crate::record::Found;
 use rustls::ClientConfig;
 use std::fs;
 use std::net::SocketAddr;
@@ -8,8 +10,8 @@ use std::time::Duration;
 use testkit::pki::{Authority, Leaf};
 use testkit::{Http, World};
 
-/// Bounds so short that a run is.
-const BOUNDS: &str = "header: 2s\nbody: 2s\nidle: 2s\nwrite: 2s\nconnections: 40\ninflight: 8\nstreams: 4\nmessage: 1MiB\nnesting: 32";
+/// Bounds of what comes in.
+const BOUNDS: &str = "connections: 40\ninflight: 8\nstreams: 4\nmessage: 1MiB\nnesting: 32";
 const ROLE: &str = "members: [\"agent:tester\", \"agent:mallory\"]\nclearance: restricted\nallow: { canary: [\"*\"] }";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Whom certificates of clients name.
@@ -48,17 +50,18 @@ pub(crate) struct Arena {
 }
 
 impl Arena {
-    /// Starts both.
-    pub(crate) fn new() -> Self {
+    /// Starts both, on this ground.
+    pub(crate) fn new(ground: Ground) -> Self {
+        let bounds = format!("{BOUNDS}\n{}", ground.bounds());
         let authority = Authority::new("clients");
         let leaf = authority.client(ANA);
         let (single, multiplexed) = (authority.trusting(Some(&leaf), "http/1.1"), authority.trusting(Some(&leaf), "h2"));
-        let plain = World::with().section("bounds", BOUNDS).role("tester", ROLE).start();
+        let plain = World::with().section("bounds", &bounds).role("tester", ROLE).start();
         let secured = World::with()
             .secured(&authority, ", client_ca: {root}/tls/clients.pem, crl: {root}/tls/crl.pem")
             .file("tls/clients.pem", &format!("{}{WEAK}", authority.pem()))
             .file("tls/crl.pem", &authority.taken_back(&[], DAY))
-            .section("bounds", BOUNDS)
+            .section("bounds", &bounds)
             .role("tester", ROLE)
             .start();
         let plain = Side::new(plain, |client| client);
@@ -85,21 +88,12 @@ impl Arena {
         fs::rename(next, path).unwrap();
     }
 
-    /// How many refusals of each code are on record, those that were summed up included. Both gateways are stopped for it.
-    pub(crate) fn records(&mut self) -> Vec<(String, u64)> {
-        let mut found: Vec<(String, u64)> = Vec::new();
+    /// The refusals on record at either listener, those that were summed up too. Both gateways are stopped for it.
+    pub(crate) fn records(&mut self) -> Found {
         for side in [&mut self.plain, &mut self.secured] {
             side.world.stop();
-            for record in side.world.audit() {
-                let Some(code) = record["decision"]["code"].as_str() else { continue };
-                let count = record["detail"]["count"].as_u64().unwrap_or(1);
-                match found.iter_mut().find(|(known, _)| known == code) {
-                    Some((_, sum)) => *sum += count,
-                    None => found.push((code.to_owned(), count)),
-                }
-            }
         }
-        found
+        Found::in_logs([self.plain.world.audit(), self.secured.world.audit()])
     }
 }
 

@@ -43,6 +43,31 @@ impl Class {
     }
 }
 
+/// How long a gateway waits for what has to come: what ends a case must be what the case is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ground {
+    /// Longer for everything than any case lasts: what is closed here was closed for what was sent.
+    Calm,
+    /// Two seconds for a head, a body and an answer that is not read; longer than any case lasts for what is idle.
+    Short,
+    /// Two seconds for what is idle over HTTP/2; longer than any case lasts for a body and an answer that is not read.
+    Idle,
+}
+
+impl Ground {
+    /// All of them.
+    pub(crate) const ALL: [Self; 3] = [Self::Calm, Self::Short, Self::Idle];
+
+    /// Its bounds. Who has nothing under way is asked to leave after `idle`, and left after `header`.
+    pub(crate) const fn bounds(self) -> &'static str {
+        match self {
+            Self::Calm => "header: 60s\nbody: 60s\nidle: 60s\nwrite: 60s",
+            Self::Short => "header: 2s\nbody: 2s\nidle: 60s\nwrite: 2s",
+            Self::Idle => "header: 2s\nbody: 60s\nidle: 2s\nwrite: 60s",
+        }
+    }
+}
+
 /// The end that a case must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
@@ -56,7 +81,7 @@ pub enum Want {
     Reset(u32),
     /// A fatal alert in the clear (RFC 8446 §6).
     Alert(u8),
-    /// The connection closed by the gateway, without a page or a result.
+    /// The connection closed by the gateway, without a page or a result. No bound but that of its [`Ground`] can have done so in its time.
     Cut,
     /// What the driver looked at itself.
     Good,
@@ -89,18 +114,26 @@ pub struct Case {
     pub within: Duration,
     /// The code under which it must be on record.
     pub record: Option<&'static str>,
+    /// Against which gateway.
+    pub(crate) ground: Ground,
     /// How it is done.
     pub(crate) act: fn(&Ring<'_>) -> Seen,
 }
 
 impl Case {
     pub(crate) const fn new(class: Class, name: &'static str, want: Want, act: fn(&Ring<'_>) -> Seen) -> Self {
-        let seconds = match class {
-            Class::Flood => 20,
-            Class::Slow => 12,
-            Class::Tls | Class::Certificate => 8,
+        let (seconds, ground) = match class {
+            Class::Flood => (20, Ground::Calm),
+            Class::Slow => (12, Ground::Short),
+            Class::Tls | Class::Certificate => (8, Ground::Calm),
         };
-        Self { class, name, want, within: Duration::from_secs(seconds), record: None, act }
+        Self { class, name, want, within: Duration::from_secs(seconds), record: None, ground, act }
+    }
+
+    /// What ends it is that nothing is under way.
+    pub(crate) const fn idling(mut self) -> Self {
+        self.ground = Ground::Idle;
+        self
     }
 
     /// It is on record under `code`.

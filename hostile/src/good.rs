@@ -11,14 +11,14 @@ use std::time::{Duration, Instant};
 use testkit::Http;
 
 /// Between two calls.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(1);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One call: when it began, how long it took, and why it failed if it did.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    pub(crate) began: Instant,
+    began: Instant,
     pub(crate) took: Duration,
     pub(crate) fault: Option<String>,
 }
@@ -60,7 +60,12 @@ impl Good {
 
     /// The calls that began after `from`.
     pub(crate) fn since(&self, from: Instant) -> Vec<Call> {
-        self.calls.lock().unwrap().iter().filter(|call| call.began >= from).cloned().collect()
+        self.calls.lock().unwrap().iter().rev().take_while(|call| call.began >= from).cloned().collect()
+    }
+
+    /// How many there are of them.
+    pub(crate) fn count_since(&self, from: Instant) -> usize {
+        self.calls.lock().unwrap().iter().rev().take_while(|call| call.began >= from).count()
     }
 }
 

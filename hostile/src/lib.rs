@@ -13,6 +13,7 @@ mod flood;
 mod frames;
 mod good;
 mod hello;
+mod record;
 mod report;
 mod ring;
 mod run;

@@ -2,7 +2,9 @@
 
 use crate::case::Class;
 use crate::good::Call;
+use crate::record::{Found, Owed};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -13,63 +15,116 @@ pub(crate) struct Line {
     pub(crate) got: String,
     pub(crate) ok: bool,
     pub(crate) took: Duration,
-    /// The slowest good call but one in a hundred, while it went on.
+    /// What must be on record of each of its runs, and of how many it is not.
+    pub(crate) owed: Vec<Owed>,
+    pub(crate) missing: usize,
+    /// How often the good client called that called least while it went on.
+    pub(crate) calls: usize,
+    /// The slowest call but one in a hundred of the good client that was slower.
     pub(crate) p99: Duration,
 }
 
-/// What came of one class.
+/// What came of one class on one ground.
 pub(crate) struct Tally {
     pub(crate) class: Class,
     pub(crate) lines: Vec<Line>,
-    pub(crate) calls: Vec<Call>,
+    /// The calls of each good client.
+    pub(crate) calls: Vec<Vec<Call>>,
 }
 
 /// All of it.
+#[derive(Default)]
 pub struct Report {
-    pub(crate) tallies: Vec<Tally>,
-    /// Refusals that had to be on record, by code: how many at least, and how many are.
-    pub(crate) records: Vec<(&'static str, u64, u64)>,
+    tallies: Vec<Tally>,
+    /// Refusals that had to be on record, by code: of how many runs, and how many there are.
+    records: BTreeMap<&'static str, (u64, u64)>,
 }
 
+/// Calls of a good client that make one in a hundred of them.
+pub(crate) const LEAST: usize = 100;
 /// The longest that a good call may take but for one in a hundred.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// The time that all calls but one in a hundred were within.
-pub(crate) fn p99(calls: &[Call]) -> Duration {
-    let mut took: Vec<Duration> = calls.iter().map(|call| call.took).collect();
-    took.sort_unstable();
-    took.get((took.len() * 99 / 100).min(took.len().saturating_sub(1))).copied().unwrap_or_default()
+/// The time that all calls but one in a hundred were within, of the client that was slower.
+pub(crate) fn p99(clients: &[Vec<Call>]) -> Duration {
+    let of = |calls: &Vec<Call>| {
+        let mut took: Vec<Duration> = calls.iter().map(|call| call.took).collect();
+        took.sort_unstable();
+        took.get((took.len() * 99 / 100).min(took.len().saturating_sub(1))).copied().unwrap_or_default()
+    };
+    clients.iter().map(of).max().unwrap_or_default()
+}
+
+impl Line {
+    /// Whether it had its end, and its own record.
+    fn is_right(&self) -> bool {
+        self.ok && self.missing == 0
+    }
 }
 
 impl Tally {
     fn failures(&self) -> impl Iterator<Item = &Call> {
-        self.calls.iter().filter(|call| call.fault.is_some())
+        self.calls.iter().flatten().filter(|call| call.fault.is_some())
     }
 
     fn right(&self) -> usize {
-        self.lines.iter().filter(|line| line.ok).count()
+        self.lines.iter().filter(|line| line.is_right()).count()
+    }
+
+    fn called(&self) -> usize {
+        self.calls.iter().map(Vec::len).sum()
+    }
+
+    /// The cases during which a good client was slow, or called too seldom to tell.
+    fn slow(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| line.p99 > SLOW || self.class == Class::Flood && line.calls < LEAST)
     }
 
     fn holds(&self) -> bool {
-        self.right() == self.lines.len() && self.failures().next().is_none() && p99(&self.calls) <= SLOW
+        let served = p99(&self.calls) <= SLOW && self.calls.iter().all(|calls| calls.len() >= LEAST);
+        self.right() == self.lines.len() && self.failures().next().is_none() && self.slow().next().is_none() && served
     }
 }
 
 impl Report {
-    /// Whether every case had its end, every refusal is on record, and the good clients were served in time.
+    /// Adds what came of one ground, and what is on record there.
+    pub(crate) fn add(&mut self, mut tallies: Vec<Tally>, mut found: Found) {
+        let mut wanted: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for owed in tallies.iter().flat_map(|tally| &tally.lines).flat_map(|line| &line.owed) {
+            *wanted.entry(owed.code).or_default() += 1;
+        }
+        for (code, count) in wanted {
+            let (least, all) = self.records.entry(code).or_default();
+            (*least, *all) = (*least + count, *all + found.count(code));
+        }
+        for line in tallies.iter_mut().flat_map(|tally| &mut tally.lines) {
+            line.missing = line.owed.iter().filter(|owed| !found.claim(owed)).count();
+        }
+        self.tallies.append(&mut tallies);
+    }
+
+    /// Whether every case had its end and its record, and the good clients were served in time during each.
     pub fn holds(&self) -> bool {
-        self.tallies.iter().all(Tally::holds) && self.records.iter().all(|(_, least, found)| found >= least)
+        self.tallies.iter().all(Tally::holds)
     }
 
     /// For programs.
     pub fn json(&self) -> Value {
         let class = |tally: &Tally| {
-            let line = |line: &Line| json!({"case": line.name, "want": line.want, "got": line.got, "ok": line.ok, "ms": line.took.as_millis(), "p99_ms": line.p99.as_millis()});
-            json!({"class": tally.class.name(), "kinds": tally.lines.len(), "as_expected": tally.right(), "good_calls": tally.calls.len(),
+            let line = |line: &Line| {
+                json!({"case": line.name, "want": line.want, "got": line.got, "ok": line.ok, "ms": line.took.as_millis(), "on_record": line.owed.len() - line.missing,
+                    "not_on_record": line.missing, "good_calls": line.calls, "p99_ms": line.p99.as_millis()})
+            };
+            json!({"class": tally.class.name(), "kinds": tally.lines.len(), "as_expected": tally.right(), "good_calls": tally.called(),
                 "good_failures": tally.failures().count(), "good_p99_ms": p99(&tally.calls).as_millis(), "cases": tally.lines.iter().map(line).collect::<Vec<_>>()})
         };
-        let record = |(code, least, found): &(&str, u64, u64)| json!({"code": code, "at_least": least, "found": found});
+        let record = |(code, (least, found)): (&&str, &(u64, u64))| json!({"code": code, "at_least": least, "found": found});
         json!({"ok": self.holds(), "classes": self.tallies.iter().map(class).collect::<Vec<_>>(), "records": self.records.iter().map(record).collect::<Vec<_>>()})
+    }
+
+    /// The case during which a good client was slowest.
+    fn slowest(&self) -> Option<(&Tally, &Line)> {
+        self.tallies.iter().flat_map(|tally| tally.lines.iter().map(move |line| (tally, line))).max_by_key(|(_, line)| line.p99)
     }
 }
 
@@ -78,32 +133,29 @@ impl fmt::Display for Report {
         writeln!(out, "class         kinds   as expected   good calls   failed   p99")?;
         for tally in &self.tallies {
             let (name, kinds, right) = (tally.class.name(), tally.lines.len(), tally.right());
-            let (calls, failed, p99) = (tally.calls.len(), tally.failures().count(), p99(&tally.calls).as_millis());
+            let (calls, failed, p99) = (tally.called(), tally.failures().count(), p99(&tally.calls).as_millis());
             writeln!(out, "{name:<12} {kinds:>6} {right:>13} {calls:>12} {failed:>8}   {p99} ms")?;
         }
-        if let Some((line, class)) =
-            self.tallies.iter().flat_map(|tally| tally.lines.iter().map(|line| (line, tally.class))).max_by_key(|(line, _)| line.p99)
-        {
-            writeln!(out, "the good client was slowest during {}: {}, p99 {} ms", class.name(), line.name, line.p99.as_millis())?;
+        if let Some((tally, line)) = self.slowest() {
+            let (class, calls, p99) = (tally.class.name(), line.calls, line.p99.as_millis());
+            writeln!(out, "a good client was slowest during {class}: {}, p99 {p99} ms of at least {calls} calls", line.name)?;
         }
-        for (code, least, found) in &self.records {
-            let said = if found >= least { "on record" } else { "NOT ALL ON RECORD" };
-            writeln!(out, "{code:<40} {found:>6} {said}, at least {least}")?;
+        for (code, (least, found)) in &self.records {
+            writeln!(out, "{code:<40} {found:>6} on record, {least} of them owed to cases")?;
         }
         for tally in &self.tallies {
+            let class = tally.class.name();
             for line in tally.lines.iter().filter(|line| !line.ok) {
-                writeln!(
-                    out,
-                    "! {}: {}: wanted {}, got {} after {} ms",
-                    tally.class.name(),
-                    line.name,
-                    line.want,
-                    line.got,
-                    line.took.as_millis()
-                )?;
+                writeln!(out, "! {class}: {}: wanted {}, got {} after {} ms", line.name, line.want, line.got, line.took.as_millis())?;
+            }
+            for line in tally.lines.iter().filter(|line| line.missing > 0) {
+                writeln!(out, "! {class}: {}: {} of {} runs are not on record", line.name, line.missing, line.owed.len())?;
+            }
+            for line in tally.slow() {
+                writeln!(out, "! {class}: {}: p99 of a good client {} ms of {} calls", line.name, line.p99.as_millis(), line.calls)?;
             }
             for call in tally.failures().take(5) {
-                writeln!(out, "! {}: a good call failed: {}", tally.class.name(), call.fault.as_deref().unwrap_or_default())?;
+                writeln!(out, "! {class}: a good call failed: {}", call.fault.as_deref().unwrap_or_default())?;
             }
         }
         Ok(())

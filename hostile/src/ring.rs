@@ -6,8 +6,8 @@ use crate::frames::{POST, PREFACE, SETTINGS, frame, request};
 use crate::seen::{Ended, Seen};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Bytes that are read of one connection at most.
@@ -23,6 +23,8 @@ pub(crate) struct Ring<'a> {
     pub(crate) arena: &'a Arena,
     pub(crate) want: Want,
     pub(crate) within: Duration,
+    /// Where its connections came from so far.
+    pub(crate) from: Mutex<Vec<SocketAddr>>,
 }
 
 /// How bytes are read.
@@ -32,6 +34,7 @@ impl Ring<'_> {
     /// A connection on which nothing was said.
     pub(crate) fn tcp(&self, door: Door) -> TcpStream {
         let stream = TcpStream::connect(self.arena.side(door).address).expect("the listener accepts");
+        self.from.lock().unwrap().push(stream.local_addr().unwrap());
         stream.set_nodelay(true).unwrap();
         stream.set_write_timeout(Some(Duration::from_secs(3))).unwrap();
         stream

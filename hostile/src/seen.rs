@@ -19,6 +19,7 @@ pub(crate) enum Ended {
 pub(crate) struct Seen {
     pub(crate) status: Option<u16>,
     pub(crate) code: Option<String>,
+    pub(crate) reference: Option<String>,
     pub(crate) goaway: Option<u32>,
     pub(crate) reset: Option<u32>,
     pub(crate) alert: Option<u8>,
@@ -38,7 +39,14 @@ impl Seen {
     pub(crate) fn http(bytes: &[u8], ended: Ended) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let status = text.match_indices("HTTP/1.1 ").last().and_then(|(at, _)| text.get(at + 9..at + 12)?.parse().ok());
-        Self { status, code: code_in(&text), ended, note: text.chars().take(60).collect(), ..Self::default() }
+        Self {
+            status,
+            code: member(&text, "code"),
+            reference: member(&text, "reference"),
+            ended,
+            note: text.chars().take(60).collect(),
+            ..Self::default()
+        }
     }
 
     /// Bytes of HTTP/2.
@@ -56,7 +64,8 @@ impl Seen {
                 _ => {}
             }
         }
-        seen.code = code_in(&String::from_utf8_lossy(&body));
+        let body = String::from_utf8_lossy(&body);
+        (seen.code, seen.reference) = (member(&body, "code"), member(&body, "reference"));
         seen
     }
 
@@ -91,8 +100,9 @@ impl Seen {
     }
 }
 
-/// The code of the last refusal in a text.
-fn code_in(text: &str) -> Option<String> {
-    let at = text.rfind("\"code\":\"")? + 8;
+/// What the last refusal in a text says of itself.
+fn member(text: &str, name: &str) -> Option<String> {
+    let key = format!("\"{name}\":\"");
+    let at = text.rfind(&key)? + key.len();
     text.get(at..)?.split('"').next().map(str::to_owned)
 }

@@ -1,4 +1,5 @@
-//! Clients that are too slow with something, each within its bound of two seconds. All run beside one another.
+//! Clients that are too slow with something, each within its bound of two seconds, while the others are longer than a case. All of a ground run beside one
+//! another.
 
 use crate::arena::Door;
 use crate::case::{Case, Class, Want};
@@ -242,17 +243,21 @@ pub(crate) fn cases() -> Vec<Case> {
         // HTTP/2.
         case("a preface that never comes", Want::Cut, |ring| {
             ring.drip_inside(&ring.arena.multiplexed, std::iter::empty(), TICK, Seen::frames)
-        }),
+        })
+        .idling(),
         case("a preface byte by byte", Want::Cut, |ring| {
             ring.drip_inside(&ring.arena.multiplexed, bytes([PREFACE, PREFACE].concat()), Duration::from_millis(250), Seen::frames)
-        }),
-        case("settings that are never acknowledged", Want::Cut, |ring| h2(ring, &[], vec![], std::iter::empty(), TICK)),
+        })
+        .idling(),
+        case("settings that are never acknowledged", Want::Cut, |ring| h2(ring, &[], vec![], std::iter::empty(), TICK)).idling(),
         case("the head of a frame byte by byte", Want::Cut, |ring| {
             h2(ring, &[], vec![], bytes(frame(PING, 0, 0, &[0; 8])), Duration::from_millis(400))
-        }),
+        })
+        .idling(),
         case("fields of which the end never comes", Want::Cut, |ring| {
             h2(ring, &[], frame(HEADERS, END_STREAM, 1, &block(ring, GET)), std::iter::empty(), TICK)
-        }),
+        })
+        .idling(),
         late("a body over HTTP/2 that never begins", |ring| {
             h2(ring, &[], frame(HEADERS, END_HEADERS, 1, &ring.post_fields()), std::iter::empty(), TICK)
         }),
@@ -272,7 +277,8 @@ pub(crate) fn cases() -> Vec<Case> {
         }),
         case("a connection of HTTP/2 that is kept by pings", Want::Cut, |ring| {
             h2(ring, &[], vec![], again(frame(PING, 0, 0, &[0; 8])), Duration::from_millis(300))
-        }),
+        })
+        .idling(),
         case("a connection of HTTP/2 after its last answer", Want::Good, |ring| {
             let begun =
                 [PREFACE.to_vec(), frame(SETTINGS, 0, 0, &[]), frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(ring, GET))].concat();
@@ -280,7 +286,8 @@ pub(crate) fn cases() -> Vec<Case> {
                 let seen = Seen::frames(bytes, ended);
                 Seen { good: seen.status == Some(200) && seen.goaway == Some(0) && ended == Ended::Closed, ..seen }
             })
-        }),
+        })
+        .idling(),
         // The local socket, whose first line has ten seconds.
         case("a local connection that says nothing", Want::Cut, |ring| {
             ring.drip(&mut local(ring), &local_wait, std::iter::empty(), TICK, Seen::http)

@@ -20,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use transport::http::{Connections, Flaw, Found, Most, SourcePrefix, Stream};
+use transport::accept;
+use transport::http::{Connections, Flaw, Found, Most, Stream};
 use transport::local::Listener;
 use transport::tls::{Shaken, Tls};
 
@@ -41,19 +42,7 @@ const GRACE: Duration = Duration::from_secs(2);
 pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, stop: CancellationToken) {
     let router = router(admin);
     let (permits, tracker) = (Arc::new(Semaphore::new(CONNECTIONS)), TaskTracker::new());
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(pair) => pair,
-            Err(cause) => {
-                tracing::warn!(%cause, "accept failed");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
+    while let Some((stream, peer)) = accept::next(&stop, || listener.accept()).await {
         let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
         let operator = Operator { name: owner.clone(), way: Way::Socket { uid: peer.uid } };
         let router = router.clone().layer(Extension(operator));
@@ -87,20 +76,7 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
         guarded(Arc::clone(&admin), Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
     let most = Most { total: CONNECTIONS, source: OF_A_SOURCE, loopback: CONNECTIONS };
     let (connections, tracker) = (Arc::new(Connections::new(most)), TaskTracker::new());
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, address) = match accepted {
-            Ok(pair) => pair,
-            Err(cause) => {
-                tracing::warn!(%cause, "accept failed");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = connections.admit(SourcePrefix::of(address.ip())) else { continue };
+    while let Some((stream, address, permit)) = connections.next(&listener, &stop, drop).await {
         let (router, stop, tls, admin) = (router.clone(), stop.clone(), tls.clone(), Arc::clone(&admin));
         tracker.spawn(async move {
             match tls {

@@ -338,7 +338,7 @@ mod tests {
     use sha2::Digest as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     /// A server that reads a head and its body, and answers each request with the next of `answers`; counts its connections.
     async fn server(answers: Vec<&'static str>, close: bool) -> (String, Arc<AtomicUsize>) {
@@ -472,28 +472,46 @@ mod tests {
         .unwrap();
     }
 
+    /// A server of TLS that is its own authority: its certificate and its key's pin.
+    struct Secured {
+        acceptor: tokio_rustls::TlsAcceptor,
+        certificate: CertificateDer<'static>,
+        pin: SpkiPin,
+    }
+
+    impl Secured {
+        fn new(name: &str) -> Self {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let leaf = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+            let pin = SpkiPin(sha2::Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)).into());
+            let certificate = leaf.der().clone();
+            let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(vec![certificate.clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
+                .unwrap();
+            Self { acceptor: tokio_rustls::TlsAcceptor::from(Arc::new(settings)), certificate, pin }
+        }
+
+        /// Answers one request with [`OK`], if there is a handshake.
+        async fn answer(&self, stream: TcpStream) {
+            let Ok(mut stream) = self.acceptor.accept(stream).await else { return };
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(OK.as_bytes()).await;
+            let _ = stream.shutdown().await;
+        }
+    }
+
     async fn tls_server() -> (u16, CertificateDer<'static>, SpkiPin) {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let leaf = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let pin = SpkiPin(sha2::Sha256::digest(rcgen::PublicKeyData::subject_public_key_info(&key)).into());
-        let certificate = leaf.der().clone();
-        let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(settings));
+        let server = Secured::new("localhost");
+        let (certificate, pin) = (server.certificate.clone(), server.pin);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                if let Ok(mut stream) = acceptor.accept(stream).await {
-                    let _ = stream.read(&mut [0; 4096]).await;
-                    let _ = stream.write_all(OK.as_bytes()).await;
-                    let _ = stream.shutdown().await;
-                }
+                server.answer(stream).await;
             }
         });
         (port, certificate, pin)
@@ -576,16 +594,8 @@ mod tests {
 
     #[tokio::test]
     async fn public_addresses_are_reached_through_the_proxy_with_the_servers_own_certificate() {
-        let key = rcgen::KeyPair::generate().unwrap();
-        let leaf = rcgen::CertificateParams::new(vec!["far.example".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let certificate = leaf.der().clone();
-        let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der())))
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(settings));
+        let far = Secured::new("far.example");
+        let certificate = far.certificate.clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = crate::Proxy::new(&format!("http://{}", listener.local_addr().unwrap()).parse().unwrap()).unwrap();
         tokio::spawn(async move {
@@ -596,10 +606,7 @@ mod tests {
             }
             assert!(head.starts_with(b"CONNECT [2a00::9]:443 HTTP/1.1\r\n"));
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            let mut stream = acceptor.accept(stream).await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(OK.as_bytes()).await;
-            let _ = stream.shutdown().await;
+            far.answer(stream).await;
         });
         let outside = Outside { resolver: Arc::new(Far), proxy: Some(Arc::new(proxy)) };
         let target = ServerTarget::new("https://far.example/".parse().unwrap()).unwrap().roots(vec![certificate]);

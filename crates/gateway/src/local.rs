@@ -13,6 +13,7 @@ use terms::{Authenticated, Name, Principal, ServerName, Workload};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
+use transport::accept;
 use transport::lanes::Lanes;
 use transport::line_frame::{Bounds, LineWriter, Lines};
 use transport::local::{Listener, LocalPeer};
@@ -48,31 +49,19 @@ pub async fn serve(
 ) {
     let tracker = TaskTracker::new();
     let places = Arc::new(Semaphore::new(most));
-    loop {
-        let accepted = tokio::select! {
-            () = gate.ending.cancelled() => break,
-            accepted = listener.accept() => accepted,
+    while let Some((stream, peer)) = accept::next(&gate.ending, || listener.accept()).await {
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "local", bound: "total" }).inc();
+            continue;
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                    gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "local", bound: "total" }).inc();
-                    continue;
-                };
-                let (gate, user_of) = (Arc::clone(&gate), Arc::clone(&user_of));
-                let Ok(stream) = stream.into_std() else { continue };
-                lanes.spawn(&tracker, async move {
-                    if let Ok(stream) = UnixStream::from_std(stream) {
-                        connection(gate, stream, peer, &*user_of).await;
-                    }
-                    drop(place);
-                });
+        let (gate, user_of) = (Arc::clone(&gate), Arc::clone(&user_of));
+        let Ok(stream) = stream.into_std() else { continue };
+        lanes.spawn(&tracker, async move {
+            if let Ok(stream) = UnixStream::from_std(stream) {
+                connection(gate, stream, peer, &*user_of).await;
             }
-            Err(cause) => {
-                tracing::warn!(%cause, "the local socket could not take a connection");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        }
+            drop(place);
+        });
     }
 }
 

@@ -99,33 +99,7 @@ pub async fn serve<A: Answer>(
 ) {
     let connections = Arc::new(Connections::new(limits.connections));
     let tracker = TaskTracker::new();
-    let mut failures = 0_u32;
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, address) = match accepted {
-            Ok(pair) => {
-                failures = 0;
-                pair
-            }
-            Err(cause) => {
-                if failures == 0 {
-                    tracing::warn!(%cause, "accept failed");
-                }
-                failures = failures.saturating_add(1);
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let permit = match connections.admit(SourcePrefix::of(address.ip())) {
-            Ok(permit) => permit,
-            Err(full) => {
-                answer.turned_away(full);
-                continue;
-            }
-        };
+    while let Some((stream, address, permit)) = connections.next(&listener, &stop, |full| answer.turned_away(full)).await {
         let (answer, stop, limits, tls) = (Arc::clone(&answer), stop.clone(), limits.clone(), tls.clone());
         // Known to this thread's poller until here, to that of its lane from there on.
         let Ok(stream) = stream.into_std() else { continue };

@@ -1,5 +1,6 @@
 //! bytes to frames and back: listeners, TLS 1.3, HTTP bounds, SSE, stdio
 
+pub mod accept;
 pub mod http;
 pub mod lag;
 pub mod lanes;

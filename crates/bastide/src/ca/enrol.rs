@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
-use transport::http::{Connections, Found, Most, SourcePrefix, Stream};
+use transport::http::{Connections, Found, Most, Stream};
 use transport::tls::{Certificate, Inside, Shaken};
 
 /// Connections at once: in all, of one source, and of this machine.
@@ -74,20 +74,7 @@ pub async fn open(file: &File, wired: &Arc<Wired>) -> Result<Option<Opened>, Fai
 pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
     let Some(Opened { secured, listener, .. }) = opened else { return };
     let (connections, attempts) = (Arc::new(Connections::new(CONNECTIONS)), Arc::new(Attempts::default()));
-    loop {
-        let accepted = tokio::select! {
-            () = wired.gate.ending.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        let (stream, peer) = match accepted {
-            Ok(pair) => pair,
-            Err(cause) => {
-                tracing::warn!(%cause, "accept failed");
-                tokio::time::sleep(Duration::from_millis(20)).await;
-                continue;
-            }
-        };
-        let Ok(permit) = connections.admit(SourcePrefix::of(peer.ip())) else { continue };
+    while let Some((stream, peer, permit)) = connections.next(&listener, &wired.gate.ending, drop).await {
         let (secured, wired, attempts) = (Arc::clone(&secured), Arc::clone(&wired), Arc::clone(&attempts));
         tokio::spawn(async move {
             let _ = tokio::time::timeout(WHOLE, connection(stream, peer, &secured, &wired, &attempts)).await;

@@ -6,6 +6,7 @@ mod frames;
 mod one_stream;
 mod overload;
 mod protocol_pin;
+mod strict_messages;
 mod subscriptions;
 mod tls;
 mod waiting;

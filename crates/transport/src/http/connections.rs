@@ -1,9 +1,13 @@
 //! Counts connections: in all, and by where they come from.
 
 use super::SourcePrefix;
+use crate::accept;
 use parking_lot::Mutex;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 /// How many connections there may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,22 @@ impl Connections {
         open.total += 1;
         *open.by_source.entry(source).or_insert(0) += 1;
         Ok(Permit { connections: Arc::clone(self), source })
+    }
+
+    /// The next connection of `listener` that there may be, counted in, and nothing once `stop`. One beyond a bound is told to `turned_away` and closed unread.
+    pub async fn next(
+        self: &Arc<Self>,
+        listener: &TcpListener,
+        stop: &CancellationToken,
+        turned_away: impl Fn(Full),
+    ) -> Option<(TcpStream, SocketAddr, Permit)> {
+        loop {
+            let (stream, address) = accept::next(stop, || listener.accept()).await?;
+            match self.admit(SourcePrefix::of(address.ip())) {
+                Ok(permit) => return Some((stream, address, permit)),
+                Err(full) => turned_away(full),
+            }
+        }
     }
 }
 
