@@ -335,9 +335,10 @@ mod tests {
             for half in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let folder = folder.path();
-                let place = |(key, chain): &(String, String)| placing(folder, key.as_bytes(), chain.as_bytes(), b"");
-                place(&old).iter().for_each(|step| step().unwrap());
-                place(&new).iter().take(done).for_each(|step| step().unwrap());
+                for ((key, chain), steps) in [(&old, count), (&new, done)] {
+                    let placing = placing(folder, key.as_bytes(), chain.as_bytes(), b"");
+                    placing.iter().take(steps).for_each(|step| step().unwrap());
+                }
                 // The file that was just being written is there in part.
                 if let (true, Some(name)) = (half, [KEY, CHAIN].get(done)) {
                     let text = if *name == KEY { &new.0 } else { &new.1 };
