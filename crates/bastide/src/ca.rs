@@ -287,7 +287,7 @@ impl PrivateCa {
         issuers.append(&mut earlier);
         for record in &issuers {
             let issuing = self.open(record)?;
-            let taken_back = self.store.taken_back(record.id.clone(), now).await.map_err(kept)?;
+            let taken_back = self.store.taken_back(record.id.clone()).await.map_err(kept)?;
             let number = self.store.next_number().await.map_err(kept)?;
             lists.push_str(&issuing.authority.list(&taken_back, number, now).map_err(broken)?);
         }

@@ -1,7 +1,8 @@
 //! A certificate of a gateway's authority, on the side of who holds it: enrolled by a code, renewed before it ends.
 //!
 //! A folder holds it: `key.pem`, `chain.pem` (leaf first), `authority.pem` (the roots) and `enrol.url`. Key and chain are put in place one after the other, each
-//! whole; who reads between the two finds a key that is not the chain's, and reads again. A renewal that was cut off between them is finished by the next.
+//! whole; who reads between the two finds a key that is not the chain's, and reads again. What was cut off between them is finished by whoever keeps or uses the
+//! folder next, before anything else.
 
 use crate::outcome::Failure;
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terms::{Clock as _, Secret, Utc};
 use tokio_util::sync::CancellationToken;
@@ -80,14 +81,30 @@ impl Drawn {
         }
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let key = Secret::new(self.key.serialize_pem());
-        write(&folder.join("key.pem.next"), key.open().as_bytes(), 0o600)?;
-        write(&folder.join("chain.pem.next"), chain.as_bytes(), 0o644)?;
-        replace(&folder.join(AUTHORITY), authority.as_bytes(), 0o644)?;
-        std::fs::rename(folder.join("key.pem.next"), folder.join(KEY))?;
-        std::fs::rename(folder.join("chain.pem.next"), folder.join(CHAIN))?;
+        for step in placing(folder, key.open().as_bytes(), chain.as_bytes(), authority.as_bytes()) {
+            step()?;
+        }
         File::open(folder)?.sync_all()?;
         held(chain)
     }
+}
+
+type Step<'a> = Box<dyn Fn() -> io::Result<()> + 'a>;
+
+/// What puts a key and its chain in place, in order. Wherever that is cut off, [`heal`] finds a key and a chain that fit.
+fn placing<'a>(folder: &'a Path, key: &'a [u8], chain: &'a [u8], authority: &'a [u8]) -> [Step<'a>; 5] {
+    [
+        Box::new(move || write(&next(folder, KEY), key, 0o600)),
+        Box::new(move || write(&next(folder, CHAIN), chain, 0o644)),
+        Box::new(move || replace(&folder.join(AUTHORITY), authority, 0o644)),
+        Box::new(move || std::fs::rename(next(folder, KEY), folder.join(KEY))),
+        Box::new(move || std::fs::rename(next(folder, CHAIN), folder.join(CHAIN))),
+    ]
+}
+
+/// What is to come in the place of the file `name`.
+fn next(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.next"))
 }
 
 /// Keeps other processes from renewing the same folder, until it is dropped.
@@ -98,22 +115,56 @@ fn alone(folder: &Path) -> Result<File, Failure> {
     Ok(open)
 }
 
-/// Finishes what was cut off: a key in place whose chain is not.
+/// Finishes a renewal of `folder` that was cut off, unless somebody is just renewing it.
+///
+/// # Errors
+/// [`Failure`]: it cannot be read or written, or is just being renewed.
+pub fn recover(folder: &Path) -> Result<(), Failure> {
+    let _alone = alone(folder)?;
+    Ok(heal(folder)?)
+}
+
+/// Finishes what was cut off. Of the key and the chain in place and those to come, two that fit come into place; what is left over goes.
 fn heal(folder: &Path) -> io::Result<()> {
-    let (key, chain) = (folder.join("key.pem.next"), folder.join("chain.pem.next"));
-    match (key.exists(), chain.exists()) {
-        (false, true) => std::fs::rename(chain, folder.join(CHAIN)),
-        (true, _) => {
-            std::fs::remove_file(key)?;
-            if chain.exists() { std::fs::remove_file(chain) } else { Ok(()) }
+    let (key, chain) = (folder.join(KEY), folder.join(CHAIN));
+    let (next_key, next_chain) = (next(folder, KEY), next(folder, CHAIN));
+    if !fits(&key, &chain) {
+        if fits(&key, &next_chain) {
+            std::fs::rename(&next_chain, &chain)?;
+        } else if fits(&next_key, &next_chain) {
+            std::fs::rename(&next_key, &key)?;
+            std::fs::rename(&next_chain, &chain)?;
+        } else if fits(&next_key, &chain) {
+            std::fs::rename(&next_key, &key)?;
         }
-        (false, false) => Ok(()),
+        File::open(folder)?.sync_all()?;
     }
+    for left in [next_key, next_chain] {
+        remove(&left)?;
+    }
+    Ok(())
+}
+
+/// Whether the chain at `chain` is of the key at `key`.
+fn fits(key: &Path, chain: &Path) -> bool {
+    let key = std::fs::read_to_string(key).ok().map(Secret::new).and_then(|key| KeyPair::from_pem(key.open()).ok());
+    let leaf = std::fs::read(chain).ok().and_then(|chain| CertificateDer::from_pem_slice(&chain).ok());
+    let (Some(key), Some(leaf)) = (key, leaf) else { return false };
+    public_of(&leaf) == Some(Sha256::digest(key.subject_public_key_info()).into())
 }
 
 fn held(chain: &str) -> Result<Held, Failure> {
     let (begins, ends) = validity(chain).ok_or_else(|| Failure::system("the certificate cannot be read"))?;
     Ok(Held { ends, due: renewal(begins, ends) })
+}
+
+/// What `folder` holds since it was enrolled, once what was cut off is finished.
+///
+/// # Errors
+/// [`Failure`]: it cannot be read or written, or is just being renewed.
+pub fn again(folder: &Path) -> Result<Held, Failure> {
+    recover(folder)?;
+    held(&std::fs::read_to_string(folder.join(CHAIN))?)
 }
 
 /// Enrols at `url` by `code`, whose root alone is trusted, and keeps what it gets in `folder`.
@@ -174,6 +225,8 @@ pub async fn keep(folder: &Path, ending: &CancellationToken, mut told: impl FnMu
     let path = folder.join(CHAIN);
     let unread = |cause: io::Error| Failure::usage(format!("{} cannot be read", path.display())).because(&cause);
     let read = || held(&std::fs::read_to_string(&path).map_err(unread)?);
+    // Who is just renewing it finishes what there is to finish.
+    let _ = recover(folder);
     let mut now_held = read()?;
     let (mut pause, clock) = (PAUSES.0, crate::host::SystemClock::new());
     loop {
@@ -249,12 +302,71 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     std::fs::rename(&draft, path)
 }
 
-fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
-        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
-        Ok(()) | Err(_) => {}
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => Err(cause),
+        Ok(()) | Err(_) => Ok(()),
     }
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    remove(path)?;
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key and a certificate of it.
+    fn pair() -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::default().self_signed(&key).unwrap();
+        (key.serialize_pem(), certificate.pem())
+    }
+
+    #[test]
+    fn wherever_it_is_cut_off_a_key_and_its_chain_are_in_place_in_the_end() {
+        let (old, new) = (pair(), pair());
+        let count = placing(Path::new(""), b"", b"", b"").len();
+        for done in 0..=count {
+            for half in [false, true] {
+                let folder = tempfile::tempdir().unwrap();
+                let folder = folder.path();
+                for ((key, chain), steps) in [(&old, count), (&new, done)] {
+                    let placing = placing(folder, key.as_bytes(), chain.as_bytes(), b"");
+                    placing.iter().take(steps).for_each(|step| step().unwrap());
+                }
+                // The file that was just being written is there in part.
+                if let (true, Some(name)) = (half, [KEY, CHAIN].get(done)) {
+                    let text = if *name == KEY { &new.0 } else { &new.1 };
+                    write(&next(folder, name), &text.as_bytes()[..40], 0o600).unwrap();
+                }
+                heal(folder).unwrap();
+                assert!(fits(&folder.join(KEY), &folder.join(CHAIN)), "cut off after {done}");
+                let chain = std::fs::read_to_string(folder.join(CHAIN)).unwrap();
+                let expected = if done < 4 { &old.1 } else { &new.1 };
+                assert_eq!(&chain, expected, "cut off after {done}");
+                assert!(!next(folder, KEY).exists() && !next(folder, CHAIN).exists(), "cut off after {done}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_reached_the_disk_in_another_order_is_finished_too() {
+        let (old, new) = (pair(), pair());
+        for files in [
+            [(KEY, &old.0), (CHAIN, &new.1), ("key.pem.next", &new.0)],
+            [(KEY, &old.0), ("key.pem.next", &new.0), ("chain.pem.next", &new.1)],
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            files.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
+            heal(folder).unwrap();
+            assert!(fits(&folder.join(KEY), &folder.join(CHAIN)));
+            assert_eq!(std::fs::read_to_string(folder.join(CHAIN)).unwrap(), new.1);
+        }
+    }
 }

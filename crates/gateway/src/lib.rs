@@ -30,7 +30,7 @@ pub mod seal;
 pub mod session;
 pub mod snapshot;
 mod standing;
-mod strangers;
+pub mod strangers;
 pub mod template;
 mod trail;
 pub mod withheld;

@@ -31,7 +31,7 @@ pub(crate) use decide::{lists_to, may_ask};
 pub use enforce::Authorized;
 pub(crate) use forward::{Extra, print};
 pub use limits::PROBES;
-pub(crate) use parse::TRACEPARENT;
+pub(crate) use parse::{TRACEPARENT, TRACESTATE};
 pub use record::Recorded;
 pub use reply::Reply;
 pub use resolve::{Listing, Reference, Target};

@@ -10,7 +10,8 @@ use audit::record::{Decision, Kind, Object, Outcome, Status, Verdict};
 use parking_lot::Mutex;
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use terms::{CallId, Code, RecordId, Utc};
+use std::net::IpAddr;
+use terms::{CallId, Clock, Code, Entropy, RecordId, Utc};
 use transport::http::SourcePrefix;
 
 /// Refusals of one reason and source that are recorded one by one, between two summaries.
@@ -24,7 +25,7 @@ const NAMED: usize = 32;
 
 /// How a refusal of a stranger gets on record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Noted {
+pub enum Noted {
     /// By itself.
     Alone,
     /// In a summary, which stands under this reference.
@@ -40,6 +41,8 @@ struct Window {
     singles: u32,
     pairs: HashMap<(Code, SourcePrefix), Pair>,
     sums: HashMap<Code, Sum>,
+    /// References of summaries that are not on record yet. Who is counted meanwhile is told the same, so that each that was told leads to a record.
+    unrecorded: HashMap<Code, CallId>,
 }
 
 #[derive(Default)]
@@ -63,7 +66,7 @@ struct Summary {
 
 impl Strangers {
     /// Notes one refusal. The first ones of a reason and a source are to be recorded by themselves.
-    pub(crate) fn note(&self, gate: &Gate, code: Code, source: SourcePrefix) -> Noted {
+    pub(crate) fn note(&self, entropy: &dyn Entropy, clock: &dyn Clock, code: Code, source: SourcePrefix) -> Noted {
         let mut window = self.0.lock();
         let window = &mut *window;
         let known = window.pairs.len() < PAIRS || window.pairs.contains_key(&(code, source));
@@ -76,15 +79,20 @@ impl Strangers {
             }
             pair.counted = pair.counted.saturating_add(1);
         }
-        let sum =
-            window.sums.entry(code).or_insert_with(|| Sum { reference: CallId::new(&*gate.entropy), since: gate.clock.utc(), count: 0 });
+        let sum = window.sums.entry(code).or_insert_with(|| {
+            let reference = window.unrecorded.get(&code).copied().unwrap_or_else(|| CallId::new(entropy));
+            Sum { reference, since: clock.utc(), count: 0 }
+        });
         sum.count = sum.count.saturating_add(1);
         Noted::Counted(sum.reference)
     }
 
     /// Takes what was counted; from here on refusals are recorded one by one again.
     fn take(&self) -> Vec<Summary> {
-        let window = std::mem::take(&mut *self.0.lock());
+        let mut locked = self.0.lock();
+        let unrecorded = locked.sums.iter().map(|(code, sum)| (*code, sum.reference)).collect();
+        let window = std::mem::replace(&mut *locked, Window { unrecorded, ..Window::default() });
+        drop(locked);
         let mut sources: HashMap<Code, Vec<(SourcePrefix, u64)>> = HashMap::new();
         for ((code, source), pair) in window.pairs {
             if pair.counted > 0 {
@@ -93,6 +101,11 @@ impl Strangers {
         }
         let summary = |(code, sum)| Summary { code, sum, sources: sources.remove(&code).unwrap_or_default() };
         window.sums.into_iter().map(summary).collect()
+    }
+
+    /// The summary of this code is on record: the next has a reference of its own.
+    fn recorded(&self, code: Code) {
+        self.0.lock().unrecorded.remove(&code);
     }
 
     /// Puts back what could not be recorded, for the next summary.
@@ -119,11 +132,19 @@ impl Gate {
     /// Records what was counted of strangers since the last time. To be called now and then, and at the end.
     pub async fn sum_up(&self) {
         for summary in self.strangers.take() {
-            if let Err(cause) = self.keep(summary.record(self)).await {
-                tracing::warn!(%cause, "refusals of strangers could not be summed up yet");
-                self.strangers.put_back(summary);
+            match self.keep(summary.record(self)).await {
+                Ok(_) => self.strangers.recorded(summary.code),
+                Err(cause) => {
+                    tracing::warn!(%cause, "refusals of strangers could not be summed up yet");
+                    self.strangers.put_back(summary);
+                }
             }
         }
+    }
+
+    /// Notes a refusal of a stranger that is spoken with beside the line. One that is to be recorded by itself, the caller records.
+    pub fn stranger(&self, code: Code, from: IpAddr) -> Noted {
+        self.strangers.note(&*self.entropy, &*self.clock, code, SourcePrefix::of(from))
     }
 }
 
@@ -166,5 +187,56 @@ impl Summary {
         }
         record.detail = Object::new(&detail).ok();
         record.encode()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use terms::Instant;
+
+    struct Host(std::sync::atomic::AtomicU64);
+    impl Entropy for Host {
+        fn fill(&self, bytes: &mut [u8]) {
+            let next = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
+            bytes.iter_mut().zip(next.to_le_bytes()).for_each(|(byte, part)| *byte = part);
+        }
+    }
+    impl Clock for Host {
+        fn utc(&self) -> Utc {
+            Utc::from_seconds(1_800_000_000)
+        }
+        fn instant(&self) -> Instant {
+            Instant::from_nanos(0)
+        }
+    }
+
+    /// Refuses a stranger until it is counted; the reference that it is told.
+    fn counted(strangers: &Strangers, host: &Host) -> CallId {
+        let source = SourcePrefix::Loopback;
+        for _ in 0..SINGLE {
+            assert_eq!(strangers.note(host, host, Code::TokenMissing, source), Noted::Alone);
+        }
+        match strangers.note(host, host, Code::TokenMissing, source) {
+            Noted::Counted(reference) => reference,
+            Noted::Alone => panic!("more are recorded one by one than may be"),
+        }
+    }
+
+    #[test]
+    fn every_reference_that_was_told_is_that_of_a_summary() {
+        let (strangers, host) = (Strangers::default(), Host(0.into()));
+        let first = counted(&strangers, &host);
+        let failed = strangers.take();
+        // Some are counted while the log does not take it.
+        let second = counted(&strangers, &host);
+        failed.into_iter().for_each(|summary| strangers.put_back(summary));
+        let again = strangers.take();
+        assert_eq!(again.iter().map(|summary| summary.sum.count).collect::<Vec<_>>(), [2]);
+        for told in [first, second] {
+            assert!(again.iter().any(|summary| summary.sum.reference == told), "{told} is nowhere on record");
+        }
+        again.iter().for_each(|summary| strangers.recorded(summary.code));
+        assert_ne!(counted(&strangers, &host), first, "a summary that is on record is closed");
     }
 }

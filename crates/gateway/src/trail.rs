@@ -17,7 +17,7 @@ use policy::Claim;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use telemetry::{Context, Traceparent};
+use telemetry::{Context, Traceparent, Tracestate};
 use terms::{Action, CallId, Class, Code, Hole, Instant, Label, Name, Operation, Principal, Refusal, ServerName, SessionId};
 use transport::http::Peer;
 use transport::tls::Certificate;
@@ -237,7 +237,9 @@ pub struct Trail {
     /// The revision that the client speaks, as far as that is known.
     pub(crate) revision: Revision,
     /// The `traceparent` that the client sent.
-    pub(crate) trace: Option<String>,
+    pub(crate) trace: Option<Traceparent>,
+    /// The `tracestate` that it sent with it.
+    pub(crate) state: Option<Tracestate>,
     /// Where it stands in a trace, if anybody is told of that.
     pub(crate) context: Option<Context>,
     /// Whether the subject, of a tool or a prompt, is one that is offered.
@@ -281,9 +283,17 @@ const SHED: Duration = Duration::from_secs(1);
 /// Bytes of the originals of one call that are kept.
 const WITHHELD: usize = 256 << 10;
 
-/// Whether `text` is a `traceparent` of version 00 (W3C Trace Context, section 3.2).
-pub(crate) fn is_traceparent(text: &str) -> bool {
-    text.parse::<Traceparent>().is_ok()
+/// What the records call an answer of a client, which has no method.
+const RESPONSE: &str = "response";
+
+/// The trace that a client says it is in: its `traceparent`, and the `tracestate` that came with it.
+pub(crate) type Traced = (Traceparent, Option<Tracestate>);
+
+/// The trace that the `_meta` of a message names.
+pub(crate) fn traced(meta: Option<mcp::Node<'_>>) -> Option<Traced> {
+    let text = |name: &str| meta?.get(name)?.text();
+    let parent = text("traceparent")?.parse().ok()?;
+    Some((parent, text("tracestate").and_then(|state| Tracestate::read([&*state]))))
 }
 
 /// On whose account something happens.
@@ -338,6 +348,7 @@ impl Trail {
             client_id: None,
             revision: Revision::NEWEST_LEGACY,
             trace: None,
+            state: None,
             context: None,
             named: Named::Invented,
             asked: None,
@@ -366,12 +377,26 @@ impl Trail {
 
     /// Notes that a stage was passed, and how long it took.
     pub(crate) fn passed(&mut self, gate: &Gate, stage: Stage) {
+        self.took(gate, stage);
+        self.reached = self.reached.max(stage as usize + 1);
+    }
+
+    /// Notes that the stage it was in was not passed, and how long it was there.
+    pub(crate) fn stopped(&mut self, gate: &Gate) {
+        self.took(gate, Stage::ALL.get(self.reached).copied().unwrap_or(Stage::Settle));
+    }
+
+    /// The stages of the lower row begin again, for the next that comes back.
+    pub(crate) fn returns(&mut self) {
+        self.reached = self.reached.min(Stage::Pair as usize);
+    }
+
+    fn took(&mut self, gate: &Gate, stage: Stage) {
         let now = gate.clock.instant();
         let spent = now.nanos().saturating_sub(self.last.nanos());
         if let Some(slot) = self.stages.get_mut(stage as usize) {
             *slot = slot.saturating_add(spent);
         }
-        self.reached = self.reached.max(stage as usize + 1);
         self.last = now;
     }
 
@@ -394,24 +419,30 @@ impl Trail {
             Message::Request(request) => {
                 self.method = Some(request.method.as_str());
                 self.client_id = Some(request.id.clone());
-                let meta = request.params().and_then(|params| params.get("_meta"));
-                let parent = meta.and_then(|meta| meta.get("traceparent")).and_then(mcp::Node::text);
-                self.trace = parent.filter(|parent| is_traceparent(parent)).map(std::borrow::Cow::into_owned);
+                self.traced(traced(request.params().and_then(|params| params.get("_meta"))));
             }
             Message::Notification(notification) => self.method = Some(notification.method.as_str()),
-            Message::Response(_) => self.method = Some("response"),
+            Message::Response(_) => self.method = Some(RESPONSE),
         }
+    }
+
+    fn traced(&mut self, traced: Option<Traced>) {
+        (self.trace, self.state) = traced.map_or((None, None), |(parent, state)| (Some(parent), state));
     }
 
     /// Takes its place in a trace, where anybody is told of calls: the client's as it names one in the message, else in the head of the request, else
     /// a new one.
-    pub(crate) fn joins(&mut self, gate: &Gate, head: Option<&str>) {
+    pub(crate) fn joins(&mut self, gate: &Gate, head: Option<Traced>) {
         let Some(report) = &gate.report else { return };
         if self.trace.is_none() {
-            self.trace = head.filter(|head| is_traceparent(head)).map(str::to_owned);
+            self.traced(head);
         }
-        let parent = self.trace.as_deref().and_then(|parent| parent.parse().ok());
-        self.context = Some(Context::new(parent, report.sampled(self.id), &*gate.entropy));
+        self.context = Some(Context::new(self.trace, self.state.clone(), report.sampled(self.id), &*gate.entropy));
+    }
+
+    /// The method of a request or a notification; an answer of a client has none.
+    pub(crate) fn asks(&self) -> Option<&'static str> {
+        self.method.filter(|method| *method != RESPONSE)
     }
 
     /// Nanoseconds since it began, as of the last stage that was passed.

@@ -1,5 +1,6 @@
 //! Which trace a call is in, and which span of it is ours (W3C Trace Context, section 3).
 
+use crate::state::Tracestate;
 use std::fmt;
 use std::str::FromStr;
 use terms::{CallId, Entropy};
@@ -73,32 +74,50 @@ pub enum Sampled {
     No,
 }
 
-/// A `traceparent` of version 00 (section 3.2). Its flags are not kept: whether we send spans is ours to say.
+/// A `traceparent` as version 00 has it (section 3.2); of a higher version the same part is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traceparent {
     /// The trace.
     pub trace: TraceId,
     /// The span that asks.
     pub span: SpanId,
+    /// Its flags; of a higher version the one that is known. They say nothing of our spans: whether we send those is ours to say.
+    flags: u8,
 }
 
 /// A text that is no `traceparent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
 
+/// Letters of a `traceparent` of version 00.
+const LENGTH: usize = 55;
+/// The flag that every version has: the sender may have told of its span.
+const SAMPLED: u8 = 1;
+
 impl FromStr for Traceparent {
     type Err = Unreadable;
 
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let mut parts = text.split('-');
-        let version: [u8; 1] = digits(parts.next())?;
+        let (own, more) = text.split_at_checked(LENGTH).ok_or(Unreadable)?;
+        let mut parts = own.split('-');
+        let [version] = digits(parts.next())?;
         let (trace, span) = (digits(parts.next())?, digits(parts.next())?);
-        let _flags: [u8; 1] = digits(parts.next())?;
-        let none = trace == [0; 16] || span == [0; 8];
-        if version != [0] || none || parts.next().is_some() {
+        let [flags] = digits(parts.next())?;
+        let (fits, known) = match version {
+            0 => (more.is_empty(), u8::MAX),
+            0xff => (false, 0),
+            _ => (more.is_empty() || more.starts_with('-'), SAMPLED),
+        };
+        if !fits || trace == [0; 16] || span == [0; 8] {
             return Err(Unreadable);
         }
-        Ok(Self { trace: TraceId(trace), span: SpanId(span) })
+        Ok(Self { trace: TraceId(trace), span: SpanId(span), flags: flags & known })
+    }
+}
+
+impl fmt::Display for Traceparent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "00-{}-{}-{:02x}", self.trace, self.span, self.flags)
     }
 }
 
@@ -122,21 +141,23 @@ fn digits<const N: usize>(text: Option<&str>) -> Result<[u8; N], Unreadable> {
 }
 
 /// Where a call stands in a trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Context {
     /// The trace: the client's, else one of ours.
     pub trace: TraceId,
     /// The client's span, where it sent one.
     pub parent: Option<SpanId>,
+    /// What other systems keep of it, where the client sent that too.
+    pub state: Option<Tracestate>,
     /// Whether its spans are sent.
     pub sampled: Sampled,
 }
 
 impl Context {
-    /// The context of a call whose client sent `parent`; without one, a trace begins.
-    pub fn new(parent: Option<Traceparent>, sampled: Sampled, entropy: &dyn Entropy) -> Self {
+    /// The context of a call whose client sent `parent` and with it `state`; without a parent, a trace begins.
+    pub fn new(parent: Option<Traceparent>, state: Option<Tracestate>, sampled: Sampled, entropy: &dyn Entropy) -> Self {
         match parent {
-            Some(Traceparent { trace, span }) => Self { trace, parent: Some(span), sampled },
+            Some(Traceparent { trace, span, .. }) => Self { trace, parent: Some(span), state, sampled },
             None => {
                 let mut bytes = [0; 16];
                 entropy.fill(&mut bytes);
@@ -144,7 +165,7 @@ impl Context {
                 if bytes == [0; 16] {
                     bytes[15] = 1;
                 }
-                Self { trace: TraceId(bytes), parent: None, sampled }
+                Self { trace: TraceId(bytes), parent: None, state: None, sampled }
             }
         }
     }
@@ -169,17 +190,32 @@ mod tests {
     fn a_traceparent_is_read_and_nothing_else_is() {
         let read: Traceparent = PARENT.parse().unwrap();
         assert_eq!((read.trace.to_string(), read.span.to_string()), (PARENT[3..35].to_owned(), PARENT[36..52].to_owned()));
-        let longer = format!("{PARENT}-00");
+        assert_eq!(read.to_string(), PARENT);
         for bad in [
             "",
             "x",
+            &PARENT[..54],
             &PARENT.to_uppercase(),
-            &longer,
-            &PARENT.replacen("00", "01", 1),
+            &format!("{PARENT}-00"),
+            &format!("{PARENT}é"),
+            &PARENT.replace('-', "_"),
             &PARENT.replace("4bf92f3577b34da6a3ce929d0e0e4736", &"0".repeat(32)),
+            &PARENT.replace("00f067aa0ba902b7", &"0".repeat(16)),
         ] {
             assert_eq!(bad.parse::<Traceparent>(), Err(Unreadable), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_higher_version_is_read_as_far_as_it_is_known() {
+        let of = |version: &str, more: &str| format!("{version}{}07{more}", &PARENT[2..53]).parse::<Traceparent>();
+        for (version, more) in [("01", ""), ("01", "-"), ("cc", "-what-may-come.later")] {
+            assert_eq!(of(version, more).map(|read| read.to_string()), Ok(PARENT.to_owned()), "{version} {more}");
+        }
+        for (version, more) in [("ff", ""), ("ff", "-00"), ("01", "00"), ("01", ".x"), ("0A", ""), ("1", "")] {
+            assert_eq!(of(version, more), Err(Unreadable), "{version} {more}");
+        }
+        assert_eq!(of("00", "").map(|read| read.to_string()), Ok(format!("{}07", &PARENT[..53])), "what is known whole goes on whole");
     }
 
     #[test]
@@ -200,9 +236,9 @@ mod tests {
             }
         }
         let call = CallId::from_bits(7);
-        let context = Context::new(PARENT.parse().ok(), Sampled::No, &Zero);
+        let context = Context::new(PARENT.parse().ok(), None, Sampled::No, &Zero);
         assert_eq!(context.outgoing(call), "00-4bf92f3577b34da6a3ce929d0e0e4736-2000000000000007-00");
-        let own = Context::new(None, Sampled::Yes, &Zero).outgoing(call);
+        let own = Context::new(None, None, Sampled::Yes, &Zero).outgoing(call);
         assert!(own.parse::<Traceparent>().is_ok(), "{own}");
     }
 }

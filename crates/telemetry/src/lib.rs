@@ -9,8 +9,10 @@ mod context;
 mod metric;
 mod protobuf;
 mod span;
+mod state;
 
 pub use context::{Context, Sampled, SpanId, TraceId, Traceparent};
 pub use metric::{Moments, Printed, print_metrics};
 pub use protobuf::rejected;
 pub use span::{Event, Kind, Resource, Span, Value, print_spans};
+pub use state::Tracestate;

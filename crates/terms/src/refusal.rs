@@ -103,6 +103,7 @@ codes! {
     TokenScope: IdentityTokens / "scope", Policy, "The token does not name this tool.", "Ask for a token that names it with `bastide token issue`.";
     IdentityFault: IdentityTokens / "fault", Unavailable, "The caller could not be identified.", ASK;
     CertificateRefused: IdentityMtls / "refused", Peer, "The client certificate was not accepted.", "Ask the operator for a new one.";
+    EnrolmentRefused: IdentityPrivateCa / "refused", Peer, "No certificate was issued.", "Ask the operator for a new code.";
     CertificateOther: IdentityMtls / "other", Peer, "The token is bound to another certificate.", "Use it with the certificate that it was issued for, or ask for a new one.";
     SessionUnknown: IdentitySessionBinding / "unknown", Peer, "There is no such session for this caller.", "Open a new session.";
     SessionMissing: IdentitySessionBinding / "missing", Peer, "The request names no session.", "Open a session with `initialize`.";

@@ -32,7 +32,7 @@ pub async fn life(ground: &Ground, steps: &mut Steps) -> Probed {
         return Ok(if local { Finding::NotApplicable } else { Finding::Judged });
     };
     let standing = ground.view("looked at the authority", "/api/v1/ca").await?;
-    looked(&standing, ground.now(), steps);
+    looked(&standing, ca.life.duration(), ground.now(), steps);
     let own = |tls: &Option<ListenTls>| tls.as_ref().is_some_and(|tls| tls.files().is_none());
     let at_data = own(&listen.data.tls);
     let url = enrolment(ca);
@@ -81,8 +81,8 @@ const fn said(reached: bool) -> &'static str {
     if reached { "let in" } else { "refused" }
 }
 
-/// Judges how the authority stands.
-fn looked(standing: &Value, now: Utc, steps: &mut Steps) {
+/// Judges how the authority stands, whose certificates are to live for `life`.
+fn looked(standing: &Value, life: Duration, now: Utc, steps: &mut Steps) {
     let time = |one: &Value, name: &str| one.get(name).and_then(Value::as_str).and_then(Utc::parse);
     let issuer = standing.pointer("/issuers/0").unwrap_or(&Value::Null);
     let due = time(issuer, "renews").is_none_or(|due| due <= now);
@@ -93,11 +93,23 @@ fn looked(standing: &Value, now: Utc, steps: &mut Steps) {
         if due { format!("it is due, and ends {ends}") } else { "later".to_owned() },
         !due,
     );
-    let lives = standing.get("certificates").and_then(Value::as_array).into_iter().flatten();
-    let longest = lives.filter_map(|one| Some(time(one, "ends")?.nanos().saturating_sub(time(one, "begins")?.nanos()))).max().unwrap_or(0);
-    let longest = Duration::from_nanos(longest);
-    let (hours, most) = (longest.as_secs().div_ceil(3600), LIVES.end().as_secs() / 3600);
-    steps.note("looked for the longest life of a certificate", format!("at most {most} h"), format!("{hours} h"), longest <= *LIVES.end());
+    let certificates = standing.get("certificates").and_then(Value::as_array).into_iter().flatten();
+    let good = certificates.filter(|one| one.get("revoked").is_none_or(Value::is_null) && time(one, "ends").is_none_or(|ends| ends > now));
+    // One whose times cannot be read lives for ever.
+    let lived = |one: &Value| Some(time(one, "ends")?.nanos().saturating_sub(time(one, "begins")?.nanos()));
+    let longest = good.map(|one| (lived(one).map_or(Duration::MAX, Duration::from_nanos), one)).max_by_key(|(lived, _)| *lived);
+    let (longest, whose) = longest.map_or((Duration::ZERO, String::new()), |(longest, one)| {
+        let word = |name: &str| one.get(name).and_then(Value::as_str).unwrap_or_default();
+        (longest, format!(", {}/{} {}", word("role"), word("name"), word("serial")))
+    });
+    let most = life.min(*LIVES.end());
+    let hours = longest.as_secs().div_ceil(3600);
+    steps.note(
+        "looked for the longest life of a certificate that is good",
+        format!("at most {} h, as ca.life says", most.as_secs().div_ceil(3600)),
+        format!("{hours} h{whose}"),
+        longest <= most,
+    );
 }
 
 /// Where the probe enrols, if it can reach that from here.

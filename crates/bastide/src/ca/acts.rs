@@ -14,6 +14,8 @@ use terms::{Name, Secret, Utc};
 
 /// The longest that a code is good.
 const LONGEST_CODE: Duration = Duration::from_secs(24 * 3600);
+/// Who was named by a certificate that has ended so long ago is meant, too, when a name is taken back: our clock may be ahead.
+const CLOCK: Duration = Duration::from_secs(24 * 3600);
 /// How many bytes of the digest of an issuer's certificate it is called by.
 const ID: usize = 8;
 
@@ -114,7 +116,6 @@ impl PrivateCa {
 
     /// The certificates that `which` means, and the name that its codes are of.
     async fn meant(&self, which: &str) -> Result<(Vec<CertificateRecord>, Option<(Name, Option<Role>)>), Unissued> {
-        let now = self.clock.utc();
         if let Some(record) = self.store.find(which.to_ascii_lowercase()).await.map_err(kept)? {
             return Ok((vec![record], None));
         }
@@ -126,7 +127,8 @@ impl PrivateCa {
             None => (None, which),
         };
         let name = Name::new(name).map_err(|_| Unissued::Nobody(which.to_owned()))?;
-        let found = self.store.named(name.clone(), role, now).await.map_err(kept)?;
+        let since = Utc::from_nanos(self.clock.utc().nanos().saturating_sub(u64::try_from(CLOCK.as_nanos()).unwrap_or(u64::MAX)));
+        let found = self.store.named(name.clone(), role, since).await.map_err(kept)?;
         Ok((found, Some((name, role))))
     }
 
@@ -144,25 +146,27 @@ impl PrivateCa {
         if found.is_empty() && codes == 0 {
             return Err(Unissued::Nobody(which.to_owned()));
         }
-        for record in &found {
-            self.store.revoke(record.serial.clone(), now, reason.to_owned()).await.map_err(kept)?;
-        }
+        let serials: Vec<String> = found.into_iter().map(|record| record.serial).collect();
+        self.store.revoke(serials.clone(), now, reason.to_owned()).await.map_err(kept)?;
         if let Err(cause) = self.refresh().await {
             // A list that says too little lets in who was taken back; where there is none, nothing starts that asks for it.
             let _ = std::fs::remove_file(self.folder.join(LISTS));
             return Err(Unissued::Unlisted(cause.to_string()));
         }
-        Ok(TakenBack { serials: found.into_iter().map(|record| record.serial).collect(), codes, at: now })
+        Ok(TakenBack { serials, codes, at: now })
+    }
+
+    /// Our own root, PEM: that of the newest issuer of our own, ended or not.
+    async fn own_root(&self) -> Result<Option<String>, Unissued> {
+        let issuers = self.store.issuers(Utc::default()).await.map_err(kept)?;
+        Ok(issuers.into_iter().find(|issuer| issuer.origin == Origin::Own).map(|own| own.root))
     }
 
     /// A new issuer below the root whose key we keep.
     pub(super) async fn succeed(&self) -> Result<IssuerRecord, Unissued> {
         let (domain, _) = self.place().await?;
-        let issuers = self.store.issuers(Utc::default()).await.map_err(kept)?;
-        let root = match issuers.iter().find(|issuer| issuer.origin == Origin::Own) {
-            Some(own) => own.root.clone(),
-            None => return Err(Unissued::Unfit("the issuer is renewed where it was made: bastide ca import".to_owned())),
-        };
+        let own = self.own_root().await?;
+        let root = own.ok_or_else(|| Unissued::Unfit("the issuer is renewed where it was made: bastide ca import".to_owned()))?;
         let signer = self.signer(ROOT).map_err(|cause| match cause {
             Unissued::Locked => Unissued::Locked,
             _ => Unissued::Unfit("the root's key is not kept here: bastide ca renew issuer --root FILE, or pkcs11:…".to_owned()),
@@ -172,12 +176,16 @@ impl PrivateCa {
         self.seat(below.certificate, root, Origin::Own, &below.key).await
     }
 
-    /// Puts an issuer in place.
+    /// Puts an issuer in place, and has our listeners show certificates of it: who enrols knows its root alone.
     async fn seat(&self, chain: String, root: String, origin: Origin, key: &Secret<String>) -> Result<IssuerRecord, Unissued> {
         let issuer = self.record(chain, root, origin)?;
         self.put(&format!("issuer-{}", issuer.id), key).await?;
         self.store.succeed(issuer.clone()).await.map_err(kept)?;
         self.refresh().await?;
+        let listeners: Vec<&'static str> = self.listeners.lock().keys().copied().collect();
+        for listener in listeners {
+            self.recertify(listener).await?;
+        }
         Ok(issuer)
     }
 
@@ -223,10 +231,6 @@ impl PrivateCa {
         let ours = issuers.iter().any(|issuer| issuer.origin == Origin::Own && fingerprint(&issuer.root) == fingerprint(&root));
         let origin = if ours { Origin::Own } else { Origin::Outside };
         let issuer = self.seat(chain, root, origin, &key).await?;
-        let listeners: Vec<&'static str> = self.listeners.lock().keys().copied().collect();
-        for listener in listeners {
-            self.recertify(listener).await?;
-        }
         Ok(self.founded(&domain, &issuer))
     }
 
@@ -268,6 +272,7 @@ impl PrivateCa {
             "founded": true,
             "domain": domain.to_string(),
             "issuers": issuers.iter().map(shown).collect::<Vec<_>>(),
+            "own_root": self.own_root().await?,
             "authority": self.folder.join(AUTHORITY).display().to_string(),
             "crl": self.folder.join(LISTS).display().to_string(),
             "certificates": certificates.iter().map(certificate).collect::<Vec<_>>(),

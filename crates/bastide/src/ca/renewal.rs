@@ -3,9 +3,11 @@
 use super::PrivateCa;
 use admin::{Certified, Unissued};
 use audit::record::Severity;
+use gateway::strangers::Noted;
 use identity::authority::{Certificates, Code, Request, Subject, public_of};
 use serde_json::json;
 use std::net::IpAddr;
+use terms::Code as Refusal;
 use transport::tls::Certificate;
 
 /// Certificates of one holder that are good at once, when another is asked for: who has many is slow to be taken back.
@@ -55,7 +57,7 @@ impl PrivateCa {
     /// [`Refused`]; on record.
     pub async fn enrol(&self, code: &str, csr: &str, from: IpAddr) -> Result<Certified, Refused> {
         let done = self.enrolled(code, csr).await;
-        self.told("identity.enrolled", "identity.enrolment-refused", done, from).await
+        self.told(("identity.enrolled", "identity.enrolment-refused"), done, None, from).await
     }
 
     async fn enrolled(&self, code: &str, csr: &str) -> Result<Certified, Refused> {
@@ -89,7 +91,7 @@ impl PrivateCa {
     /// [`Refused`]; on record.
     pub async fn renewed(&self, shown: Option<&Certificate>, csr: &str, from: IpAddr) -> Result<Certified, Refused> {
         let done = self.again(shown, csr).await;
-        self.told("identity.renewed", "identity.renewal-refused", done, from).await
+        self.told(("identity.renewed", "identity.renewal-refused"), done, shown, from).await
     }
 
     async fn again(&self, shown: Option<&Certificate>, csr: &str) -> Result<Certified, Refused> {
@@ -118,12 +120,13 @@ impl PrivateCa {
         Ok(self.certified(&subject, &request, record.life).await?)
     }
 
-    /// Puts on record how it ended. What cannot be recorded is not handed out.
+    /// Puts on record how it ended. What cannot be recorded is not handed out. Of who showed no certificate the first refusals have a record each, and the
+    /// rest is summed up.
     async fn told(
         &self,
-        done: &'static str,
-        refused: &'static str,
+        (done, refused): (&'static str, &'static str),
         outcome: Result<Certified, Refused>,
+        shown: Option<&Certificate>,
         from: IpAddr,
     ) -> Result<Certified, Refused> {
         match outcome {
@@ -133,6 +136,9 @@ impl PrivateCa {
                 Ok(certified)
             }
             Err(cause) => {
+                if shown.is_none() && self.gate.stranger(Refusal::EnrolmentRefused, from) != Noted::Alone {
+                    return Err(cause);
+                }
                 self.note(refused, Severity::Medium, &json!({ "from": from, "cause": cause.cause() })).await?;
                 Err(cause)
             }

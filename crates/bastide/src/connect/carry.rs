@@ -31,6 +31,9 @@ const UNREACHED: i64 = -32_000;
 const RESUMED: u32 = 3;
 /// How long is waited for what nothing answers: the frames behind it wait too.
 const INLINE: Duration = Duration::from_secs(60);
+/// How long is waited for the answer that opens a session, which the gateway gives by itself. The frames behind it wait too, and clients for no longer than a
+/// minute.
+const OPENING: Duration = Duration::from_secs(30);
 /// The longest wait before the standing stream is opened again.
 const SLOWEST: Duration = Duration::from_secs(30);
 
@@ -154,7 +157,10 @@ impl Carrier {
         match (&message.sort, message.method) {
             (Sort::Request, Some(Method::Initialize)) => {
                 self.0.session.lock().initialize = Some(message.frame.clone());
-                self.carry(&message).await;
+                if tokio::time::timeout(OPENING, self.carry(&message)).await.is_err() {
+                    let waited = format!("the gateway did not answer in time, {OPENING:?}: is it at this address?");
+                    self.say(&error(message.id(), &waited)).await;
+                }
             }
             (Sort::Request, _) => {
                 let Ok(place) = Arc::clone(&self.0.places).acquire_owned().await else { return };
@@ -221,7 +227,7 @@ impl Carrier {
         let session = self.0.session.lock().clone();
         match self.post(message, &session).await {
             Err(Fault::Status { status: StatusCode::NOT_FOUND, .. }) if session.id.is_some() => {
-                let session = self.again(&session).await?;
+                let session = tokio::time::timeout(OPENING, self.again(&session)).await.unwrap_or(Err(Fault::Slow(OPENING)))?;
                 self.post(message, &session).await
             }
             other => other,

@@ -30,6 +30,11 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(super) async fn run(url: &Url, args: &Args) -> Result<ExitCode, Failure> {
     let (papers, token) = (Papers::of(args), Token::of(args)?);
     token.header().map_err(Failure::usage)?;
+    let renewed = args.identity.clone().filter(|folder| folder.join(enrolled::URL).exists());
+    if let Some(folder) = &renewed {
+        // Who is just renewing it finishes what there is to finish.
+        let _ = enrolled::recover(folder);
+    }
     let (url, read) = (endpoint(url, args), papers.read()?);
     let egress = Egress::new();
     let bounds = Bounds { answer: ANSWER, ..Bounds::default() };
@@ -37,7 +42,7 @@ pub(super) async fn run(url: &Url, args: &Args) -> Result<ExitCode, Failure> {
     let wire = Wire::new(client.clone(), wire::Bounds { answer: ANSWER, answer_bytes: u64::MAX, ..wire::Bounds::default() });
     let carrier = Carrier::new(wire, token, tokio::io::stdout());
     let looking = tokio::spawn(look(papers, read, url, egress, client));
-    let renewing = args.identity.clone().filter(|folder| folder.join(enrolled::URL).exists()).map(|folder| tokio::spawn(renew(folder)));
+    let renewing = renewed.map(|folder| tokio::spawn(renew(folder)));
     let mut lines = Lines::new(tokio::io::stdin(), LINE);
     while let Some(line) = lines.next().await {
         carrier.take(line.map_err(|cause| Failure::caused(&cause))?).await;

@@ -22,6 +22,8 @@ use terms::{Clock as _, Name, Secret, Utc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+/// The variable that holds a code.
+const CODE: &str = "BASTIDE_CODE";
 /// The largest file of certificates or a key.
 const LARGEST: u64 = 128 * 1024;
 
@@ -51,7 +53,8 @@ pub enum Verb {
     #[command(after_help = "Example:\n  bastide ca list --all")]
     List(List),
     /// Enrol this machine at a gateway by a code; the key is drawn here and stays here
-    #[command(after_help = "Example:\n  bastide ca enrol https://gateway.internal:8422 --code CODE --out ~/.bastide/codex --keep")]
+    #[command(after_help = "Examples:\n  bastide ca enrol https://gateway.internal:8422 --code - --out ~/.bastide/codex --keep\n  \
+        bastide ca enrol https://gateway.internal:8422 --out ~/.bastide/codex --keep     # again later, without a code: goes on renewing")]
     Enrol(Enrol),
     /// Put an outside issuer in place of our own
     #[command(after_help = "Example:\n  bastide ca import --certificate tls.crt --key tls.key --root ca.crt")]
@@ -153,9 +156,12 @@ pub struct List {
 pub struct Enrol {
     /// The gateway's enrolment listener, https://HOST:PORT
     url: Url,
-    /// The code, or `-` for standard input
-    #[arg(long)]
-    code: String,
+    /// `-` for a line of standard input, or the code itself, which other processes of this machine then see
+    #[arg(long, conflicts_with = "code_file")]
+    code: Option<String>,
+    /// The private file that holds the code; without it and without --code, $BASTIDE_CODE
+    #[arg(long, value_name = "FILE")]
+    code_file: Option<PathBuf>,
     /// The folder that key.pem, chain.pem, authority.pem and enrol.url are written to
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -282,7 +288,7 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
         let answer = Desk::at(&configured, async |desk| desk.perform(act).await).await?;
         return common.answer(&answer, |answer| {
             format!(
-                "code  {}\nfor   {}\nends  {}\n\nThere:  bastide ca enrol https://HOST:PORT --code CODE --out FOLDER\n",
+                "code  {}\nfor   {}\nends  {}\n\nThere:  bastide ca enrol https://HOST:PORT --code - --out FOLDER\n",
                 member(answer, "code"),
                 member(answer, "id"),
                 member(answer, "ends")
@@ -329,7 +335,7 @@ async fn renew(args: &Renew, common: &Common) -> Result<(), Failure> {
             let standing = desk.authority().await?;
             let domain =
                 member(&standing, "domain").parse().map_err(|_| Failure::usage("there is no authority yet").next("bastide ca init"))?;
-            let root = root::certificate(&configured.loaded.file.state)?;
+            let root = member(&standing, "own_root").to_owned();
             let below = root::below(place, args.pin.as_deref(), &root, &domain, SystemClock::new().utc(), &SystemEntropy)?;
             let adoption = Adoption { chain: below.certificate, root: Some(root), key: KeyPlace::Here(below.key) };
             desk.perform(Act::CaImport(Box::new(adoption))).await
@@ -360,11 +366,15 @@ async fn import(args: &Import, common: &Common) -> Result<(), Failure> {
 }
 
 async fn enrol(args: &Enrol, common: &Common) -> Result<(), Failure> {
-    let code = match args.code.as_str() {
-        "-" => Secret::new(std::io::read_to_string(std::io::Read::take(std::io::stdin(), 1024))?),
-        code => Secret::new(code.to_owned()),
+    let held = match code(args)? {
+        Some(code) => enrolled::enrol(&args.url, code.open(), &args.out).await?,
+        None if args.keep && args.out.join(enrolled::URL).exists() => enrolled::again(&args.out)?,
+        None => {
+            return Err(
+                Failure::usage("a code of `bastide ca issue --code` is needed").next("--code -, --code-file FILE, or $BASTIDE_CODE")
+            );
+        }
     };
-    let held = enrolled::enrol(&args.url, code.open(), &args.out).await?;
     let answer = json!({ "folder": args.out, "ends": held.ends.to_string(), "renews": held.due.to_string() });
     common.answer(&answer, |_| format!("{} holds a certificate that ends {}\n", args.out.display(), held.ends))?;
     if !args.keep {
@@ -382,6 +392,29 @@ async fn enrol(args: &Enrol, common: &Common) -> Result<(), Failure> {
             stop.cancel();
             Ok(())
         }
+    }
+}
+
+/// The code, where one is given.
+fn code(args: &Enrol) -> Result<Option<Secret<String>>, Failure> {
+    use std::io::{BufRead as _, IsTerminal as _, Read as _};
+    if let Some(path) = &args.code_file {
+        let file = store::read_private(path).map_err(|cause| Failure::usage(cause).next(format!("chmod 600 {}", path.display())))?;
+        let file = file.ok_or_else(|| Failure::usage(format!("{} is not there", path.display())))?;
+        let text = std::str::from_utf8(file.open()).map_err(|_| Failure::usage(format!("{} holds no code", path.display())))?;
+        return Ok(Some(Secret::new(text.trim().to_owned())));
+    }
+    match args.code.as_deref() {
+        Some("-") => {
+            if std::io::stdin().is_terminal() {
+                outcome::ask("Code: ");
+            }
+            let mut line = String::new();
+            std::io::stdin().lock().take(1024).read_line(&mut line)?;
+            Ok(Some(Secret::new(line)))
+        }
+        Some(code) => Ok(Some(Secret::new(code.to_owned()))),
+        None => Ok(std::env::var(CODE).ok().filter(|code| !code.is_empty()).map(Secret::new)),
     }
 }
 

@@ -130,8 +130,8 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     let bound = parsed.identified().framed().snapshot().bounds.inflight;
     let entry =
         gate.calls.enter(trail.id, &session, now, bound).ok_or_else(|| trail.refuse_with(Code::BoundInflight, Hole::Most(bound as u64)))?;
-    if let Some(context) = trail.context {
-        entry.call().stands(context);
+    if let Some(context) = &trail.context {
+        entry.call().stands(context.clone());
     }
     let mut place = Place { entry, flying: Flying::No };
     if let Intake::Message(Message::Request(_)) = parsed.intake() {

@@ -16,7 +16,7 @@ use crate::halt::Halt;
 use crate::rounds::{self, Round, Spent, State, Suspended, Upstream};
 use crate::session::{Abilities, Form, Session, Streams, Wants};
 use crate::snapshot::{Carrier, Server, Snapshot};
-use crate::trail::{Asked, Stage, Trail, is_traceparent};
+use crate::trail::{Asked, Stage, Trail, traced};
 use mcp::{Id, Legs, Method, Node, Revision, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -545,17 +545,16 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
     if meta.is_some_and(|meta| meta.get("progressToken").is_some()) {
         id.write(kept.key("progressToken"));
     }
-    let text = |name: &str| meta.and_then(|meta| meta.get(name)).and_then(Node::text);
-    let parent = text("traceparent").filter(|parent| is_traceparent(parent));
-    let context = recorded.call().context().map(|context| context.outgoing(call));
-    if let Some(parent) = context.as_deref().or(parent.as_deref()) {
+    let context = recorded.call().context();
+    let trace = match context {
+        Some(context) => Some((context.outgoing(call), context.state.clone())),
+        None => traced(meta).map(|(parent, state)| (parent.to_string(), state)),
+    };
+    if let Some((parent, state)) = &trace {
         kept.text("traceparent", parent);
-    }
-    if parent.is_some()
-        && let Some(state) =
-            text("tracestate").filter(|state| state.len() <= 512 && state.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
-    {
-        kept.text("tracestate", &state);
+        if let Some(state) = state {
+            kept.text("tracestate", state.as_str());
+        }
     }
     kept.text("dev.bastide/request", &call.to_string());
     era::state(&mut kept, revision, link.may().and(resolved.admitted().abilities()), resolved.admitted().level());
@@ -623,7 +622,10 @@ pub(crate) fn print(recorded: &Recorded, link: &Link, id: &Id, extra: Option<&Ex
         Target::Resource(_, uri) => era::fields(revision, method, Some(uri)),
         _ => era::fields(revision, method, None),
     };
-    fields.extend(context.and_then(|context| Some((super::TRACEPARENT, context.try_into().ok()?))));
+    if let (Some(_), Some((parent, state))) = (context, trace) {
+        fields.extend(Some(parent).and_then(|parent| Some((super::TRACEPARENT, parent.try_into().ok()?))));
+        fields.extend(state.and_then(|state| Some((super::TRACESTATE, state.as_str().try_into().ok()?))));
+    }
     Frame { text: out, fields }
 }
 

@@ -54,6 +54,7 @@ impl Paired {
 }
 
 pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded) -> Result<Paired, Halt> {
+    trail.returns();
     let deadline = forwarded.deadline();
     let call = Arc::clone(forwarded.recorded().authorized().decided().inspected().resolved().admitted().call());
     let answer = match forwarded.way_mut() {

@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::halt::Halt;
 use crate::session::Session;
 use crate::snapshot::{Bounds, Snapshot};
-use crate::trail::{Stage, Trail};
+use crate::trail::{Stage, Traced, Trail};
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use http_body_util::BodyExt;
@@ -19,6 +19,7 @@ use mcp::header::{self, Received, Routing};
 use mcp::{Claim, Envelope, Fault, Message, Peer, Revision};
 use std::error::Error as _;
 use std::sync::Arc;
+use telemetry::Tracestate;
 use terms::Code;
 use transport::http::Flaw;
 
@@ -28,6 +29,8 @@ pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id")
 const REVISION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 /// The header that names a trace (W3C Trace Context, section 3.2). It tells of nobody and proves nothing.
 pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// The header that goes with it (section 3.3); its lines are one list.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The header that names where a stream broke off.
 const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -118,7 +121,7 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, mut identified: Identifi
     if let Intake::Message(message) = &intake {
         trail.message(message);
         let head = match &identified.framed().arrival().source {
-            Source::Http(http) => one(&http.head.headers, &TRACEPARENT),
+            Source::Http(http) => in_trace(&http.head.headers),
             Source::Local(_) => None,
         };
         if !matches!(message, Message::Response(_)) {
@@ -138,6 +141,13 @@ fn named(gate: &Gate, identified: &Identified) -> Option<Arc<Session>> {
             gate.sessions.find(key, identified.principal(), identified.framed().endpoint())
         }
     }
+}
+
+/// The trace that the head of a request names.
+fn in_trace(headers: &HeaderMap) -> Option<Traced> {
+    let parent = one(headers, &TRACEPARENT)?.parse().ok()?;
+    let lines: Option<Vec<&str>> = headers.get_all(&TRACESTATE).iter().map(|line| line.to_str().ok()).collect();
+    Some((parent, lines.and_then(Tracestate::read)))
 }
 
 fn envelope(trail: &mut Trail, bytes: Bytes, bounds: &Bounds) -> Result<Envelope, Halt> {

@@ -181,11 +181,11 @@ async fn withheld(gate: &Arc<Gate>, trail: &mut Trail) {
 
 /// Settles a refusal: on record like everything else, then told in the shape that the wire demands.
 pub(super) async fn refused(gate: &Gate, trail: &mut Trail, halt: Halt) -> Settled {
-    trail.passed(gate, Stage::Settle);
+    trail.stopped(gate);
     // A probe looks for the record of each of its own: none is counted, and none uses up what is recorded of others.
     if trail.occasion == Occasion::Work
         && let Some(source) = trail.stranger()
-        && let Noted::Counted(reference) = gate.strangers.note(gate, halt.refusal.code, source)
+        && let Noted::Counted(reference) = gate.strangers.note(&*gate.entropy, &*gate.clock, halt.refusal.code, source)
     {
         count(gate, trail);
         let halt = Halt { refusal: Refusal { reference, ..halt.refusal }, shape: halt.shape };
@@ -214,7 +214,7 @@ fn count(gate: &Gate, trail: &Trail) {
         return;
     }
     gate.metrics.spent(&trail.stages);
-    if let Some(method) = trail.method {
+    if let Some(method) = trail.asks() {
         gate.metrics.lasted(method, trail.server.as_ref(), trail.failed(), trail.spent());
     }
     tracing::debug!(

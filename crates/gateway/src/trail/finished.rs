@@ -76,8 +76,8 @@ impl Trail {
 
     /// The client has its answer: whoever is told of calls is told of this one. What probes do is told to nobody.
     pub(crate) fn over(&mut self, gate: &Gate) {
-        if let (Some(report), Some(context), Some(method), Occasion::Work) = (&gate.report, self.context, self.method, self.occasion)
-            && context.sampled == Sampled::Yes
+        if let (Some(report), Some(method), Occasion::Work) = (&gate.report, self.asks(), self.occasion)
+            && let Some(context) = self.context.take_if(|context| context.sampled == Sampled::Yes)
         {
             let finished = self.finished(gate, context, method);
             report.take(gate, finished);
@@ -179,7 +179,7 @@ impl Finished {
             }
         }
         self.server_failed(&mut said);
-        let passed = Stage::ALL.iter().zip(self.stages).take(self.reached).filter(|(_, spent)| *spent > 0);
+        let passed = Stage::ALL.iter().zip(self.stages).filter(|(_, spent)| *spent > 0);
         let events = passed.map(|(stage, _)| Event { name: stage.as_str(), at: self.after(*stage) }).collect();
         Span {
             trace: self.context.trace,

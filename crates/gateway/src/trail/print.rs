@@ -7,7 +7,7 @@ use audit::Record;
 use audit::record::{self, Decision, Kind, Object, Obligation, Outcome, Session, Severity, Status, Trace};
 use mcp::json;
 use std::time::Duration;
-use telemetry::SpanId;
+use telemetry::{SpanId, Tracestate};
 use terms::{Action, Code, Operation, RecordId};
 
 /// Bytes of arguments that the record of a refusal holds; of larger ones it has the digest and the size. A refusal always fits the log: else whoever
@@ -43,10 +43,11 @@ impl Trail {
     fn record(&self, gate: &Gate, kind: Kind) -> Vec<u8> {
         let mut entry = Record::new(RecordId::new(&*gate.entropy), kind, gate.clock.utc(), gate.clock.instant());
         entry.request = Some(self.id);
-        let own = self.context.map(|context| (context.trace.to_string(), SpanId::of_call(self.id).to_string()));
+        let own = self.context.as_ref().map(|context| (context.trace.to_string(), SpanId::of_call(self.id).to_string()));
         let own = own.as_ref().map(|(trace, span)| (trace.as_str(), span.as_str()));
-        let parent = self.trace.as_deref();
-        entry.trace = (own.is_some() || parent.is_some()).then_some(Trace { parent, state: None, own });
+        let parent = self.trace.map(|parent| parent.to_string());
+        let state = self.state.as_ref().map(Tracestate::as_str);
+        entry.trace = (own.is_some() || parent.is_some()).then_some(Trace { parent: parent.as_deref(), state, own });
         let binding = self.binding();
         entry.principal = self.principal.as_deref();
         entry.session = self.session.map(|id| Session { id, binding: binding.as_deref() });
@@ -91,7 +92,6 @@ impl Trail {
         let latency: Vec<(&str, Duration)> = Stage::ALL
             .iter()
             .zip(self.stages)
-            .take(self.reached)
             .filter(|(_, spent)| *spent >= 1_000)
             .map(|(stage, spent)| (stage.as_str(), Duration::from_nanos(spent)))
             .collect();
@@ -278,6 +278,7 @@ pub(crate) fn trouble_of(code: Code) -> Option<Trouble> {
         Code::UrlToken => Some(("secrets.url", Severity::High, &["T1552"])),
         Code::TokenInvalid => Some(("identity.token-refused", Severity::Medium, &["T1550.001", "T1528"])),
         Code::TokenMissing => Some(("identity.token-missing", Severity::Low, &["T1078"])),
+        Code::EnrolmentRefused => Some(("identity.enrolment-refused", Severity::Medium, &["T1078"])),
         Code::SessionUnknown => Some(("identity.session-refused", Severity::Medium, &["T1563"])),
         Code::MessageMalformed => Some(("transport.malformed", Severity::Medium, &["T1190"])),
         Code::ServerMalformed => Some(("transport.server-malformed", Severity::High, &["T1190"])),

@@ -130,16 +130,16 @@ pub trait Certificates: Send + Sync {
     /// The newest 10,000 that had not ended at `since`, newest first.
     fn list(&self, since: Utc) -> Pending<'_, Vec<CertificateRecord>>;
 
-    /// Those of `name`, in `role` or in any, that have not ended at `now`.
-    fn named(&self, name: Name, role: Option<Role>, now: Utc) -> Pending<'_, Vec<CertificateRecord>>;
+    /// Those of `name`, in `role` or in any, that had not ended at `since`.
+    fn named(&self, name: Name, role: Option<Role>, since: Utc) -> Pending<'_, Vec<CertificateRecord>>;
 
-    /// Takes a certificate back. Again is no error and keeps the first time.
-    fn revoke(&self, serial: String, at: Utc, reason: String) -> Pending<'_, ()>;
+    /// Takes certificates back, all or none. Again is no error and keeps the first time.
+    fn revoke(&self, serials: Vec<String>, at: Utc, reason: String) -> Pending<'_, ()>;
 
-    /// What was taken back of `issuer` and has not ended at `now`.
-    fn taken_back(&self, issuer: String, now: Utc) -> Pending<'_, Vec<TakenBack>>;
+    /// What was taken back of `issuer`, ended or not: a clock that was set forward goes back.
+    fn taken_back(&self, issuer: String) -> Pending<'_, Vec<TakenBack>>;
 
-    /// Forgets certificates and codes that ended before `end`; how many certificates those were.
+    /// Forgets certificates and codes that ended before `end`; how many certificates those were. What was taken back is kept as long as its issuer.
     fn forget(&self, end: Utc) -> Pending<'_, u64>;
 
     /// A number that no list had.
@@ -154,7 +154,7 @@ pub trait Certificates: Send + Sync {
     /// Uses a code up; false when it was already.
     fn spend(&self, id: String, at: Utc) -> Pending<'_, bool>;
 
-    /// Uses up every code of `name`, in `role` or in any; how many there were.
+    /// Uses up every code of `name`, in `role` or in any, ended or not; how many there were.
     fn withdraw(&self, name: Name, role: Option<Role>, at: Utc) -> Pending<'_, u64>;
 }
 

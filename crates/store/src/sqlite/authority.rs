@@ -168,7 +168,8 @@ impl Store {
     async fn forget_certificates(&self, end: Utc) -> Result<u64, Error> {
         let end = to_column(end);
         self.change(sqlx::query("DELETE FROM invitations WHERE ends < ?").bind(end)).await?;
-        self.change(sqlx::query("DELETE FROM certificates WHERE ends < ?").bind(end)).await
+        let kept = "DELETE FROM certificates WHERE ends < ? AND (revoked IS NULL OR issuer NOT IN (SELECT id FROM issuers))";
+        self.change(sqlx::query(kept).bind(end)).await
     }
 }
 
@@ -214,28 +215,28 @@ impl Certificates for Store {
         })
     }
 
-    fn named(&self, name: Name, role: Option<Role>, now: Utc) -> Pending<'_, Vec<CertificateRecord>> {
+    fn named(&self, name: Name, role: Option<Role>, since: Utc) -> Pending<'_, Vec<CertificateRecord>> {
         Box::pin(async move {
             let query = sqlx::query("SELECT * FROM certificates WHERE name = ? AND role = coalesce(?, role) AND ends > ? ORDER BY begins");
-            let query = query.bind(name.as_str().to_owned()).bind(role.map(Role::as_str)).bind(to_column(now));
+            let query = query.bind(name.as_str().to_owned()).bind(role.map(Role::as_str)).bind(to_column(since));
             self.all(query, certificate).await.map_err(port)
         })
     }
 
-    fn revoke(&self, serial: String, at: Utc, reason: String) -> Pending<'_, ()> {
+    fn revoke(&self, serials: Vec<String>, at: Utc, reason: String) -> Pending<'_, ()> {
         Box::pin(async move {
-            let query = sqlx::query("UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ? AND revoked IS NULL");
-            self.change(query.bind(to_column(at)).bind(reason).bind(serial)).await.map(drop).map_err(port)
+            let query = "UPDATE certificates SET revoked = ?, reason = ? \
+                WHERE serial IN (SELECT value FROM json_each(?)) AND revoked IS NULL";
+            let query = sqlx::query(query).bind(to_column(at)).bind(reason).bind(printed(&serials).map_err(port)?);
+            self.change(query).await.map(drop).map_err(port)
         })
     }
 
-    fn taken_back(&self, issuer: String, now: Utc) -> Pending<'_, Vec<TakenBack>> {
+    fn taken_back(&self, issuer: String) -> Pending<'_, Vec<TakenBack>> {
         let read = |row: &SqliteRow| Ok(TakenBack { serial: row.try_get("serial")?, at: moment(row, "revoked")? });
         Box::pin(async move {
-            let query = sqlx::query(
-                "SELECT serial, revoked FROM certificates WHERE issuer = ? AND revoked IS NOT NULL AND ends > ? ORDER BY serial",
-            );
-            self.all(query.bind(issuer).bind(to_column(now)), read).await.map_err(port)
+            let query = sqlx::query("SELECT serial, revoked FROM certificates WHERE issuer = ? AND revoked IS NOT NULL ORDER BY serial");
+            self.all(query.bind(issuer), read).await.map_err(port)
         })
     }
 
@@ -268,9 +269,8 @@ impl Certificates for Store {
 
     fn withdraw(&self, name: Name, role: Option<Role>, at: Utc) -> Pending<'_, u64> {
         Box::pin(async move {
-            let query =
-                sqlx::query("UPDATE invitations SET spent = ? WHERE name = ? AND role = coalesce(?, role) AND spent IS NULL AND ends > ?");
-            let query = query.bind(to_column(at)).bind(name.as_str().to_owned()).bind(role.map(Role::as_str)).bind(to_column(at));
+            let query = sqlx::query("UPDATE invitations SET spent = ? WHERE name = ? AND role = coalesce(?, role) AND spent IS NULL");
+            let query = query.bind(to_column(at)).bind(name.as_str().to_owned()).bind(role.map(Role::as_str));
             self.change(query).await.map_err(port)
         })
     }

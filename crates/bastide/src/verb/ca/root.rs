@@ -4,8 +4,6 @@ use super::token::Token;
 use crate::outcome::{self, Failure};
 use crate::passphrase::Quiet;
 use identity::authority::{Authority, Domain, Kept, Signer};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use terms::{Entropy, Secret, Utc};
@@ -118,16 +116,4 @@ fn signer(place: &Place, pin: Option<&Path>, sought: Sought) -> Result<Signer, F
         }
         Place::File(path) => Signer::of_pem(&super::read(path)?).map_err(|_| Failure::usage(format!("`{}` holds no key", path.display()))),
     }
-}
-
-/// The certificate of the root in place, PEM, from the state's file of authorities: the last one that has signed itself.
-///
-/// # Errors
-/// [`Failure`] when there is none.
-pub fn certificate(state: &Path) -> Result<String, Failure> {
-    let path = state.join(crate::ca::FOLDER).join(crate::ca::AUTHORITY);
-    let text = super::read(&path)?;
-    let count = CertificateDer::pem_slice_iter(text.as_bytes()).count();
-    let last = text.match_indices("-----BEGIN CERTIFICATE-----").last().and_then(|(at, _)| text.get(at..));
-    last.filter(|_| count >= 2).map(str::to_owned).ok_or_else(|| Failure::usage(format!("{} holds no root", path.display())))
 }

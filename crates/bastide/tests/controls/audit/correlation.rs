@@ -63,6 +63,56 @@ fn a_client_cannot_choose_the_id_nor_carry_more_to_the_server() {
 }
 
 #[test]
+fn a_trace_of_a_later_version_goes_on_as_far_as_it_is_known() {
+    let world = World::new();
+    let mut agent = world.agent();
+    let later = PARENT.replacen("00", "cc", 1);
+    for (sent, seen) in [
+        (format!("{later}-what-may-come.later"), json!(PARENT)),
+        (later.clone(), json!(PARENT)),
+        (format!("{later}.x"), Value::Null),
+        (PARENT.replacen("00", "ff", 1), Value::Null),
+    ] {
+        let call = json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": {"traceparent": sent}});
+        assert_eq!(agent.ask("tools/call", call).text(), "hi");
+        assert_eq!(world.reached().last().unwrap()["_meta"]["traceparent"], seen, "{sent}");
+    }
+}
+
+#[test]
+fn what_others_keep_of_a_trace_goes_on_with_it() {
+    let world = World::new();
+    let mut agent = world.agent();
+    let many = (0..33).map(|at| format!("k{at}=1")).collect::<Vec<_>>().join(",");
+    let long = format!("a=1,l={},b=2,c={}", "x".repeat(250), "y".repeat(250));
+    for (parent, sent, seen) in [
+        (PARENT, "rojo=1 , congo=t61rcWkgMzE", json!("rojo=1,congo=t61rcWkgMzE")),
+        (PARENT, long.as_str(), json!(format!("a=1,l={},b=2", "x".repeat(250)))),
+        (PARENT, &many, Value::Null),
+        (PARENT, "good=1,bad", Value::Null),
+        ("none", "good=1", Value::Null),
+    ] {
+        let meta = json!({"traceparent": parent, "tracestate": sent});
+        let call = json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": meta});
+        assert_eq!(agent.ask("tools/call", call).text(), "hi");
+        assert_eq!(world.reached().last().unwrap()["_meta"]["tracestate"], seen, "{sent}");
+        assert_eq!(raw(&world).last().unwrap()["trace"]["state"], seen, "{sent}");
+    }
+}
+
+#[test]
+fn an_answer_of_a_client_is_no_operation() {
+    let world = World::new();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    agent.post(&json!({"jsonrpc": "2.0", "id": 4711, "result": {}}), &[]);
+    assert!(raw(&world).iter().any(|record| record["method"] == "response"), "it is on record");
+    let metrics = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
+    assert!(metrics.contains("mcp_method_name=\"tools/call\""), "{metrics}");
+    assert!(!metrics.contains("mcp_method_name=\"response\""), "{metrics}");
+}
+
+#[test]
 fn a_trace_that_is_none_goes_nowhere() {
     let world = World::new();
     let mut agent = world.agent();

@@ -253,6 +253,221 @@ fn a_source_that_guesses_is_stopped() {
     assert_eq!((statuses[0], statuses[24]), (403, 429), "{statuses:?}");
 }
 
+/// Posts `body` to the enrolment listener from the address `from` of this machine, and gives the head of the answer.
+fn post_from(world: &World, from: [u8; 4], body: &Value) -> String {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let open = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&open, &SocketAddr::from((from, 0))).unwrap();
+    connect(&open, &enrol_address(world)).unwrap();
+    let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+    let name = rustls_pki_types::ServerName::from(enrol_address(world).ip());
+    let session = rustls::ClientConnection::new(pki::client(&roots, None, "http/1.1").unwrap(), name).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, TcpStream::from(open));
+    let body = body.to_string();
+    write!(stream, "POST /enrol HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    let mut answer = [0; 64];
+    let read = stream.read(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer[..read]).into_owned()
+}
+
+#[test]
+fn a_flood_of_guesses_from_everywhere_is_summed_up() {
+    let mut world = founded("1h");
+    for from in 2..8 {
+        for _ in 0..20 {
+            let answer = post_from(&world, [127, 0, 0, from], &json!({"code": "bstd1.x", "csr": "x"}));
+            assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        }
+    }
+    // What a known holder is refused has a record each.
+    let folder = enrolled(&world, "codex");
+    for _ in 0..3 {
+        assert_eq!(ask(&world, "/renew", &json!({"csr": "x"}), Some(&folder)).status, 400);
+    }
+    world.stop();
+    let records = events(&world, "identity.enrolment-refused");
+    let (summed, alone): (Vec<_>, Vec<_>) = records.iter().partition(|record| record["detail"]["count"].is_u64());
+    let counted: u64 = summed.iter().map(|record| record["detail"]["count"].as_u64().unwrap()).sum();
+    assert_eq!(alone.len() as u64 + counted, 120, "{records:#?}");
+    assert!(!summed.is_empty() && alone.len() < 100, "{} records and {} summaries", alone.len(), summed.len());
+    assert_eq!(summed[0]["decision"]["code"], "identity.private-ca/refused");
+    assert_eq!(events(&world, "identity.renewal-refused").len(), 3);
+}
+
+#[test]
+fn a_code_is_given_in_a_file_in_the_environment_or_in_a_line() {
+    let world = founded("1h");
+    let url = format!("https://{}", enrol_address(&world));
+    let run = |name: &str, more: &[&str], variable: Option<&str>, line: &str| {
+        let out = world.path(name).display().to_string();
+        let mut command = world.command(&["ca", "enrol", &url, "--out", &out]);
+        command.args(more).env_remove("BASTIDE_CODE").envs(variable.map(|code| ("BASTIDE_CODE", code)));
+        testkit::run(&mut command, line.as_bytes())
+    };
+    let code = || code(&world, &["--role", "agent", "codex"]);
+    let path = world.path("code").display().to_string();
+    fs::write(&path, format!("{}\n", code())).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let open = run("open", &["--code-file", &path], None, "");
+    assert!(open.status.code() == Some(2) && String::from_utf8_lossy(&open.stderr).contains("chmod 600"), "{open:?}");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    for (name, more, variable, line) in [
+        ("file", &["--code-file", path.as_str()][..], None, String::new()),
+        ("variable", &[], Some(code()), String::new()),
+        ("line", &["--code", "-"], None, format!("{}\nand more", code())),
+    ] {
+        let output = run(name, more, variable.as_deref(), &line);
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(world.path(name).join("key.pem").exists(), "{name}");
+    }
+    let none = run("none", &["--keep"], None, "");
+    assert!(none.status.code() == Some(2) && String::from_utf8_lossy(&none.stderr).contains("BASTIDE_CODE"), "{none:?}");
+    assert!(!world.path("none").exists());
+}
+
+#[test]
+fn a_renewal_that_was_cut_off_is_finished_by_who_uses_the_folder_next() {
+    let world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    let cut = |name: &str| {
+        let (folder, newer) = (enrolled(&world, name), enrolled(&world, &format!("{name}-newer")));
+        // The key is in place, and its chain is not yet.
+        fs::rename(newer.join("key.pem"), folder.join("key.pem")).unwrap();
+        fs::copy(newer.join("chain.pem"), folder.join("chain.pem.next")).unwrap();
+        (folder, fs::read(newer.join("chain.pem")).unwrap())
+    };
+    let (folder, chain) = cut("connected");
+    let mut command = world.command(&["connect", &format!("https://{}", world.data())]);
+    command.arg("--identity").arg(&folder).env("BASTIDE_TOKEN", &token);
+    let mut stdio = Stdio::launch(&mut command, &world.path("connect.log"));
+    stdio.open();
+    assert_eq!(stdio.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    assert_eq!(fs::read(folder.join("chain.pem")).unwrap(), chain);
+    assert!(!folder.join("chain.pem.next").exists());
+    // Who keeps a folder that was enrolled before needs no code, and finishes it too: other programs read the folder.
+    let (folder, chain) = cut("kept");
+    let url = format!("https://{}", enrol_address(&world));
+    let out = folder.display().to_string();
+    let mut command = world.command(&["ca", "enrol", &url, "--out", &out, "--keep"]);
+    let mut keeper = Running::start(command.env_remove("BASTIDE_CODE"), &world.path("keep.log"));
+    keeper.line(Duration::from_secs(60)).expect("a certificate");
+    assert_eq!(fs::read(folder.join("chain.pem")).unwrap(), chain);
+    assert_ne!(knock(&world, &folder, &token), 0);
+    assert!(keeper.alive());
+}
+
+#[test]
+fn what_was_taken_back_stays_so_whatever_the_clock_says() {
+    let mut world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    let (folder, late) = (enrolled(&world, "codex"), enrolled(&world, "late"));
+    world.json(&["ca", "revoke", "codex", "--reason", "a drill"]);
+    let listed = |world: &World| fs::read(world.state().join("ca/crl.pem")).unwrap().len();
+    let (before, stand) = (listed(&world), knock(&world, &folder, &token));
+    assert_eq!(stand, 0);
+    // As a clock that is far ahead sees them: ended long ago, and an hour ago.
+    let aged = |world: &World, name: &str, ends: &str| {
+        let change = format!(
+            "import sqlite3, time\nwith sqlite3.connect({:?}) as state:\n    state.execute(\"UPDATE certificates SET ends = {ends} WHERE name = ?\", ({name:?},))",
+            world.state().join("state.db").display().to_string()
+        );
+        let output = testkit::run(std::process::Command::new("/usr/bin/python3").args(["-c", &change]), b"");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    world.stop();
+    aged(&world, "codex", "1");
+    aged(&world, "late", "(SELECT ends - 7200000000000 FROM certificates WHERE name = 'late')");
+    world.serve();
+    // The clock has gone back: both are as good as the day that they were issued for.
+    assert_eq!(knock(&world, &folder, &token), 0, "what was taken back is let in");
+    assert!(listed(&world) >= before, "it is no longer on the list");
+    assert_ne!(knock(&world, &late, &token), 0);
+    world.json(&["ca", "revoke", "late", "--reason", "a drill"]);
+    wait("the refusal", || knock(&world, &late, &token) == 0);
+}
+
+#[test]
+fn the_root_that_signs_is_our_own_and_who_enrols_meets_the_issuer_in_place() {
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    let root = world.path("root.pem").display().to_string();
+    world.json(&["ca", "init", "--root-out", &root]);
+    world.serve();
+    let token = world.token("agent:tester", &[]);
+    let own = world.json(&["ca", "list"])["issuers"][0]["root"].clone();
+    let company = Authority::new("company root");
+    let issuer = company.issuer("company issuer");
+    let files = [("tls.crt", issuer.certificate.as_str()), ("tls.key", &issuer.key), ("ca.crt", company.pem())];
+    let [certificate, key, ca] = files.map(|(name, text)| {
+        fs::write(world.path(name), text).unwrap();
+        world.path(name).display().to_string()
+    });
+    let met = |name: &str| {
+        let code = code(&world, &["--role", "agent", name]);
+        wait("a listener of the issuer in place", || enrol(&world, &code, name) == Some(0));
+        assert_ne!(knock(&world, &world.path(name), &token), 0, "{name}");
+    };
+    world.json(&["ca", "import", "--certificate", &certificate, "--key", &key, "--root", &ca]);
+    met("imported");
+    // The company's root is now the oldest and the newest of the file in turn.
+    for name in ["first", "second"] {
+        world.json(&["ca", "renew", "issuer", "--root", &root]);
+        let issuers = world.json(&["ca", "list"])["issuers"].clone();
+        assert_eq!((&issuers[0]["origin"], &issuers[0]["root"]), (&json!("own"), &own), "{name}");
+        met(name);
+    }
+}
+
+#[test]
+fn operators_come_to_the_admin_listener_by_certificates_of_our_own_and_no_renewal_cuts_them() {
+    let mut world = World::with().authority("1h").write();
+    let address = fs::read_to_string(world.config()).unwrap();
+    let address = address.lines().find_map(|line| line.trim().strip_prefix("admin: { address: ")?.strip_suffix(" }")).unwrap().to_owned();
+    world.edit(&format!("admin: {{ address: {address} }}"), &format!("admin: {{ address: {address}, tls: {{ authority: own }} }}"));
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    assert_eq!(world.ready["admin"], format!("https://{address}"));
+    let admin: SocketAddr = address.parse().unwrap();
+    let operator = issued(&world, "operator", "ana", &[]);
+    let agent = issued(&world, "agent", "codex", &[]);
+    let get = |folder: Option<&Path>, path: &str, headers: &[(String, String)]| {
+        let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+        let tls = folder.map_or_else(|| pki::client(&roots, None, "http/1.1").unwrap(), pki::holder);
+        world.admin().at("/").secured(tls).send("GET", path, headers, b"").status
+    };
+    assert_eq!(get(Some(&operator), "/health", &[]), 200);
+    assert_eq!((get(Some(&agent), "/health", &[]), get(None, "/health", &[])), (0, 0), "an agent or nobody gets in");
+    // The certificate is one thing, the operator's key another.
+    assert_eq!(get(Some(&operator), "/api/v1/status", &[]), 401);
+    let key = fs::read_to_string(world.state().join("admin.key")).unwrap();
+    let key = [("Authorization".to_owned(), format!("Bearer {}", key.trim()))];
+    assert_eq!(get(Some(&operator), "/api/v1/status", &key), 200);
+
+    let shown = || {
+        let all = certificates(&world);
+        of(&all, "gateway-admin").iter().map(|one| one["serial"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let serial_at_the_door = || {
+        let mut stream = open(admin, pki::holder(&operator));
+        let leaf = stream.conn.peer_certificates().unwrap()[0].to_vec();
+        stream.conn.send_close_notify();
+        shown().into_iter().find(|serial| leaf.windows(serial.len() / 2).any(|window| window == unhex(serial))).expect("one of ours")
+    };
+    let (before, mut held) = (serial_at_the_door(), open(admin, pki::holder(&operator)));
+    world.json(&["ca", "renew", "admin"]);
+    wait("the new certificate", || serial_at_the_door() != before);
+    write!(held, "GET /health HTTP/1.1\r\nHost: {admin}\r\n\r\n").unwrap();
+    assert!(held.read(&mut [0; 4096]).unwrap() > 0, "the renewal has cut a connection");
+    world.json(&["ca", "revoke", "operator/ana", "--reason", "a drill"]);
+    assert!(is_cut(held), "an open connection goes on after its certificate was taken back");
+    assert_eq!(get(Some(&operator), "/health", &[]), 0);
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    text.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
 #[test]
 fn who_enrols_speaks_with_nobody_but_the_root_of_the_code() {
     let (world, other) = (founded("1h"), founded("1h"));
@@ -539,6 +754,15 @@ fn the_assessor_lives_through_a_certificate() {
     let found = of(&world);
     assert_eq!(found["outcome"], "pass", "{found:#}");
     assert_eq!(found["evidence"]["steps"].as_array().unwrap().len(), 7, "{found:#}");
+    // One that lives longer than the configuration says is found, until it is taken back.
+    issued(&world, "agent", "long", &["--life", "2h"]);
+    let found = of(&world);
+    assert_ne!(found["outcome"], "pass", "{found:#}");
+    let steps = found["evidence"]["steps"].as_array().unwrap();
+    assert!(steps.iter().any(|step| step["ok"] == false && step["found"].as_str().unwrap().contains("agent/long")), "{found:#}");
+    world.json(&["ca", "revoke", "long", "--reason", "a drill"]);
+    let found = of(&world);
+    assert_eq!(found["outcome"], "pass", "{found:#}");
     let plain = World::new();
     let found = of(&plain);
     assert_eq!(found["outcome"], "n/a", "{found:#}");

@@ -92,6 +92,23 @@ fn whoever_lacks_a_certificate_or_a_token_is_told_so() {
 }
 
 #[test]
+fn a_gateway_that_never_answers_is_told_of_and_holds_nothing_up() {
+    let world = World::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = testkit::free_port();
+    for (port, said) in [(silent.local_addr().unwrap().port(), "the gateway did not answer in time"), (gone, "could not be made")] {
+        let mut command = world.command(&["connect", &format!("http://127.0.0.1:{port}")]);
+        let mut client = Stdio::launch(command.env("BASTIDE_TOKEN", "t"), &world.path("connect.log"));
+        let answer = client.open();
+        let message = answer.0["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(said), "{answer:?}");
+        // What comes behind is read: a frame that is none is answered at once.
+        client.line("{\"jsonrpc\": \"2.0\", \"id\": 1, \"id\": 2, \"method\": \"ping\"}");
+        assert!(client.read().unwrap()["error"]["code"].is_i64());
+    }
+}
+
+#[test]
 fn a_renewed_certificate_is_shown_without_a_new_start() {
     let authority = Authority::new("clients");
     let world = gateway(&authority);

@@ -118,6 +118,63 @@ fn the_head_of_the_request_names_the_trace_where_the_message_does_not() {
 }
 
 #[test]
+fn what_others_keep_of_a_trace_is_taken_from_where_the_trace_is() {
+    let collector = Collector::new();
+    let world = telling(&collector, "")
+        .remote("far", "")
+        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }")
+        .start();
+    let mut agent = world.agent();
+    let head = [("traceparent", PARENT), ("tracestate", "rojo=1"), ("tracestate", " , congo=2 ")];
+    let bad = [("traceparent", PARENT), ("tracestate", "rojo=1"), ("tracestate", "congo")];
+    let lone = [("tracestate", "rojo=1")];
+    let own = json!({"traceparent": PARENT, "tracestate": "own=1"});
+    let bare = json!({"traceparent": PARENT});
+    for (meta, head, seen) in [
+        (json!({}), &head[..], json!("rojo=1,congo=2")),
+        (own, &head, json!("own=1")),
+        (bare, &head, Value::Null),
+        (json!({}), &bad, Value::Null),
+        (json!({}), &lone, Value::Null),
+    ] {
+        let call = agent.request("tools/call", json!({"name": "canary__echo", "arguments": {"text": "hi"}, "_meta": meta}));
+        assert_eq!(agent.post(&call, head).answer().text(), "hi");
+        assert_eq!(world.reached().last().unwrap()["_meta"]["tracestate"], seen, "{meta} {head:?}");
+    }
+    for (head, there) in [(&head[..], true), (&bad, false)] {
+        let call = agent.request("tools/call", json!({"name": "far__headers", "arguments": {}}));
+        let headers = agent.post(&call, head).answer().text();
+        assert_eq!((headers.contains("traceparent"), headers.contains("tracestate")), (true, there), "{headers}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_server_in_vain_waits_for_the_server() {
+    let collector = Collector::new();
+    let entry =
+        "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\ncall: 2s\nsandbox: { read: [{bin}], write: [{box}] }";
+    let world = telling(&collector, "").server("canary", entry).start();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    let refused = agent.call("canary__wait", json!({"ms": 60_000}));
+    let code = refused.refused().to_owned();
+    let told = |spans: &[Value]| spans.iter().any(|span| span["attributes"]["bastide.request"] == refused.reference());
+    let spans = of(&collector.spans_until(told), refused.reference());
+    let [ours, asking] = &spans[..] else { panic!("{spans:#?}") };
+    for span in [ours, asking] {
+        assert_eq!((&span["attributes"]["error.type"], &span["status"]), (&json!(code), &json!(2)), "{span:#?}");
+    }
+    let lasted = asking["to"].as_u64().unwrap() - asking["from"].as_u64().unwrap();
+    assert!(lasted >= 1_900_000_000, "{spans:#?}");
+    let events = ours["events"].as_array().unwrap();
+    assert!(events.contains(&json!("pair")) && !events.contains(&json!("settle")), "{events:?}");
+    let spent = |stage: &str| counter(&world, &format!("bastide_stage_nanoseconds_total{{stage=\"{stage}\"}}"));
+    assert!(spent("forward") + spent("pair") >= 1_900_000_000);
+    let latency = world.record(refused.reference())["latency"].clone();
+    assert!(latency["settle"].is_null() && latency["pair"].is_u64(), "{latency}");
+}
+
+#[test]
 fn a_refusal_is_told_with_its_reference_and_nothing_of_what_was_sent() {
     let collector = Collector::new();
     let world = telling(&collector, "").allow("[echo]").start();
