@@ -52,7 +52,9 @@ pub(crate) struct Arena {
 impl Arena {
     /// Starts both, on this ground.
     pub(crate) fn new(ground: Ground) -> Self {
-        let bounds = format!("{BOUNDS}\n{}", ground.bounds());
+        // What a build without optimisation cannot do in time is no attack.
+        let turn = if cfg!(debug_assertions) { "60s" } else { "250ms" };
+        let bounds = format!("{BOUNDS}\nturn: {turn}\n{}", ground.bounds());
         let authority = Authority::new("clients");
         let leaf = authority.client(ANA);
         let (single, multiplexed) = (authority.trusting(Some(&leaf), "http/1.1"), authority.trusting(Some(&leaf), "h2"));

@@ -79,7 +79,6 @@ impl Drawn {
         if public_of(&leaf) != Some(own) || fingerprint(authority).is_none() {
             return Err(Failure::system("the answer holds a certificate of another key, or no authority"));
         }
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let key = Secret::new(self.key.serialize_pem());
         for step in placing(folder, key.open().as_bytes(), chain.as_bytes(), authority.as_bytes()) {
             step()?;
@@ -115,6 +114,15 @@ fn alone(folder: &Path) -> Result<File, Failure> {
     Ok(open)
 }
 
+/// The folder, made where it is not there, for this process alone until what is returned is dropped.
+///
+/// # Errors
+/// [`Failure`]: it cannot be made, or another process is just renewing what it holds.
+pub fn made(folder: &Path) -> Result<File, Failure> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    alone(folder)
+}
+
 /// Finishes a renewal of `folder` that was cut off, unless somebody is just renewing it.
 ///
 /// # Errors
@@ -128,14 +136,17 @@ pub fn recover(folder: &Path) -> Result<(), Failure> {
 fn heal(folder: &Path) -> io::Result<()> {
     let (key, chain) = (folder.join(KEY), folder.join(CHAIN));
     let (next_key, next_chain) = (next(folder, KEY), next(folder, CHAIN));
-    if !fits(&key, &chain) {
-        if fits(&key, &next_chain) {
+    if !fits(&key, &chain)? {
+        if fits(&key, &next_chain)? {
             std::fs::rename(&next_chain, &chain)?;
-        } else if fits(&next_key, &next_chain) {
+        } else if fits(&next_key, &next_chain)? {
             std::fs::rename(&next_key, &key)?;
             std::fs::rename(&next_chain, &chain)?;
-        } else if fits(&next_key, &chain) {
+        } else if fits(&next_key, &chain)? {
             std::fs::rename(&next_key, &key)?;
+        } else {
+            // Nothing fits: whatever there is stays, for somebody to look at.
+            return Ok(());
         }
         File::open(folder)?.sync_all()?;
     }
@@ -145,12 +156,21 @@ fn heal(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the chain at `chain` is of the key at `key`.
-fn fits(key: &Path, chain: &Path) -> bool {
-    let key = std::fs::read_to_string(key).ok().map(Secret::new).and_then(|key| KeyPair::from_pem(key.open()).ok());
-    let leaf = std::fs::read(chain).ok().and_then(|chain| CertificateDer::from_pem_slice(&chain).ok());
-    let (Some(key), Some(leaf)) = (key, leaf) else { return false };
-    public_of(&leaf) == Some(Sha256::digest(key.subject_public_key_info()).into())
+/// Whether the chain at `chain` is of the key at `key`; what is not there, or half there, does not fit.
+///
+/// # Errors
+/// One of them is there and cannot be read: nothing is known of it.
+fn fits(key: &Path, chain: &Path) -> io::Result<bool> {
+    let there = |path: &Path| match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(cause),
+    };
+    let key = there(key)?.map(|bytes| Secret::new(String::from_utf8(bytes).unwrap_or_default()));
+    let key = key.and_then(|key| KeyPair::from_pem(key.open()).ok());
+    let leaf = there(chain)?.and_then(|chain| CertificateDer::from_pem_slice(&chain).ok());
+    let (Some(key), Some(leaf)) = (key, leaf) else { return Ok(false) };
+    Ok(public_of(&leaf) == Some(Sha256::digest(key.subject_public_key_info()).into()))
 }
 
 fn held(chain: &str) -> Result<Held, Failure> {
@@ -173,6 +193,7 @@ pub fn again(folder: &Path) -> Result<Held, Failure> {
 /// [`Failure`]: no code, nobody there whose chain leads to its root, or refused.
 pub async fn enrol(url: &Url, code: &str, folder: &Path) -> Result<Held, Failure> {
     let read = Code::read(code).ok_or_else(|| Failure::usage("this is no code of `bastide ca issue --code`"))?;
+    let _alone = made(folder)?;
     let drawn = Drawn::new()?;
     let target = target(url, "/enrol", vec![*read.root()])?;
     let body = Secret::new(json!({ "code": code.trim(), "csr": drawn.request }).to_string());
@@ -345,7 +366,7 @@ mod tests {
                     write(&next(folder, name), &text.as_bytes()[..40], 0o600).unwrap();
                 }
                 heal(folder).unwrap();
-                assert!(fits(&folder.join(KEY), &folder.join(CHAIN)), "cut off after {done}");
+                assert!(fits(&folder.join(KEY), &folder.join(CHAIN)).unwrap(), "cut off after {done}");
                 let chain = std::fs::read_to_string(folder.join(CHAIN)).unwrap();
                 let expected = if done < 4 { &old.1 } else { &new.1 };
                 assert_eq!(&chain, expected, "cut off after {done}");
@@ -365,7 +386,7 @@ mod tests {
             let folder = folder.path();
             files.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
             heal(folder).unwrap();
-            assert!(fits(&folder.join(KEY), &folder.join(CHAIN)));
+            assert!(fits(&folder.join(KEY), &folder.join(CHAIN)).unwrap());
             assert_eq!(std::fs::read_to_string(folder.join(CHAIN)).unwrap(), new.1);
         }
     }

@@ -89,7 +89,7 @@ impl Crowd {
         let own = self.held.get(party.at()).map_or(0, |held| held.fetch_add(1, Ordering::Relaxed)) as usize;
         let holders = if own == 0 { self.holders.fetch_add(1, Ordering::Relaxed) + 1 } else { self.holders.load(Ordering::Relaxed) };
         let most = self.most.load(Ordering::Relaxed);
-        let has_part = before < 2 * most && own < most / holders.max(1);
+        let has_part = before < 2 * most && own < (most / holders.max(1)).max(1);
         if before >= most && !has_part {
             self.leave(party);
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -260,7 +260,7 @@ mod tests {
         let few: Vec<Seat> = (0..100).filter_map(|_| crowd.enter(party(2), now)).collect();
         assert_eq!(few.len(), FEW / 2);
         let third: Vec<Seat> = (3..63).filter_map(|at| crowd.enter(party(at), now)).collect();
-        assert!(crowd.under_way.load(Ordering::Relaxed) <= 2 * FEW, "{} of sixty others", third.len());
+        assert_eq!((crowd.under_way.load(Ordering::Relaxed), third.len()), (2 * FEW, FEW / 2), "one each, as far as there is room");
         drop((many, few, third));
         assert_eq!((crowd.under_way.load(Ordering::Relaxed), crowd.holders.load(Ordering::Relaxed)), (0, 0));
         assert!(crowd.held.iter().all(|held| held.load(Ordering::Relaxed) == 0));

@@ -497,11 +497,6 @@ impl Trail {
         halt
     }
 
-    /// How long it has been under way when its last stage ended.
-    pub(crate) fn age(&self) -> Duration {
-        Duration::from_nanos(self.stages.iter().sum())
-    }
-
     /// Refuses with a bare status; the connection may stay.
     pub(crate) fn status(&mut self, status: u16, code: Code) -> Halt {
         self.halt(code, Shape::Status { status, fate: Fate::Keep })

@@ -3,8 +3,8 @@
 //! A lane that has more to do than it can is late with everything, so it is looked at by asking it for its turn: a task of nothing, put behind whatever waits
 //! already. It is asked only while there are requests, and never twice at a time.
 //!
-//! A lane that is behind takes from each party half of its share of what was taken before, until it has caught up: whoever asks for little is served, and who
-//! asks for more than that comes back later.
+//! A lane that is behind takes from each party half of an equal part of what it took the second before, and a few in any case, until it has caught up: whoever
+//! asks for little is served, and who asks for more than that comes back later.
 
 use crate::party::{PARTIES, Party};
 use std::cell::RefCell;
@@ -23,6 +23,8 @@ const STANDING: u32 = 2;
 const RELAPSE: u32 = 4;
 /// How many times the bound a turn of a lane is late that does not get down what it has to do.
 const FAR: u32 = 4;
+/// What is taken of each party in a span whatever a lane has to do.
+const FEW: u64 = 8;
 
 /// How far behind a lane is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,7 +93,7 @@ impl Taken {
         let known = if self.before.iter().all(|count| *count == 0) { &self.now } else { &self.before };
         let all: u64 = known.iter().map(|count| u64::from(*count)).sum();
         let parties = known.iter().filter(|count| **count > 0).count().max(1) as u64;
-        let share = (all / parties / 2).max(1);
+        let share = (all / parties / 2).max(FEW);
         self.now.get(party.at()).is_some_and(|count| u64::from(*count) < share)
     }
 }
@@ -169,14 +171,16 @@ pub fn behind(bound: Duration) -> Behind {
     behind
 }
 
-/// Counts a request of `party` that is taken in.
-pub fn take(party: Party) {
-    with(|lane, now| lane.taken.take(party, now));
-}
-
-/// Whether `party` has a share left of what a lane that is behind still takes in.
-pub fn has_share(party: Party) -> bool {
-    with(|lane, now| lane.taken.has_share(party, now)).unwrap_or(true)
+/// Counts a message of `party`, unless the lane is `behind` and the party has had its share; whether it had not.
+pub fn take(party: Party, behind: Behind) -> bool {
+    let taken = with(|lane, now| {
+        let has_share = behind == Behind::No || lane.taken.has_share(party, now);
+        if has_share {
+            lane.taken.take(party, now);
+        }
+        has_share
+    });
+    taken.unwrap_or(true)
 }
 
 #[cfg(test)]
@@ -239,6 +243,12 @@ mod tests {
     }
 
     #[test]
+    fn who_asks_for_little_is_served_where_refusing_alone_is_too_much() {
+        let (done, _) = offer(&[(Party(1), 12_000), (Party(2), 6)], 12);
+        assert_eq!(done[&2], 72, "{done:?}");
+    }
+
+    #[test]
     fn one_long_piece_of_work_is_no_queue_and_a_queue_that_stays_is_one() {
         let (mut lane, start) = (Lane::default(), Instant::now());
         let mut seen = Vec::new();
@@ -272,7 +282,7 @@ mod tests {
     #[test]
     fn other_threads_are_never_behind() {
         assert_eq!(behind(Duration::ZERO), Behind::No);
-        assert!(has_share(Party(0)));
+        assert!(take(Party(0), Behind::Far));
     }
 
     #[test]

@@ -184,7 +184,10 @@ impl PrivateCa {
         self.refresh().await?;
         let listeners: Vec<&'static str> = self.listeners.lock().keys().copied().collect();
         for listener in listeners {
-            self.recertify(listener).await?;
+            if let Err(cause) = self.recertify(listener).await {
+                // It is looked at again soon; the issuer is in place all the same.
+                tracing::warn!(listener, %cause, "a listener's certificate could not be issued anew");
+            }
         }
         Ok(issuer)
     }

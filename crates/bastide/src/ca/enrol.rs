@@ -155,6 +155,7 @@ async fn answer(
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "this path takes POST");
     }
     if !attempts.take(from, Instant::now()) {
+        wired.authority.turned_away(from).await;
         return refuse(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait a minute");
     }
     let body = match tokio::time::timeout(HEADER, Limited::new(request.into_body(), BODY).collect()).await {

@@ -120,6 +120,14 @@ impl PrivateCa {
         Ok(self.certified(&subject, &request, record.life).await?)
     }
 
+    /// Takes note of a source that tried too often to be listened to.
+    pub(super) async fn turned_away(&self, from: IpAddr) {
+        if self.gate.stranger(Refusal::EnrolmentRefused, from) == Noted::Alone {
+            // It is refused whatever becomes of the record.
+            let _ = self.note("identity.enrolment-refused", Severity::Medium, &json!({ "from": from, "cause": "too many attempts" })).await;
+        }
+    }
+
     /// Puts on record how it ended. What cannot be recorded is not handed out. Of who showed no certificate the first refusals have a record each, and the
     /// rest is summed up.
     async fn told(

@@ -124,8 +124,9 @@ impl PrivateCa {
     async fn bury(&self, now: Utc) -> Result<(), Unissued> {
         let Some(vault) = &self.vault else { return Ok(()) };
         let all = self.store.issuers(Utc::default()).await.map_err(kept)?;
-        // The newest stays, ended or not: it says which root is ours.
-        for issuer in all.into_iter().skip(1).filter(|issuer| issuer.ends <= now) {
+        // The newest that we made stays, ended or not: it says which root is ours.
+        let own = all.iter().find(|issuer| issuer.origin == Origin::Own).map(|issuer| issuer.id.clone());
+        for issuer in all.into_iter().skip(1).filter(|issuer| issuer.ends <= now && own.as_ref() != Some(&issuer.id)) {
             vault.remove(&address(&format!("issuer-{}", issuer.id))?).await.map_err(|cause| Unissued::Broken(cause.to_string()))?;
             self.store.drop_issuer(issuer.id).await.map_err(kept)?;
         }

@@ -157,9 +157,12 @@ impl Carrier {
         match (&message.sort, message.method) {
             (Sort::Request, Some(Method::Initialize)) => {
                 self.0.session.lock().initialize = Some(message.frame.clone());
-                if tokio::time::timeout(OPENING, self.carry(&message)).await.is_err() {
-                    let waited = format!("the gateway did not answer in time, {OPENING:?}: is it at this address?");
-                    self.say(&error(message.id(), &waited)).await;
+                match tokio::time::timeout(OPENING, self.send(&message)).await {
+                    Ok(sent) => self.settle(&message, sent).await,
+                    Err(_) => {
+                        let waited = format!("the gateway did not answer in time, {OPENING:?}: is it at this address?");
+                        self.say(&error(message.id(), &waited)).await;
+                    }
                 }
             }
             (Sort::Request, _) => {
@@ -208,7 +211,13 @@ impl Carrier {
 
     /// Carries a request, and its answers back; where that fails, an error is its answer.
     async fn carry(&self, message: &Message) {
-        let answered = match self.send(message).await {
+        let sent = self.send(message).await;
+        self.settle(message, sent).await;
+    }
+
+    /// Gives the client what was answered, or why nothing was.
+    async fn settle(&self, message: &Message, sent: Result<Answers, Fault>) {
+        let answered = match sent {
             Ok(answers) => self.deliver(message, answers).await,
             Err(fault) => Err(fault),
         };

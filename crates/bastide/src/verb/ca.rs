@@ -305,7 +305,10 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
     let mut answer = Desk::at(&configured, async |desk| desk.perform(Act::CaIssue { wish, request }).await).await?;
     let (chain, authority) = (member(&answer, "chain"), member(&answer, "authority"));
     match drawn {
-        Some(drawn) => drop(drawn.keep(&folder, chain, authority)?),
+        Some(drawn) => {
+            let _alone = enrolled::made(&folder)?;
+            drawn.keep(&folder, chain, authority)?;
+        }
         None => {
             std::fs::create_dir_all(&folder)?;
             enrolled::replace(&folder.join(enrolled::CHAIN), chain.as_bytes(), 0o644)?;

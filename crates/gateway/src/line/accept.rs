@@ -9,17 +9,12 @@ use crate::halt::Halt;
 use crate::place;
 use crate::snapshot::Snapshot;
 use crate::trail::{Occasion, Stage, Trail};
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName};
+use http::header::{HeaderMap, HeaderName};
 use std::sync::Arc;
 use terms::Code;
-use transport::http::SourcePrefix;
 use transport::http::{Flaw, HEAD_BYTES};
-use transport::lag::{self, Behind};
-use transport::party::Party;
 use transport::tls::Handshake;
 
-/// In which a client names the method (MCP 2026-07-28, "Standard Request Headers").
-const METHOD: HeaderName = HeaderName::from_static(mcp::header::METHOD);
 /// In which a probe shows its token beside a request that has none, or a bad one, on purpose.
 pub const PASS: HeaderName = HeaderName::from_static("bastide-probe");
 
@@ -31,17 +26,11 @@ pub struct Framed {
     endpoint: Endpoint,
     verb: Verb,
     snapshot: Arc<Snapshot>,
-    party: Party,
 }
 
 impl Framed {
     pub(super) fn snapshot(&self) -> &Arc<Snapshot> {
         &self.snapshot
-    }
-
-    /// With whom it shares what there is too little of.
-    pub(super) fn party(&self) -> Party {
-        self.party
     }
 
     pub(super) fn endpoint(&self) -> &Endpoint {
@@ -66,14 +55,6 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
     if gate.epochs.all_stopped() {
         return Err(trail.status(503, Code::Killed));
     }
-    let party = party(&arrival.source);
-    if let Some(load) = load(&arrival.source) {
-        let behind = lag::behind(snapshot.bounds.turn);
-        let is_dear = behind == Behind::Far || behind == Behind::Late && load == Load::Long;
-        if is_dear && !lag::has_share(party) {
-            return Err(trail.shed());
-        }
-    }
     let (endpoint, verb) = match &arrival.source {
         Source::Local(local) => {
             trail.endpoint = Some(local.endpoint.clone());
@@ -89,42 +70,7 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, arrival: Arrival) -> Result<Fr
         }
     };
     trail.passed(gate, Stage::Accept);
-    Ok(Framed { arrival, endpoint, verb, snapshot, party })
-}
-
-/// What it costs to read what comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Load {
-    /// As much as a note or an answer, which it may be.
-    Short,
-    /// More.
-    Long,
-}
-
-/// Bytes from which on a message is long.
-const LONG: usize = 4 << 10;
-
-/// What it costs to read a message, by its head; nothing where there is none, or one that needs no answer. What comes on the local socket is looked at once
-/// it was read.
-fn load(source: &Source) -> Option<Load> {
-    let Source::Http(http) = source else { return None };
-    let notes = one(&http.head.headers, &METHOD).is_some_and(|method| method.starts_with("notifications/"));
-    if http.head.method != http::Method::POST || notes {
-        return None;
-    }
-    let length = one(&http.head.headers, &CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
-    Some(if length.is_some_and(|length| length < LONG) { Load::Short } else { Load::Long })
-}
-
-/// Who is told apart before anybody is known: by the credential, whatever it is worth, or else by where it comes from.
-fn party(source: &Source) -> Party {
-    match source {
-        Source::Local(local) => Party::of(&*local.principal),
-        Source::Http(http) => match http.head.headers.get(AUTHORIZATION) {
-            Some(credential) => Party::of(credential.as_bytes()),
-            None => Party::of(&SourcePrefix::of(http.peer.address.ip())),
-        },
-    }
+    Ok(Framed { arrival, endpoint, verb, snapshot })
 }
 
 /// Whether a probe of the assessor sends this, whatever else is wrong with it. The header holds a probe's token, which is judged like any other and gives

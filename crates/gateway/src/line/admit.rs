@@ -2,6 +2,7 @@
 //!
 //! Afterwards the session is bound, the epoch of the kill switch is carried, the id is the only one of its kind in flight, and limits were charged.
 
+use super::identify::Turn;
 use super::limits;
 use super::parse::{Intake, Parsed, SESSION};
 use crate::arrival::Source;
@@ -16,7 +17,6 @@ use policy::Transport;
 use response::{CallScope, Carried};
 use std::sync::Arc;
 use terms::{Code, Hole};
-use transport::lag::{self, Behind};
 
 /// What arrived, in its session.
 pub struct Admitted {
@@ -107,7 +107,9 @@ impl Admitted {
 }
 
 pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admitted, Halt> {
-    turn(trail, &parsed)?;
+    if parsed.identified().turn() == Turn::Nobodys && matches!(parsed.intake(), Intake::Message(Message::Request(_))) {
+        return Err(trail.shed());
+    }
     let mut unheard = Unheard { gate, session: None };
     let own = stated(&parsed);
     let session = match opening(&parsed) {
@@ -168,19 +170,6 @@ pub(super) fn run(gate: &Gate, trail: &mut Trail, parsed: Parsed) -> Result<Admi
     session.moment.put(&moment);
     trail.moment = Some(Arc::clone(&moment));
     Ok(Admitted { parsed, place, session, epoch, abilities, level, moment })
-}
-
-/// Takes a request's turn in a gateway that may be behind: then one that has waited too long already, or whose sender has had its share, is refused. What
-/// ends something, or answers, is never.
-fn turn(trail: &mut Trail, parsed: &Parsed) -> Result<(), Halt> {
-    let Intake::Message(Message::Request(_)) = parsed.intake() else { return Ok(()) };
-    let framed = parsed.identified().framed();
-    let (party, bound) = (framed.party(), framed.snapshot().bounds.turn);
-    if lag::behind(bound) > Behind::No && (trail.age() > 2 * bound || !lag::has_share(party)) {
-        return Err(trail.shed());
-    }
-    lag::take(party);
-    Ok(())
 }
 
 /// What a request that stands alone says of its client: what it can do, and which log messages it wants.

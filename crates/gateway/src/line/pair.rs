@@ -2,7 +2,6 @@
 
 use super::forward::{Forwarded, Way, lost};
 use crate::calls::Stop;
-use crate::crowd::Seat;
 use crate::doors::Incoming;
 use crate::gate::Gate;
 use crate::halt::Halt;
@@ -116,22 +115,13 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
     if matches!(answer, Answer::Response(_) | Answer::Note(_) | Answer::Question(_)) {
         seen(gate, forwarded);
     }
-    if matches!(answer, Answer::Question(_) | Answer::Ask(_)) {
-        // It is the client now that is waited for, perhaps for as long as a person thinks.
-        seat(forwarded).inspect(|seat| seat.leave());
-    }
     trail.passed(gate, Stage::Pair);
     Ok(Paired { answer })
 }
 
 /// Takes note of how long the server let this call wait.
 fn seen(gate: &Gate, forwarded: &Forwarded) {
-    if let Some(seat) = seat(forwarded) {
+    if let Some(seat) = forwarded.recorded().authorized().decided().inspected().resolved().seat() {
         seat.answered(gate.clock.instant());
     }
-}
-
-/// The call's place at its server.
-fn seat(forwarded: &Forwarded) -> Option<&Seat> {
-    forwarded.recorded().authorized().decided().inspected().resolved().seat()
 }

@@ -74,9 +74,17 @@ pub(super) async fn ask(gate: &Arc<Gate>, trail: &mut Trail, forwarded: &mut For
         let _ = flight.link().decline(&request.id, request.method).await;
         return Asked::Declined;
     };
+    away(forwarded);
     forwarded.asked();
     trail.notes = trail.notes.saturating_add(1);
     Asked::Client(printed(&id, request.method, &params))
+}
+
+/// It is the client now that the call waits for, perhaps for as long as a person thinks: others have its place at the server.
+fn away(forwarded: &Forwarded) {
+    if let Some(seat) = forwarded.recorded().authorized().decided().inspected().resolved().seat() {
+        seat.leave();
+    }
 }
 
 /// The `first` question, and those that come right behind it. What may not be asked is declined.
@@ -175,6 +183,7 @@ pub(super) fn gather(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarded, 
         unasked.push_back(printed(&id, method, &params));
     }
     let open = unasked.len();
+    away(forwarded);
     Ok(Gathered::Ask(Box::new(Gathering { server, state, unasked, open, replies, given: Vec::new(), round })))
 }
 

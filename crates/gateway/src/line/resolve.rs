@@ -270,7 +270,7 @@ fn seat(gate: &Gate, trail: &mut Trail, admitted: &Admitted, target: &Target) ->
         Target::Resource(server, uri) => (server, Subject::Resource(uri), None),
         _ => return Ok(None),
     };
-    let party = admitted.parsed().identified().framed().party();
+    let party = admitted.parsed().identified().party();
     let seat = server.crowd.enter(party, gate.clock.instant());
     if seat.is_none() && Viewer::of(admitted).sees(server, subject, item) {
         return Err(trail.shed());

@@ -168,7 +168,7 @@ impl Store {
     async fn forget_certificates(&self, end: Utc) -> Result<u64, Error> {
         let end = to_column(end);
         self.change(sqlx::query("DELETE FROM invitations WHERE ends < ?").bind(end)).await?;
-        let kept = "DELETE FROM certificates WHERE ends < ? AND (revoked IS NULL OR issuer NOT IN (SELECT id FROM issuers))";
+        let kept = "DELETE FROM certificates WHERE ends < ? AND revoked IS NULL AND issuer NOT IN (SELECT id FROM issuers)";
         self.change(sqlx::query(kept).bind(end)).await
     }
 }

@@ -267,7 +267,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
             until(Duration::from_secs(120), || if refuses { count(503) > 200 } else { count(200) > 2000 });
             (0..20)
                 .filter(|at| {
-                    std::thread::sleep(Duration::from_millis(50));
+                    std::thread::sleep(Duration::from_millis(200));
                     let answer = other.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]);
                     answer.status == 200
                 })

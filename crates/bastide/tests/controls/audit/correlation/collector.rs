@@ -152,7 +152,7 @@ fn what_others_keep_of_a_trace_is_taken_from_where_the_trace_is() {
 fn who_waits_for_a_server_in_vain_waits_for_the_server() {
     let collector = Collector::new();
     let entry =
-        "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\ncall: 2s\nsandbox: { read: [{bin}], write: [{box}] }";
+        "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\ncall: 20s\nsandbox: { read: [{bin}], write: [{box}] }";
     let world = telling(&collector, "").server("canary", entry).start();
     let mut agent = world.agent();
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
