@@ -193,7 +193,8 @@ pub fn again(folder: &Path) -> Result<Held, Failure> {
 /// [`Failure`]: no code, nobody there whose chain leads to its root, or refused.
 pub async fn enrol(url: &Url, code: &str, folder: &Path) -> Result<Held, Failure> {
     let read = Code::read(code).ok_or_else(|| Failure::usage("this is no code of `bastide ca issue --code`"))?;
-    let _alone = made(folder)?;
+    // Before the code is used: what is being renewed is no place for another certificate.
+    let there = if folder.exists() { Some(alone(folder)?) } else { None };
     let drawn = Drawn::new()?;
     let target = target(url, "/enrol", vec![*read.root()])?;
     let body = Secret::new(json!({ "code": code.trim(), "csr": drawn.request }).to_string());
@@ -202,6 +203,7 @@ pub async fn enrol(url: &Url, code: &str, folder: &Path) -> Result<Held, Failure
     if fingerprint(authority) != Some(*read.root()) {
         return Err(Failure::system("the answer's authority is not the one that the code names"));
     }
+    let _alone = there.map_or_else(|| made(folder), Ok)?;
     let held = drawn.keep(folder, chain, authority)?;
     replace(&folder.join(URL), format!("{url}\n").as_bytes(), 0o644)?;
     Ok(held)
