@@ -15,6 +15,7 @@ const MANY: u32 = 4_000;
 const FLOOD: &str = "transport.bounds/flood";
 const SIZE: &str = "transport.bounds/size";
 const MALFORMED: &str = "transport.strict-messages/malformed";
+const URL: &str = "secrets.no-urls/token";
 
 const fn case(name: &'static str, want: Want, act: fn(&Ring<'_>) -> Seen) -> Case {
     Case::new(Class::Flood, name, want, act)

@@ -1,6 +1,6 @@
 //! Over HTTP/1.1: heads, chunks, requests one behind the other.
 
-use super::{MALFORMED, SIZE, case};
+use super::{MALFORMED, SIZE, URL, case};
 use crate::arena::Door;
 use crate::case::{Case, Want};
 use crate::ring::Ring;
@@ -84,7 +84,7 @@ pub(super) fn cases() -> Vec<Case> {
             let ranges = (0..500).map(|at| format!("{at}-")).collect::<Vec<_>>().join(",");
             ring.http(&ring.get("/health", &format!("Range: bytes={ranges}\r\n")))
         }),
-        bad("a secret in the address", 400, |ring| ring.http(&ring.get("/mcp?access_token=abc", ""))),
+        case("a secret in the address", Want::Status(400), |ring| ring.http(&ring.get("/mcp?access_token=abc", ""))).recorded(URL),
         bad("HTTP/0.9 and HTTP/3.7", 400, |ring| ring.http(b"GET /health HTTP/3.7\r\nHost: x\r\n\r\n")),
     ]
 }
