@@ -134,7 +134,7 @@ fn crowd(agent: &Http, goes_on: &AtomicBool, told: &Mutex<Told>) {
                     if !goes_on.load(Ordering::SeqCst) {
                         return;
                     }
-                    let answer = agent.post(&call(at * 10_000 + number), &[]);
+                    let answer = agent.post(&call((at + 1) * 10_000 + number), &[]);
                     let mut told = told.lock().unwrap();
                     *told.statuses.entry(answer.status).or_default() += 1;
                     match answer.status {
