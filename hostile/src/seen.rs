@@ -100,9 +100,19 @@ impl Seen {
     }
 }
 
-/// What the last refusal in a text says of itself.
+/// What the last refusal in a text says of itself that is there whole: of many answers in a row the last may be cut off.
 fn member(text: &str, name: &str) -> Option<String> {
     let key = format!("\"{name}\":\"");
-    let at = text.rfind(&key)? + key.len();
-    text.get(at..)?.split('"').next().map(str::to_owned)
+    text.rmatch_indices(&key).find_map(|(at, _)| Some(text.get(at + key.len()..)?.split_once('"')?.0.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_answers_in_a_row_the_last_that_is_whole_counts() {
+        let seen = Seen::http(b"HTTP/1.1 405 x\r\n\r\n{\"reference\":\"C-1\"}HTTP/1.1 405 x\r\n\r\n{\"reference\":\"C-2", Ended::Open);
+        assert_eq!((seen.status, seen.reference.as_deref()), (Some(405), Some("C-1")));
+    }
 }
