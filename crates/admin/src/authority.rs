@@ -163,8 +163,10 @@ pub enum Unissued {
     /// Ours: what is kept cannot be used or written.
     #[error("{0}")]
     Broken(String),
-    /// Ours: taken back, and the list of it is not written.
-    #[error("it is taken back and cannot be renewed, but the list could not be written, so that who asks the list alone lets it in: {0}")]
+    /// Ours: taken back, and the list of it is not in force everywhere.
+    #[error(
+        "it is taken back and cannot be renewed, but the list that says so is not in force, and who asks the list alone lets it in: {0}"
+    )]
     Unlisted(String),
 }
 

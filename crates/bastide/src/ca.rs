@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use store::Store;
 use terms::{Clock, Entropy, Name, RecordId, Secret, Utc};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use vault::{Address, Vault};
 
 /// Whose keys these are in the vault.
@@ -46,6 +46,8 @@ pub const AUTHORITY: &str = "authority.pem";
 pub const LISTS: &str = "crl.pem";
 /// The longest file of lists that listeners read.
 const MOST_LISTS: usize = 16 << 20;
+/// How long listeners may take to hold what is new.
+const SOON: Duration = Duration::from_secs(10);
 /// How long certificates live where the configuration has no `ca`.
 const LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -62,9 +64,20 @@ pub struct PrivateCa {
     /// What acts do to it is done one after the other.
     turn: tokio::sync::Mutex<()>,
     listeners: Mutex<BTreeMap<&'static str, Own>>,
-    /// The lists as we last wrote them, and when.
-    written: Mutex<Option<(Vec<u8>, Utc)>>,
-    changed: Notify,
+    /// What we last wrote; none, where it must be written anew.
+    written: Mutex<Option<(Arc<Written>, Utc)>>,
+    /// What our listeners let in by: never one file of before and one of after.
+    public: Mutex<Option<Arc<Written>>>,
+    /// Counts what changes of what listeners hold.
+    changes: watch::Sender<u64>,
+    /// The last change that they have looked at; none, where there are none that look.
+    taken_up: watch::Sender<Option<u64>>,
+}
+
+/// The two files.
+struct Written {
+    authorities: Vec<u8>,
+    lists: Vec<u8>,
 }
 
 /// The certificate of a listener of ours.
@@ -111,13 +124,49 @@ impl PrivateCa {
         (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
     ) -> Result<Self, Failure> {
         let folder = store.folder().sub(FOLDER)?;
-        let (turn, listeners, written) = (tokio::sync::Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, gate, vault, journal, clock, entropy, folder, settings, turn, listeners, written, changed: Notify::new() })
+        Ok(Self {
+            store,
+            gate,
+            vault,
+            journal,
+            clock,
+            entropy,
+            folder,
+            settings,
+            turn: tokio::sync::Mutex::default(),
+            listeners: Mutex::default(),
+            written: Mutex::default(),
+            public: Mutex::default(),
+            changes: watch::Sender::new(0),
+            taken_up: watch::Sender::new(None),
+        })
     }
 
-    /// Ready when what listeners hold has changed.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    /// What changes of what listeners hold, counted.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Takes note that the listeners hold what there was at this change.
+    pub fn taken_up(&self, change: u64) {
+        self.taken_up.send_replace(Some(change));
+    }
+
+    fn change(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Ready when the listeners hold what there is now.
+    ///
+    /// # Errors
+    /// [`Unissued::Broken`] when they do not within [`SOON`].
+    async fn in_force(&self) -> Result<(), Unissued> {
+        let (change, mut taken_up) = (*self.changes.borrow(), self.taken_up.subscribe());
+        let held = taken_up.wait_for(|last| last.is_none_or(|last| last >= change));
+        match tokio::time::timeout(SOON, held).await {
+            Ok(_) => Ok(()),
+            Err(_) => Err(Unissued::Broken("it is done, and the listeners have not taken it up yet".to_owned())),
+        }
     }
 
     /// How long certificates live that say nothing else.
@@ -132,12 +181,12 @@ impl PrivateCa {
     pub fn shown(&self, listener: &str) -> Result<Shown, String> {
         let listeners = self.listeners.lock();
         let own = listeners.get(listener).ok_or("it has no certificate yet")?;
-        let file = |name: &str| std::fs::read(self.folder.join(name)).map_err(|cause| format!("ca/{name} cannot be read: {cause}"));
+        let public = self.public.lock().clone().ok_or("it has no authority yet")?;
         Ok(Shown {
             chain: own.chain.clone().into_bytes(),
             key: Secret::new(own.key.open().clone()),
-            authorities: file(AUTHORITY)?,
-            revoked: file(LISTS)?,
+            authorities: public.authorities.clone(),
+            revoked: public.lists.clone(),
             names: own.names.clone(),
         })
     }
@@ -197,7 +246,7 @@ impl PrivateCa {
         let chain = if listener == crate::secured::ENROL { format!("{}{}", issued.chain, issuing.root) } else { issued.chain };
         let own = Own { hosts, serial: issued.serial, chain, key, begins: issued.begins, ends: issued.ends, names };
         self.listeners.lock().insert(listener, own);
-        self.changed.notify_waiters();
+        self.change();
         Ok(issued.ends)
     }
 
@@ -302,8 +351,10 @@ impl PrivateCa {
         let written = replace(&self.folder.join(AUTHORITY), authorities.as_bytes(), 0o644)
             .and_then(|()| replace(&self.folder.join(LISTS), lists.as_bytes(), 0o644));
         written.map_err(|cause| Unissued::Broken(format!("{} cannot be written: {cause}", self.folder.display())))?;
-        *self.written.lock() = Some((lists.into_bytes(), now));
-        self.changed.notify_waiters();
+        let public = Arc::new(Written { authorities: authorities.into_bytes(), lists: lists.into_bytes() });
+        *self.written.lock() = Some((Arc::clone(&public), now));
+        *self.public.lock() = Some(public);
+        self.change();
         Ok(())
     }
 

@@ -30,8 +30,7 @@ pub struct Secured {
     asked: Asked,
     entry: ListenTls,
     lobby: Option<Arc<Lobby>>,
-    /// What was last read, usable or not.
-    seen: Mutex<Read>,
+    seen: Mutex<Seen>,
     /// The chain that is in force, as PEM.
     shown: Mutex<Vec<u8>>,
 }
@@ -54,6 +53,21 @@ struct LetIn {
     authorities: Vec<u8>,
     revoked: Option<Vec<u8>>,
     names: Vec<String>,
+}
+
+/// What was last read, and what became of it.
+struct Seen {
+    read: Read,
+    looked: Looked,
+}
+
+/// What became of what was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looked {
+    /// It is in force.
+    Held,
+    /// It cannot be used; what was there before is in force.
+    Kept,
 }
 
 /// What the files held.
@@ -97,30 +111,31 @@ impl Secured {
             entry: entry.clone(),
             lobby,
             shown: Mutex::new(read.chain.clone()),
-            seen: Mutex::new(read),
+            seen: Mutex::new(Seen { read, looked: Looked::Held }),
         })
     }
 
     /// Reads again, and puts in force what is new and can be used; what cannot be leaves the last good one in force, on record.
-    pub fn look(&self, wired: &Wired) {
+    fn look(&self, wired: &Wired) -> Looked {
         let read = match Read::of(self.listener, &self.entry, wired) {
             Ok(read) => read,
             // A file that is being replaced is not there for a moment; a vault that is locked says nothing of it.
             Err((key, cause)) => {
                 tracing::debug!(listener = self.listener, key, cause, "what TLS is made of cannot be read now");
-                return;
+                return Looked::Kept;
             }
         };
         let mut seen = self.seen.lock();
-        if read == *seen {
-            return;
+        if read == seen.read {
+            return seen.looked;
         }
         let let_in = read.clients(self.lobby.as_deref());
         let replaced = self.tls.replace(&read.material(let_in.as_ref(), self.asked));
-        if replaced.is_ok() {
+        let looked = if replaced.is_ok() { Looked::Held } else { Looked::Kept };
+        if looked == Looked::Held {
             self.shown.lock().clone_from(&read.chain);
         }
-        *seen = read;
+        *seen = Seen { read, looked };
         drop(seen);
         match replaced {
             Ok(()) => note(wired, self.listener, "transport.tls-replaced", Severity::Info, None),
@@ -129,6 +144,7 @@ impl Secured {
                 note(wired, self.listener, "transport.tls-kept", Severity::High, Some(&cause.to_string()));
             }
         }
+        looked
     }
 
     /// The chain that the listener shows, leaf first, as PEM.
@@ -142,16 +158,19 @@ pub async fn watch(secured: Vec<Arc<Secured>>, wired: Arc<Wired>) {
     if secured.is_empty() {
         return;
     }
+    let mut changes = wired.authority.changes();
     let mut tick = tokio::time::interval(LOOK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            () = wired.gate.ending.cancelled() => return,
-            () = wired.authority.changed() => {}
+            () = wired.gate.ending.cancelled() => return wired.authority.taken_up(u64::MAX),
+            _ = changes.changed() => {}
             _ = tick.tick() => {}
         }
-        for one in &secured {
-            one.look(&wired);
+        let change = *changes.borrow_and_update();
+        let behind: Vec<_> = secured.iter().filter(|one| one.look(&wired) == Looked::Kept).collect();
+        if behind.iter().all(|one| one.entry.files().is_some()) {
+            wired.authority.taken_up(change);
         }
     }
 }

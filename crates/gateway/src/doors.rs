@@ -35,7 +35,7 @@ use detect::Echo;
 use http::HeaderValue;
 use mcp::{Method, Revision};
 use papers::Known;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use policy::Question;
 use response::{CallScope, Scope};
 use revival::Revival;
@@ -177,8 +177,8 @@ pub struct Servers {
     egress: egress::Egress,
     outside: egress::Outside,
     echo: ArcSwapOption<Echo>,
-    /// Whether `echo` knows every credential. While it does not, none is given out: what cannot be searched for could come back.
-    learned: AtomicBool,
+    /// Whether `echo` knows every credential. Where it does not, none is given out: what cannot be searched for could come back.
+    learned: RwLock<bool>,
     states: Mutex<HashMap<ServerName, Arc<State>>>,
     /// Held while a snapshot comes into force, and while what a server offers is judged by the one in force.
     turning: Mutex<()>,
@@ -240,7 +240,7 @@ impl Servers {
             egress: egress::Egress::new().by(outside.clone()),
             outside,
             echo: ArcSwapOption::new(nothing_known()),
-            learned: AtomicBool::new(false),
+            learned: RwLock::new(false),
             states: Mutex::default(),
             turning: Mutex::default(),
             running: Arc::default(),
@@ -255,12 +255,14 @@ impl Servers {
     pub fn learn(&self) {
         let Credentials::Open(vault) = &self.credentials else { return };
         let mut known: Vec<(String, Vec<u8>)> = Vec::new();
-        self.learned.store(false, Ordering::Release);
+        // Who asks for one meanwhile waits.
+        let mut learned = self.learned.write();
+        *learned = false;
         let read = vault.all_for_echo(&mut |address, value| known.push((address.to_string(), value.to_vec())));
         match (read, Echo::new(known.iter().map(|(name, value)| (name.as_str(), value.as_slice())))) {
             (Ok(()), Ok(echo)) => {
                 self.echo.store(Some(Arc::new(echo)));
-                self.learned.store(true, Ordering::Release);
+                *learned = true;
             }
             (Err(cause), _) => tracing::error!(%cause, "the vault's credentials cannot be read for the echo screen"),
             (_, Err(cause)) => tracing::error!(%cause, "the echo screen cannot be built"),
@@ -709,7 +711,7 @@ impl Servers {
         let Credentials::Open(vault) = &self.credentials else {
             return Err(credential(reference, "the vault is locked".to_owned(), Code::VaultLocked));
         };
-        if !self.learned.load(Ordering::Acquire) {
+        if !*self.learned.read() {
             return Err(credential(reference, "not every credential of the vault can be read".to_owned(), Code::VaultLocked));
         }
         let parts = reference.split_once('/').and_then(|(server, name)| Some((ServerName::new(server).ok()?, Name::new(name).ok()?)));

@@ -20,7 +20,7 @@ pub use signer::Signer;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    KeyPair, KeyUsagePurpose, PublicKeyData as _, RevokedCertParams, SanType, SerialNumber,
 };
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
@@ -137,7 +137,7 @@ impl Authority {
         }
         let key = KeyPair::generate().map_err(Error::Make)?;
         let mut parameters = dated(now, now.after(ISSUER_LIFE).min(self.ends), entropy);
-        of_authority(&mut parameters, &format!("{domain} issuer {}", now.seconds()), BasicConstraints::Constrained(0));
+        of_authority(&mut parameters, &format!("{domain} issuer {}", named(&key)), BasicConstraints::Constrained(0));
         let certificate = parameters.signed_by(&key, &self.issuer).map_err(Error::Make)?.pem();
         Ok(Kept { certificate, key: Secret::new(key.serialize_pem()) })
     }
@@ -263,6 +263,11 @@ pub fn public_of(der: &[u8]) -> Option<[u8; 32]> {
 pub fn validity(pem: &str) -> Option<(Utc, Utc)> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
     outside::Read::of(&der).map(|read| (read.begins, read.ends))
+}
+
+/// What tells an issuer from those before and after it: lists of what was taken back are looked up by the issuer's name (RFC 5280 §6.3.3).
+fn named(key: &KeyPair) -> String {
+    Sha256::digest(key.subject_public_key_info()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn of_authority(parameters: &mut CertificateParams, name: &str, constraints: BasicConstraints) {

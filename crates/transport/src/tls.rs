@@ -9,6 +9,7 @@ mod certificate;
 mod fault;
 mod holder;
 mod material;
+mod namesakes;
 
 pub use certificate::Certificate;
 pub use fault::Handshake;

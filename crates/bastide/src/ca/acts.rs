@@ -303,15 +303,27 @@ impl Authorities for PrivateCa {
     }
 
     fn revoke<'a>(&'a self, which: &'a str, reason: &'a str) -> Pending<'a, Result<TakenBack, Unissued>> {
-        Box::pin(self.do_revoke(which, reason))
+        Box::pin(async move {
+            let taken_back = self.do_revoke(which, reason).await?;
+            self.in_force().await.map_err(|cause| Unissued::Unlisted(cause.to_string()))?;
+            Ok(taken_back)
+        })
     }
 
     fn renew(&self, what: Renewal) -> Pending<'_, Result<Renewed, Unissued>> {
-        Box::pin(self.do_renew(what))
+        Box::pin(async move {
+            let renewed = self.do_renew(what).await?;
+            self.in_force().await?;
+            Ok(renewed)
+        })
     }
 
     fn adopt(&self, adoption: Adoption) -> Pending<'_, Result<Founded, Unissued>> {
-        Box::pin(self.do_adopt(adoption))
+        Box::pin(async move {
+            let adopted = self.do_adopt(adoption).await?;
+            self.in_force().await?;
+            Ok(adopted)
+        })
     }
 
     fn standing(&self) -> Pending<'_, Result<Value, Unissued>> {

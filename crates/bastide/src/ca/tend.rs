@@ -88,9 +88,9 @@ impl PrivateCa {
     /// Whether the lists are old, or another has changed them.
     fn is_stale(&self, now: Utc) -> bool {
         let written = self.written.lock();
-        let Some((lists, at)) = &*written else { return true };
+        let Some((written, at)) = &*written else { return true };
         let old = at.after(RELIST) <= now || *at > now;
-        old || std::fs::read(self.folder.join(LISTS)).map_or(true, |found| found != *lists)
+        old || std::fs::read(self.folder.join(LISTS)).map_or(true, |found| found != written.lists)
     }
 
     pub(super) async fn look_deep(&self, now: Utc) -> Result<(), Unissued> {

@@ -49,6 +49,18 @@ fn request(key: &KeyPair, names: &[SanType]) -> String {
 }
 
 #[test]
+fn no_two_issuers_have_one_name_whenever_they_are_made() {
+    let root = Authority::root(&domain(), now(), &chance()).unwrap();
+    let above = Authority::open(&root.certificate, Signer::of_pem(root.key.open()).unwrap()).unwrap();
+    let subjects = [(); 2].map(|()| {
+        let below = above.below(&domain(), now(), &chance()).unwrap();
+        let der = CertificateDer::from_pem_slice(below.certificate.as_bytes()).unwrap();
+        X509Certificate::from_der(&der).unwrap().1.subject().to_string()
+    });
+    assert_ne!(subjects[0], subjects[1]);
+}
+
+#[test]
 fn a_certificate_says_whom_it_names_and_for_what() {
     let (root, issuer) = founded();
     let key = KeyPair::generate().unwrap();

@@ -1,6 +1,7 @@
 //! What a listener holds: its certificate and key, and whom it lets in. Judged before it is put to use, so that what is broken never replaces what works.
 
 use super::holder::Holder;
+use super::namesakes::Namesakes;
 use super::{Certificate, Inside};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::danger::ClientCertVerifier;
@@ -186,27 +187,61 @@ fn leaf(chain: &[CertificateDer<'_>], issuer: Issuer, now: UnixTime) -> Result<u
 
 fn verifier(clients: &Clients<'_>, provider: &Arc<CryptoProvider>, now: UnixTime) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
     let authorities = certificates("client_ca", clients.authorities)?;
+    let parsed = authorities.iter().map(|der| parse("client_ca", der)).collect::<Result<Vec<_>, _>>()?;
+    let Some(revoked) = clients.revoked else { return judge(&authorities, Vec::new(), clients.asked, provider) };
+    let lists = lists(revoked, &parsed, now)?;
+    let mut rounds: Vec<(Vec<CertificateDer<'static>>, Vec<CertificateRevocationListDer<'static>>)> = Vec::new();
+    for (at, authority) in parsed.iter().enumerate() {
+        let namesakes = parsed.iter().take(at).filter(|earlier| is_namesake(earlier, authority)).count();
+        if namesakes == rounds.len() {
+            rounds.push(Default::default());
+        }
+        let Some((members, taken_back)) = rounds.get_mut(namesakes) else { continue };
+        members.extend(authorities.get(at).cloned());
+        taken_back.extend(lists.iter().filter(|(signer, _)| *signer == at).map(|(_, list)| list.clone()));
+    }
+    // Of whom no list speaks nobody can tell what was taken back.
+    rounds.retain(|(_, lists)| !lists.is_empty());
+    let mut judges = rounds.into_iter().map(|(members, lists)| judge(&members, lists, clients.asked, provider));
+    let first = judges.next().ok_or(Unfit::Authorities)??;
+    let others = judges.collect::<Result<Vec<_>, _>>()?;
+    Ok(if others.is_empty() { first } else { Arc::new(Namesakes::new(first, others)) })
+}
+
+/// Whether both have one name and different keys.
+fn is_namesake(one: &X509Certificate<'_>, other: &X509Certificate<'_>) -> bool {
+    one.subject() == other.subject() && one.public_key().raw != other.public_key().raw
+}
+
+/// Lets in whom these authorities vouch for and no list takes back; where there are no lists, nothing is taken back.
+fn judge(
+    authorities: &[CertificateDer<'static>],
+    lists: Vec<CertificateRevocationListDer<'static>>,
+    asked: Asked,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
     let mut roots = RootCertStore::empty();
-    for authority in &authorities {
-        parse("client_ca", authority)?;
+    for authority in authorities {
         roots.add(authority.clone()).map_err(|_| Unfit::Certificate("client_ca"))?;
     }
-    let (roots, mut crls) = (Arc::new(roots), Vec::new());
+    let roots = Arc::new(roots);
     let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
-    if let Some(revoked) = clients.revoked {
-        let lists = lists(revoked, &authorities, now)?;
-        crls.clone_from(&lists);
-        builder = builder.with_crls(lists).enforce_revocation_expiration();
+    if !lists.is_empty() {
+        builder = builder.with_crls(lists.clone()).enforce_revocation_expiration();
     }
-    if clients.asked == Asked::Client {
+    if asked == Asked::Client {
         return builder.build().map_err(|_| Unfit::Authorities);
     }
     let client = builder.allow_unauthenticated().build().map_err(|_| Unfit::Authorities)?;
-    Holder::new(client, roots, crls, provider).map(|holder| Arc::new(holder) as Arc<dyn ClientCertVerifier>)
+    Holder::new(client, roots, lists, provider).map(|holder| Arc::new(holder) as Arc<dyn ClientCertVerifier>)
 }
 
-/// The lists in `pem`, each signed by one of `authorities` and not ended.
-fn lists(pem: &[u8], authorities: &[CertificateDer<'_>], now: UnixTime) -> Result<Vec<CertificateRevocationListDer<'static>>, Unfit> {
+/// The lists in `pem`, none of which has ended, each with the place of the authority that has signed it.
+fn lists(
+    pem: &[u8],
+    authorities: &[X509Certificate<'_>],
+    now: UnixTime,
+) -> Result<Vec<(usize, CertificateRevocationListDer<'static>)>, Unfit> {
     const NONE: Unfit = Unfit::Pem { what: "crl", sought: "a list of revocations" };
     if pem.len() > 16 * MOST_BYTES {
         return Err(Unfit::Large("crl"));
@@ -215,20 +250,18 @@ fn lists(pem: &[u8], authorities: &[CertificateDer<'_>], now: UnixTime) -> Resul
     if lists.is_empty() {
         return Err(NONE);
     }
-    let authorities = authorities.iter().map(|der| parse("client_ca", der)).collect::<Result<Vec<_>, _>>()?;
-    for list in &lists {
-        let (_, list) = CertificateRevocationList::from_der(list).map_err(|_| NONE)?;
+    let signed = |der: CertificateRevocationListDer<'static>| {
+        let (_, list) = CertificateRevocationList::from_der(&der).map_err(|_| NONE)?;
         let ended = list.next_update().is_none_or(|next| u64::try_from(next.timestamp()).unwrap_or(0) <= now.as_secs());
         if ended {
             return Err(Unfit::Stale);
         }
-        let signed =
-            |authority: &X509Certificate<'_>| authority.subject() == list.issuer() && list.verify_signature(authority.public_key()).is_ok();
-        if !authorities.iter().any(signed) {
-            return Err(Unfit::Forged);
-        }
-    }
-    Ok(lists)
+        let signer = authorities
+            .iter()
+            .position(|authority| authority.subject() == list.issuer() && list.verify_signature(authority.public_key()).is_ok());
+        Ok((signer.ok_or(Unfit::Forged)?, der))
+    };
+    lists.into_iter().map(signed).collect()
 }
 
 fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Unfit> {

@@ -128,6 +128,31 @@ fn what_was_taken_back_is_cut_at_once_and_the_others_go_on() {
 }
 
 #[test]
+fn authorities_of_one_name_are_told_apart_by_their_keys() {
+    let (before, after) = (Authority::new("clients"), Authority::new("clients"));
+    // Both have the same serial number.
+    let (ana, ben) = (before.client(ANA), after.client(BEN));
+    let lists = |old: &[&Leaf], new: &[&Leaf]| format!("{}\n{}", before.taken_back(old, DAY), after.taken_back(new, DAY));
+    let world = World::with()
+        .secured(&before, WITH_LIST)
+        .file("tls/clients.pem", &format!("{}\n{}", before.pem(), after.pem()))
+        .file("tls/crl.pem", &lists(&[], &[]))
+        .start();
+    let token = world.token("agent:tester", &[]);
+    // The listener's own certificate is of the one before.
+    let asks = |leaf: &Leaf| knock(&world, &before, Some(leaf), &token) != 0;
+    assert_eq!((asks(&ana), asks(&ben)), (true, true));
+    assert!(!asks(&Authority::new("clients").client(ANA)), "a third one of that name is let in");
+    for (old, new, expected) in [(&[&ana][..], &[][..], (false, true)), (&[], &[&ben], (true, false)), (&[&ana], &[&ben], (false, false))] {
+        fs::write(world.path("tls/crl.pem"), lists(old, new)).unwrap();
+        wait(|| (asks(&ana), asks(&ben)) == expected);
+    }
+    // Of whom no list speaks nobody knows what was taken back.
+    fs::write(world.path("tls/crl.pem"), before.taken_back(&[], DAY)).unwrap();
+    wait(|| (asks(&ana), asks(&ben)) == (true, false));
+}
+
+#[test]
 fn a_token_may_be_bound_to_a_certificate() {
     let authority = Authority::new("clients");
     let world = World::with().secured(&authority, CLIENTS).start();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 use testkit::{Setup, World};
 
 /// Nothing that a screen would find by its look.
@@ -42,6 +43,27 @@ fn servers_get_what_they_need() {
     assert!(agent.call("ledger__environment", json!({})).text().lines().any(|name| name == "LEDGER"));
     assert!(!agent.call("canary__environment", json!({})).text().contains("LEDGER"));
     assert!(agent.call("far__headers", json!({})).text().lines().any(|name| name == "authorization"));
+}
+
+#[test]
+fn who_needs_a_credential_waits_while_another_is_put_in() {
+    // So many and so long that it takes a moment to learn them.
+    let many = (0..40).fold(setup(), |setup, at| setup.secret(&format!("spare/of-{at}"), &format!("the {at}. long value; ").repeat(30)));
+    let (world, done) = (many.start(), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let putting = scope.spawn(|| {
+            for at in 0..6 {
+                let put =
+                    testkit::run(&mut world.command(&["secret", "put", "spare/of-0"]), format!("a newer value, number {at}").as_bytes());
+                assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
+            }
+            done.store(true, Ordering::Release);
+        });
+        while !done.load(Ordering::Acquire) && !putting.is_finished() {
+            // A server of its own for each session, started with its credential.
+            assert_eq!(world.agent().call("ledger__echo", json!({"text": "hi"})).text(), "hi");
+        }
+    });
 }
 
 #[test]

@@ -13,6 +13,12 @@ fn telling(collector: &Collector, more: &str) -> Setup {
     World::with().section("telemetry", &format!("otlp: {}\n{more}", collector.url()))
 }
 
+/// With a second server, over HTTP.
+fn telling_of_two(collector: &Collector) -> Setup {
+    let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }";
+    telling(collector, "").remote("far", "").role("tester", role)
+}
+
 /// The spans of one request, ours first.
 fn of(spans: &[Value], request: &str) -> Vec<Value> {
     let mut own: Vec<Value> = spans.iter().filter(|span| span["attributes"]["bastide.request"] == request).cloned().collect();
@@ -27,10 +33,7 @@ fn answering(name: &str) -> impl Fn(&[Value]) -> bool {
 #[test]
 fn one_request_id_and_one_trace_are_at_the_client_the_gateway_the_server_and_in_the_log() {
     let collector = Collector::new();
-    let world = telling(&collector, "")
-        .remote("far", "")
-        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }")
-        .start();
+    let world = telling_of_two(&collector).start();
     let mut agent = world.agent();
     for (server, journal) in [("canary", "box/canary.jsonl"), ("far", "box/far.jsonl")] {
         let call = json!({"name": format!("{server}__echo"), "arguments": {"text": "hi"}, "_meta": {"traceparent": PARENT}});
@@ -120,10 +123,7 @@ fn the_head_of_the_request_names_the_trace_where_the_message_does_not() {
 #[test]
 fn what_others_keep_of_a_trace_is_taken_from_where_the_trace_is() {
     let collector = Collector::new();
-    let world = telling(&collector, "")
-        .remote("far", "")
-        .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], far: [\"*\"] }")
-        .start();
+    let world = telling_of_two(&collector).start();
     let mut agent = world.agent();
     let head = [("traceparent", PARENT), ("tracestate", "rojo=1"), ("tracestate", " , congo=2 ")];
     let bad = [("traceparent", PARENT), ("tracestate", "rojo=1"), ("tracestate", "congo")];
