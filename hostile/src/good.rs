@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// One call: when it began, how long it took, and why it failed if it did.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    began: Instant,
+    pub(crate) began: Instant,
     pub(crate) took: Duration,
     pub(crate) fault: Option<String>,
 }

@@ -161,3 +161,56 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn call(took: Duration) -> Call {
+        Call { began: Instant::now(), took, fault: None }
+    }
+
+    /// A flood with its end, on record, while a good client called as often as it must.
+    fn good() -> Tally {
+        let calls = vec![vec![call(Duration::from_millis(3)); LEAST]];
+        let line = Line {
+            name: "a flood",
+            want: String::new(),
+            got: String::new(),
+            ok: true,
+            took: Duration::from_secs(1),
+            owed: Vec::new(),
+            missing: 0,
+            calls: LEAST,
+            p99: p99(&calls),
+        };
+        Tally { class: Class::Flood, lines: vec![line], calls }
+    }
+
+    #[test]
+    fn one_fault_is_enough_to_fail() {
+        let late = SLOW + Duration::from_millis(1);
+        let faults: [(&str, fn(&mut Tally, Duration)); 7] = [
+            ("another end", |tally, _| tally.lines[0].ok = false),
+            ("nothing on record", |tally, _| tally.lines[0].missing = 1),
+            ("a client that is slow during a case", |tally, late| tally.lines[0].p99 = late),
+            ("a client that called too seldom during a flood", |tally, _| tally.lines[0].calls = LEAST - 1),
+            ("a client that is slow over all", |tally, late| tally.calls[0][..2].fill(call(late))),
+            ("a client that hardly called", |tally, _| tally.calls.push(vec![call(Duration::ZERO)])),
+            ("a call that failed", |tally, _| tally.calls[0][0].fault = Some("it was cut off".to_owned())),
+        ];
+        let report = |tally| Report { tallies: vec![good(), tally], records: BTreeMap::new() };
+        assert!(report(good()).holds());
+        for (what, spoil) in faults {
+            let mut tally = good();
+            spoil(&mut tally, late);
+            assert!(!report(tally).holds(), "{what}");
+        }
+        // One call in a hundred may be late.
+        let mut tally = good();
+        tally.calls[0][0].took = late;
+        tally.calls[0].push(call(Duration::ZERO));
+        assert!(report(tally).holds());
+    }
+}
