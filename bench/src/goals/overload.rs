@@ -37,6 +37,8 @@ struct Shown {
     failed: u64,
     /// Sent long after they were due.
     late: u64,
+    /// Done later than a second after they were due, or after the end.
+    overdue: u64,
     /// How long refusals took, sorted, in milliseconds.
     refusals: Vec<f64>,
 }
@@ -93,6 +95,7 @@ async fn itself(program: &Path) -> anyhow::Result<Vec<Figure>> {
         figures.extend([
             Figure::plain("offered to it", shown.offered / peak, "times"),
             Figure::plain("  done within a second, of what it can do", 100.0 * shown.done / peak, "%").at_least(50.0),
+            Figure::plain("  done later", 100.0 * shown.overdue as f64 / (SPAN - SPAN / 3).as_secs_f64() / peak, "%"),
             Figure::plain("  refused", shown.refused as f64, ""),
             Figure::plain("  failed otherwise", shown.failed as f64, "").at_most(0.0),
             Figure::plain("  sent late", shown.late as f64, ""),
@@ -117,11 +120,11 @@ async fn offer(target: &Target, rate: f64, connections: usize, bytes: usize) -> 
     for mut line in lines {
         let next = Arc::clone(&next);
         tasks.spawn(async move {
-            let (mut done, mut sent, mut late, mut failed, mut refusals) = (0_u64, 0_u64, 0_u64, 0_u64, Vec::new());
+            let (mut done, mut overdue, mut sent, mut late, mut failed, mut refusals) = (0_u64, 0_u64, 0_u64, 0_u64, 0_u64, Vec::new());
             loop {
                 let due = began + Duration::from_secs_f64(next.fetch_add(1, Ordering::Relaxed) as f64 / rate);
                 if due >= began + SPAN || Instant::now() >= began + SPAN {
-                    return anyhow::Ok((done, sent, late, failed, refusals));
+                    return anyhow::Ok((done, overdue, sent, late, failed, refusals));
                 }
                 tokio::time::sleep_until(due.into()).await;
                 let start = Instant::now();
@@ -134,17 +137,18 @@ async fn offer(target: &Target, rate: f64, connections: usize, bytes: usize) -> 
                 late += u64::from(start.saturating_duration_since(due) > LATE);
                 match ended {
                     Ended::Done if Instant::now() < (due + DEADLINE).min(began + SPAN) => done += 1,
-                    Ended::Done => {}
+                    Ended::Done => overdue += 1,
                     Ended::Failed => failed += 1,
                     Ended::Refused => refusals.push(start.elapsed().as_secs_f64() * 1e3),
                 }
             }
         });
     }
-    let (mut done, mut sent, mut late, mut failed, mut refusals) = (0, 0, 0, 0, Vec::new());
+    let (mut done, mut overdue, mut sent, mut late, mut failed, mut refusals) = (0, 0, 0, 0, 0, Vec::new());
     while let Some(ended) = tasks.join_next().await {
-        let (more_done, more_sent, more_late, more_failed, more) = ended??;
+        let (more_done, more_overdue, more_sent, more_late, more_failed, more) = ended??;
         done += more_done;
+        overdue += more_overdue;
         late += more_late;
         failed += more_failed;
         sent += more_sent;
@@ -152,5 +156,5 @@ async fn offer(target: &Target, rate: f64, connections: usize, bytes: usize) -> 
     }
     refusals.sort_by(f64::total_cmp);
     let span = (SPAN - SPAN / 3).as_secs_f64();
-    Ok(Shown { done: done as f64 / span, offered: sent as f64 / span, refused: refusals.len() as u64, failed, late, refusals })
+    Ok(Shown { done: done as f64 / span, offered: sent as f64 / span, refused: refusals.len() as u64, failed, late, overdue, refusals })
 }
