@@ -8,6 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const MOST_NODES: usize = 4_000_000;
+/// How much is read at a time.
+const PIECE: usize = 64 << 10;
 
 /// The folder of a log or of a copy of one.
 #[derive(Clone, Debug)]
@@ -79,11 +81,31 @@ impl Folder for LogFolder {
     }
 
     fn read(&self, path: &str, most: u64) -> io::Result<Vec<u8>> {
-        let file = self.file(path)?;
-        let length = file.metadata().map_or(0, |facts| facts.len().min(most));
-        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0).saturating_add(1));
-        file.take(most + 1).read_to_end(&mut bytes)?;
-        if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) { Ok(bytes) } else { Err(io::Error::other("it is too large")) }
+        let mut file = self.file(path)?.take(most.saturating_add(1));
+        let length = file.get_ref().metadata().map_or(0, |facts| facts.len().min(most));
+        // A segment is zeros until it is written: memory that was drawn as zeros and is not written to is none.
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        let (mut piece, mut at) = (vec![0; PIECE], 0);
+        loop {
+            let read = match file.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => piece.get(..read).unwrap_or_default(),
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) => return Err(cause),
+            };
+            let end = at + read.len();
+            if bytes.len() < end {
+                bytes.resize(end, 0);
+            }
+            if read.iter().any(|byte| *byte != 0)
+                && let Some(place) = bytes.get_mut(at..end)
+            {
+                place.copy_from_slice(read);
+            }
+            at = end;
+        }
+        bytes.truncate(at);
+        if u64::try_from(at).is_ok_and(|length| length <= most) { Ok(bytes) } else { Err(io::Error::other("it is too large")) }
     }
 
     fn start(&self, path: &str, bytes: usize) -> io::Result<Vec<u8>> {
@@ -97,5 +119,26 @@ impl Folder for LogFolder {
         let locked = rustix::fs::open(&self.0, flags, Mode::empty())
             .is_ok_and(|folder| rustix::fs::flock(&folder, FlockOperation::NonBlockingLockShared) == Err(rustix::io::Errno::WOULDBLOCK));
         if locked { Live::Running } else { Live::Stopped }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_what_is_there_wherever_it_is_zero() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = LogFolder::new(folder.path());
+        let (zeros, ones) = (vec![0; 3 * PIECE], vec![1; PIECE + 7]);
+        for text in
+            [Vec::new(), vec![1], zeros.clone(), [&ones[..], &zeros[..], &ones[..]].concat(), [&zeros[..], &ones[..], &zeros[..5]].concat()]
+        {
+            std::fs::write(folder.path().join("file"), &text).unwrap();
+            let most = text.len() as u64;
+            assert!(log.read("file", most).unwrap() == text, "{most}");
+            assert!(log.read("file", most + 1).unwrap() == text, "{most}");
+            assert!(most == 0 || log.read("file", most - 1).is_err(), "{most}");
+        }
     }
 }
