@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn one_fault_is_enough_to_fail() {
         let late = SLOW + Duration::from_millis(1);
-        let faults: [(&str, fn(&mut Tally, Duration)); 7] = [
+        type Spoil = fn(&mut Tally, Duration);
+        let faults: [(&str, Spoil); 7] = [
             ("another end", |tally, _| tally.lines[0].ok = false),
             ("nothing on record", |tally, _| tally.lines[0].missing = 1),
             ("a client that is slow during a case", |tally, late| tally.lines[0].p99 = late),
