@@ -226,7 +226,12 @@ impl State {
     /// INVARIANT: whoever ends links finds every one, also one that is still being opened.
     fn enter(&self, link: &Arc<Link>) {
         let mut links = self.links.lock();
-        links.retain(|link| link.strong_count() > 0);
+        // Those that are over go when there is no room left, or each opening would look at all of them.
+        if links.len() == links.capacity() {
+            links.retain(|link| link.strong_count() > 0);
+            let living = links.len();
+            links.reserve(living.max(16));
+        }
         links.push(Arc::downgrade(link));
     }
 }
