@@ -87,7 +87,7 @@ async fn known(request: Request, next: Next) -> Response {
 /// Bounds the time, and marks every answer as data that nobody keeps.
 pub(crate) async fn plain(request: Request, next: Next) -> Response {
     let longest = longest(request.uri().path());
-    let mut response = match tokio::time::timeout(longest, next.run(request)).await {
+    let mut response = match tokio::time::timeout(longest, whole(request, next)).await {
         Ok(response) => response,
         Err(_) => refuse(StatusCode::GATEWAY_TIMEOUT, "it took too long"),
     };
@@ -96,6 +96,15 @@ pub(crate) async fn plain(request: Request, next: Next) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
+}
+
+/// Answers. An act that was begun comes to its end and on record, whether or not whoever asked for it still waits.
+async fn whole(request: Request, next: Next) -> Response {
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
+    let ended = tokio::spawn(next.run(request)).await;
+    ended.unwrap_or_else(|_| refuse(StatusCode::INTERNAL_SERVER_ERROR, "it failed; see the audit log"))
 }
 
 impl IntoResponse for Error {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use terms::Name;
+use terms::{Code, Name};
 
 /// What the admin listener demands.
 pub(crate) struct Guard {
@@ -85,6 +85,15 @@ enum Wrong {
 }
 
 impl Wrong {
+    /// The code that it is on record with, and the cause.
+    const fn told(self) -> (Code, &'static str) {
+        match self {
+            Self::Host => (Code::MessageMalformed, "it names a host that is not served there"),
+            Self::Origin => (Code::MessageMalformed, "it comes from a page of another origin"),
+            Self::Key => (Code::TokenInvalid, "it does not show the operator's key"),
+        }
+    }
+
     fn response(self) -> Response {
         match self {
             Self::Host => api::refuse(StatusCode::FORBIDDEN, "this host is not served here"),
@@ -114,13 +123,20 @@ fn bearer(value: &[u8]) -> Option<&[u8]> {
 
 /// All paths behind `guard`.
 pub(crate) fn guarded(admin: Arc<Admin>, guard: Guard) -> Router {
-    api::router(admin).layer(from_fn_with_state(Arc::new(guard), check)).layer(from_fn(api::plain))
+    api::router(Arc::clone(&admin)).layer(from_fn_with_state(Arc::new((guard, admin)), check)).layer(from_fn(api::plain))
 }
 
-/// Checks a request of the listener before the API sees it.
-async fn check(State(guard): State<Arc<Guard>>, mut request: Request, next: Next) -> Response {
+/// Checks a request of the listener before the API sees it; what is refused is on record.
+async fn check(State(known): State<Arc<(Guard, Arc<Admin>)>>, mut request: Request, next: Next) -> Response {
+    let (guard, admin) = &*known;
     match guard.admit(&request) {
-        Err(wrong) => wrong.response(),
+        Err(wrong) => {
+            if let Some(address) = request.extensions().get::<SocketAddr>() {
+                let (code, cause) = wrong.told();
+                admin.refused(code, &cause, *address).await;
+            }
+            wrong.response()
+        }
         Ok(operator) => {
             if let Some(operator) = operator {
                 request.extensions_mut().insert(operator);

@@ -12,9 +12,10 @@ use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use terms::Name;
+use terms::{Code, Name};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -48,7 +49,7 @@ pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, sto
         let router = router.clone().layer(Extension(operator));
         let stop = stop.clone();
         tracker.spawn(async move {
-            connection(stream, router, stop).await;
+            connection(stream, router, None, stop).await;
             drop(permit);
         });
     }
@@ -77,15 +78,16 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
     let most = Most { total: CONNECTIONS, source: OF_A_SOURCE, loopback: CONNECTIONS };
     let (connections, tracker) = (Arc::new(Connections::new(most)), TaskTracker::new());
     while let Some((stream, address, permit)) = connections.next(&listener, &stop, drop).await {
-        let (router, stop, tls, admin) = (router.clone(), stop.clone(), tls.clone(), Arc::clone(&admin));
+        let (router, stop, tls, admin) = (router.clone().layer(Extension(address)), stop.clone(), tls.clone(), Arc::clone(&admin));
         tracker.spawn(async move {
             match tls {
-                None => connection(stream, router, stop).await,
+                None => connection(stream, router, Some((&admin, address)), stop).await,
                 Some(tls) => match tls.shake(stream, HEADER).await {
-                    Ok(Shaken { stream, mut lapse, .. }) => tokio::select! {
-                        () = connection(stream, router, stop) => {}
-                        () = lapse.over() => tracing::debug!("an operator's certificate is no longer good"),
-                    },
+                    Ok(Shaken { stream, mut lapse, .. }) => {
+                        if lapse.guard(connection(stream, router, Some((&admin, address)), stop)).await.is_none() {
+                            tracing::debug!("an operator's certificate is no longer good");
+                        }
+                    }
                     Err(fault) => {
                         if let Side::Running { gate, .. } = &admin.side {
                             gateway::line::unshaken(gate, Door::Admin, fault, address).await;
@@ -101,7 +103,13 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
     Ok(())
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, router: Router, stop: CancellationToken) {
+/// Serves one connection. What is no request is on record where it comes `from` a network.
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    router: Router,
+    from: Option<(&Arc<Admin>, SocketAddr)>,
+    stop: CancellationToken,
+) {
     let (found, service) = (Found::default(), TowerToHyperService::new(router));
     let stream = Stream::new(stream, WRITE, found.clone());
     let service = service_fn(move |request| {
@@ -112,7 +120,12 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
         async move {
             match answered {
                 Ok(answered) => answered.await,
-                Err(flaw) => Ok(malformed(flaw)),
+                Err(flaw) => {
+                    if let Some((admin, address)) = from {
+                        admin.refused(Code::MessageMalformed, &flaw, address).await;
+                    }
+                    Ok(malformed(flaw))
+                }
             }
         }
     });
@@ -140,6 +153,5 @@ fn malformed(flaw: Flaw) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::from_u16(flaw.status()).unwrap_or(StatusCode::BAD_REQUEST);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-    tracing::warn!(%flaw, "what was sent to the admin API is no request");
     response
 }

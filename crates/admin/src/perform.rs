@@ -5,15 +5,17 @@ use audit::record::{Kind, Object};
 use audit::{Journal, Record, Ticket, Unavailable};
 use gateway::arrival::Endpoint;
 use gateway::gate::Gate;
+use gateway::line::Door;
 use identity::token::{Claims, Issuer, Purpose, Scope as TokenScope};
 use identity::{Revocations, Tokens};
 use response::{Scope, Switch};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use terms::{Authenticated, CallId, Clock, Entropy, Instant, Principal, RecordId, ServerName, TokenId, Workload};
+use terms::{Authenticated, CallId, Clock, Code, Entropy, Instant, Principal, RecordId, ServerName, TokenId, Workload};
 
 /// An answer of a port, not there yet.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -350,6 +352,13 @@ impl Admin {
     /// [`Error::VaultLocked`].
     pub(crate) fn vault(&self) -> Result<&Arc<vault::Vault>, Error> {
         self.vault.as_ref().ok_or(Error::VaultLocked)
+    }
+
+    /// Takes note of a request that the listener has refused.
+    pub(crate) async fn refused(&self, code: Code, cause: &(dyn std::fmt::Display + Sync), from: SocketAddr) {
+        if let Side::Running { gate, .. } = &self.side {
+            gateway::line::refused(gate, Door::Admin, code, cause, from).await;
+        }
     }
 
     /// Lets the gateway know the credentials as they are now, so that it finds each that comes back.

@@ -114,6 +114,15 @@ pub async fn unshaken(gate: &Gate, door: Door, fault: Handshake, address: Socket
     end(gate, &mut trail, halt, &mut Reply::http(first)).await;
 }
 
+/// Takes note of what another listener has refused with `code`, for this cause, before anything was done.
+pub async fn refused(gate: &Gate, door: Door, code: Code, cause: &(dyn std::fmt::Display + Sync), address: SocketAddr) {
+    let mut trail = Trail::new(gate, Some(&Peer { address, certificate: None }));
+    trail.cause(&format_args!("at the {} listener: {cause}", door.as_str()));
+    let halt = trail.close(400, code);
+    let (first, _) = tokio::sync::oneshot::channel();
+    end(gate, &mut trail, halt, &mut Reply::http(first)).await;
+}
+
 /// A listener that is inside TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {

@@ -19,7 +19,7 @@ pub use source::SourcePrefix;
 pub use stream::{Found, Stream};
 
 use crate::lanes::Lanes;
-use crate::tls::{Certificate, Handshake, Inside, Lapse, Shaken, Tls, Wire};
+use crate::tls::{Certificate, Handshake, Inside, Shaken, Tls, Wire};
 use ::http::HeaderValue;
 use ::http::header::CONNECTION;
 use hyper::body::Incoming;
@@ -140,17 +140,12 @@ async fn connection<A: Answer>(
                 Inside::Http1 => Box::pin(single(wire, peer, limits, answer, stop)),
                 Inside::Http2 => Box::pin(multiplexed::serve(wire, peer, limits, answer, stop)),
             };
-            held(&mut lapse, serving).await;
+            // At its end everything of the connection is cut.
+            if lapse.guard(serving).await.is_none() {
+                tracing::debug!("a client's certificate is no longer good");
+            }
         }
         Err(fault) => Box::pin(answer.unshaken(fault, address)).await,
-    }
-}
-
-/// Serves for as long as the certificate is good that was shown: at its end everything of the connection is cut.
-async fn held(lapse: &mut Lapse, serving: impl Future<Output = ()>) {
-    tokio::select! {
-        () = serving => {}
-        () = lapse.over() => tracing::debug!("a client's certificate is no longer good"),
     }
 }
 

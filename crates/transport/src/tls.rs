@@ -127,6 +127,11 @@ impl Tls {
         if certificate.as_ref().is_some_and(|certificate| !held.knows(certificate.identity())) {
             return Err(Handshake::Purpose);
         }
+        // A handshake takes as long as the client likes: what was taken back meanwhile is refused, too.
+        let now = Arc::clone(&watch.borrow_and_update());
+        if let Some(certificate) = certificate.as_deref().filter(|_| !Arc::ptr_eq(&held, &now)) {
+            now.judge(certificate, UnixTime::now())?;
+        }
         let lapse = Lapse { certificate: certificate.clone(), held: watch };
         Ok(Shaken { stream, inside, certificate, lapse })
     }
@@ -146,11 +151,22 @@ impl Lapse {
                 () = tokio::time::sleep(left.min(NAP)) => {}
                 changed = self.held.changed() => {
                     let held = Arc::clone(&self.held.borrow_and_update());
-                    if changed.is_err() || !held.lets_in(&certificate, UnixTime::now()) {
+                    if changed.is_err() || held.judge(&certificate, UnixTime::now()).is_err() {
                         return;
                     }
                 }
             }
+        }
+    }
+}
+
+impl Lapse {
+    /// What `serving` gives; none, where the certificate lapses before it ends. The certificate is looked at first, whatever there is to do.
+    pub async fn guard<T>(&mut self, serving: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.over() => None,
+            served = serving => Some(served),
         }
     }
 }

@@ -24,6 +24,7 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use terms::Code;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use transport::http::{Connections, Found, Most, Stream};
@@ -92,12 +93,18 @@ async fn connection(stream: TcpStream, from: SocketAddr, secured: &Secured, wire
     let stream = Stream::new(stream, WRITE, found.clone());
     let service = service_fn(|request: Request<Incoming>| {
         let (wired, attempts, certificate) = (Arc::clone(wired), Arc::clone(attempts), certificate.clone());
-        let flawed = found.of(&request).is_some();
+        let flawed = found.of(&request);
         async move {
-            let answer = if flawed {
-                refuse(StatusCode::BAD_REQUEST, "this is no request")
-            } else {
-                answer(request, from.ip(), certificate.as_deref(), &wired, &attempts).await
+            let answered = match flawed {
+                Some(flaw) => Err(Unread { status: StatusCode::BAD_REQUEST, why: flaw.to_string() }),
+                None => answer(request, from.ip(), certificate, &wired, &attempts).await,
+            };
+            let answer = match answered {
+                Ok(answer) => answer,
+                Err(Unread { status, why }) => {
+                    gateway::line::refused(&wired.gate, Door::Enrolment, Code::MessageMalformed, &why, from).await;
+                    refuse(status, &why)
+                }
             };
             Ok::<_, Infallible>(answer)
         }
@@ -109,11 +116,10 @@ async fn connection(stream: TcpStream, from: SocketAddr, secured: &Secured, wire
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);
-    tokio::select! {
-        ended = connection => if let Err(cause) = ended {
-            tracing::debug!(%cause, "connection ended early");
-        },
-        () = lapse.over() => tracing::debug!("a certificate is no longer good"),
+    match lapse.guard(connection).await {
+        Some(Ok(())) => {}
+        Some(Err(cause)) => tracing::debug!(%cause, "connection ended early"),
+        None => tracing::debug!("a certificate is no longer good"),
     }
 }
 
@@ -139,49 +145,65 @@ enum Path {
     Renew,
 }
 
+/// What is no request for a certificate: the peer's.
+struct Unread {
+    status: StatusCode,
+    why: String,
+}
+
+impl Unread {
+    fn new(status: StatusCode, why: &str) -> Self {
+        Self { status, why: why.to_owned() }
+    }
+}
+
 async fn answer(
     request: Request<Incoming>,
     from: IpAddr,
-    certificate: Option<&Certificate>,
-    wired: &Wired,
+    certificate: Option<Arc<Certificate>>,
+    wired: &Arc<Wired>,
     attempts: &Attempts,
-) -> Response<Full<Bytes>> {
+) -> Result<Response<Full<Bytes>>, Unread> {
     let path = match (request.uri().path(), request.uri().query()) {
         ("/enrol", None) => Path::Enrol,
         ("/renew", None) => Path::Renew,
-        _ => return refuse(StatusCode::NOT_FOUND, "there is nothing here"),
+        _ => return Err(Unread::new(StatusCode::NOT_FOUND, "there is nothing here")),
     };
     if request.method() != Method::POST {
-        return refuse(StatusCode::METHOD_NOT_ALLOWED, "this path takes POST");
+        return Err(Unread::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes POST"));
     }
-    if !attempts.take(from, Instant::now()) {
+    if !attempts.take(Source::of(from, certificate.as_deref()), Instant::now()) {
         wired.authority.turned_away(from).await;
-        return refuse(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait a minute");
+        return Ok(refuse(StatusCode::TOO_MANY_REQUESTS, "too many attempts; wait a minute"));
     }
     let body = match tokio::time::timeout(HEADER, Limited::new(request.into_body(), BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(cause)) if cause.is::<http_body_util::LengthLimitError>() => {
-            return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+            return Err(Unread::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"));
         }
-        Ok(Err(_)) | Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come"),
+        Ok(Err(_)) | Err(_) => return Err(Unread::new(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
     };
     const UNREAD: &str = "the body does not have the members that this path takes";
+    let unread = |_| Unread::new(StatusCode::BAD_REQUEST, UNREAD);
+    let wired = Arc::clone(wired);
+    // What was begun comes to its end and on record, whether or not the peer still waits: a code is used up by it.
     let done = match path {
-        Path::Enrol => match serde_json::from_slice::<Enrolment>(&body) {
-            Ok(Enrolment { code, csr }) => wired.authority.enrol(&zeroize::Zeroizing::new(code), &csr, from).await,
-            Err(_) => return refuse(StatusCode::BAD_REQUEST, UNREAD),
-        },
-        Path::Renew => match serde_json::from_slice::<Renewal>(&body) {
-            Ok(Renewal { csr }) => wired.authority.renewed(certificate, &csr, from).await,
-            Err(_) => return refuse(StatusCode::BAD_REQUEST, UNREAD),
-        },
+        Path::Enrol => {
+            let Enrolment { code, csr } = serde_json::from_slice(&body).map_err(unread)?;
+            let code = zeroize::Zeroizing::new(code);
+            tokio::spawn(async move { wired.authority.enrol(&code, &csr, from).await }).await
+        }
+        Path::Renew => {
+            let Renewal { csr } = serde_json::from_slice(&body).map_err(unread)?;
+            tokio::spawn(async move { wired.authority.renewed(certificate.as_deref(), &csr, from).await }).await
+        }
     };
-    match done {
-        Ok(certified) => {
+    Ok(match done {
+        Ok(Ok(certified)) => {
             let body = json!({ "chain": certified.chain, "authority": certified.authority, "id": certified.id, "ends": certified.ends.to_string() });
             told(StatusCode::OK, body.to_string())
         }
-        Err(cause) => {
+        Ok(Err(cause)) => {
             let status = match &cause {
                 Refused::Code(_) | Refused::Certificate(_) => StatusCode::FORBIDDEN,
                 Refused::Request(_) => StatusCode::BAD_REQUEST,
@@ -190,7 +212,8 @@ async fn answer(
             };
             refuse(status, &cause.to_string())
         }
-    }
+        Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE, "it could not be done"),
+    })
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response<Full<Bytes>> {
@@ -207,36 +230,56 @@ fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response
 }
 
-/// Attempts by source, an IPv6 network of 64 bits being one.
+/// Whose attempts are counted together. Who shows a certificate is counted by it: nobody keeps him from renewing it who merely comes from the same address.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Source {
+    /// An address; of IPv6, a network of 64 bits.
+    Address(IpAddr),
+    /// The holder of a certificate that the handshake has verified.
+    Holder(Arc<str>),
+}
+
+impl Source {
+    fn of(from: IpAddr, certificate: Option<&Certificate>) -> Self {
+        if let Some(certificate) = certificate {
+            return Self::Holder(Arc::clone(certificate.identity()));
+        }
+        Self::Address(match from.to_canonical() {
+            IpAddr::V4(four) => IpAddr::V4(four),
+            IpAddr::V6(six) => {
+                let [a, b, c, d, ..] = six.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+        })
+    }
+}
+
+/// Attempts by source.
 #[derive(Default)]
-struct Attempts(Mutex<HashMap<IpAddr, (Instant, u32)>>);
+struct Attempts {
+    strangers: Mutex<HashMap<Source, (Instant, u32)>>,
+    holders: Mutex<HashMap<Source, (Instant, u32)>>,
+}
 
 impl Attempts {
-    /// Counts one; false when there were too many.
-    fn take(&self, from: IpAddr, now: Instant) -> bool {
-        let mut counted = self.0.lock();
+    /// Counts one; false when there were too many. Strangers take no place that a holder needs.
+    fn take(&self, source: Source, now: Instant) -> bool {
+        let mut counted = match source {
+            Source::Address(_) => self.strangers.lock(),
+            Source::Holder(_) => self.holders.lock(),
+        };
         if counted.len() >= SOURCES {
             counted.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
-            if counted.len() >= SOURCES && !counted.contains_key(&source(from)) {
+            if counted.len() >= SOURCES && !counted.contains_key(&source) {
                 return false;
             }
         }
-        let (began, count) = counted.entry(source(from)).or_insert((now, 0));
+        let (began, count) = counted.entry(source).or_insert((now, 0));
         if now.duration_since(*began) >= WINDOW {
             (*began, *count) = (now, 0);
         }
         *count = count.saturating_add(1);
         *count <= ATTEMPTS
-    }
-}
-
-fn source(from: IpAddr) -> IpAddr {
-    match from.to_canonical() {
-        IpAddr::V4(four) => IpAddr::V4(four),
-        IpAddr::V6(six) => {
-            let [a, b, c, d, ..] = six.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
     }
 }
 
@@ -247,12 +290,13 @@ mod tests {
     #[tokio::test]
     async fn attempts_of_a_source_have_a_bound_and_others_go_on() {
         let (attempts, now) = (Attempts::default(), Instant::now());
-        let of = |text: &str, at| attempts.take(text.parse().unwrap(), at);
+        let of = |text: &str, at| attempts.take(Source::of(text.parse().unwrap(), None), at);
         for _ in 0..ATTEMPTS {
             assert!(of("2001:db8::1", now));
         }
         assert!(!of("2001:db8::ffff", now), "the same network");
         assert!(of("2001:db8:0:1::1", now) && of("192.0.2.1", now));
         assert!(of("2001:db8::1", now + WINDOW));
+        assert!(attempts.take(Source::Holder("spiffe://example.org/agent/ana".into()), now), "whoever else asks");
     }
 }

@@ -73,7 +73,11 @@ impl Handshake {
 
     /// Why it failed with `cause`.
     pub(super) fn of(cause: &io::Error) -> Self {
-        let Some(cause) = cause.get_ref().and_then(|cause| cause.downcast_ref::<Error>()) else { return Self::Left };
+        cause.get_ref().and_then(|cause| cause.downcast_ref::<Error>()).map_or(Self::Left, Self::of_error)
+    }
+
+    /// Why it failed as the library says.
+    pub(super) fn of_error(cause: &Error) -> Self {
         match cause {
             Error::NoCertificatesPresented => Self::Bare,
             Error::InvalidCertificate(fault) => Self::of_certificate(fault),

@@ -1,5 +1,6 @@
 //! What a listener holds: its certificate and key, and whom it lets in. Judged before it is put to use, so that what is broken never replaces what works.
 
+use super::fault::Handshake;
 use super::holder::Holder;
 use super::namesakes::Namesakes;
 use super::{Certificate, Inside};
@@ -148,18 +149,19 @@ impl Held {
         Ok(Self { settings: Arc::new(settings), clients, asked, names, ends })
     }
 
-    /// Whether a client with this certificate would be let in at `now`.
-    pub(super) fn lets_in(&self, certificate: &Certificate, now: UnixTime) -> bool {
-        match (&self.clients, certificate.chain()) {
-            (None, _) => true,
-            (Some(_), _) if !self.knows(certificate.identity()) => false,
-            (Some(verifier), [leaf, intermediates @ ..]) => verifier.verify_client_cert(leaf, intermediates, now).is_ok(),
-            (Some(_), []) => false,
+    /// Judges a client's certificate as a handshake at `now` would.
+    ///
+    /// # Errors
+    /// Why it would not be let in.
+    pub(super) fn judge(&self, certificate: &Certificate, now: UnixTime) -> Result<(), Handshake> {
+        let Some(verifier) = &self.clients else { return Ok(()) };
+        if !self.knows(certificate.identity()) {
+            return Err(Handshake::Purpose);
         }
+        let (leaf, intermediates) = certificate.chain().split_first().ok_or(Handshake::Bare)?;
+        verifier.verify_client_cert(leaf, intermediates, now).map(drop).map_err(|cause| Handshake::of_error(&cause))
     }
-}
 
-impl Held {
     /// Whether the name in a certificate is one of those that are let in.
     pub(super) fn knows(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|start| name.starts_with(start.as_str()))

@@ -268,3 +268,55 @@ fn what_stands_around_an_argument_to_be_completed_is_on_record() {
     assert_ne!(calls[0]["digest"], calls[1]["digest"]);
     assert!(!world.holds("state", KEY.as_bytes()), "a secret was written down");
 }
+
+#[test]
+fn what_the_admin_listener_refuses_is_on_record() {
+    let world = World::with().start();
+    let admin = world.admin();
+    let bearer = |key: &str| [("Authorization".to_owned(), format!("Bearer {key}"))];
+    assert_eq!(admin.send("GET", "/api/v1/status", &bearer("guessed"), b"").status, 401);
+    assert_eq!(admin.send("GET", "/api/v1/status", &[], b"").status, 401);
+    assert_eq!(admin.send("GET", "/health", &[("Host".to_owned(), "evil.example".to_owned())], b"").status, 403);
+    let answer = String::from_utf8_lossy(&admin.raw(b"GET /health HTTP/1.1\r\nHost: x\r\nno field\r\n\r\n")).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert_eq!(admin.send("GET", "/health", &[], b"").status, 200);
+    let records = world.audit();
+    let refused: Vec<&Value> = records
+        .iter()
+        .filter(|record| record["detail"]["cause"].as_str().is_some_and(|cause| cause.starts_with("at the admin listener: ")))
+        .collect();
+    let codes: Vec<&str> = refused.iter().map(|record| record["decision"]["code"].as_str().unwrap()).collect();
+    let expected = [
+        "identity.tokens/invalid",
+        "identity.tokens/invalid",
+        "transport.strict-messages/malformed",
+        "transport.strict-messages/malformed",
+    ];
+    assert_eq!(codes, expected, "{refused:#?}");
+    assert!(!records.iter().any(|record| record.to_string().contains("guessed")), "the key that was tried is on record");
+}
+
+#[test]
+fn an_act_whose_operator_has_gone_comes_to_its_end_on_record() {
+    let world = World::with().start();
+    let key = std::fs::read_to_string(world.state().join("admin.key")).unwrap();
+    let body = r#"{"agent":"tester","life_seconds":60}"#;
+    let head = format!("POST /api/v1/tokens HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\n", world.admin().address, key.trim());
+    for at in 0..40 {
+        let mut stream = std::net::TcpStream::connect(world.admin().address).unwrap();
+        let rest = format!("Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        std::io::Write::write_all(&mut stream, format!("{head}{rest}").as_bytes()).unwrap();
+        std::thread::sleep(Duration::from_micros(250) * at);
+    }
+    let acts = || -> Vec<Value> { world.audit().into_iter().filter(|record| record["act"]["name"] == "token.issue").collect() };
+    let began = Instant::now();
+    loop {
+        let acts = acts();
+        let open = acts.iter().filter(|record| record["act"]["outcome"].is_null()).count();
+        if acts.len() >= 20 && open == 0 {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{open} acts of {} have no end", acts.len());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -1,8 +1,9 @@
 //! `identity.private-ca`: an authority used for nothing else issues short-lived certificates, renews them without a restart, and takes them back at once.
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -258,10 +259,111 @@ fn a_source_that_guesses_is_stopped() {
     let world = founded("1h");
     let statuses: Vec<u16> = (0..25).map(|_| ask(&world, "/enrol", &json!({"code": "bstd1.x", "csr": "x"}), None).status).collect();
     assert_eq!((statuses[0], statuses[24]), (403, 429), "{statuses:?}");
+    // Whoever holds a certificate renews it, from the same address, too.
+    let folder = issued(&world, "agent", "codex", &[]);
+    let (csr, _) = pki::request(&[]);
+    assert_eq!(ask(&world, "/renew", &json!({ "csr": csr }), Some(&folder)).status, 200);
+    assert_eq!(ask(&world, "/enrol", &json!({"code": "bstd1.x", "csr": "x"}), None).status, 429);
 }
 
-/// Posts `body` to the enrolment listener from the address `from` of this machine, and gives the head of the answer.
-fn post_from(world: &World, from: [u8; 4], body: &Value) -> String {
+#[test]
+fn what_is_no_request_for_a_certificate_is_on_record() {
+    let world = founded("1h");
+    let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
+    let client = Http::new(enrol_address(&world), "/enrol", None).secured(pki::client(&roots, None, "http/1.1").unwrap());
+    assert_eq!(client.send("POST", "/enrol", &[], b"{\"code\":").status, 400);
+    assert_eq!(client.send("GET", "/enrol", &[], b"").status, 405);
+    assert_eq!(client.send("POST", "/nowhere", &[], b"{}").status, 404);
+    let code = "transport.strict-messages/malformed";
+    let causes = || -> Vec<Value> {
+        let audit = world.audit();
+        audit.iter().filter(|record| record["decision"]["code"] == code).map(|record| record["detail"]["cause"].clone()).collect()
+    };
+    wait("a record of each", || causes().len() == 3);
+    assert!(causes().iter().all(|cause| cause.as_str().unwrap().starts_with("at the enrolment listener: ")), "{:?}", causes());
+}
+
+/// A handshake whose last flight is held back.
+struct Held(rustls::ClientConnection, TcpStream);
+
+impl Held {
+    fn new(address: SocketAddr, tls: Arc<rustls::ClientConfig>) -> Self {
+        let mut session = rustls::ClientConnection::new(tls, rustls_pki_types::ServerName::from(address.ip())).unwrap();
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        session.write_tls(&mut socket).unwrap();
+        while session.is_handshaking() {
+            session.read_tls(&mut socket).unwrap();
+            session.process_new_packets().unwrap();
+        }
+        Self(session, socket)
+    }
+
+    /// Sends it, and a request behind it; what comes.
+    fn finish(mut self) -> String {
+        let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.1.peer_addr().unwrap());
+        self.0.writer().write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        while self.0.wants_write() {
+            self.0.write_tls(&mut bytes).unwrap();
+        }
+        let _ = self.1.write_all(&bytes);
+        let mut answer = Vec::new();
+        while self.0.read_tls(&mut self.1).is_ok_and(|count| count > 0) && self.0.process_new_packets().is_ok() {
+            let _ = self.0.reader().read_to_end(&mut answer);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+#[test]
+fn a_handshake_is_judged_by_what_is_in_force_at_its_end() {
+    let world = founded("1h");
+    let [bad, good] = ["bad", "good"].map(|name| enrolled(&world, name));
+    let held: Vec<Held> = (0..12).map(|_| Held::new(world.data(), pki::holder(&bad))).collect();
+    let other = Held::new(world.data(), pki::holder(&good));
+    world.json(&["ca", "revoke", "agent/bad", "--reason", "a drill"]);
+    for one in held {
+        assert_eq!(one.finish(), "", "who was taken back is served");
+    }
+    assert!(other.finish().starts_with("HTTP/1.1 200"), "another is not");
+    let refused = |record: &Value| {
+        record["decision"]["code"] == "identity.mtls/refused"
+            && record["detail"]["cause"].as_str().is_some_and(|cause| cause.contains("revoked"))
+    };
+    wait("a record of each", || world.audit().iter().filter(|record| refused(record)).count() == 12);
+}
+
+#[test]
+fn who_breaks_off_while_it_enrols_leaves_no_certificate_unsaid() {
+    let world = founded("1h");
+    let codes: Vec<String> = (0..40).map(|at| code(&world, &["--role", "agent", &format!("of-{at}")])).collect();
+    for (at, code) in (0_u8..).zip(&codes) {
+        let (csr, _) = pki::request(&[]);
+        let mut stream = enrolling_from(&world, [127, 0, 2, at + 1]);
+        post(&mut stream, &json!({"code": code, "csr": csr}));
+        std::thread::sleep(Duration::from_micros(300) * u32::from(at));
+        // It is gone at once, not after what is still to be said.
+        rustix::net::sockopt::set_socket_linger(&stream.sock, Some(Duration::ZERO)).unwrap();
+    }
+    // A code that brought no certificate is as good as it was.
+    for (at, code) in (0_u8..).zip(&codes) {
+        let (name, (csr, _)) = (format!("of-{at}"), pki::request(&[]));
+        wait("an end", || {
+            let answer = post_from(&world, [127, 0, 1, at + 1], &json!({"code": code, "csr": csr}));
+            answer.starts_with("HTTP/1.1 200") || of(&certificates(&world), &name).len() == 1
+        });
+    }
+    let serials = |of: Vec<Value>| -> BTreeSet<String> { of.iter().map(|one| one["serial"].as_str().unwrap().to_owned()).collect() };
+    wait("a record of each", || {
+        let issued = certificates(&world).into_iter().filter(|one| one["role"] == "agent").collect();
+        let recorded = events(&world, "identity.enrolled").iter().map(|record| record["detail"].clone()).collect();
+        serials(issued) == serials(recorded)
+    });
+}
+
+/// A connection to the enrolment listener from the address `from` of this machine, its handshake done.
+fn enrolling_from(world: &World, from: [u8; 4]) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
     let open = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
     bind(&open, &SocketAddr::from((from, 0))).unwrap();
@@ -269,9 +371,24 @@ fn post_from(world: &World, from: [u8; 4], body: &Value) -> String {
     let roots = fs::read_to_string(world.state().join("ca/authority.pem")).unwrap();
     let name = rustls_pki_types::ServerName::from(enrol_address(world).ip());
     let session = rustls::ClientConnection::new(pki::client(&roots, None, "http/1.1").unwrap(), name).unwrap();
-    let mut stream = rustls::StreamOwned::new(session, TcpStream::from(open));
+    let socket = TcpStream::from(open);
+    socket.set_nodelay(true).unwrap();
+    let mut stream = rustls::StreamOwned::new(session, socket);
+    stream.conn.complete_io(&mut stream.sock).unwrap();
+    stream
+}
+
+/// Posts `body` to it.
+fn post(stream: &mut impl Write, body: &Value) {
     let body = body.to_string();
     write!(stream, "POST /enrol HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+    stream.flush().unwrap();
+}
+
+/// Posts `body` to the enrolment listener from the address `from`, and gives the head of the answer.
+fn post_from(world: &World, from: [u8; 4], body: &Value) -> String {
+    let mut stream = enrolling_from(world, from);
+    post(&mut stream, body);
     let mut answer = [0; 64];
     let read = stream.read(&mut answer).unwrap();
     String::from_utf8_lossy(&answer[..read]).into_owned()
