@@ -81,7 +81,7 @@ pub enum Want {
     Reset(u32),
     /// A fatal alert in the clear (RFC 8446 §6).
     Alert(u8),
-    /// The connection closed by the gateway, without a page or a result. No bound but that of its [`Ground`] can have done so in its time.
+    /// The connection closed by the gateway, without a page or a result. No bound but that of its `Ground` can have done so in its time.
     Cut,
     /// What the driver looked at itself.
     Good,

@@ -14,7 +14,7 @@ use url::Url;
 /// Where to, and as whom.
 #[derive(clap::Args, Debug)]
 pub struct Args {
-    /// A gateway elsewhere, such as https://gateway.example.com:8420; without it that of this machine, over its local socket
+    /// A gateway elsewhere, such as `https://gateway.example.com:8420`; without it that of this machine, over its local socket
     #[arg(value_name = "URL")]
     url: Option<Url>,
     /// One server under its own names; without it all of them, as `server__tool`
