@@ -1,25 +1,30 @@
-//! Verifies certificates of whoever holds one: for clients as usual, and those for servers, too.
+//! Verifies certificates of whoever holds one: for clients as usual, and those for servers where these are taken, too.
 
 use super::Unfit;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerifier as _};
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::CryptoProvider;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, Error, RootCertStore};
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, ServerName, UnixTime};
 use std::net::IpAddr;
 use std::sync::Arc;
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 
-/// Lets in who shows no certificate, or a good one for clients or for servers.
+/// Takes good certificates for clients, or for servers, too.
 #[derive(Debug)]
 pub(super) struct Holder {
-    client: Arc<dyn ClientCertVerifier>,
-    server: Arc<WebPkiServerVerifier>,
+    pub(super) client: Arc<dyn ClientCertVerifier>,
+    server: Option<Arc<WebPkiServerVerifier>>,
 }
 
 impl Holder {
+    /// Those for clients alone, which `client` judges.
+    pub(super) fn client(client: Arc<dyn ClientCertVerifier>) -> Self {
+        Self { client, server: None }
+    }
+
     /// Who judges those for clients is `client`; those for servers come from `roots`, and `lists` are asked of them.
     pub(super) fn new(
         client: Arc<dyn ClientCertVerifier>,
@@ -31,7 +36,26 @@ impl Holder {
         if !lists.is_empty() {
             builder = builder.with_crls(lists).enforce_revocation_expiration();
         }
-        Ok(Self { client, server: builder.build().map_err(|_| Unfit::Authorities)? })
+        Ok(Self { client, server: Some(builder.build().map_err(|_| Unfit::Authorities)?) })
+    }
+
+    /// Judges a chain, as [`ClientCertVerifier::verify_client_cert`] does.
+    pub(super) fn verify(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        match (self.client.verify_client_cert(leaf, intermediates, now), &self.server) {
+            (
+                Err(Error::InvalidCertificate(CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. })),
+                Some(server),
+            ) => {
+                let name = own_name(leaf).ok_or(Error::InvalidCertificate(CertificateError::InvalidPurpose))?;
+                server.verify_server_cert(leaf, intermediates, &name, &[], now).map(|_| ClientCertVerified::assertion())
+            }
+            (judged, _) => judged,
+        }
     }
 }
 
@@ -48,51 +72,4 @@ fn own_name(leaf: &CertificateDer<'_>) -> Option<ServerName<'static>> {
         }
         _ => None,
     })
-}
-
-impl ClientCertVerifier for Holder {
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        self.client.root_hint_subjects()
-    }
-
-    fn client_auth_mandatory(&self) -> bool {
-        false
-    }
-
-    fn verify_client_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
-        match self.client.verify_client_cert(leaf, intermediates, now) {
-            Err(Error::InvalidCertificate(CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. })) => {
-                let name = own_name(leaf).ok_or(Error::InvalidCertificate(CertificateError::InvalidPurpose))?;
-                self.server.verify_server_cert(leaf, intermediates, &name, &[], now).map(|_| ClientCertVerified::assertion())
-            }
-            judged => judged,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.client.verify_tls12_signature(message, cert, signature)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.client.verify_tls13_signature(message, cert, signature)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.client.supported_verify_schemes()
-    }
 }

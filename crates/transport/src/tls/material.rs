@@ -190,7 +190,10 @@ fn leaf(chain: &[CertificateDer<'_>], issuer: Issuer, now: UnixTime) -> Result<u
 fn verifier(clients: &Clients<'_>, provider: &Arc<CryptoProvider>, now: UnixTime) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
     let authorities = certificates("client_ca", clients.authorities)?;
     let parsed = authorities.iter().map(|der| parse("client_ca", der)).collect::<Result<Vec<_>, _>>()?;
-    let Some(revoked) = clients.revoked else { return judge(&authorities, Vec::new(), clients.asked, provider) };
+    let Some(revoked) = clients.revoked else {
+        let all = judge(&authorities, Vec::new(), clients.asked, provider)?;
+        return Ok(Arc::new(Namesakes::new(all, Vec::new())));
+    };
     let lists = lists(revoked, &parsed, now)?;
     let mut rounds: Vec<(Vec<CertificateDer<'static>>, Vec<CertificateRevocationListDer<'static>>)> = Vec::new();
     for (at, authority) in parsed.iter().enumerate() {
@@ -207,7 +210,7 @@ fn verifier(clients: &Clients<'_>, provider: &Arc<CryptoProvider>, now: UnixTime
     let mut judges = rounds.into_iter().map(|(members, lists)| judge(&members, lists, clients.asked, provider));
     let first = judges.next().ok_or(Unfit::Authorities)??;
     let others = judges.collect::<Result<Vec<_>, _>>()?;
-    Ok(if others.is_empty() { first } else { Arc::new(Namesakes::new(first, others)) })
+    Ok(Arc::new(Namesakes::new(first, others)))
 }
 
 /// Whether both have one name and different keys.
@@ -221,7 +224,7 @@ fn judge(
     lists: Vec<CertificateRevocationListDer<'static>>,
     asked: Asked,
     provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, Unfit> {
+) -> Result<Holder, Unfit> {
     let mut roots = RootCertStore::empty();
     for authority in authorities {
         roots.add(authority.clone()).map_err(|_| Unfit::Certificate("client_ca"))?;
@@ -232,10 +235,10 @@ fn judge(
         builder = builder.with_crls(lists.clone()).enforce_revocation_expiration();
     }
     if asked == Asked::Client {
-        return builder.build().map_err(|_| Unfit::Authorities);
+        return builder.build().map(Holder::client).map_err(|_| Unfit::Authorities);
     }
     let client = builder.allow_unauthenticated().build().map_err(|_| Unfit::Authorities)?;
-    Holder::new(client, roots, lists, provider).map(|holder| Arc::new(holder) as Arc<dyn ClientCertVerifier>)
+    Holder::new(client, roots, lists, provider)
 }
 
 /// The lists in `pem`, none of which has ended, each with the place of the authority that has signed it.

@@ -3,26 +3,23 @@
 //! A verifier looks the list of an issuer up by the issuer's name alone, and would judge what one of them has issued by the list of the other. Each has a
 //! verifier of its own here, and whom one of these lets in is let in.
 
+use super::holder::Holder;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-use std::sync::Arc;
 
-/// A verifier for each.
+/// A verifier for each, the first being the only one where no two have the same name.
 #[derive(Debug)]
 pub(super) struct Namesakes {
-    first: Arc<dyn ClientCertVerifier>,
-    others: Vec<Arc<dyn ClientCertVerifier>>,
-    hints: Vec<DistinguishedName>,
+    first: Holder,
+    others: Vec<Holder>,
 }
 
 impl Namesakes {
-    /// Lets in whom `first` or one of `others` lets in.
-    pub(super) fn new(first: Arc<dyn ClientCertVerifier>, others: Vec<Arc<dyn ClientCertVerifier>>) -> Self {
-        // The others have no name that the first has not.
-        let hints = first.root_hint_subjects().to_vec();
-        Self { first, others, hints }
+    /// Lets in whom `first` or one of `others` takes; these have no name that the first has not.
+    pub(super) fn new(first: Holder, others: Vec<Holder>) -> Self {
+        Self { first, others }
     }
 }
 
@@ -45,11 +42,11 @@ const fn is_certain(cause: &Error) -> bool {
 
 impl ClientCertVerifier for Namesakes {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &self.hints
+        self.first.client.root_hint_subjects()
     }
 
     fn client_auth_mandatory(&self) -> bool {
-        self.first.client_auth_mandatory()
+        self.first.client.client_auth_mandatory()
     }
 
     fn verify_client_cert(
@@ -58,12 +55,12 @@ impl ClientCertVerifier for Namesakes {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let mut told = match self.first.verify_client_cert(leaf, intermediates, now) {
+        let mut told = match self.first.verify(leaf, intermediates, now) {
             Ok(good) => return Ok(good),
             Err(cause) => cause,
         };
         for other in &self.others {
-            match other.verify_client_cert(leaf, intermediates, now) {
+            match other.verify(leaf, intermediates, now) {
                 Ok(good) => return Ok(good),
                 Err(cause) if is_certain(&cause) && !is_certain(&told) => told = cause,
                 Err(_) => {}
@@ -78,7 +75,7 @@ impl ClientCertVerifier for Namesakes {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.first.verify_tls12_signature(message, cert, signature)
+        self.first.client.verify_tls12_signature(message, cert, signature)
     }
 
     fn verify_tls13_signature(
@@ -87,10 +84,10 @@ impl ClientCertVerifier for Namesakes {
         cert: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.first.verify_tls13_signature(message, cert, signature)
+        self.first.client.verify_tls13_signature(message, cert, signature)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.first.supported_verify_schemes()
+        self.first.client.supported_verify_schemes()
     }
 }
