@@ -275,6 +275,11 @@ pub(crate) fn cases() -> Vec<Case> {
             let asked = frame(HEADERS, END_HEADERS | END_STREAM, 1, &block(ring, GET));
             h2(ring, &setting(4, 0), asked, again(frame(WINDOW, 0, 0, &[0, 0, 0, 9])), Duration::from_millis(300))
         }),
+        case("a window of a byte, beside answers that are read", Want::Cut, |ring| {
+            let asked = |id| frame(HEADERS, END_HEADERS | END_STREAM, id, &block(ring, GET));
+            let others = (1..).map(|at| [asked(2 * at + 1), frame(WINDOW, 0, 2 * at + 1, &[0, 0, 0, 64])].concat());
+            h2(ring, &setting(4, 1), asked(1), others, Duration::from_millis(300))
+        }),
         case("a connection of HTTP/2 that is kept by pings", Want::Cut, |ring| {
             h2(ring, &[], vec![], again(frame(PING, 0, 0, &[0; 8])), Duration::from_millis(300))
         })

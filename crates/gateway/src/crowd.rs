@@ -8,6 +8,8 @@
 //! half (Markov's inequality), and sixteen in a row with one of less than 1 in 65,536. Few calls at a time are always let through, and how long those take
 //! is what is usual, so that a server that has become slower is soon taken as it is.
 //!
+//! What the gateway itself is late with says nothing of a server, and is taken off.
+//!
 //! A server that has all it can do with is shared: who has less than an equal part of it gets a place all the same, so that nobody is kept out by who asks
 //! for more.
 //!
@@ -15,6 +17,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use terms::Instant;
 use transport::party::{PARTIES, Party};
 
@@ -30,6 +33,10 @@ const WINDOW: u64 = 100_000_000;
 const IDLE: u64 = 600_000_000_000;
 /// How many times as long as usual is late.
 const LATE: u64 = 2;
+/// How often a call waits for its lane between its server's being asked and having answered.
+const TURNS: u32 = 4;
+/// What part of the time that a call took its lane may have been late for it to show what is usual.
+const CLEAR: u64 = 8;
 
 /// The calls under way at one server. No lock is taken, and what is read may be a call old.
 #[derive(Debug)]
@@ -113,9 +120,9 @@ impl Crowd {
         }
     }
 
-    /// Takes note of a call that took so long.
-    fn learn(&self, took: u64, company: Company, now: u64) {
-        if company == Company::Few {
+    /// Takes note of a call that took so long, and for how long of it the gateway itself may have been late.
+    fn learn(&self, took: u64, own: u64, company: Company, now: u64) {
+        if company == Company::Few && own <= took / CLEAR {
             let usual = self.usual.load(Ordering::Relaxed);
             let next = if usual == 0 { took } else { usual - usual / 8 + took / 8 };
             self.usual.store(next.max(1), Ordering::Relaxed);
@@ -124,7 +131,7 @@ impl Crowd {
         if answers == 1 {
             self.since.store(now.saturating_sub(took), Ordering::Relaxed);
         }
-        self.least.fetch_min(took, Ordering::Relaxed);
+        self.least.fetch_min(took.saturating_sub(own), Ordering::Relaxed);
         let since = self.since.load(Ordering::Relaxed);
         let span = now.saturating_sub(since);
         if answers < ANSWERS || span < WINDOW {
@@ -157,10 +164,11 @@ impl Crowd {
 }
 
 impl Seat {
-    /// The server has said something, or nothing for as long as it may; what counts is the first time.
-    pub(crate) fn answered(&self, now: Instant) {
+    /// The server has said something, or nothing for as long as it may, while each turn of the lane waited for `delay`; what counts is the first time.
+    pub(crate) fn answered(&self, now: Instant, delay: Duration) {
         if !self.answered.swap(true, Ordering::Relaxed) {
-            self.crowd.learn(now.nanos().saturating_sub(self.since), self.company, now.nanos());
+            let own = u64::try_from((TURNS * delay).as_nanos()).unwrap_or(u64::MAX);
+            self.crowd.learn(now.nanos().saturating_sub(self.since), own, self.company, now.nanos());
         }
     }
 
@@ -200,7 +208,7 @@ mod tests {
         while now < from + 1000 * MILLI {
             while busy.front().is_some_and(|(end, _)| *end <= now) {
                 let (end, seat) = busy.pop_front().unwrap();
-                seat.answered(Instant::from_nanos(end));
+                seat.answered(Instant::from_nanos(end), Duration::ZERO);
                 done += 1;
             }
             match crowd.enter(party(1), Instant::from_nanos(now)) {
@@ -251,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn what_the_gateway_is_late_with_is_not_the_servers() {
+        for (delay, most) in [(0, FEW), (15, MOST)] {
+            let crowd = Arc::new(Crowd::default());
+            offer(&crowd, 0, 4 * MILLI, 64, 10 * MILLI);
+            let many: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(2000 * MILLI))).collect();
+            for at in 0..100 {
+                let seat = crowd.enter(party(2), Instant::from_nanos((2000 + 10 * at) * MILLI)).unwrap();
+                seat.answered(Instant::from_nanos((2070 + 10 * at) * MILLI), Duration::from_millis(delay));
+            }
+            assert_eq!(crowd.most.load(Ordering::Relaxed), most);
+            many[0].answered(Instant::from_nanos(2070 * MILLI), Duration::from_millis(delay));
+            assert_eq!(crowd.usual.load(Ordering::Relaxed) > 10 * MILLI, delay == 0);
+        }
+    }
+
+    #[test]
     fn who_asks_for_little_gets_a_place_at_a_server_that_others_fill() {
         let crowd = Arc::new(Crowd::default());
         crowd.most.store(FEW, Ordering::Relaxed);
@@ -285,7 +309,7 @@ mod tests {
             let seats: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(now))).collect();
             assert_eq!(seats.len(), FEW);
             for (kind, seat) in seats.iter().enumerate() {
-                seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }));
+                seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }), Duration::ZERO);
             }
         }
         assert_eq!(crowd.most.load(Ordering::Relaxed), MOST);

@@ -45,9 +45,9 @@ impl Lanes {
         let mut lanes = Self { lanes: Vec::with_capacity(count.get()), stop: CancellationToken::new() };
         for ordinal in 0..count.get() {
             let runtime = Builder::new_current_thread().enable_all().build()?;
-            let (handle, stop) = (runtime.handle().clone(), lanes.stop.clone());
+            let (handle, stop, metrics) = (runtime.handle().clone(), lanes.stop.clone(), runtime.metrics());
             let thread = std::thread::Builder::new().name(format!("lane-{ordinal}")).spawn(move || {
-                crate::lag::watch();
+                crate::lag::watch(metrics);
                 runtime.block_on(stop.cancelled());
             })?;
             lanes.lanes.push(Lane { handle, open: Arc::default(), thread: Some(thread) });

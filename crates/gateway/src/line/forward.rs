@@ -24,6 +24,7 @@ use std::time::Duration;
 use terms::Code;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use transport::lag;
 
 /// Longest that the servers of a subscription may take together.
 const WATCHING: Duration = Duration::from_secs(30);
@@ -389,7 +390,7 @@ pub(super) async fn send(
                 (&closed, recorded.authorized().decided().inspected().resolved().seat())
             {
                 // Nothing for as long as it may is an answer too, of how much it can do.
-                seat.answered(gate.clock.instant());
+                seat.answered(gate.clock.instant(), lag::delay());
             }
             unavailable(trail, closed)
         }),

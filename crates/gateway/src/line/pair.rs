@@ -12,6 +12,7 @@ use mcp::{Notification, Request, Response};
 use std::sync::Arc;
 use terms::Code;
 use tokio::sync::mpsc;
+use transport::lag;
 
 /// An answer, belonging to its call.
 pub struct Paired {
@@ -122,6 +123,6 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
 /// Takes note of how long the server let this call wait.
 fn seen(gate: &Gate, forwarded: &Forwarded) {
     if let Some(seat) = forwarded.recorded().authorized().decided().inspected().resolved().seat() {
-        seat.answered(gate.clock.instant());
+        seat.answered(gate.clock.instant(), lag::delay());
     }
 }

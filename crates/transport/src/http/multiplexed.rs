@@ -8,7 +8,7 @@ use crate::tls::Wire;
 use ::http::header::{CONTENT_LENGTH, HOST};
 use ::http::uri::{Authority, PathAndQuery};
 use ::http::{HeaderValue, Request, Response, Uri, Version};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
@@ -143,7 +143,7 @@ fn settled(mut request: Request<Incoming>) -> Result<Request<Incoming>, Flaw> {
 struct Answers(Mutex<Kept>);
 
 struct Kept {
-    open: Vec<Weak<Mutex<Option<Instant>>>>,
+    open: Vec<Weak<UnderWay>>,
     /// When the last of them ended, or the connection began.
     since: Instant,
 }
@@ -164,25 +164,45 @@ struct State {
 
 /// One request with its answer, until that is sent or given up.
 struct UnderWay {
-    /// Since when a part of the answer waits to be taken.
-    waits: Arc<Mutex<Option<Instant>>>,
+    waits: Mutex<Waits>,
     answers: Arc<Answers>,
 }
 
+/// How it stands with the answer to one request.
+#[derive(Default)]
+struct Waits {
+    /// Since when nothing of what there is was taken.
+    since: Option<Instant>,
+    /// Parts that the library has and that are not sent.
+    parts: usize,
+    /// Whether there is more than that.
+    more: bool,
+}
+
+impl Waits {
+    /// Something was taken.
+    fn taken(&mut self) {
+        self.since = (self.parts > 0 || self.more).then(Instant::now);
+    }
+}
+
 impl Answers {
-    fn begin(self: &Arc<Self>) -> UnderWay {
-        let waits = Arc::new(Mutex::new(None));
-        self.0.lock().open.push(Arc::downgrade(&waits));
-        UnderWay { waits, answers: Arc::clone(self) }
+    fn begin(self: &Arc<Self>) -> Arc<UnderWay> {
+        let under_way = Arc::new(UnderWay { waits: Mutex::default(), answers: Arc::clone(self) });
+        self.0.lock().open.push(Arc::downgrade(&under_way));
+        under_way
     }
 
     fn state(&self, now: Instant) -> State {
-        let mut kept = self.0.lock();
-        kept.open.retain(|open| open.strong_count() > 0);
-        let waiting = |open: &Weak<Mutex<Option<Instant>>>| open.upgrade().and_then(|waits| *waits.lock());
-        let oldest = kept.open.iter().filter_map(waiting).min();
+        // Whoever drops the last of an answer takes the lock of all: none is dropped while that is held.
+        let open: Vec<Arc<UnderWay>> = {
+            let mut kept = self.0.lock();
+            kept.open.retain(|open| open.strong_count() > 0);
+            kept.open.iter().filter_map(Weak::upgrade).collect()
+        };
+        let oldest = open.iter().filter_map(|open| open.waits.lock().since).min();
         State {
-            idle: if kept.open.is_empty() { now.saturating_duration_since(kept.since) } else { Duration::ZERO },
+            idle: if open.is_empty() { now.saturating_duration_since(self.0.lock().since) } else { Duration::ZERO },
             unread: oldest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
         }
     }
@@ -194,39 +214,96 @@ impl Drop for UnderWay {
     }
 }
 
-/// The body of an answer, of which it is known how long a part of it has waited: the library asks for the next part when the client has room for it.
+/// The body of an answer, of which it is known how long a part of it has waited to be taken.
 struct Followed {
     body: Body,
     /// What is left of a part that came in one.
     rest: Bytes,
-    under_way: UnderWay,
+    under_way: Arc<UnderWay>,
+}
+
+/// A part of an answer that the library keeps until the client's windows have room for it.
+struct Part {
+    bytes: Bytes,
+    under_way: Arc<UnderWay>,
 }
 
 impl Followed {
-    fn new(body: Body, under_way: UnderWay) -> Self {
-        *under_way.waits.lock() = Some(Instant::now());
+    fn new(body: Body, under_way: Arc<UnderWay>) -> Self {
+        *under_way.waits.lock() = Waits { since: Some(Instant::now()), parts: 0, more: true };
         Self { body, rest: Bytes::new(), under_way }
+    }
+
+    /// There is nothing for now beyond what the library has.
+    fn is_out(&self) {
+        let mut waits = self.under_way.waits.lock();
+        waits.more = false;
+        if waits.parts == 0 {
+            waits.since = None;
+        }
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.is_out();
+    }
+}
+
+impl Part {
+    fn new(bytes: Bytes, under_way: &Arc<UnderWay>) -> Self {
+        let mut waits = under_way.waits.lock();
+        (waits.parts, waits.more) = (waits.parts + 1, true);
+        waits.taken();
+        drop(waits);
+        Self { bytes, under_way: Arc::clone(under_way) }
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let mut waits = self.under_way.waits.lock();
+        waits.parts -= 1;
+        waits.taken();
+    }
+}
+
+impl Buf for Part {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.under_way.waits.lock().taken();
     }
 }
 
 impl http_body::Body for Followed {
-    type Data = Bytes;
+    type Data = Part;
     type Error = Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Part>, Infallible>>> {
         let this = self.get_mut();
         if this.rest.is_empty() {
             match Pin::new(&mut this.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(part))) => this.rest = part.into_data().unwrap_or_default(),
-                other => {
-                    *this.under_way.waits.lock() = None;
-                    return other;
+                Poll::Ready(None) => {
+                    this.is_out();
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {
+                    this.is_out();
+                    return Poll::Pending;
                 }
             }
         }
-        *this.under_way.waits.lock() = Some(Instant::now());
         let piece = this.rest.split_to(this.rest.len().min(PIECE));
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        Poll::Ready(Some(Ok(Frame::data(Part::new(piece, &this.under_way)))))
     }
 
     fn is_end_stream(&self) -> bool {

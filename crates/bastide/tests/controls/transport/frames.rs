@@ -150,5 +150,33 @@ fn an_answer_that_is_not_read_and_a_connection_that_does_nothing_are_cut() {
     assert!(cut(stream, &frame(6, 0, 0, &[0; 8])), "an answer that is not read");
 }
 
+#[test]
+fn an_answer_that_is_not_read_is_cut_while_others_are() {
+    let authority = Authority::new("clients");
+    let world = World::with().secured(&authority, ", client_ca: {root}/tls/clients.pem").section("bounds", "write: 2s").start();
+    let settings = authority.trusting(Some(&authority.client(ANA)), "h2");
+    let mut stream = connected(&world, &settings);
+    stream.sock.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    // A window of one byte each, of which all but the first are opened.
+    stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 1])).unwrap();
+    let asked = |id: u32| frame(1, END_HEADERS | END_STREAM, id, &fields(&world, GET));
+    stream.write_all(&asked(1)).unwrap();
+    let (began, mut read, mut id, mut piece) = (Instant::now(), Vec::new(), 1, [0; 16384]);
+    loop {
+        assert!(began.elapsed() < Duration::from_secs(40), "it is kept");
+        id += 2;
+        if stream.write_all(&[asked(id), frame(8, 0, id, &[0, 0, 0, 64])].concat()).is_err() {
+            break;
+        }
+        match stream.read(&mut piece) {
+            Ok(0) => break,
+            Ok(length) => read.extend(&piece[..length]),
+            Err(cause) if matches!(cause.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+    }
+    assert!(read.windows(PAGE.len() - 1).any(|window| *window == PAGE[1..]), "the others are answered");
+}
+
 /// What `/health` says.
 const PAGE: &[u8] = br#"{"ok":true}"#;
