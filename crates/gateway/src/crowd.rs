@@ -8,7 +8,7 @@
 //! half (Markov's inequality), and sixteen in a row with one of less than 1 in 65,536. Few calls at a time are always let through, and how long those take
 //! is what is usual, so that a server that has become slower is soon taken as it is.
 //!
-//! What the gateway itself is late with says nothing of a server, and is taken off.
+//! What the gateway itself is late with says nothing of a server: it is taken off, and a call during which its lane never rested does not count.
 //!
 //! A server that has all it can do with is shared: who has less than an equal part of it gets a place all the same, so that nobody is kept out by who asks
 //! for more.
@@ -31,12 +31,12 @@ const ANSWERS: u64 = 16;
 const WINDOW: u64 = 100_000_000;
 /// The most time over which they are: what took longer to gather says nothing of how much can be done at once.
 const IDLE: u64 = 600_000_000_000;
+/// In the place of a number of rests.
+const NO_LANE: u64 = u64::MAX;
 /// How many times as long as usual is late.
 const LATE: u64 = 2;
-/// How often a call waits for its lane between its server's being asked and having answered.
+/// How often a call waits for its lane between its server's being asked and its having answered: both go through tasks of their own.
 const TURNS: u32 = 4;
-/// What part of the time that a call took its lane may have been late for it to show what is usual.
-const CLEAR: u64 = 8;
 
 /// The calls under way at one server. No lock is taken, and what is read may be a call old.
 #[derive(Debug)]
@@ -76,7 +76,10 @@ impl Default for Crowd {
 pub(crate) struct Seat {
     crowd: Arc<Crowd>,
     party: Party,
-    since: u64,
+    /// When its server was asked; until then, when it got the place.
+    since: AtomicU64,
+    /// How often its lane had rested by then; [`NO_LANE`] where it runs on none.
+    rests: AtomicU64,
     company: Company,
     answered: AtomicBool,
     left: AtomicBool,
@@ -104,7 +107,7 @@ impl Crowd {
         }
         let company = if before < FEW { Company::Few } else { Company::Many };
         let (answered, left) = (AtomicBool::new(false), AtomicBool::new(false));
-        Some(Seat { crowd: Arc::clone(self), party, since: now.nanos(), company, answered, left })
+        Some(Seat { crowd: Arc::clone(self), party, since: AtomicU64::new(now.nanos()), rests: AtomicU64::new(NO_LANE), company, answered, left })
     }
 
     /// Knows of its server what `before` has learnt of it.
@@ -122,7 +125,7 @@ impl Crowd {
 
     /// Takes note of a call that took so long, and for how long of it the gateway itself may have been late.
     fn learn(&self, took: u64, own: u64, company: Company, now: u64) {
-        if company == Company::Few && own <= took / CLEAR {
+        if company == Company::Few {
             let usual = self.usual.load(Ordering::Relaxed);
             let next = if usual == 0 { took } else { usual - usual / 8 + took / 8 };
             self.usual.store(next.max(1), Ordering::Relaxed);
@@ -164,11 +167,20 @@ impl Crowd {
 }
 
 impl Seat {
-    /// The server has said something, or nothing for as long as it may, while each turn of the lane waited for `delay`; what counts is the first time.
-    pub(crate) fn answered(&self, now: Instant, delay: Duration) {
-        if !self.answered.swap(true, Ordering::Relaxed) {
+    /// The server is asked, by a lane that had so many rests.
+    pub(crate) fn asked(&self, now: Instant, rests: Option<u64>) {
+        self.since.store(now.nanos(), Ordering::Relaxed);
+        self.rests.store(rests.unwrap_or(NO_LANE), Ordering::Relaxed);
+    }
+
+    /// The server has said something, or nothing for as long as it may; by now the lane had so many rests, and each of its turns waited for `delay`. What
+    /// counts is the first time.
+    pub(crate) fn answered(&self, now: Instant, rests: Option<u64>, delay: Duration) {
+        let has_rested = rests.is_none_or(|rests| rests != self.rests.load(Ordering::Relaxed));
+        if !self.answered.swap(true, Ordering::Relaxed) && has_rested {
             let own = u64::try_from((TURNS * delay).as_nanos()).unwrap_or(u64::MAX);
-            self.crowd.learn(now.nanos().saturating_sub(self.since), own, self.company, now.nanos());
+            let took = now.nanos().saturating_sub(self.since.load(Ordering::Relaxed));
+            self.crowd.learn(took, own, self.company, now.nanos());
         }
     }
 
@@ -208,7 +220,7 @@ mod tests {
         while now < from + 1000 * MILLI {
             while busy.front().is_some_and(|(end, _)| *end <= now) {
                 let (end, seat) = busy.pop_front().unwrap();
-                seat.answered(Instant::from_nanos(end), Duration::ZERO);
+                seat.answered(Instant::from_nanos(end), None, Duration::ZERO);
                 done += 1;
             }
             match crowd.enter(party(1), Instant::from_nanos(now)) {
@@ -260,17 +272,17 @@ mod tests {
 
     #[test]
     fn what_the_gateway_is_late_with_is_not_the_servers() {
-        for (delay, most) in [(0, FEW), (15, MOST)] {
+        for (delay, rests, most) in [(0, 1, FEW), (15, 1, MOST), (0, 0, MOST)] {
             let crowd = Arc::new(Crowd::default());
             offer(&crowd, 0, 4 * MILLI, 64, 10 * MILLI);
-            let many: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(2000 * MILLI))).collect();
+            let _many: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(2000 * MILLI))).collect();
             for at in 0..100 {
-                let seat = crowd.enter(party(2), Instant::from_nanos((2000 + 10 * at) * MILLI)).unwrap();
-                seat.answered(Instant::from_nanos((2070 + 10 * at) * MILLI), Duration::from_millis(delay));
+                let begun = (2000 + 10 * at) * MILLI;
+                let seat = crowd.enter(party(2), Instant::from_nanos(begun)).unwrap();
+                seat.asked(Instant::from_nanos(begun), Some(7));
+                seat.answered(Instant::from_nanos(begun + 70 * MILLI), Some(7 + rests), Duration::from_millis(delay));
             }
-            assert_eq!(crowd.most.load(Ordering::Relaxed), most);
-            many[0].answered(Instant::from_nanos(2070 * MILLI), Duration::from_millis(delay));
-            assert_eq!(crowd.usual.load(Ordering::Relaxed) > 10 * MILLI, delay == 0);
+            assert_eq!(crowd.most.load(Ordering::Relaxed), most, "{delay} {rests}");
         }
     }
 
@@ -309,7 +321,7 @@ mod tests {
             let seats: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(now))).collect();
             assert_eq!(seats.len(), FEW);
             for (kind, seat) in seats.iter().enumerate() {
-                seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }), Duration::ZERO);
+                seat.answered(Instant::from_nanos(now + if kind == 0 { MILLI } else { 1000 * MILLI }), None, Duration::ZERO);
             }
         }
         assert_eq!(crowd.most.load(Ordering::Relaxed), MOST);

@@ -18,16 +18,15 @@ use tokio::runtime::RuntimeMetrics;
 const EACH: Duration = Duration::from_millis(2);
 /// After what time without a look nothing is known.
 const STALE: Duration = Duration::from_secs(1);
-/// For how many times the bound each turn has to be late until the lane is strained: one long piece of work, or a few hundred clients that come at once, are
-/// no queue that stays.
-const STANDING: u32 = 2;
-/// What part of the bound a turn of a strained lane may wait, and the least that it is.
-const NARROW: u32 = 16;
-const LEAST: Duration = Duration::from_millis(8);
+/// For how long each turn has to be late until the lane is strained: one long piece of work, or a few hundred clients that come at once, are no queue that
+/// stays.
+const STANDING: Duration = Duration::from_millis(500);
+/// What part of the bound a turn of a strained lane may wait.
+const NARROW: u32 = 3;
 /// After how many turns with a rest before them a lane is strained no longer; one without counts for two.
 const RESTS: u32 = 32;
 /// How many times the bound a turn of a lane is late that does not get down what it has to do.
-const FAR: u32 = 4;
+const FAR: u32 = 20;
 /// What is taken of each party in a second whatever a lane has to do.
 const FEW: f32 = 8.0;
 /// How often what was taken is forgotten by a part, and by which: what is left is about what came in a second.
@@ -134,17 +133,17 @@ impl Lane {
 
     fn delay(&mut self, now: Instant) -> Duration {
         let waits = self.asked.map_or(Duration::ZERO, |asked| now.saturating_duration_since(asked));
-        if self.strained.is_some() { self.longest.max(waits) } else { Duration::ZERO }
+        self.longest.max(waits)
     }
 
     /// How long a turn waits at most while the lane is strained and not behind.
     fn narrow(&self) -> Duration {
-        (self.bound / NARROW).max(LEAST).min(self.bound)
+        self.bound / NARROW
     }
 
     /// Whether turns have been late for so long that it is more than one piece of work.
     fn stands(&self, now: Instant) -> bool {
-        self.late.is_some_and(|late| now.saturating_duration_since(late) >= STANDING * self.bound)
+        self.late.is_some_and(|late| now.saturating_duration_since(late) >= STANDING)
     }
 
     /// Whether it is to be asked for its turn now; then it counts as asked.
@@ -225,7 +224,12 @@ fn turn() {
     });
 }
 
-/// How long a turn of the lane that this runs on waited of late, where it is strained. Nothing on a thread that is no lane.
+/// How often the lane that this runs on had nothing to do since it began. Nothing on a thread that is no lane.
+pub fn rests() -> Option<u64> {
+    WATCHED.with_borrow(|watched| watched.as_deref().map(|watched| watched.metrics.worker_park_count(0)))
+}
+
+/// How long a turn of the lane that this runs on waited of late at most. Nothing on a thread that is no lane.
 pub fn delay() -> Duration {
     with(Lane::delay).unwrap_or_default()
 }
@@ -247,7 +251,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    const BOUND: Duration = Duration::from_millis(250);
+    const BOUND: Duration = Duration::from_millis(50);
     const MILLI: Duration = Duration::from_millis(1);
 
     /// A lane that does a call in a millisecond, and refuses one in a tenth of it. For `seconds`, each of `parties` offers so many calls a second. How much
@@ -301,7 +305,7 @@ mod tests {
             let whole: u32 = done.values().sum();
             assert!(f64::from(whole) > least * 20_000.0, "{done:?} of 20,000");
             assert!(done[&2] > 190, "{done:?} of 200");
-            assert!(longest < BOUND, "{longest:?}");
+            assert!(longest < 4 * BOUND, "{longest:?}");
         }
     }
 
@@ -395,9 +399,6 @@ mod tests {
                 tokio::task::yield_now().await;
             }
             assert!(with(|lane, _| lane.came.is_some() && lane.rests == 0).unwrap());
-            assert!(with(|lane, _| lane.longest).unwrap() >= Duration::from_millis(2));
-            assert_eq!(delay(), Duration::ZERO);
-            with(|lane, _| lane.strained = Some(0));
             assert!(delay() >= Duration::from_millis(2));
             tokio::time::sleep(Duration::from_millis(3)).await;
             behind(BOUND);

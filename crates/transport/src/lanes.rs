@@ -13,6 +13,9 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// Every how many tasks one comes first that another thread woke: what waits for its record to be durable would otherwise starve behind new requests.
+const ELSEWHERE: u32 = 2;
+
 /// The lanes of a process. Dropped, they end, and so does whatever runs on them.
 #[derive(Debug)]
 pub struct Lanes {
@@ -44,7 +47,7 @@ impl Lanes {
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let mut lanes = Self { lanes: Vec::with_capacity(count.get()), stop: CancellationToken::new() };
         for ordinal in 0..count.get() {
-            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let runtime = Builder::new_current_thread().enable_all().global_queue_interval(ELSEWHERE).build()?;
             let (handle, stop, metrics) = (runtime.handle().clone(), lanes.stop.clone(), runtime.metrics());
             let thread = std::thread::Builder::new().name(format!("lane-{ordinal}")).spawn(move || {
                 crate::lag::watch(metrics);

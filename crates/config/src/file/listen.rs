@@ -179,6 +179,6 @@ section! {
         /// Time for a write.
         write, "write": Span = Span::seconds(30);
         /// How long requests may wait for their turn in the gateway; from then on further ones are refused (503).
-        turn, "turn": Span = Span::millis(250);
+        turn, "turn": Span = Span::millis(50);
     }
 }

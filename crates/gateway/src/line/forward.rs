@@ -382,15 +382,17 @@ pub(super) async fn send(
         Carrier::Run(_) => Asked::Pipe,
         Carrier::Remote(_) => Asked::Tcp,
     });
+    let seat = recorded.authorized().decided().inspected().resolved().seat();
+    if let Some(seat) = seat {
+        seat.asked(gate.clock.instant(), lag::rests());
+    }
     tokio::select! {
         biased;
         code = ended(recorded.call()) => Err(trail.refuse(code)),
         sent = gate.servers.send(gate, recorded, server, deadline, extra) => sent.map_err(|closed| {
-            if let (crate::doors::Closed::Broken(Broken::Slow), Some(seat)) =
-                (&closed, recorded.authorized().decided().inspected().resolved().seat())
-            {
+            if let (crate::doors::Closed::Broken(Broken::Slow), Some(seat)) = (&closed, seat) {
                 // Nothing for as long as it may is an answer too, of how much it can do.
-                seat.answered(gate.clock.instant(), lag::delay());
+                seat.answered(gate.clock.instant(), lag::rests(), lag::delay());
             }
             unavailable(trail, closed)
         }),

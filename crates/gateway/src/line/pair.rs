@@ -123,6 +123,6 @@ pub(super) async fn run(gate: &Gate, trail: &mut Trail, forwarded: &mut Forwarde
 /// Takes note of how long the server let this call wait.
 fn seen(gate: &Gate, forwarded: &Forwarded) {
     if let Some(seat) = forwarded.recorded().authorized().decided().inspected().resolved().seat() {
-        seat.answered(gate.clock.instant(), lag::delay());
+        seat.answered(gate.clock.instant(), lag::rests(), lag::delay());
     }
 }
