@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use terms::{Clock as _, Secret, Utc};
 use tokio_util::sync::CancellationToken;
+use transport::tls::Certificate;
 use url::Url;
 
 /// The leaf's key.
@@ -121,6 +122,28 @@ fn alone(folder: &Path) -> Result<File, Failure> {
 pub fn made(folder: &Path) -> Result<File, Failure> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     alone(folder)
+}
+
+/// Whether `folder` is free for a certificate of `role/name`, and for its key where that was `drawn` here: nothing of anybody else is written over.
+///
+/// # Errors
+/// [`Failure`]: it holds another's certificate, what cannot be read, or a key that is no certificate's there.
+pub fn free(folder: &Path, role: &str, name: &str, drawn: Option<&Drawn>) -> Result<(), Failure> {
+    let taken = |what: &str| Failure::usage(format!("`{}` holds {what}; nothing was changed", folder.display())).next("--out FOLDER");
+    let chain = match std::fs::read(folder.join(CHAIN)) {
+        Ok(bytes) => bytes,
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {
+            let has_key = drawn.is_some() && folder.join(KEY).try_exists()?;
+            return if has_key { Err(taken("a key without a certificate")) } else { Ok(()) };
+        }
+        Err(cause) => return Err(cause.into()),
+    };
+    let leaf = CertificateDer::from_pem_slice(&chain).ok().and_then(|der| Certificate::read(&[der]));
+    match leaf {
+        Some(leaf) if leaf.identity().ends_with(&format!("/{role}/{name}")) => Ok(()),
+        Some(leaf) => Err(taken(&format!("the certificate of {}", leaf.identity()))),
+        None => Err(taken("a chain.pem that is no certificate of an authority of ours")),
+    }
 }
 
 /// Finishes a renewal of `folder` that was cut off, unless somebody is just renewing it.

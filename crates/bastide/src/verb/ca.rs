@@ -302,6 +302,7 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
         (None, Some(drawn)) => drawn.request.clone(),
         (None, None) => return Err(Failure::system("there is no request")),
     };
+    enrolled::free(&folder, Role::from(args.role).as_str(), args.name.as_str(), drawn.as_ref())?;
     let mut answer = Desk::at(&configured, async |desk| desk.perform(Act::CaIssue { wish, request }).await).await?;
     let (chain, authority) = (member(&answer, "chain"), member(&answer, "authority"));
     match drawn {
@@ -426,7 +427,13 @@ fn read(path: &Path) -> Result<String, Failure> {
     use std::io::Read as _;
     let unread = |cause: std::io::Error| Failure::usage(format!("`{}` cannot be read", path.display())).because(&cause);
     let mut text = String::new();
-    std::fs::File::open(path).map_err(unread)?.take(LARGEST).read_to_string(&mut text).map_err(unread)?;
+    std::fs::File::open(path).map_err(unread)?.take(LARGEST + 1).read_to_string(&mut text).map_err(unread)?;
+    if text.len() as u64 > LARGEST {
+        return Err(Failure::usage(format!("`{}` is larger than {} KiB", path.display(), LARGEST >> 10)).next("name a PEM file"));
+    }
+    if !text.contains("-----BEGIN ") {
+        return Err(Failure::usage(format!("`{}` is no PEM file: it has no line that begins with -----BEGIN", path.display())));
+    }
     Ok(text)
 }
 

@@ -129,7 +129,9 @@ fn settled(mut request: Request<Incoming>) -> Result<Request<Incoming>, Flaw> {
     if request.headers().len() > HEAD_FIELDS {
         return Err(Flaw::Fields);
     }
-    if request.headers().get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+    let mut lengths = request.headers().get_all(CONTENT_LENGTH).iter();
+    let is_plain = |length: &HeaderValue| matches!(length.as_bytes(), b"0" | [b'1'..=b'9', ..]);
+    if !lengths.next().is_none_or(is_plain) || lengths.next().is_some() {
         return Err(Flaw::Length);
     }
     let target = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));

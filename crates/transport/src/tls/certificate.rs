@@ -21,8 +21,8 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// Reads the leaf of a verified chain; nothing, when it does not name one workload: a SPIFFE id, or else a DNS name.
-    pub(super) fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
+    /// Reads the leaf of a chain, which it does not verify; nothing, when it does not name one workload: a SPIFFE id, or else a DNS name.
+    pub fn read(chain: &[CertificateDer<'_>]) -> Option<Self> {
         let der = chain.first()?;
         let (rest, leaf) = parse_x509_certificate(der).ok()?;
         if !rest.is_empty() {

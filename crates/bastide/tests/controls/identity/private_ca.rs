@@ -676,6 +676,33 @@ fn a_certificate_is_good_for_its_role_alone() {
 }
 
 #[test]
+fn what_another_holds_is_not_written_over() {
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    let folder = issued(&world, "agent", "codex", &[]);
+    let out = folder.display().to_string();
+    let held = || ["key.pem", "chain.pem"].map(|name| fs::read(folder.join(name)).unwrap());
+    let before = held();
+    for other in [&["agent", "claude"][..], &["server", "codex", "--host", "a.internal"]] {
+        let refused = world.run(&[&["ca", "issue", "--out", &out, "--role"][..], other].concat());
+        assert_eq!(refused.status.code(), Some(2), "{other:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("/agent/codex"), "{refused:?}");
+    }
+    assert_eq!(held(), before);
+    issued(&world, "agent", "codex", &[]);
+    assert_ne!(held(), before, "its own is");
+    fs::remove_file(folder.join("chain.pem")).unwrap();
+    let key = fs::read(folder.join("key.pem")).unwrap();
+    assert_eq!(world.run(&["ca", "issue", "--role", "agent", "codex", "--out", &out]).status.code(), Some(2), "a key of something else");
+    assert_eq!(fs::read(folder.join("key.pem")).unwrap(), key);
+    let endless = world.run(&["ca", "issue", "--role", "agent", "x", "--csr", "/dev/zero", "--out", &out]);
+    assert_eq!(endless.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&endless.stderr).contains("larger than 128 KiB"), "{endless:?}");
+}
+
+#[test]
 fn nothing_starts_without_its_authority_and_a_second_one_changes_nothing() {
     let mut world = World::with().authority("1h").write();
     world.json(&["lock", "--yes"]);

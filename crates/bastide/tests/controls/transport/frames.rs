@@ -161,7 +161,7 @@ fn an_answer_that_is_not_read_is_cut_while_others_are() {
     stream.write_all(&frame(4, 0, 0, &[0, 4, 0, 0, 0, 1])).unwrap();
     let asked = |id: u32| frame(1, END_HEADERS | END_STREAM, id, &fields(&world, GET));
     stream.write_all(&asked(1)).unwrap();
-    let (began, mut read, mut id, mut piece) = (Instant::now(), Vec::new(), 1, [0; 16384]);
+    let (began, mut read, mut id, mut piece) = (Instant::now(), Vec::<u8>::new(), 1, [0; 16384]);
     loop {
         assert!(began.elapsed() < Duration::from_secs(40), "it is kept");
         id += 2;
