@@ -107,7 +107,15 @@ impl Crowd {
         }
         let company = if before < FEW { Company::Few } else { Company::Many };
         let (answered, left) = (AtomicBool::new(false), AtomicBool::new(false));
-        Some(Seat { crowd: Arc::clone(self), party, since: AtomicU64::new(now.nanos()), rests: AtomicU64::new(NO_LANE), company, answered, left })
+        Some(Seat {
+            crowd: Arc::clone(self),
+            party,
+            since: AtomicU64::new(now.nanos()),
+            rests: AtomicU64::new(NO_LANE),
+            company,
+            answered,
+            left,
+        })
     }
 
     /// Knows of its server what `before` has learnt of it.
