@@ -3,7 +3,7 @@
 //! A lane that has more to do than it can is late with everything, so it is looked at by asking it for its turn: a task of nothing, put behind whatever waits
 //! already. It is asked only while there are requests, and never twice at a time.
 //!
-//! A lane whose turns stay late is strained. From then on it is behind as soon as a turn is a little late, until one comes in good time: so what waits stays
+//! A lane whose turns stay late, and that never rests between them, is strained. From then on it is behind as soon as a turn is a little late, until one comes in good time: so what waits stays
 //! short, and what is taken in is done soon. It is strained no longer when it mostly rests between its turns.
 //!
 //! A lane that is behind takes from each party half of an equal part of what it took of late, and a few in any case: whoever asks for little is served, and
@@ -18,8 +18,8 @@ use tokio::runtime::RuntimeMetrics;
 const EACH: Duration = Duration::from_millis(2);
 /// After what time without a look nothing is known.
 const STALE: Duration = Duration::from_secs(1);
-/// For how long each turn has to be late until the lane is strained: one long piece of work, or a few hundred clients that come at once, are no queue that
-/// stays.
+/// For how long each turn has to be late, without a rest between them, until the lane is strained: one long piece of work after the other, or a few hundred
+/// clients that come at once, are no queue that stays.
 const STANDING: Duration = Duration::from_millis(500);
 /// What part of the bound a turn of a strained lane may wait.
 const NARROW: u32 = 3;
@@ -56,7 +56,7 @@ struct Lane {
     waited: Duration,
     /// The longest wait of late: each turn takes an eighth off it.
     longest: Duration,
-    /// Since when each of them was late.
+    /// Since when each of them was late, without a rest between them.
     late: Option<Instant>,
     is_behind: bool,
     /// How many more turns than not came after a rest, where the lane is strained.
@@ -173,7 +173,7 @@ impl Lane {
                     self.is_behind = false;
                 }
             }
-            None if self.waited < self.bound => self.late = None,
+            None if rested || self.waited < self.bound => self.late = None,
             None => {
                 if self.stands(now) {
                     (self.strained, self.is_behind) = (Some(0), true);
@@ -353,6 +353,17 @@ mod tests {
         lane.came(now + 30 * MILLI, 0);
         assert_eq!(lane.behind(BOUND, now + 1400 * MILLI), Behind::No);
         assert!(lane.strained.is_none());
+    }
+
+    #[test]
+    fn whoever_rests_between_long_pieces_of_work_has_no_queue() {
+        let (mut lane, mut now) = (Lane::default(), Instant::now());
+        for at in 0..20 {
+            assert_eq!(lane.behind(BOUND, now), Behind::No);
+            assert!(lane.asks(now));
+            lane.came(now + 300 * MILLI, at + 1);
+            now += 310 * MILLI;
+        }
     }
 
     #[test]
