@@ -13,9 +13,6 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Every how many tasks one comes first that another thread woke: what waits for its record to be durable would otherwise starve behind new requests.
-const ELSEWHERE: u32 = 5;
-
 /// The lanes of a process. Dropped, they end, and so does whatever runs on them.
 #[derive(Debug)]
 pub struct Lanes {
@@ -47,7 +44,7 @@ impl Lanes {
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         let mut lanes = Self { lanes: Vec::with_capacity(count.get()), stop: CancellationToken::new() };
         for ordinal in 0..count.get() {
-            let runtime = Builder::new_current_thread().enable_all().global_queue_interval(ELSEWHERE).build()?;
+            let runtime = Builder::new_current_thread().enable_all().build()?;
             let (handle, stop, metrics) = (runtime.handle().clone(), lanes.stop.clone(), runtime.metrics());
             let thread = std::thread::Builder::new().name(format!("lane-{ordinal}")).spawn(move || {
                 crate::lag::watch(metrics);
@@ -89,34 +86,6 @@ mod tests {
     use std::collections::HashSet;
     use std::thread::ThreadId;
     use tokio::sync::mpsc;
-
-    #[test]
-    fn what_another_thread_woke_does_not_wait_for_all_that_a_lane_has_itself() {
-        let lanes = Lanes::start(NonZeroUsize::MIN).unwrap();
-        let handle = lanes.lanes[0].handle.clone();
-        let (seen, order) = std::sync::mpsc::channel();
-        let (busy, is_busy) = std::sync::mpsc::channel();
-        let (go, may_go) = std::sync::mpsc::channel();
-        let own = seen.clone();
-        handle.spawn(async move {
-            for _ in 0..300 {
-                let own = own.clone();
-                tokio::spawn(async move { own.send(false) });
-            }
-            busy.send(()).unwrap();
-            may_go.recv().unwrap();
-        });
-        is_busy.recv().unwrap();
-        for _ in 0..30 {
-            let seen = seen.clone();
-            handle.spawn(async move { seen.send(true) });
-        }
-        go.send(()).unwrap();
-        drop(seen);
-        let order: Vec<bool> = order.iter().collect();
-        let last = order.iter().rposition(|elsewhere| *elsewhere).unwrap();
-        assert!(order.len() == 330 && last < 30 * ELSEWHERE as usize + 10, "{last}");
-    }
 
     #[test]
     fn work_goes_where_there_is_least_and_stays_there() {
