@@ -298,7 +298,7 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
     let folder = args.out.clone().unwrap_or_else(|| PathBuf::from(args.name.as_str()));
     let drawn = if args.csr.is_none() { Some(Drawn::new()?) } else { None };
     let request = match (&args.csr, &drawn) {
-        (Some(path), _) => read(path)?,
+        (Some(path), _) => pem(path)?,
         (None, Some(drawn)) => drawn.request.clone(),
         (None, None) => return Err(Failure::system("there is no request")),
     };
@@ -354,10 +354,10 @@ async fn import(args: &Import, common: &Common) -> Result<(), Failure> {
     let configured = configured(common)?;
     let key = match args.key.parse() {
         Ok(address) => KeyPlace::Vault(address),
-        Err(_) => KeyPlace::Here(Secret::new(read(Path::new(&args.key))?)),
+        Err(_) => KeyPlace::Here(Secret::new(pem(Path::new(&args.key))?)),
     };
-    let root = args.root.as_deref().map(read).transpose()?;
-    let adoption = Adoption { chain: read(&args.certificate)?, root, key };
+    let root = args.root.as_deref().map(pem).transpose()?;
+    let adoption = Adoption { chain: pem(&args.certificate)?, root, key };
     let answer = Desk::at(&configured, async |desk| desk.perform(Act::CaImport(Box::new(adoption))).await).await?;
     common.answer(&answer, |answer| {
         format!(
@@ -422,15 +422,21 @@ fn code(args: &Enrol) -> Result<Option<Secret<String>>, Failure> {
     }
 }
 
-/// A file of certificates or of a key.
+/// The text of a small file.
 fn read(path: &Path) -> Result<String, Failure> {
     use std::io::Read as _;
     let unread = |cause: std::io::Error| Failure::usage(format!("`{}` cannot be read", path.display())).because(&cause);
     let mut text = String::new();
     std::fs::File::open(path).map_err(unread)?.take(LARGEST + 1).read_to_string(&mut text).map_err(unread)?;
     if text.len() as u64 > LARGEST {
-        return Err(Failure::usage(format!("`{}` is larger than {} KiB", path.display(), LARGEST >> 10)).next("name a PEM file"));
+        return Err(Failure::usage(format!("`{}` is larger than {} KiB", path.display(), LARGEST >> 10)));
     }
+    Ok(text)
+}
+
+/// The text of a PEM file (RFC 7468).
+fn pem(path: &Path) -> Result<String, Failure> {
+    let text = read(path)?;
     if !text.contains("-----BEGIN ") {
         return Err(Failure::usage(format!("`{}` is no PEM file: it has no line that begins with -----BEGIN", path.display())));
     }

@@ -114,6 +114,6 @@ fn signer(place: &Place, pin: Option<&Path>, sought: Sought) -> Result<Signer, F
             };
             Ok(Signer::new(key))
         }
-        Place::File(path) => Signer::of_pem(&super::read(path)?).map_err(|_| Failure::usage(format!("`{}` holds no key", path.display()))),
+        Place::File(path) => Signer::of_pem(&super::pem(path)?).map_err(|_| Failure::usage(format!("`{}` holds no key", path.display()))),
     }
 }
