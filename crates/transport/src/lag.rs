@@ -3,8 +3,8 @@
 //! A lane that has more to do than it can is late with everything, so it is looked at by asking it for its turn: a task of nothing, put behind whatever waits
 //! already. It is asked only while there are requests, and never twice at a time.
 //!
-//! A lane whose turns stay late, and that never rests between them, is strained. From then on it is behind as soon as a turn is a little late, until one comes in good time: so what waits stays
-//! short, and what is taken in is done soon. It is strained no longer when it mostly rests between its turns.
+//! A lane whose turns stay late, and that never rests between them, is strained. From then on it is behind as soon as a turn is a little late, until one
+//! comes in good time: so what waits stays short, and what is taken in is done soon. It is strained no longer when it mostly rests between its turns.
 //!
 //! A lane that is behind takes from each party half of an equal part of what it took of late, and a few in any case: whoever asks for little is served, and
 //! who asks for more than that comes back later.
@@ -131,7 +131,8 @@ impl Lane {
         }
     }
 
-    fn delay(&mut self, now: Instant) -> Duration {
+    /// The longest wait for a turn of late, the one that is waited for now included.
+    fn delay(&self, now: Instant) -> Duration {
         let waits = self.asked.map_or(Duration::ZERO, |asked| now.saturating_duration_since(asked));
         self.longest.max(waits)
     }
@@ -231,7 +232,7 @@ pub fn rests() -> Option<u64> {
 
 /// How long a turn of the lane that this runs on waited of late at most. Nothing on a thread that is no lane.
 pub fn delay() -> Duration {
-    with(Lane::delay).unwrap_or_default()
+    with(|lane, now| lane.delay(now)).unwrap_or_default()
 }
 
 /// Counts a message of `party`, unless the lane is `behind` and the party has had its share; whether it had not.
