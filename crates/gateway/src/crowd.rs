@@ -8,7 +8,8 @@
 //! half (Markov's inequality), and sixteen in a row with one of less than 1 in 65,536. Few calls at a time are always let through, and how long those take
 //! is what is usual, so that a server that has become slower is soon taken as it is.
 //!
-//! What the gateway itself is late with says nothing of a server: it is taken off, and a call during which its lane never rested does not count.
+//! What the gateway itself may have been late with says nothing of a server, and is taken off: a few turns of the call's lane, or all that a call takes where
+//! the lane never rested meanwhile.
 //!
 //! A server that has all it can do with is shared: who has less than an equal part of it gets a place all the same, so that nobody is kept out by who asks
 //! for more.
@@ -37,6 +38,8 @@ const NO_LANE: u64 = u64::MAX;
 const LATE: u64 = 2;
 /// How often a call waits for its lane between its server's being asked and its having answered: both go through tasks of their own.
 const TURNS: u32 = 4;
+/// How often it does at most where the lane has no rest: five times as often as was seen of a whole call.
+const MOST_TURNS: u32 = 100;
 
 /// The calls under way at one server. No lock is taken, and what is read may be a call old.
 #[derive(Debug)]
@@ -184,9 +187,10 @@ impl Seat {
     /// The server has said something, or nothing for as long as it may; by now the lane had so many rests, and each of its turns waited for `delay`. What
     /// counts is the first time.
     pub(crate) fn answered(&self, now: Instant, rests: Option<u64>, delay: Duration) {
-        let has_rested = rests.is_none_or(|rests| rests != self.rests.load(Ordering::Relaxed));
-        if !self.answered.swap(true, Ordering::Relaxed) && has_rested {
-            let own = u64::try_from((TURNS * delay).as_nanos()).unwrap_or(u64::MAX);
+        if !self.answered.swap(true, Ordering::Relaxed) {
+            let has_rested = rests.is_none_or(|rests| rests != self.rests.load(Ordering::Relaxed));
+            let turns = if has_rested { TURNS } else { MOST_TURNS };
+            let own = u64::try_from((turns * delay).as_nanos()).unwrap_or(u64::MAX);
             let took = now.nanos().saturating_sub(self.since.load(Ordering::Relaxed));
             self.crowd.learn(took, own, self.company, now.nanos());
         }
@@ -280,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_the_gateway_is_late_with_is_not_the_servers() {
-        for (delay, rests, most) in [(0, 1, FEW), (15, 1, MOST), (0, 0, MOST)] {
+        for (delay, rests, most) in [(0, 1, FEW), (2, 1, FEW), (15, 1, MOST), (0, 0, FEW), (2, 0, MOST)] {
             let crowd = Arc::new(Crowd::default());
             offer(&crowd, 0, 4 * MILLI, 64, 10 * MILLI);
             let _many: Vec<Seat> = (0..FEW).filter_map(|_| crowd.enter(party(1), Instant::from_nanos(2000 * MILLI))).collect();
