@@ -176,8 +176,13 @@ fn of_what_can_be_read_in_two_ways_a_server_gets_no_byte() {
     assert_eq!(refusals(&world), refused, "not every refusal is on record");
 }
 
-/// A double that misbehaves at its only tool; `call` is given what a good answer would be.
-fn misbehaving(revision: &'static str, call: impl Fn(Value) -> Says + Send + Sync + 'static) -> (Double, World) {
+/// Seconds of a call that has an end of itself.
+const ENDS: u32 = 30;
+/// Seconds of a call that only its bound ends.
+const HANGS: u32 = 2;
+
+/// A double that misbehaves at its only tool, whose calls may take so many seconds; `call` is given what a good answer would be.
+fn misbehaving(revision: &'static str, seconds: u32, call: impl Fn(Value) -> Says + Send + Sync + 'static) -> (Double, World) {
     let output = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
     let tools = json!([{"name": "act", "inputSchema": {"type": "object"}, "outputSchema": output}]);
     let double = match revision {
@@ -185,7 +190,7 @@ fn misbehaving(revision: &'static str, call: impl Fn(Value) -> Says + Send + Syn
         _ => Double::modern(tools, move |asked| call(good(revision, &asked.body["id"]))),
     };
     let world = World::with()
-        .server("double", &format!("url: http://127.0.0.1:{}/mcp\ncall: 2s\nrevision: \"{revision}\"", double.port()))
+        .server("double", &format!("url: http://127.0.0.1:{}/mcp\ncall: {seconds}s\nrevision: \"{revision}\"", double.port()))
         .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { double: [\"*\"] }")
         .start();
     (double, world)
@@ -212,37 +217,37 @@ fn good(revision: &str, id: &Value) -> Value {
 #[test]
 fn what_a_server_says_against_the_protocol_reaches_nobody() {
     type Call = fn(Value) -> Says;
-    let cases: [(&str, Call); 9] = [
-        ("a wrong id", |mut good| {
+    let cases: [(&str, u32, Call); 9] = [
+        ("a wrong id", ENDS, |mut good| {
             good["id"] = json!(4711);
             Says::Message(good)
         }),
-        ("an id of another type", |mut good| {
+        ("an id of another type", ENDS, |mut good| {
             good["id"] = json!(good["id"].to_string());
             Says::Message(good)
         }),
-        ("an unknown type of result", |mut good| {
+        ("an unknown type of result", ENDS, |mut good| {
             good["result"]["resultType"] = json!("gossip");
             Says::Message(good)
         }),
-        ("against its schema", |mut good| {
+        ("against its schema", ENDS, |mut good| {
             good["result"]["structuredContent"] = json!({"n": "one"});
             Says::Message(good)
         }),
-        ("nothing of what its schema demands", |mut good| {
+        ("nothing of what its schema demands", ENDS, |mut good| {
             good["result"].as_object_mut().unwrap().remove("structuredContent");
             Says::Message(good)
         }),
-        ("a redirect", |_| Says::Status(307, "Location: http://127.0.0.1:9/mcp\r\n".to_owned())),
-        ("no answer", |_| Says::Nothing),
-        ("notes without end", |_| {
+        ("a redirect", ENDS, |_| Says::Status(307, "Location: http://127.0.0.1:9/mcp\r\n".to_owned())),
+        ("no answer", ENDS, |_| Says::Nothing),
+        ("notes without end", HANGS, |_| {
             Says::Endless(json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}))
         }),
-        ("a stream without an answer", |_| Says::Events(Vec::new())),
+        ("a stream without an answer", ENDS, |_| Says::Events(Vec::new())),
     ];
-    for (name, call) in cases {
+    for (name, seconds, call) in cases {
         for revision in [Speaks::LEGACY, Speaks::MODERN] {
-            let (double, world) = misbehaving(revision, call);
+            let (double, world) = misbehaving(revision, seconds, call);
             for text in both(&world) {
                 let refused = text.contains("dev.bastide/refusal") && !text.contains("a good answer");
                 assert!(refused, "{name}, {revision}: {text}");
@@ -263,12 +268,12 @@ fn what_a_server_says_too_much_is_not_passed_on() {
         let question = question.clone();
         move |good: Value| Says::Events(vec![question.clone(), good])
     };
-    let (_double, world) = misbehaving(Speaks::LEGACY, asks(&question));
+    let (_double, world) = misbehaving(Speaks::LEGACY, ENDS, asks(&question));
     for text in both(&world) {
         assert!(text.contains("a good answer") && !text.contains("the question"), "{text}");
     }
     assert_eq!(outcomes(&world, "act"), ["ok"; 2]);
-    let (_double, world) = misbehaving(Speaks::MODERN, asks(&question));
+    let (_double, world) = misbehaving(Speaks::MODERN, ENDS, asks(&question));
     for text in both(&world) {
         assert!(text.contains("a good answer") && !text.contains("the question"), "{text}");
     }
@@ -279,7 +284,7 @@ fn what_a_server_says_too_much_is_not_passed_on() {
             second["result"]["content"][0]["text"] = json!("another answer");
             Says::Events(vec![good, second])
         };
-        let (_double, world) = misbehaving(revision, twice);
+        let (_double, world) = misbehaving(revision, ENDS, twice);
         for text in both(&world) {
             assert!(text.contains("a good answer") && !text.contains("another answer"), "{text}");
         }

@@ -35,6 +35,7 @@ fn call(client: &mut Driven, name: &str, arguments: Value) -> Step {
 fn asker(peers: &Peers) -> (Running, u16, PathBuf) {
     let port = free_port();
     let log = log("asker", port);
+    let _ = std::fs::remove_file(&log);
     (peers.python_script("asker.py", port, &log), port, log)
 }
 

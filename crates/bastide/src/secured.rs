@@ -104,6 +104,7 @@ impl Secured {
         let tls = Tls::new(&read.material(let_in.as_ref(), asked), Standard { inside, issuer }).map_err(|cause| {
             Failure::usage(format!("listen.{listener}.tls: {cause}")).next("bastide doctor, after the file is replaced")
         })?;
+        tell(wired, listener, &read.chain);
         Ok(Self {
             tls: Arc::new(tls),
             listener,
@@ -134,6 +135,7 @@ impl Secured {
         let looked = if replaced.is_ok() { Looked::Held } else { Looked::Kept };
         if looked == Looked::Held {
             self.shown.lock().clone_from(&read.chain);
+            tell(wired, self.listener, &read.chain);
         }
         *seen = Seen { read, looked };
         drop(seen);
@@ -264,6 +266,13 @@ fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Tells `/metrics` how long the certificate lasts that is in force.
+fn tell(wired: &Wired, listener: &'static str, chain: &[u8]) {
+    if let Some((begins, ends)) = std::str::from_utf8(chain).ok().and_then(identity::authority::validity) {
+        wired.gate.metrics.certificate(listener, begins, ends);
+    }
 }
 
 fn note(wired: &Wired, listener: &str, event: &'static str, severity: Severity, cause: Option<&str>) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use testkit::{Http, World};
 
-/// A server for attacks: once a flag file is there, its handshake takes seconds, or it offers another tool and says so a thousand times.
+/// A server for attacks: as long as a flag file is there, its handshake waits, or it offers another tool and says so a thousand times.
 const SERVER: &str = r#"
 import json, os, sys, time
 box = sys.argv[1]
@@ -22,7 +22,7 @@ for line in sys.stdin:
     if method == "initialize":
         if there("slow"):
             note('{"method":"opening"}\n')
-            time.sleep(2)
+            while there("slow"): time.sleep(0.05)
         capabilities = {"tools": {"listChanged": True}, "resources": {"subscribe": True}, "completions": {}}
         info = {"name": "attacker", "version": "1"}
         say({"jsonrpc": "2.0", "id": id, "result": {"protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info,
@@ -89,7 +89,8 @@ fn a_kill_reaches_a_call_whose_server_is_still_starting() {
         let killed = Instant::now();
         let (answer, told) = calling.join().unwrap();
         assert_eq!(answer.refused(), "response.kill-switch/stopped", "{more}: {}", answer.0);
-        assert!(told.saturating_duration_since(killed) < Duration::from_secs(1), "{more}: told only after the server had started");
+        assert!(told.saturating_duration_since(killed) < Duration::from_secs(20), "{more}: told only after the server had started");
+        std::fs::remove_file(world.path("box/slow")).unwrap();
         std::thread::sleep(Duration::from_secs(3));
         assert_eq!(seen(&world, "tools/call"), 0, "{more}: the call reached the server after the kill");
     }
@@ -199,10 +200,15 @@ fn no_argument_reaches_what_all_objects_inherit() {
     assert_eq!(agent.call("attacker__echo", json!({"proto": "__proto__", "constructors": [1]})).text(), "done");
 }
 
-/// What is answered to these bytes, in lower case, until the gateway closes or falls silent.
-fn raw(world: &World, bytes: &[u8]) -> String {
+/// How long the end of a connection that the gateway closes is waited for.
+const CLOSES: Duration = Duration::from_secs(60);
+/// The same where the gateway may go on waiting for the rest of what was begun.
+const HANGS: Duration = Duration::from_secs(8);
+
+/// What is answered to these bytes, in lower case, until the gateway closes or falls silent for so long.
+fn raw(world: &World, bytes: &[u8], patience: Duration) -> String {
     let mut stranger = world.stranger();
-    stranger.patience = Duration::from_secs(2);
+    stranger.patience = patience;
     String::from_utf8_lossy(&stranger.raw(bytes)).to_ascii_lowercase()
 }
 
@@ -231,7 +237,7 @@ fn odd_names_of_a_host_are_not_ours() {
         format!("evil.example#localhost:{port}"),
     ] {
         for path in ["/health", "/.well-known/oauth-protected-resource", "/mcp"] {
-            let answer = raw(&world, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes());
+            let answer = raw(&world, format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes(), CLOSES);
             // A blank at the end is none (RFC 9110 §5.5).
             let fine = host.ends_with(' ') && path != "/mcp" && answer.starts_with("http/1.1 200 ");
             let refused = ["http/1.1 400 ", "http/1.1 401 ", "http/1.1 403 "].iter().any(|status| answer.starts_with(status));
@@ -241,34 +247,35 @@ fn odd_names_of_a_host_are_not_ours() {
     }
     for more in ["X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Host"] {
         let head = format!("GET /health HTTP/1.1\r\nHost: evil.example\r\n{more}: localhost:{port}\r\nConnection: close\r\n\r\n");
-        assert!(raw(&world, head.as_bytes()).starts_with("http/1.1 403 "), "{more}");
+        assert!(raw(&world, head.as_bytes(), CLOSES).starts_with("http/1.1 403 "), "{more}");
     }
     let shouted = format!("GET /health HTTP/1.1\r\nHOST: LOCALHOST:{port}\r\nConnection: close\r\n\r\n");
-    assert!(raw(&world, shouted.as_bytes()).starts_with("http/1.1 200 "));
+    assert!(raw(&world, shouted.as_bytes(), CLOSES).starts_with("http/1.1 200 "));
 }
 
 #[test]
 fn another_protocol_is_not_spoken_by_accident() {
     let world = World::new();
     let host = format!("Host: {}\r\n", world.data());
-    for (what, bytes) in [
-        ("HTTP/2 with prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_owned()),
-        ("HTTP/0.9", "GET /health\r\n".to_owned()),
-        ("HTTP/3", format!("GET /health HTTP/3.0\r\n{host}\r\n")),
-        ("TLS", "\x16\x03\x01\0\x05\x01\0\0\x01\0".to_owned()),
-        ("a tunnel", format!("CONNECT {0} HTTP/1.1\r\n{host}\r\n", world.data())),
-        ("the server as a whole", format!("OPTIONS * HTTP/1.1\r\n{host}\r\n")),
-        ("no Host in HTTP/1.0", "GET /health HTTP/1.0\r\n\r\n".to_owned()),
+    let last = format!("{host}Connection: close\r\n");
+    for (what, bytes, patience) in [
+        ("HTTP/2 with prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_owned(), CLOSES),
+        ("HTTP/0.9", "GET /health\r\n".to_owned(), HANGS),
+        ("HTTP/3", format!("GET /health HTTP/3.0\r\n{last}\r\n"), CLOSES),
+        ("TLS", "\x16\x03\x01\0\x05\x01\0\0\x01\0".to_owned(), HANGS),
+        ("a tunnel", format!("CONNECT {0} HTTP/1.1\r\n{last}\r\n", world.data()), CLOSES),
+        ("the server as a whole", format!("OPTIONS * HTTP/1.1\r\n{last}\r\n"), CLOSES),
+        ("no Host in HTTP/1.0", "GET /health HTTP/1.0\r\n\r\n".to_owned(), CLOSES),
     ] {
-        let answer = raw(&world, bytes.as_bytes());
+        let answer = raw(&world, bytes.as_bytes(), patience);
         assert!(answer.is_empty() || answer.starts_with("http/1.1 4") || answer.starts_with("http/1.0 4"), "{what}: {answer}");
         assert!(!answer.contains("\"ok\""), "{what}: {answer}");
     }
     for upgrade in ["h2c", "websocket", "TLS/1.3"] {
         let head = format!(
-            "GET /health HTTP/1.1\r\n{host}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
+            "GET /health HTTP/1.1\r\n{host}Connection: Upgrade, HTTP2-Settings, close\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n"
         );
-        assert!(raw(&world, head.as_bytes()).starts_with("http/1.1 200 "), "{upgrade}: it is offered, not demanded");
+        assert!(raw(&world, head.as_bytes(), CLOSES).starts_with("http/1.1 200 "), "{upgrade}: it is offered, not demanded");
     }
 }
 
@@ -293,7 +300,7 @@ fn a_request_in_a_request_is_not_answered() {
         ("a folded line", format!("X: 1\r\n Content-Length: 0\r\nContent-Length: {}\r\n", hidden.len())),
         ("a name with a NUL", "X\0: 1\r\nContent-Length: 0\r\n".to_owned()),
     ] {
-        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}{framing}\r\n{hidden}").as_bytes());
+        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}{framing}\r\n{hidden}").as_bytes(), CLOSES);
         assert!(!answer.contains("\"ok\""), "{what}: the hidden request was answered: {answer}");
         assert!(answer.matches("http/1.1 ").count() <= 1, "{what}: {answer}");
     }
@@ -303,7 +310,7 @@ fn a_request_in_a_request_is_not_answered() {
         ("a size that wraps", format!("ffffffffffffffff1\r\n\r\n{hidden}")),
         ("a size beyond the bound", format!("7fffffffffffffff\r\n{hidden}")),
     ] {
-        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}Transfer-Encoding: chunked\r\n\r\n{body}").as_bytes());
+        let answer = raw(&world, format!("POST /mcp HTTP/1.1\r\n{mine}Transfer-Encoding: chunked\r\n\r\n{body}").as_bytes(), HANGS);
         assert!(!answer.contains("\"ok\""), "{what}: the hidden request was answered: {answer}");
         assert!(answer.matches("http/1.1 ").count() <= 1, "{what}: {answer}");
     }
@@ -315,7 +322,8 @@ fn who_sends_much_without_a_token_still_reads_why_it_was_refused() {
     let world = World::new();
     for size in [1_000, 100_000, 3_000_000] {
         let head = format!("POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Length: {size}\r\n\r\n", world.data());
-        let answer = raw(&world, &[head.as_bytes(), &vec![b'x'; size]].concat());
+        let answer = world.stranger().raw_answer(&[head.as_bytes(), &vec![b'x'; size]].concat());
+        let answer = String::from_utf8_lossy(&answer).to_ascii_lowercase();
         assert!(answer.starts_with("http/1.1 401 ") && answer.contains("www-authenticate"), "{size}: {answer}");
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Linear in the length of the text. Loopback addresses tell nothing and stay; so do `/usr/bin` and `/bin`, which are the same everywhere.
 
+use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
 use terms::{Class, Finding, Span};
 
 /// Findings of one text; from there on all of it is one.
@@ -21,12 +23,14 @@ const BOTH: [&str; 6] = ["app", "workspace", "workspaces", "lib", "lib64", "gith
 /// Ends of names that only an inner network has (RFC 6762, RFC 8375, and what is in use).
 const INNER: [&str; 8] = [".internal", ".local", ".localdomain", ".lan", ".intranet", ".corp", ".home.arpa", ".cluster.local"];
 /// What a text must hold to be looked through for the lines of a stack trace.
-const TRACES: [&str; 6] = ["Traceback (most recent call last)", "\tat ", "  at ", "goroutine ", "stack backtrace:", "at System."];
+static TRACES: LazyLock<[Finder<'static>; 6]> = LazyLock::new(|| {
+    ["Traceback (most recent call last)", "\tat ", "  at ", "goroutine ", "stack backtrace:", "at System."].map(Finder::new)
+});
 
 /// What `text` tells, in order of place; findings do not overlap but for those inside a trace.
 pub fn leaks(text: &str) -> Vec<Finding> {
     let mut found = Vec::new();
-    if TRACES.iter().any(|mark| memchr::memmem::find(text.as_bytes(), mark.as_bytes()).is_some()) {
+    if TRACES.iter().any(|mark| mark.find(text.as_bytes()).is_some()) {
         traces(text, &mut found);
     }
     tokens(text, &mut found);
@@ -128,9 +132,43 @@ fn is_numbered(inner: &str) -> bool {
         .is_some_and(|(number, _)| !number.is_empty() && number.len() <= 5 && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// What stands between two tokens.
-fn parts(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b"\"'`<>()[]{},;|=".contains(&byte)
+/// What a byte is in a token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    /// It stands between two tokens.
+    Parts,
+    /// Every path and every address has one, and not at its end alone.
+    Tells,
+    Other,
+}
+
+const MARKS: [Mark; 256] = {
+    let mut marks = [Mark::Other; 256];
+    let (parts, tells) = (b" \t\n\r\x0c\"'`<>()[]{},;|=", b"/\\.:");
+    let mut at = 0;
+    while at < parts.len() {
+        marks[parts[at] as usize] = Mark::Parts;
+        at += 1;
+    }
+    at = 0;
+    while at < tells.len() {
+        marks[tells[at] as usize] = Mark::Tells;
+        at += 1;
+    }
+    marks
+};
+
+/// The length of the token that `rest` begins with, and whether it may tell anything.
+fn measure(rest: &[u8]) -> (usize, bool) {
+    let mut tells = false;
+    for (length, byte) in rest.iter().enumerate() {
+        match MARKS[usize::from(*byte)] {
+            Mark::Parts => return (length, tells),
+            Mark::Tells => tells = true,
+            Mark::Other => {}
+        }
+    }
+    (rest.len(), tells)
 }
 
 fn tokens(text: &str, found: &mut Vec<Finding>) {
@@ -138,12 +176,12 @@ fn tokens(text: &str, found: &mut Vec<Finding>) {
     let mut at = 0;
     // What is plain ASCII bounds tokens, so each begins and ends between characters.
     while at < bytes.len() && found.len() <= MOST {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let length = rest.iter().position(|byte| parts(*byte)).unwrap_or(rest.len());
+        let (length, tells) = measure(bytes.get(at..).unwrap_or_default());
         let mut next = at + length + 1;
         if length > 3
+            && tells
             && let Some(token) = text.get(at..at + length)
-            && token.bytes().any(|byte| matches!(byte, b'/' | b'\\' | b'.' | b':'))
+            && trimmed(token).bytes().any(|byte| MARKS[usize::from(byte)] == Mark::Tells)
         {
             let quote = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().filter(|byte| matches!(byte, b'"' | b'\'' | b'`'));
             next = next.max(token_of(text, at, token, quote, found) + 1);

@@ -460,10 +460,10 @@ mod tests {
     #[tokio::test]
     async fn an_idle_connection_is_closed() {
         let (url, _) = server(vec![OK], false).await;
-        let client = client(&url, Bounds { idle: Duration::from_millis(60), ..Bounds::default() });
+        let client = client(&url, Bounds { idle: SECOND, ..Bounds::default() });
         client.get(HeaderMap::new()).await.unwrap().collect(10, SECOND).await.unwrap();
         assert_eq!(client.idle_count(), 1);
-        tokio::time::timeout(SECOND, async {
+        tokio::time::timeout(SECOND * 30, async {
             while client.idle_count() > 0 {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::time::Duration;
-use terms::ServerName;
+use terms::{ServerName, Utc};
 
 /// The outcome of a message, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,6 +35,13 @@ pub struct Unshaken {
     pub listener: &'static str,
     /// Why, in a word.
     pub fault: &'static str,
+}
+
+/// A certificate that the gateway shows or signs with, as a label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Shown {
+    /// data, admin or enrol, the listener that shows it, or issuer.
+    certificate: &'static str,
 }
 
 /// A stage of the line, as a label.
@@ -153,6 +160,9 @@ pub struct Metrics {
     pub turned_away: Family<TurnedAway, Counter>,
     /// Handshakes that failed.
     pub handshakes: Family<Unshaken, Counter>,
+    /// When certificates begin and end, in seconds since 1970.
+    begins: Family<Shown, Gauge>,
+    ends: Family<Shown, Gauge>,
     /// Nanoseconds spent in each stage, waiting included, in the order of [`Stage::ALL`].
     stages: [Counter; Stage::ALL.len()],
     /// How long operations took.
@@ -197,6 +207,9 @@ impl Default for Metrics {
             drop(handshakes.get_or_create(&Unshaken { listener: "data", fault }));
         }
         registry.register("handshakes_failed", "TLS handshakes that failed, by listener and fault", handshakes.clone());
+        let (begins, ends) = (Family::<Shown, Gauge>::default(), Family::<Shown, Gauge>::default());
+        registry.register("certificate_begins_timestamp_seconds", "When a certificate that is in force begins", begins.clone());
+        registry.register("certificate_ends_timestamp_seconds", "When a certificate that is in force ends", ends.clone());
         let spent = Family::<Passed, Counter>::default();
         registry.register(
             "stage_nanoseconds",
@@ -228,6 +241,8 @@ impl Default for Metrics {
             strays,
             turned_away,
             handshakes,
+            begins,
+            ends,
             stages,
             operations,
             aside,
@@ -246,6 +261,13 @@ impl Metrics {
     pub(crate) fn spent(&self, stages: &[u64; Stage::ALL.len()]) {
         for (counter, spent) in self.stages.iter().zip(stages).filter(|(_, spent)| **spent > 0) {
             counter.inc_by(*spent);
+        }
+    }
+
+    /// Notes which certificate is in force at a listener, or signs the others.
+    pub fn certificate(&self, certificate: &'static str, begins: Utc, ends: Utc) {
+        for (family, moment) in [(&self.begins, begins), (&self.ends, ends)] {
+            family.get_or_create(&Shown { certificate }).set(i64::try_from(moment.seconds()).unwrap_or(i64::MAX));
         }
     }
 

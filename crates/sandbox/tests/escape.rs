@@ -507,7 +507,7 @@ import time; time.sleep(600)";
     let running = launch(&spec).await.unwrap();
     let Running { stdin, mut process, stdout, stderr, .. } = running;
     // With a control group the kernel ends one of them, else all are ended once that was seen.
-    let ended = tokio::time::timeout(std::time::Duration::from_secs(5), process.wait()).await;
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), process.wait()).await;
     drop((stdin, stdout, stderr));
     let ended = match ended {
         Ok(ended) => ended.unwrap(),

@@ -102,7 +102,7 @@ fn alive(pid: &str) -> bool {
 async fn gone(pids: &[String]) {
     let begun = Instant::now();
     while pids.iter().any(|pid| alive(pid)) {
-        assert!(begun.elapsed() < Duration::from_secs(10), "still there: {pids:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "still there: {pids:?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -382,7 +382,7 @@ async fn starting_and_ending_leaks_no_descriptor() {
     }
     let begun = Instant::now();
     while open() > before {
-        assert!(begun.elapsed() < Duration::from_secs(5), "{} descriptors, {before} before", open());
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} descriptors, {before} before", open());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }

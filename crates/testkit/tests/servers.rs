@@ -24,7 +24,7 @@ fn canary_answers_on_both_wires() {
     assert!(server.call("fail", json!({})).is_error());
 
     let running = Running::start(Command::new(env!("CARGO_BIN_EXE_canary-server")).arg("--http"), Path::new("/dev/null"));
-    let address = running.line(Duration::from_secs(5)).unwrap().parse().unwrap();
+    let address = running.line(Duration::from_secs(60)).unwrap().parse().unwrap();
     let mut client = Http::new(address, "/mcp", Some("t"));
     client.open();
     assert_eq!(client.call("echo", json!({"text": "hi"})).text(), "hi");
@@ -60,10 +60,10 @@ fn evil_does_what_its_mode_says() {
 #[test]
 fn relay_adds_the_token() {
     let server = Running::start(Command::new(env!("CARGO_BIN_EXE_canary-server")).arg("--http"), Path::new("/dev/null"));
-    let target = server.line(Duration::from_secs(5)).unwrap();
+    let target = server.line(Duration::from_secs(60)).unwrap();
     let relay =
         Running::start(Command::new(env!("CARGO_BIN_EXE_token-relay")).arg(&target).env("RELAY_TOKEN", "abc"), Path::new("/dev/null"));
-    let mut client = Http::new(relay.line(Duration::from_secs(5)).unwrap().parse().unwrap(), "/mcp", None);
+    let mut client = Http::new(relay.line(Duration::from_secs(60)).unwrap().parse().unwrap(), "/mcp", None);
     client.open();
     assert!(client.call("headers", json!({})).text().contains("authorization"));
 }

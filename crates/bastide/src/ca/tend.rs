@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use terms::Utc;
 
+/// What `/metrics` calls the certificate that signs the others.
+const ISSUER: &str = "issuer";
 /// How often is looked.
 const LOOK: Duration = Duration::from_secs(1);
 /// After how many looks the database is asked, too.
@@ -108,6 +110,9 @@ impl PrivateCa {
         self.bury(now).await?;
         let issuers = self.store.issuers(now).await.map_err(kept)?;
         let first = issuers.first().and_then(|issuer| Some((issuer.origin, validity(&issuer.chain)?)));
+        if let Some((_, (begins, ends))) = first {
+            self.gate.metrics.certificate(ISSUER, begins, ends);
+        }
         match first {
             Some((_, (begins, ends))) if due(begins, ends) > now => Ok(()),
             Some((Origin::Outside, (_, ends))) => {

@@ -114,7 +114,7 @@ impl Stage {
     /// # Errors
     /// [`Failure`] when the connection is lost.
     pub async fn until_changed(&self, client: &mut Client) -> Result<Said, Failure> {
-        let until = tokio::time::Instant::now() + Duration::from_secs(3);
+        let until = tokio::time::Instant::now() + Duration::from_secs(15);
         loop {
             let said = client.call("sample__add", &json!({"a": 1, "b": 1})).await?;
             if said.refusal.is_some() || tokio::time::Instant::now() > until {

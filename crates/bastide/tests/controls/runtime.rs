@@ -59,7 +59,7 @@ fn command(pid: u32) -> String {
 
 #[track_caller]
 pub(super) fn until(mut done: impl FnMut() -> bool) {
-    const LONGEST: Duration = Duration::from_secs(30);
+    const LONGEST: Duration = Duration::from_secs(90);
     let end = Instant::now() + LONGEST;
     while !done() {
         assert!(Instant::now() < end, "not within {LONGEST:?}");

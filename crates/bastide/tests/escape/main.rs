@@ -163,7 +163,7 @@ impl Gate {
         let role = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], python: [\"*\"], brief: [\"*\"], node: [\"*\"], static: [\"*\"] }";
         let mut world = World::with()
             .server("python", &entry("/usr/bin/python3, {bin}/python/server.py", "512MiB"))
-            .server("brief", &format!("{}\ncall: 2s", entry("/usr/bin/python3, {bin}/python/server.py", "512MiB")))
+            .server("brief", &format!("{}\ncall: 6s", entry("/usr/bin/python3, {bin}/python/server.py", "512MiB")))
             .server("node", &entry("/usr/bin/node, {bin}/node/server.js", "1GiB"))
             .server("static", &entry("{bin}/static/server", "64MiB"))
             .role("tester", role)

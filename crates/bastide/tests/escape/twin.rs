@@ -19,7 +19,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 pub(crate) const NOT_STARTED: &str = "not started";
 const LONGEST: Duration = Duration::from_secs(30);
 /// How long an effect is waited for after the answer.
-const LATE: Duration = Duration::from_secs(3);
+const LATE: Duration = Duration::from_secs(6);
 
 /// Runs `attempt` without `held`; what came of it, when that was no effect.
 pub(crate) async fn run(outside: &Outside, number: usize, attempt: &Attempt, held: Held) -> Result<(), String> {

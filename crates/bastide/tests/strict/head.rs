@@ -30,7 +30,7 @@ fn raw(agent: &Http, lines: &[String]) -> (u16, bool) {
 fn exactly_one_host_and_one_of_ours() {
     let world = World::new();
     let mut agent = world.agent();
-    agent.patience = std::time::Duration::from_secs(2);
+    agent.patience = std::time::Duration::from_secs(60);
     let (address, port) = (world.data(), world.data().port());
     let post = || "POST /mcp HTTP/1.1".to_owned();
     let close = || "Connection: close".to_owned();

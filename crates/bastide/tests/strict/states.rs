@@ -29,11 +29,12 @@ fn script() -> String {
     .to_string()
 }
 
-/// A server of the era with a handshake that asks twice under one id, and says what it was answered.
+/// A server of the era with a handshake that asks twice under one id, tells of its progress, and says what it was answered.
 fn twice() -> String {
     let form = r#"{"jsonrpc":"2.0","id":"q","method":"elicitation/create","params":{"message":"Who?","requestedSchema":{"type":"object","properties":{}}}}"#;
     let told = r#"{"jsonrpc":"2.0","id":$ID,"result":{"content":[{"type":"text","text":$ANSWER}]}}"#;
-    json!({"era": "2025-11-25", "acts": {"ask": [[form, form.replace("Who", "Where"), {"sleep": 200}], [told]]}}).to_string()
+    let progress = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":$TOKEN,"progress":1}}"#;
+    json!({"era": "2025-11-25", "acts": {"ask": [[form, form.replace("Who", "Where"), progress, {"sleep": 200}], [told]]}}).to_string()
 }
 
 fn world() -> World {
@@ -307,14 +308,13 @@ fn a_second_question_under_an_id_that_is_in_use_reaches_nobody() {
     let hello = json!({"protocolVersion": "2025-11-25", "capabilities": {"elicitation": {}}, "clientInfo": {"name": "t", "version": "1"}});
     agent.ask("initialize", hello);
     agent.line(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string());
-    agent.line(
-        &json!({"jsonrpc": "2.0", "id": "c", "method": "tools/call", "params": {"name": "twice__echo", "arguments": {"text": "ask"}}})
-            .to_string(),
-    );
+    let params = json!({"name": "twice__echo", "arguments": {"text": "ask"}, "_meta": {"progressToken": "p"}});
+    agent.line(&json!({"jsonrpc": "2.0", "id": "c", "method": "tools/call", "params": params}).to_string());
     let question = agent.read().unwrap();
     assert_eq!((&question["method"], &question["params"]["message"]), (&json!("elicitation/create"), &json!("Who?")));
-    // The second one was written right behind it.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    // It was written behind the second one, and messages of one call keep their order.
+    let progress = agent.read().unwrap();
+    assert_eq!(progress["method"], "notifications/progress", "another question came: {progress}");
     agent.line(&json!({"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}).to_string());
     let answer = agent.read().unwrap();
     assert_eq!(answer["id"], "c", "another question came: {answer}");
@@ -330,7 +330,7 @@ fn a_second_question_under_an_id_that_is_in_use_reaches_nobody() {
 fn subscriptions_that_are_asked_for_at_once_are_no_more_than_there_may_be() {
     let subscribed = r#"{"jsonrpc":"2.0","id":$ID,"result":{}}"#;
     let script = json!({"era": "2025-11-25", "capabilities": {"resources": {"subscribe": true}},
-        "acts": {"slow": [[{"sleep": 1500}, subscribed]]}});
+        "acts": {"slow": [[{"sleep": 3000}, subscribed]]}});
     let world = World::with()
         .file("box/slow.json", &script.to_string())
         .file("box/slow.flag", r#"{"resources/subscribe": "slow"}"#)

@@ -110,7 +110,7 @@ impl Setup {
     #[must_use]
     pub fn evil(self, mode: &str) -> Self {
         let entry = format!(
-            "run: [{{bin}}/evil-server, --mode, {mode}, --flag, {{box}}/flag]\ncall: 2s\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}"
+            "run: [{{bin}}/evil-server, --mode, {mode}, --flag, {{box}}/flag]\ncall: 6s\nsandbox: {{ read: [{{bin}}], write: [{{box}}] }}"
         );
         let entry = if matches!(mode, "rug-pull" | "downgrade") { entry } else { entry.replace(", --flag, {box}/flag", "") };
         self.server("evil", &entry).role("tester", &TESTER.replace("canary: [\"*\"]", "canary: [\"*\"], evil: [\"*\"]"))

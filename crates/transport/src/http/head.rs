@@ -284,14 +284,14 @@ impl Count {
     }
 }
 
-/// The version of a request line (RFC 9112 §3).
+/// The version of a request line (RFC 9112 §3); its target has no fragment (RFC 9110 §4.2.5).
 fn request(line: &[u8]) -> Option<Minor> {
     let mut parts = line.split(|byte| *byte == b' ');
     let (method, target, version) = (parts.next()?, parts.next()?, parts.next()?);
     let fits = !method.is_empty()
         && method.iter().copied().all(is_token)
         && !target.is_empty()
-        && target.iter().all(u8::is_ascii_graphic)
+        && target.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
         && parts.next().is_none();
     match version {
         b"HTTP/1.1" if fits => Some(Minor::One),
@@ -477,6 +477,7 @@ mod tests {
             "G\0T / HTTP/1.1\r",
             "GET /\0 HTTP/1.1\r",
             "GET /\u{e9} HTTP/1.1\r",
+            "GET /#part HTTP/1.1\r",
             "GET\t/\tHTTP/1.1\r",
             "\r",
             "GET / HTTP/1.1",

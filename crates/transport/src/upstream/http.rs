@@ -420,8 +420,19 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
 
+    const LONG: Duration = Duration::from_secs(30);
+
     /// A server that answers every request with `answer` and then does `after`; keeps the heads and bodies that it saw.
     async fn server(answer: impl Into<Vec<u8>>, after: After) -> (Wire, Arc<Mutex<Vec<String>>>) {
+        let bound = match after {
+            After::Close => LONG,
+            After::Hold | After::Flood => Duration::from_millis(500),
+        };
+        server_within(answer, after, bound).await
+    }
+
+    /// The same, of which an answer may take no longer than `bound`.
+    async fn server_within(answer: impl Into<Vec<u8>>, after: After, bound: Duration) -> (Wire, Arc<Mutex<Vec<String>>>) {
         let answer = answer.into();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/mcp", listener.local_addr().unwrap());
@@ -452,7 +463,7 @@ mod tests {
             }
         });
         let client = Egress::new().client(ServerTarget::new(url.parse().unwrap()).unwrap()).unwrap();
-        let bounds = Bounds { frame_bytes: 1000, answer_bytes: 5000, answer: Duration::from_millis(500), ..Bounds::default() };
+        let bounds = Bounds { frame_bytes: 1000, answer_bytes: 5000, answer: bound, ..Bounds::default() };
         (Wire::new(client, bounds), seen)
     }
 
@@ -496,17 +507,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_has_as_long_as_it_is_given() {
-        let (wire, _) = server(stream("data: {}\n\n"), After::Hold).await;
+        let bound = Duration::from_secs(2);
+        let (wire, _) = server_within(stream("data: {}\n\n"), After::Hold, bound).await;
         let post = || wire.post(Bytes::from_static(b"{}"), UpstreamHead::default());
         let mut standing = wire.post_standing(Bytes::from_static(b"{}"), UpstreamHead::default()).await.unwrap();
         let (mut renewed, mut answers) = (post().await.unwrap(), post().await.unwrap());
-        // All three wait; the bound is half a second.
+        // All three wait.
         assert!(standing.next().await.unwrap().is_ok());
         assert!(answers.next().await.unwrap().is_ok());
         assert!(matches!(answers.next().await, Some(Err(Fault::Slow(_)))));
         renewed.renew();
         assert!(renewed.next().await.unwrap().is_ok(), "the time before it was renewed counts");
-        let more = tokio::time::timeout(Duration::from_secs(1), standing.next()).await;
+        let more = tokio::time::timeout(bound * 2, standing.next()).await;
         assert!(more.is_err(), "a standing stream ended: {more:?}");
     }
 
@@ -598,10 +610,14 @@ mod tests {
     #[tokio::test]
     async fn the_end_after_the_response_is_checked() {
         let finish = async |body: &str, after| {
-            let (wire, _) = server(stream(body), after).await;
+            let (wire, _) = server_within(stream(body), after, LONG).await;
             let mut answers = wire.post(Bytes::from_static(b"{}"), UpstreamHead::default()).await.unwrap();
             answers.next().await.unwrap().unwrap();
-            answers.finish(Duration::from_millis(100)).await
+            let within = match after {
+                After::Close => LONG,
+                After::Hold | After::Flood => Duration::from_millis(100),
+            };
+            answers.finish(within).await
         };
         assert!(finish("data: {}\n\n", After::Close).await.is_ok());
         assert!(finish("data: {}\n\n", After::Hold).await.is_ok());

@@ -91,7 +91,7 @@ if message['params']['arguments'].get('stay'):
             os.setsid(); time.sleep(600); os._exit(0)
     time.sleep(600)
 said = 'here'";
-    let mut world = python("script", code, "call: 2s").write();
+    let mut world = python("script", code, "call: 5s").write();
     world.json(&["lock", "--yes"]);
     world.serve();
     let family = || -> Vec<u32> {
@@ -126,7 +126,7 @@ if message['params']['arguments'].get('stop'):
             os.setsid(); time.sleep(600); os._exit(0)
     print(json.dumps({'jsonrpc': '2.0', 'id': message['id'], 'result': {'content': [{'type': 'text', 'text': 'stopped'}]}}), flush=True)
     time.sleep(600)";
-    let mut world = python("script", code, "call: 2s").write();
+    let mut world = python("script", code, "call: 5s").write();
     world.json(&["lock", "--yes"]);
     world.serve();
     let family = || super::servers(&world).into_iter().filter(|pid| super::command(*pid).contains("script.py")).count();
@@ -142,11 +142,11 @@ if message['params']['arguments'].get('stop'):
 #[test]
 fn a_server_that_others_use_too_is_told_that_a_call_took_too_long() {
     let entry = "run: [{bin}/canary-server, --notes, {box}, --journal, {box}/canary.jsonl]\nsandbox: { read: [{bin}], write: [{box}] }";
-    let world = World::with().server("canary", &format!("{entry}\ncall: 1s\ninstances: shared")).start();
+    let world = World::with().server("canary", &format!("{entry}\ncall: 4s\ninstances: shared")).start();
     let (mut one, mut two) = (world.agent(), world.agent());
     assert_eq!(two.call("canary__echo", json!({"text": "hi"})).text(), "hi");
     let before = super::servers(&world);
-    assert_eq!(one.call("canary__wait", json!({"ms": 2_000})).refused(), "runtime.limits/timeout");
+    assert_eq!(one.call("canary__wait", json!({"ms": 8_000})).refused(), "runtime.limits/timeout");
     until(|| world.journal().iter().any(|message| message["method"] == "notifications/cancelled"));
     until(|| two.call("canary__echo", json!({"text": "hi"})).text() == "hi");
     assert_eq!(super::servers(&world), before, "it was ended");

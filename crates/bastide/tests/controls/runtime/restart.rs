@@ -14,10 +14,10 @@ const CANARY: &str = "run: [{bin}/canary-server, --notes, {box}, --journal, {box
 
 #[test]
 fn a_dead_server_comes_back_after_a_delay_that_doubles() {
-    let world = World::with().server("canary", &format!("{CANARY}restart: {{ delay: 2s, most: 5, within: 10m }}")).start();
+    let world = World::with().server("canary", &format!("{CANARY}restart: {{ delay: 5s, most: 5, within: 10m }}")).start();
     let mut agent = world.agent();
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
-    for least in [2, 4] {
+    for least in [5, 10] {
         let before = servers(&world);
         let killed = Instant::now();
         kill(&before);

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use testkit::{Http, World};
 
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(120);
 
 fn knock(world: &World) -> TcpStream {
     let stream = TcpStream::connect(world.data()).unwrap();
@@ -81,7 +81,7 @@ fn all_connections_together_leave_room_for_who_stops_the_gateway() {
 
 #[test]
 fn who_is_slow_with_a_head_is_told_and_who_says_nothing_is_closed() {
-    let world = World::with().section("bounds", "header: 1s").start();
+    let world = World::with().section("bounds", "header: 4s").start();
     let mut silent = knock(&world);
     assert_eq!(rest(&mut silent), "");
     let mut slow = knock(&world);

@@ -92,8 +92,7 @@ impl Narrow {
 }
 
 const ENTRY: &str = "revision: \"2025-11-25\"\ncall: 60s";
-/// Here it is the server that is late, however busy the machine is.
-const SERVERS_ALONE: &str = "inflight: 500\nconnections: 500\nturn: 60s";
+const BOUNDS: &str = "inflight: 500\nconnections: 500";
 const ROLE: &str = "members: [\"agent:tester\"]\nclearance: restricted\nallow: { canary: [\"*\"], narrow: [look] }";
 
 fn world(address: SocketAddr) -> World {
@@ -101,7 +100,7 @@ fn world(address: SocketAddr) -> World {
         .server("narrow", &format!("url: http://{address}/mcp\n{ENTRY}"))
         .role("tester", ROLE)
         .section("tools", "narrow__look: { operation: read }")
-        .section("bounds", SERVERS_ALONE)
+        .section("bounds", BOUNDS)
         .start()
 }
 
@@ -220,7 +219,7 @@ fn who_may_not_see_a_tool_does_not_learn_how_busy_it_is() {
         .role("tester", ROLE)
         .role("other", "members: [\"agent:other\"]\nclearance: restricted\nallow: { canary: [echo] }")
         .section("tools", "narrow__look: { operation: read }")
-        .section("bounds", SERVERS_ALONE)
+        .section("bounds", BOUNDS)
         .start();
     let mut agent = world.agent();
     for _ in 0..12 {
@@ -245,11 +244,19 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
     // The twin has the same to do and refuses nobody.
     for (turn, refuses) in [("10ms", true), ("60s", false)] {
         let world = World::with()
-            .role("other", "members: [\"agent:other\"]\nclearance: restricted\nallow: { canary: [\"*\"] }")
+            .role(
+                "light",
+                "members: [\"agent:light-1\", \"agent:light-2\", \"agent:light-3\"]\nclearance: restricted\nallow: { canary: [\"*\"] }",
+            )
             .section("bounds", &format!("inflight: 500\nconnections: 500\nturn: {turn}"))
             .start();
-        let (agent, mut other) = (world.agent(), world.client("agent:other", "/mcp"));
-        other.open();
+        let agent = world.agent();
+        // Callers are told apart by a hash into 64: one of these may share the part of who asks for most.
+        let light = ["agent:light-1", "agent:light-2", "agent:light-3"].map(|principal| {
+            let mut one = world.client(principal, "/mcp");
+            one.open();
+            one
+        });
         let (goes_on, told) = (AtomicBool::new(true), Mutex::new(HashMap::<u16, usize>::new()));
         let count = |status: u16| told.lock().unwrap().get(&status).copied().unwrap_or(0);
         let served = std::thread::scope(|scope| {
@@ -269,13 +276,15 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
                 });
             }
             until(Duration::from_secs(120), || if refuses { count(503) > 200 } else { count(200) > 2000 });
-            (0..20)
-                .filter(|at| {
-                    std::thread::sleep(Duration::from_millis(200));
-                    let answer = other.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]);
-                    answer.status == 200
-                })
-                .count()
+            let mut served = [0; 3];
+            for at in 0..20 {
+                std::thread::sleep(Duration::from_millis(200));
+                for (one, served) in light.iter().zip(&mut served) {
+                    let answer = one.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]);
+                    *served += usize::from(answer.status == 200);
+                }
+            }
+            served.into_iter().max().unwrap()
         });
         let told = told.into_inner().unwrap();
         assert!(told.keys().all(|status| [200, 503].contains(status)), "{told:?}");

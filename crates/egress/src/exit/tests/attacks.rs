@@ -1,6 +1,6 @@
 //! Attempts to reach, or to say, what is not on the list.
 
-use super::world::{Setting, World};
+use super::world::{LONG, SILENCE, Setting, World};
 use crate::attempt::Reason;
 use crate::exit::checks::Check;
 use crate::hello::tests::{extension, message, offers, records, sni};
@@ -36,10 +36,11 @@ fn attack(what: &'static str, held: Check, reason: Reason, act: Act) -> Attack {
 impl Attack {
     /// Whether it has its effect, and what is on record, with these checks taken out.
     async fn run(&self, out: Vec<Check>) -> (bool, Vec<String>) {
+        let most = if out.is_empty() { SILENCE } else { LONG };
         let world = World::new(Setting { addresses: self.addresses.clone(), greeting: self.greeting, out, ..Setting::default() }).await;
         let effect = match &self.act {
             Act::Ask(question) => {
-                world.ask(question).await.is_some_and(|answer| answer[2] & 0x80 == 0 || answer[3] & 15 == 0 && answer[7] == 1)
+                world.ask_for(question, most).await.is_some_and(|answer| answer[2] & 0x80 == 0 || answer[3] & 15 == 0 && answer[7] == 1)
             }
             Act::To(name, port, bytes) => {
                 let heard = World::say(world.open(name, *port).await, bytes).await;

@@ -1,6 +1,6 @@
 //! Attempts to have more than there is, or to change what was checked.
 
-use super::world::{LONG, Setting, World};
+use super::world::{LONG, SILENCE, Setting, World};
 use crate::attempt::tests::Memory;
 use crate::attempt::{Attempts, Entry, Kept, Reason, Unrecorded};
 use crate::exit::checks::{Check, Checks};
@@ -68,9 +68,9 @@ async fn a_sandbox_has_so_many_names() {
 async fn a_server_asks_so_many_questions() {
     for (out, bounded) in [(vec![], true), (vec![Check::Questions], false)] {
         let world = world(&out, |limits| limits.questions = 1).await;
-        let mut unanswered = 0;
+        let (mut unanswered, most) = (0, if bounded { SILENCE } else { LONG });
         for _ in 0..4 {
-            unanswered += usize::from(world.ask(&ask("ok.example", 28)).await.is_none());
+            unanswered += usize::from(world.ask_for(&ask("ok.example", 28), most).await.is_none());
         }
         assert_eq!(unanswered > 0, bounded);
     }
@@ -165,15 +165,16 @@ async fn a_connection_without_a_word_ends() {
 
 #[tokio::test]
 async fn a_connection_without_traffic_ends() {
+    const IDLE: Duration = Duration::from_secs(2);
     for (out, held) in [(vec![], true), (vec![Check::Idle], false)] {
-        let world = world(&out, |limits| limits.idle = SHORT).await;
+        let world = world(&out, |limits| limits.idle = IDLE).await;
         let mut stream = world.open("ok.example", 443).await;
         stream.write_all(&hello()).await.unwrap();
         assert!(world.gets(hello().len(), LONG).await);
         if held {
             world.recorded("closed idle").await;
         } else {
-            tokio::time::sleep(SHORT * 2).await;
+            tokio::time::sleep(IDLE * 2).await;
         }
         let _ = stream.write_all(b"more").await;
         let _ = World::say(stream, b"more").await;

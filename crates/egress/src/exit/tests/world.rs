@@ -19,6 +19,9 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 /// Longest that anything may take on a slow machine.
 pub(super) const LONG: Duration = Duration::from_secs(30);
 
+/// How long an answer is waited for where none is meant to come.
+pub(super) const SILENCE: Duration = Duration::from_secs(2);
+
 /// Answers names from a script: each time the next set of addresses, the last one for ever.
 #[derive(Default)]
 pub(super) struct Script(pub(super) Mutex<Vec<Vec<IpAddr>>>);
@@ -118,10 +121,15 @@ impl World {
 
     /// Asks the stub; the answer, if there is one.
     pub(super) async fn ask(&self, question: &[u8]) -> Option<Vec<u8>> {
+        self.ask_for(question, LONG).await
+    }
+
+    /// Asks the stub, and waits no longer than `most` for the answer.
+    pub(super) async fn ask_for(&self, question: &[u8], most: Duration) -> Option<Vec<u8>> {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         socket.send_to(question, self.names).await.unwrap();
         let mut answer = [0; 1024];
-        let count = tokio::time::timeout(Duration::from_secs(2), socket.recv(&mut answer)).await.ok()?.unwrap();
+        let count = tokio::time::timeout(most, socket.recv(&mut answer)).await.ok()?.unwrap();
         Some(answer[..count].to_vec())
     }
 

@@ -185,7 +185,14 @@ mod tests {
 
     const EVENTS: &[(&str, &str)] = &[("content-type", "text/event-stream")];
 
-    async fn server(fields: &'static [(&'static str, &'static str)], told: (u16, &'static [(&'static str, &'static str)])) -> Server {
+    type Fields = &'static [(&'static str, &'static str)];
+
+    async fn server(fields: Fields, told: (u16, Fields)) -> Server {
+        server_within(fields, told, Duration::from_secs(30)).await
+    }
+
+    /// The same, which must have said within `endpoint` where it is to be told.
+    async fn server_within(fields: Fields, told: (u16, Fields), endpoint: Duration) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/deep/sse?a=b", listener.local_addr().unwrap());
         let (say, said) = mpsc::unbounded_channel::<&'static str>();
@@ -220,7 +227,7 @@ mod tests {
             }
         });
         let client = Egress::new().client(ServerTarget::new(url.parse().unwrap()).unwrap()).unwrap();
-        let bounds = Bounds { frame_bytes: 1000, endpoint: Duration::from_millis(300), ..Bounds::default() };
+        let bounds = Bounds { frame_bytes: 1000, endpoint, ..Bounds::default() };
         Server { wire: Wire::new(client, bounds), say, seen }
     }
 
@@ -308,7 +315,7 @@ mod tests {
         let (_, mut receiver) = opened("event: endpoint\ndata: /m\n\ndata: {}\n\nevent: endpoint\ndata: /n\n\ndata: {}\n\n").await.unwrap();
         assert_eq!(receiver.next().await.unwrap().unwrap(), "{}");
         assert!(matches!(receiver.next().await, Some(Err(Fault::Endpoint(_)))));
-        let server = server(EVENTS, (202, &[])).await;
+        let server = server_within(EVENTS, (202, &[]), Duration::from_millis(300)).await;
         server.say.send("event: endpoint\n").unwrap();
         assert!(matches!(server.wire.open_one_stream(UpstreamHead::default()).await, Err(Fault::Slow(_))));
     }

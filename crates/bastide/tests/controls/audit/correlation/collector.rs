@@ -328,8 +328,8 @@ fn a_collector_that_comes_back_is_told_what_was_kept() {
     let world = telling(&collector, "").start();
     assert_eq!(world.agent().call("canary__echo", json!({"text": "hi"})).text(), "hi");
     until(|| !collector.exports().is_empty());
-    collector.turns(Manner::Takes);
     let before = collector.spans().len();
+    collector.turns(Manner::Takes);
     collector.spans_until(|spans| spans.len() > before && answering("tools/call echo")(spans));
     assert_eq!(dropped(&world, "unsent"), 0);
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 use testkit::World;
 
 fn deployed(name: &str) -> PathBuf {
@@ -47,11 +48,33 @@ fn check(expressions: &str, metrics: &str) {
     assert!(missing.is_empty(), "no such metrics: {missing:?}\n{metrics}");
 }
 
+fn scraped(world: &World) -> String {
+    String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap()
+}
+
+/// How long a certificate lasts that is in force, in seconds.
+fn lasts(metrics: &str, certificate: &str) -> Option<i64> {
+    let of = |moment: &str| {
+        let series = format!("bastide_certificate_{moment}_timestamp_seconds{{certificate=\"{certificate}\"}} ");
+        metrics.lines().find_map(|line| line.strip_prefix(series.as_str())?.parse::<i64>().ok())
+    };
+    Some(of("ends")? - of("begins")?)
+}
+
 #[test]
 fn the_dashboard_and_the_rules_name_metrics_that_there_are() {
     let world = World::new();
     world.agent().call("canary__echo", serde_json::json!({"text": "hi"}));
-    let metrics = String::from_utf8(world.admin().at("/").send("GET", "/metrics", &[], b"").body).unwrap();
+    let mut secured = World::with().authority("1h").write();
+    secured.json(&["lock", "--yes"]);
+    secured.json(&["ca", "init"]);
+    secured.serve();
+    let end = Instant::now() + Duration::from_secs(60);
+    while lasts(&scraped(&secured), "issuer").is_none() {
+        assert!(Instant::now() < end, "the issuer is not looked at");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let metrics = scraped(&world) + &scraped(&secured);
     let dashboard: Value = serde_json::from_slice(&std::fs::read(deployed("grafana/bastide.json")).unwrap()).unwrap();
     let mut expressions = Vec::new();
     asked(&dashboard, &mut expressions);
@@ -68,6 +91,8 @@ fn the_dashboard_and_the_rules_name_metrics_that_there_are() {
     for series in ["bastide_audit_writable 1", "bastide_server_aside{server=\"canary\"} 0"] {
         assert!(metrics.lines().any(|line| line == series), "{series}: {metrics}");
     }
+    assert!(["data", "enrol"].iter().all(|listener| lasts(&metrics, listener).is_some_and(|life| (3600..2 * 3600).contains(&life))));
+    assert!(lasts(&metrics, "issuer").is_some_and(|life| life > 3600), "{metrics}");
     // Where Prometheus is there, its own tool reads them too.
     if let Ok(checked) = Command::new("promtool").arg("check").arg("rules").arg(deployed("prometheus/bastide.rules.yaml")).output() {
         assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
