@@ -138,6 +138,10 @@ fn a_server_whose_certificate_was_taken_back_is_not_spoken_to_any_more() {
     until("the bad list is on record", || events(&world, "transport.tls-kept") > 0);
     assert_eq!(agent.call("echo", json!({"text": "still"})).text(), "still");
     assert_eq!(events(&world, "transport.tls-kept"), 1);
+    // So does one that is gone, for what begins anew, too.
+    std::fs::remove_file(&crl).unwrap();
+    until("the list that is gone is on record", || events(&world, "transport.tls-kept") > 1);
+    assert_eq!(self::agent(&world).call("echo", json!({"text": "new"})).text(), "new");
     put(&crl, &authority.taken_back(&[&leaf], DAY));
     assert!(comes_to(&mut agent, "dev.bastide/refusal"), "it is still spoken to");
     assert_eq!(events(&world, "transport.tls-replaced"), 1);

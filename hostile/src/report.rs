@@ -32,9 +32,21 @@ pub(crate) struct Tally {
     pub(crate) calls: Vec<Vec<Call>>,
 }
 
+/// What a run had to look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Every kind that there is.
+    Whole,
+    /// What was asked for.
+    Part {
+        /// What of it is in the name of no case, and no class.
+        unknown: Vec<String>,
+    },
+}
+
 /// All of it.
-#[derive(Default)]
 pub struct Report {
+    scope: Scope,
     tallies: Vec<Tally>,
     /// Refusals that had to be on record, by code: of how many runs, and how many there are.
     records: BTreeMap<&'static str, (u64, u64)>,
@@ -87,6 +99,39 @@ impl Tally {
 }
 
 impl Report {
+    /// Of a run that looks at this, before it.
+    pub(crate) fn new(scope: Scope) -> Self {
+        Self { scope, tallies: Vec::new(), records: BTreeMap::new() }
+    }
+
+    /// Whether something was asked for that there is not.
+    pub(crate) fn names_unknown(&self) -> bool {
+        matches!(&self.scope, Scope::Part { unknown } if !unknown.is_empty())
+    }
+
+    /// How many kinds of `class` were run.
+    fn kinds(&self, class: Class) -> usize {
+        self.tallies.iter().filter(|tally| tally.class == class).map(|tally| tally.lines.len()).sum()
+    }
+
+    /// What should have been run and was not, a sentence each.
+    fn lacking(&self) -> Vec<String> {
+        match &self.scope {
+            Scope::Whole => {
+                let short = |class: &Class| self.kinds(*class) < class.least();
+                let told = |class: Class| format!("{}: {} kinds were run, of at least {}", class.name(), self.kinds(class), class.least());
+                Class::ALL.into_iter().filter(short).map(told).collect()
+            }
+            Scope::Part { unknown } if unknown.is_empty() && self.tallies.is_empty() => vec!["nothing was run".to_owned()],
+            Scope::Part { unknown } => {
+                let told = |part: &String| {
+                    format!("`{part}` is in the name of no case, and no class: nothing was run; --list prints what there is")
+                };
+                unknown.iter().map(told).collect()
+            }
+        }
+    }
+
     /// Adds what came of one ground, and what is on record there.
     pub(crate) fn add(&mut self, mut tallies: Vec<Tally>, mut found: Found) {
         let mut wanted: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -103,9 +148,9 @@ impl Report {
         self.tallies.append(&mut tallies);
     }
 
-    /// Whether every case had its end and its record, and the good clients were served in time during each.
+    /// Whether all was run that there had to be, every case had its end and its record, and the good clients were served in time during each.
     pub fn holds(&self) -> bool {
-        self.tallies.iter().all(Tally::holds)
+        self.lacking().is_empty() && self.tallies.iter().all(Tally::holds)
     }
 
     /// For programs.
@@ -119,7 +164,7 @@ impl Report {
                 "good_failures": tally.failures().count(), "good_p99_ms": p99(&tally.calls).as_millis(), "cases": tally.lines.iter().map(line).collect::<Vec<_>>()})
         };
         let record = |(code, (least, found)): (&&str, &(u64, u64))| json!({"code": code, "at_least": least, "found": found});
-        json!({"ok": self.holds(), "classes": self.tallies.iter().map(class).collect::<Vec<_>>(), "records": self.records.iter().map(record).collect::<Vec<_>>()})
+        json!({"ok": self.holds(), "lacking": self.lacking(), "classes": self.tallies.iter().map(class).collect::<Vec<_>>(), "records": self.records.iter().map(record).collect::<Vec<_>>()})
     }
 
     /// The case during which a good client was slowest.
@@ -142,6 +187,9 @@ impl fmt::Display for Report {
         }
         for (code, (least, found)) in &self.records {
             writeln!(out, "{code:<40} {found:>6} on record, {least} of them owed to cases")?;
+        }
+        for lack in self.lacking() {
+            writeln!(out, "! {lack}")?;
         }
         for tally in &self.tallies {
             let class = tally.class.name();
@@ -188,6 +236,43 @@ mod tests {
         Tally { class: Class::Flood, lines: vec![line], calls }
     }
 
+    /// So many kinds of `class`, each with its end.
+    fn kinds(class: Class, count: usize) -> Tally {
+        Tally { class, lines: (0..count).flat_map(|_| good().lines).collect(), calls: good().calls }
+    }
+
+    fn of(scope: Scope, tallies: Vec<Tally>) -> Report {
+        Report { scope, tallies, records: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_whole_run_has_at_least_so_many_kinds_of_each_class() {
+        let whole = |change: fn(Class, usize) -> usize| {
+            let tallies = Class::ALL.map(|class| kinds(class, change(class, class.least())));
+            of(Scope::Whole, tallies.into_iter().filter(|tally| !tally.lines.is_empty()).collect())
+        };
+        assert!(whole(|_, least| least).holds());
+        // Grounds have tallies of their own, which count together.
+        let mut halves = whole(|_, least| least - 1);
+        halves.tallies.extend(Class::ALL.map(|class| kinds(class, 1)));
+        assert!(halves.holds());
+        let short = whole(|class, least| if class == Class::Slow { least - 1 } else { least });
+        assert!(!short.holds() && short.to_string().contains("! slow: 29 kinds were run, of at least 30"), "{short}");
+        let none = whole(|class, least| if class == Class::Certificate { 0 } else { least });
+        assert!(!none.holds() && none.to_string().contains("! certificate: 0 kinds were run, of at least 15"), "{none}");
+    }
+
+    #[test]
+    fn what_was_not_run_holds_nothing() {
+        assert!(!Report::new(Scope::Whole).holds());
+        let empty = Report::new(Scope::Part { unknown: Vec::new() });
+        assert!(!empty.holds() && empty.to_string().contains("! nothing was run"), "{empty}");
+        let unknown = Report::new(Scope::Part { unknown: vec!["pingz".to_owned()] });
+        assert!(!unknown.holds() && unknown.to_string().contains("! `pingz` is in the name of no case"), "{unknown}");
+        assert_eq!(unknown.json()["ok"], false);
+        assert!(of(Scope::Part { unknown: Vec::new() }, vec![good()]).holds(), "a part needs no number");
+    }
+
     #[test]
     fn one_fault_is_enough_to_fail() {
         let late = SLOW + Duration::from_millis(1);
@@ -201,7 +286,7 @@ mod tests {
             ("a client that hardly called", |tally, _| tally.calls.push(vec![call(Duration::ZERO)])),
             ("a call that failed", |tally, _| tally.calls[0][0].fault = Some("it was cut off".to_owned())),
         ];
-        let report = |tally| Report { tallies: vec![good(), tally], records: BTreeMap::new() };
+        let report = |tally| of(Scope::Part { unknown: Vec::new() }, vec![good(), tally]);
         assert!(report(good()).holds());
         for (what, spoil) in faults {
             let mut tally = good();

@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::case::{Case, Class, Ground};
 use crate::good::{Call, Good};
 use crate::record::Owed;
-use crate::report::{LEAST, Line, Report, Tally, p99};
+use crate::report::{LEAST, Line, Report, Scope, Tally, p99};
 use crate::ring::Ring;
 use crate::seen::Seen;
 use crate::{certificate, flood, slow, tls};
@@ -27,7 +27,20 @@ pub struct Selection {
 
 impl Selection {
     fn takes(&self, case: &Case) -> bool {
-        self.only.is_empty() || self.only.iter().any(|part| case.name.contains(part.as_str()) || case.class.name() == part)
+        self.only.is_empty() || self.only.iter().any(|part| Self::names(part, case))
+    }
+
+    fn names(part: &str, case: &Case) -> bool {
+        case.name.contains(part) || case.class.name() == part
+    }
+
+    /// What of `cases` must have been run.
+    fn scope(&self, cases: &[Case]) -> Scope {
+        if self.only.is_empty() {
+            return Scope::Whole;
+        }
+        let unknown = |part: &&String| !cases.iter().any(|case| Self::names(part, case));
+        Scope::Part { unknown: self.only.iter().filter(unknown).cloned().collect() }
     }
 }
 
@@ -36,10 +49,14 @@ pub fn all() -> Vec<Case> {
     [flood::cases(), slow::cases(), tls::cases(), certificate::cases()].concat()
 }
 
-/// Runs what was selected.
+/// Runs what was selected; nothing, where some of it is unknown.
 pub fn run(selection: &Selection) -> Report {
-    let cases: Vec<Case> = all().into_iter().filter(|case| selection.takes(case)).collect();
-    let mut report = Report::default();
+    let cases = all();
+    let mut report = Report::new(selection.scope(&cases));
+    if report.names_unknown() {
+        return report;
+    }
+    let cases: Vec<Case> = cases.into_iter().filter(|case| selection.takes(case)).collect();
     for ground in Ground::ALL {
         let cases: Vec<Case> = cases.iter().filter(|case| case.ground == ground).copied().collect();
         if cases.is_empty() {
@@ -128,4 +145,22 @@ fn told(seen: &Seen) -> String {
     parts.extend(seen.alert.map(|code| format!("alert {code}")));
     parts.extend((!seen.note.is_empty()).then(|| format!("({})", seen.note.escape_debug())));
     parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_is_told_and_nothing_is_run() {
+        let cases = all();
+        let scope = |only: &[&str]| Selection { only: only.iter().map(ToString::to_string).collect() }.scope(&cases);
+        assert_eq!(scope(&[]), Scope::Whole);
+        assert_eq!(scope(&["pings", "tls"]), Scope::Part { unknown: Vec::new() });
+        assert_eq!(scope(&["pings", "pongs and pings"]), Scope::Part { unknown: vec!["pongs and pings".to_owned()] });
+        let report = run(&Selection { only: vec!["pings".to_owned(), "pongs and pings".to_owned()] });
+        let said = report.to_string();
+        assert!(!report.holds() && said.contains("`pongs and pings`") && said.contains("--list"), "{said}");
+        assert_eq!(report.json()["classes"].as_array().unwrap().len(), 0);
+    }
 }

@@ -6,12 +6,13 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::{Extension, Router};
 use gateway::line::Door;
-use http::header::CONNECTION;
+use http::header::{CONNECTION, STRICT_TRANSPORT_SECURITY};
 use http::{HeaderValue, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use transport::accept;
 use transport::http::{Connections, Flaw, Found, Most, Stream};
 use transport::local::Listener;
-use transport::tls::{Shaken, Tls};
+use transport::tls::{HSTS, Shaken, Tls};
 
 /// Connections at once, of one way in.
 const CONNECTIONS: usize = 64;
@@ -49,7 +50,7 @@ pub async fn serve_local(admin: Arc<Admin>, listener: Listener, owner: Name, sto
         let router = router.clone().layer(Extension(operator));
         let stop = stop.clone();
         tracker.spawn(async move {
-            connection(stream, router, None, stop).await;
+            connection(stream, router, Came::Local, stop).await;
             drop(permit);
         });
     }
@@ -77,14 +78,14 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
         guarded(Arc::clone(&admin), Guard::new(key, owner, listener.local_addr()?, if tls.is_some() { "https" } else { "http" }, &hosts));
     let most = Most { total: CONNECTIONS, source: OF_A_SOURCE, loopback: CONNECTIONS };
     let (connections, tracker) = (Arc::new(Connections::new(most)), TaskTracker::new());
-    while let Some((stream, address, permit)) = connections.next(&listener, &stop, drop).await {
+    while let Some((stream, address, permit)) = connections.next(&listener, &stop, |full| admin.turned_away(full)).await {
         let (router, stop, tls, admin) = (router.clone().layer(Extension(address)), stop.clone(), tls.clone(), Arc::clone(&admin));
         tracker.spawn(async move {
             match tls {
-                None => connection(stream, router, Some((&admin, address)), stop).await,
+                None => connection(stream, router, Came::Clear(&admin, address), stop).await,
                 Some(tls) => match tls.shake(stream, HEADER).await {
                     Ok(Shaken { stream, mut lapse, .. }) => {
-                        if lapse.guard(connection(stream, router, Some((&admin, address)), stop)).await.is_none() {
+                        if lapse.guard(connection(stream, router, Came::Secured(&admin, address), stop)).await.is_none() {
                             tracing::debug!("an operator's certificate is no longer good");
                         }
                     }
@@ -103,11 +104,22 @@ pub async fn serve_tcp(admin: Arc<Admin>, opened: Opened, key: Arc<Key>, owner: 
     Ok(())
 }
 
-/// Serves one connection. What is no request is on record where it comes `from` a network.
+/// How a connection came.
+#[derive(Clone, Copy)]
+enum Came<'a> {
+    /// By the socket.
+    Local,
+    /// From there, in the clear.
+    Clear(&'a Arc<Admin>, SocketAddr),
+    /// From there, inside TLS.
+    Secured(&'a Arc<Admin>, SocketAddr),
+}
+
+/// Serves one connection. What is no request is on record where it does not come by the socket.
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     router: Router,
-    from: Option<(&Arc<Admin>, SocketAddr)>,
+    came: Came<'_>,
     stop: CancellationToken,
 ) {
     let (found, service) = (Found::default(), TowerToHyperService::new(router));
@@ -118,15 +130,19 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             Some(flaw) => Err(flaw),
         };
         async move {
-            match answered {
-                Ok(answered) => answered.await,
+            let mut response = match answered {
+                Ok(answered) => answered.await?,
                 Err(flaw) => {
-                    if let Some((admin, address)) = from {
+                    if let Came::Clear(admin, address) | Came::Secured(admin, address) = came {
                         admin.refused(Code::MessageMalformed, &flaw, address).await;
                     }
-                    Ok(malformed(flaw))
+                    malformed(flaw)
                 }
+            };
+            if let Came::Secured(..) = came {
+                response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
             }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

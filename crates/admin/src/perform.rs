@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use terms::{Authenticated, CallId, Clock, Code, Entropy, Instant, Principal, RecordId, ServerName, TokenId, Workload};
+use transport::http::Full;
 
 /// An answer of a port, not there yet.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -358,6 +359,13 @@ impl Admin {
     pub(crate) async fn refused(&self, code: Code, cause: &(dyn std::fmt::Display + Sync), from: SocketAddr) {
         if let Side::Running { gate, .. } = &self.side {
             gateway::line::refused(gate, Door::Admin, code, cause, from).await;
+        }
+    }
+
+    /// Counts a connection that the listener has closed unread.
+    pub(crate) fn turned_away(&self, full: Full) {
+        if let Side::Running { gate, .. } = &self.side {
+            gate.metrics.turned_away(Door::Admin.as_str(), full);
         }
     }
 

@@ -9,6 +9,7 @@ use crate::wire::Wired;
 use audit::record::{Kind, Object, Severity};
 use audit::{Journal as _, Record};
 use config::{KeySource, ListenTls, Profile, TlsFiles};
+use identity::authority::{lists_validity, validity};
 use parking_lot::Mutex;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ use transport::tls::{Asked, Clients, Inside, Issuer, Material, Standard, Tls};
 const LOOK: Duration = Duration::from_secs(1);
 /// The largest file that is read.
 const MOST_BYTES: u64 = 16 << 20;
+/// After how many looks in a row that could read nothing it is on record: a file that is being replaced is not there for a moment.
+const UNREAD: u32 = 5;
 
 /// The TLS of one listener, and where it comes from.
 pub struct Secured {
@@ -59,6 +62,10 @@ struct LetIn {
 struct Seen {
     read: Read,
     looked: Looked,
+    /// Why it was kept, as it stands on record.
+    cause: Option<String>,
+    /// How many looks in a row could read nothing.
+    unread: u32,
 }
 
 /// What became of what was read.
@@ -104,7 +111,7 @@ impl Secured {
         let tls = Tls::new(&read.material(let_in.as_ref(), asked), Standard { inside, issuer }).map_err(|cause| {
             Failure::usage(format!("listen.{listener}.tls: {cause}")).next("bastide doctor, after the file is replaced")
         })?;
-        tell(wired, listener, &read.chain);
+        tell(wired, listener, &read);
         Ok(Self {
             tls: Arc::new(tls),
             listener,
@@ -112,41 +119,54 @@ impl Secured {
             entry: entry.clone(),
             lobby,
             shown: Mutex::new(read.chain.clone()),
-            seen: Mutex::new(Seen { read, looked: Looked::Held }),
+            seen: Mutex::new(Seen { read, looked: Looked::Held, cause: None, unread: 0 }),
         })
     }
 
-    /// Reads again, and puts in force what is new and can be used; what cannot be leaves the last good one in force, on record.
+    /// Reads again, and puts in force what is new and can be used; what cannot be leaves the last good one in force, on record, and is tried again at the
+    /// next look: it may not have begun yet.
     fn look(&self, wired: &Wired) -> Looked {
-        let read = match Read::of(self.listener, &self.entry, wired) {
+        let read = Read::of(self.listener, &self.entry, wired);
+        let mut seen = self.seen.lock();
+        let read = match read {
             Ok(read) => read,
-            // A file that is being replaced is not there for a moment; a vault that is locked says nothing of it.
             Err((key, cause)) => {
-                tracing::debug!(listener = self.listener, key, cause, "what TLS is made of cannot be read now");
+                seen.unread = seen.unread.saturating_add(1);
+                if seen.unread == UNREAD {
+                    self.keep(&format!("listen.{}.tls.{key}: {cause}", self.listener), wired);
+                }
                 return Looked::Kept;
             }
         };
-        let mut seen = self.seen.lock();
-        if read == seen.read {
-            return seen.looked;
+        seen.unread = 0;
+        let is_new = read != seen.read;
+        if !is_new && seen.looked == Looked::Held {
+            return Looked::Held;
         }
         let let_in = read.clients(self.lobby.as_deref());
-        let replaced = self.tls.replace(&read.material(let_in.as_ref(), self.asked));
-        let looked = if replaced.is_ok() { Looked::Held } else { Looked::Kept };
-        if looked == Looked::Held {
-            self.shown.lock().clone_from(&read.chain);
-            tell(wired, self.listener, &read.chain);
-        }
-        *seen = Seen { read, looked };
-        drop(seen);
-        match replaced {
-            Ok(()) => note(wired, self.listener, "transport.tls-replaced", Severity::Info, None),
+        match self.tls.replace(&read.material(let_in.as_ref(), self.asked)) {
+            Ok(()) => {
+                self.shown.lock().clone_from(&read.chain);
+                tell(wired, self.listener, &read);
+                *seen = Seen { read, looked: Looked::Held, cause: None, unread: 0 };
+                note(wired, self.listener, "transport.tls-replaced", Severity::Info, None);
+                Looked::Held
+            }
             Err(cause) => {
-                tracing::warn!(listener = self.listener, %cause, "what TLS is to hold cannot be used; the last good one stays in force");
-                note(wired, self.listener, "transport.tls-kept", Severity::High, Some(&cause.to_string()));
+                let cause = cause.to_string();
+                if is_new || seen.cause.as_ref() != Some(&cause) {
+                    self.keep(&cause, wired);
+                }
+                *seen = Seen { read, looked: Looked::Kept, cause: Some(cause), unread: 0 };
+                Looked::Kept
             }
         }
-        looked
+    }
+
+    /// Puts on record that what there is now cannot be used.
+    fn keep(&self, cause: &str, wired: &Wired) {
+        tracing::warn!(listener = self.listener, cause, "what TLS is to hold cannot be used; the last good one stays in force");
+        note(wired, self.listener, "transport.tls-kept", Severity::High, Some(cause));
     }
 
     /// The chain that the listener shows, leaf first, as PEM.
@@ -268,10 +288,13 @@ fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Tells `/metrics` how long the certificate lasts that is in force.
-fn tell(wired: &Wired, listener: &'static str, chain: &[u8]) {
-    if let Some((begins, ends)) = std::str::from_utf8(chain).ok().and_then(identity::authority::validity) {
+/// Tells `/metrics` how long what is in force lasts: the certificate, and the list of what was taken back.
+fn tell(wired: &Wired, listener: &str, read: &Read) {
+    if let Some((begins, ends)) = std::str::from_utf8(&read.chain).ok().and_then(validity) {
         wired.gate.metrics.certificate(listener, begins, ends);
+    }
+    if let Some((begins, ends)) = read.revoked.as_deref().and_then(lists_validity) {
+        wired.gate.metrics.certificate(&format!("{listener}-crl"), begins, ends);
     }
 }
 

@@ -222,6 +222,17 @@ pub async fn reload(path: &std::path::Path, wired: &Wired) -> Result<(), Failure
     if snapshot.listen.base != before.listen.base || configured.loaded.file.listen.places() != in_force.loaded.file.listen.places() {
         return Err(Failure::usage("`listen` cannot change while the gateway runs").next("restart it"));
     }
+    if configured.loaded.file.listen.admin.hosts != in_force.loaded.file.listen.admin.hosts {
+        return Err(Failure::usage("`listen.admin.hosts` cannot change while the gateway runs").next("restart it"));
+    }
+    let held = |bounds: &gateway::snapshot::Bounds| {
+        let gateway::snapshot::Bounds { connections, header, write, idle, streams, .. } = *bounds;
+        (connections, header, write, idle, streams)
+    };
+    if held(&snapshot.bounds) != held(&before.bounds) {
+        let keys = "`connections`, `header`, `write`, `idle` and `streams` of `bounds`";
+        return Err(Failure::usage(format!("{keys} cannot change while the gateway runs")).next("restart it"));
+    }
     if configured.loaded.file.ca != in_force.loaded.file.ca {
         return Err(Failure::usage("`ca` cannot change while the gateway runs").next("restart it"));
     }

@@ -7,6 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, SystemTime};
+use testkit::pki::Authority;
 
 /// A home folder with a configuration in it.
 struct Home(tempfile::TempDir);
@@ -321,6 +323,67 @@ fn doctor_names_what_mends_what_does_not_hold() {
     home.edit("profile: local", "profile: lokal");
     let (code, answer) = home.json(&["doctor"], b"");
     assert_eq!((code, &answer["findings"][0]["name"]), (1, &Value::from("config")));
+}
+
+#[test]
+fn doctor_looks_at_what_remote_servers_are_known_by_and_shown() {
+    let (home, authority) = (Home::new(), Authority::new("inside"));
+    let day = Duration::from_secs(24 * 3600);
+    let root = home.path("").display().to_string();
+    home.edit(
+        "auth: { bearer: vault:github/token }",
+        &format!(
+            "auth: {{ certificate: {{ chain: {root}ours.pem, key: vault:github/key }} }}, tls: {{ ca: {root}ca.pem, crl: {root}crl.pem }}"
+        ),
+    );
+    home.edit(
+        "people:\n",
+        "telemetry: { otlp: \"https://otel.example.com\", headers: { authorization: vault:telemetry/token } }\npeople:\n",
+    );
+    let ours = authority.client("spiffe://example.org/gateway");
+    let good =
+        [("ours.pem", ours.certificate.clone()), ("ca.pem", authority.pem().to_owned()), ("crl.pem", authority.taken_back(&[], day))];
+    let put = |name: &str, text: &str| fs::write(home.path(name), text).unwrap();
+    good.iter().for_each(|(name, text)| put(name, text));
+    home.ok(&["secret", "list"]);
+    let found = |name: &str| -> Vec<(String, String)> {
+        let (_, answer) = home.json(&["doctor"], b"");
+        let findings = answer["findings"].as_array().unwrap().iter().filter(|finding| finding["name"] == name);
+        let of = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+        findings.map(|finding| (of(finding, "standing"), format!("{} {}", of(finding, "detail"), of(finding, "next")))).collect()
+    };
+    let tls = found("tls");
+    assert!(tls.len() == 3 && tls.iter().all(|(standing, _)| standing == "ok"), "{tls:?}");
+    // What the vault lacks is named with what puts it there, until it is.
+    for reference in ["github/key", "telemetry/token"] {
+        let lacks = || found("vault").iter().any(|(_, said)| said.contains(&format!("bastide secret put {reference}")));
+        assert!(lacks(), "{reference}: {:?}", found("vault"));
+        assert!(home.with(&["secret", "put", reference], b"a value").status.success());
+        assert!(!lacks(), "{reference}: {:?}", found("vault"));
+    }
+    let ended = authority.leaf(|parameters| parameters.not_after = (SystemTime::now() - Duration::from_secs(5)).into());
+    let future = authority.leaf(|parameters| parameters.not_before = (SystemTime::now() + day / 2).into());
+    let cases: [(&str, &str, &str, &str); 7] = [
+        ("ours.pem", "nothing", "auth.certificate.chain", "is not PEM with a certificate"),
+        ("ours.pem", &ended.certificate, "auth.certificate.chain", "ended"),
+        ("ours.pem", &future.certificate, "auth.certificate.chain", "begins in"),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "tls.ca", "cannot be read"),
+        ("ca.pem", &ours.key, "tls.ca", "is not PEM with a certificate"),
+        ("crl.pem", authority.pem(), "tls.crl", "is not PEM with a list"),
+        ("crl.pem", &authority.taken_back(&[], Duration::ZERO), "tls.crl", "ended"),
+    ];
+    for (file, text, key, wanted) in cases {
+        put(file, text);
+        let tls = found("tls");
+        let problems: Vec<_> = tls.iter().filter(|(standing, _)| standing == "problem").collect();
+        assert!(
+            matches!(problems.as_slice(), [(_, said)] if said.starts_with(&format!("servers.github.{key}: ")) && said.contains(wanted)),
+            "{file}: {tls:?}"
+        );
+        good.iter().for_each(|(name, text)| put(name, text));
+    }
+    fs::remove_file(home.path("ca.pem")).unwrap();
+    assert!(found("tls").iter().any(|(_, said)| said.starts_with("servers.github.tls.ca: ") && said.contains("cannot be read")));
 }
 
 #[test]

@@ -162,19 +162,10 @@ fn listeners(checks: &mut Checks<'_>) {
             checks.misfit(&["listen", name, "tls", "crl"], "a crl says which clients' certificates were taken back: it needs a client_ca");
         }
     }
-    if data.ip().is_unspecified() && listen.data.hosts.is_empty() {
-        let message = format!("{data} is every address of this host: name what clients call it, the first as they write it in the URL");
-        checks.misfit(&["listen", "data", "hosts"], message);
-    }
+    hosts(checks, "data", data, &listen.data.hosts, "what clients call it, the first as they write it in the URL");
+    hosts(checks, "admin", admin, &listen.admin.hosts, "what operators call it, as they write it in the URL");
     if data == admin && data.port() != 0 {
         checks.misfit(&["listen", "admin", "address"], format!("both listeners have the address {admin}"));
-    }
-    for (at, host) in listen.data.hosts.iter().enumerate() {
-        let plain =
-            host.parse::<SocketAddr>().is_ok() || url::Host::parse(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)).is_ok();
-        if !plain || host.contains(['/', '*', '@']) {
-            checks.misfit(&["listen", "data", "hosts", &at.to_string()], "a host is a name or an address, with or without a port");
-        }
     }
     for (at, origin) in listen.data.origins.iter().enumerate() {
         let bare = matches!(origin.path(), "" | "/") && origin.query().is_none() && origin.fragment().is_none();
@@ -187,6 +178,22 @@ fn listeners(checks: &mut Checks<'_>) {
     }
     if listen.data.revisions.is_empty() && checks.root.member("listen").is_some() {
         checks.misfit(&["listen", "data", "revisions"], "at least one revision must be spoken; leave `revisions` out");
+    }
+}
+
+/// Hosts are names and addresses; a listener at every address of the host has at least one, which is `meant`.
+fn hosts(checks: &mut Checks<'_>, listener: &str, address: SocketAddr, hosts: &[String], meant: &str) {
+    if address.ip().to_canonical().is_unspecified() && hosts.is_empty() {
+        let message = format!("listen.{listener}.address {address} is every address of this host: name in listen.{listener}.hosts {meant}");
+        checks.misfit(&["listen", listener, "hosts"], message);
+    }
+    for (at, host) in hosts.iter().enumerate() {
+        let plain =
+            host.parse::<SocketAddr>().is_ok() || url::Host::parse(host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name)).is_ok();
+        if !plain || host.contains(['/', '*', '@']) {
+            let message = format!("listen.{listener}.hosts: a host is a name or an address, with or without a port");
+            checks.misfit(&["listen", listener, "hosts", &at.to_string()], message);
+        }
     }
 }
 

@@ -162,8 +162,9 @@ fn expand(file: &mut File, home: Option<&Path>, root: &Node, problems: &mut Vec<
             let place = root.place_of(&["servers", name, "auth", "certificate", "chain"]);
             one(chain, place, format!("servers.{name}.auth.certificate.chain"));
         }
-        if let Some(ca) = server.tls.as_mut().and_then(|tls| tls.ca.as_mut()) {
-            one(ca, root.place_of(&["servers", name, "tls", "ca"]), format!("servers.{name}.tls.ca"));
+        let (ca, crl) = server.tls.as_mut().map(|tls| (tls.ca.as_mut(), tls.crl.as_mut())).unwrap_or_default();
+        for (key, path) in [("ca", ca), ("crl", crl)].into_iter().filter_map(|(key, path)| Some((key, path?))) {
+            one(path, root.place_of(&["servers", name, "tls", key]), format!("servers.{name}.tls.{key}"));
         }
         if let Some(program) = server.run.first_mut() {
             let mut path = PathBuf::from(program.as_str());

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may end where its world does not hold")]
 
 use config::{
-    Access, Entry, Facts, Fault, Loaded, Preset, Problems, Profile, Revision, Scope, Sort, Source, Span, Starter, Step, Store, Unlock,
-    init_text, load, not_built, schema,
+    Access, Entry, Facts, Fault, KeySource, Loaded, Preset, Problems, Profile, Revision, Scope, Sort, Source, Span, Starter, Step, Store,
+    Unlock, init_text, load, not_built, schema,
 };
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -241,6 +241,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("listen: { data: { address: 0.0.0.0:8420 } }", "needs tls"),
         ("listen: { admin: { address: 127.0.0.1:8420 } }", "both listeners have the address"),
         ("listen: { data: { hosts: [\"a/b\"] } }", "a host is a name or an address"),
+        ("listen: { admin: { hosts: [\"a/b\"] } }", "listen.admin.hosts: a host is a name or an address"),
         ("listen: { data: { origins: [\"https://a.example/x\"] } }", "an origin is a scheme"),
         ("roles: { r: { limits: { calls: 0/session } } }", "must be more than nothing"),
         ("bounds: { inflight: 0 }", "bounds.inflight must be more than nothing"),
@@ -306,6 +307,52 @@ fn a_file_that_others_may_write_is_refused() {
     let problems = load(&Source { facts: Some(facts), ..source(text) }).unwrap_err();
     assert_eq!(problems.list[0].fault, Fault::File);
     assert!(problems.lines().contains("chmod go-w '/c/bastide.yaml'"));
+}
+
+#[test]
+fn a_listener_at_every_address_says_what_it_is_called() {
+    let tls = "tls: { certificate: /c, key: /k, client_ca: /a }";
+    for listener in ["data", "admin"] {
+        for address in ["0.0.0.0:8499", "[::]:8499", "[::ffff:0.0.0.0]:8499"] {
+            let text = |more: &str| format!("listen: {{ {listener}: {{ address: \"{address}\", {tls}{more} }} }}");
+            let problems = bad(&text(""));
+            let keys: Vec<&str> = problems.list.iter().map(|problem| problem.key.as_str()).collect();
+            assert_eq!(keys, [format!("listen.{listener}.hosts")], "{address}");
+            assert!(
+                problems.lines().contains(&format!("is every address of this host: name in listen.{listener}.hosts what")),
+                "{}",
+                problems.lines()
+            );
+            good(&text(", hosts: [gw.example.org]"));
+            says(&text(", hosts: [\"*.example.org\"]"), "a host is a name or an address, with or without a port");
+        }
+        good(&format!("listen: {{ {listener}: {{ address: \"10.0.0.1:8499\", {tls} }} }}"));
+    }
+}
+
+#[test]
+fn files_of_tls_may_lie_in_the_home_folder() {
+    let text = "listen:\n  data: { tls: { certificate: ~/c, key: ~/k, client_ca: ~/a, crl: ~/l } }\n  \
+        admin: { tls: { certificate: ~/c, key: ~/k, client_ca: ~/a, crl: ~/l } }\n\
+        telemetry: { otlp: \"https://otel.example.com\", tls: { ca: ~/a } }\n\
+        servers:\n  a: { url: \"https://a.example.com\", tls: { ca: ~/a, crl: ~/l }, auth: { certificate: { chain: ~/c, key: vault:a/key } } }\n";
+    let file = good(text).file;
+    let home = |name: &str| PathBuf::from("/home/ana").join(name);
+    for tls in [&file.listen.data.tls, &file.listen.admin.tls] {
+        let tls = tls.as_ref().unwrap().files().unwrap();
+        assert_eq!((&tls.certificate, &tls.key), (&home("c"), &KeySource::File(home("k"))));
+        assert_eq!((&tls.client_ca, &tls.crl), (&Some(home("a")), &Some(home("l"))));
+    }
+    assert_eq!(file.telemetry.unwrap().tls.unwrap().ca, home("a"));
+    let server = &file.servers[&server("a")];
+    let tls = server.tls.as_ref().unwrap();
+    assert_eq!((&tls.ca, &tls.crl), (&Some(home("a")), &Some(home("l"))));
+    assert_eq!(server.auth.as_ref().unwrap().certificate.as_ref().unwrap().chain, home("c"));
+    let homeless = load(&Source { home: None, ..source(text) }).err().unwrap();
+    let keys: Vec<&str> = homeless.list.iter().map(|problem| problem.key.as_str()).collect();
+    for key in ["servers.a.tls.crl", "listen.data.tls.key", "servers.a.auth.certificate.chain"] {
+        assert!(keys.contains(&key), "{keys:?}");
+    }
 }
 
 #[test]

@@ -494,12 +494,13 @@ mod tests {
             Self { acceptor: tokio_rustls::TlsAcceptor::from(Arc::new(settings)), certificate, pin }
         }
 
-        /// Answers one request with [`OK`], if there is a handshake.
-        async fn answer(&self, stream: TcpStream) {
-            let Ok(mut stream) = self.acceptor.accept(stream).await else { return };
+        /// Answers one request with [`OK`], if there is a handshake; gives its kind.
+        async fn answer(&self, stream: TcpStream) -> Option<rustls::HandshakeKind> {
+            let mut stream = self.acceptor.accept(stream).await.ok()?;
             let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(OK.as_bytes()).await;
             let _ = stream.shutdown().await;
+            stream.get_ref().1.handshake_kind()
         }
     }
 
@@ -529,6 +530,21 @@ mod tests {
         let (_, other, _) = tls_server().await;
         let stranger = egress.client(target().roots(vec![other]).pins(vec![pin])).unwrap();
         assert!(matches!(stranger.get(HeaderMap::new()).await, Err(Error::Shake(_))));
+    }
+
+    #[tokio::test]
+    async fn every_connection_is_shown_the_certificate_anew() {
+        let server = Secured::new("localhost");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/", listener.local_addr().unwrap().port());
+        let target = ServerTarget::new(url.parse().unwrap()).unwrap().roots(vec![server.certificate.clone()]);
+        let client = Egress::new().client(target).unwrap();
+        for _ in 0..3 {
+            let (answer, kind) =
+                tokio::join!(client.get(HeaderMap::new()), async { server.answer(listener.accept().await.unwrap().0).await });
+            assert_eq!(answer.unwrap().collect(10, SECOND).await.unwrap(), "hi");
+            assert_eq!(kind, Some(rustls::HandshakeKind::Full));
+        }
     }
 
     #[derive(Default)]

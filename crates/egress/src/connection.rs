@@ -198,3 +198,86 @@ impl Route {
         Err(Error::Connect(last))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dot::Dot;
+    use crate::lookup::tests::name;
+    use crate::{Egress, Resolver as _, ServerTarget};
+    use http::HeaderMap;
+    use rustls_pki_types::CertificateDer;
+    use sha2::Digest as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    /// How a server is known by this certificate.
+    type Known = fn(ServerTarget, CertificateDer<'static>) -> ServerTarget;
+
+    /// A ServerHello of TLS 1.2 (RFC 5246 §7.4.1.3): a random number, no session, one suite, no compression, no extension that says more.
+    fn old_hello() -> Vec<u8> {
+        [&[22, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3][..], &[7; 32], &[0, 0xc0, 0x2f, 0]].concat()
+    }
+
+    /// A server of TLS 1.2 on loopback, and what it was sent on each connection.
+    async fn old_server() -> (u16, mpsc::UnboundedReceiver<Vec<u8>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (sender, sent) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut got = vec![0; 5];
+                stream.read_exact(&mut got).await.unwrap();
+                got.resize(5 + usize::from(u16::from_be_bytes([got[3], got[4]])), 0);
+                stream.read_exact(&mut got[5..]).await.unwrap();
+                stream.write_all(&old_hello()).await.unwrap();
+                let _ = stream.read_to_end(&mut got).await;
+                sender.send(got).unwrap();
+            }
+        });
+        (port, sent)
+    }
+
+    /// The kinds and contents of the records in `bytes` (RFC 8446 §5.1).
+    fn records(mut bytes: &[u8]) -> Vec<(u8, &[u8])> {
+        let mut found = Vec::new();
+        while let [kind, _, _, high, low, rest @ ..] = bytes {
+            let (content, next) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+            found.push((*kind, content));
+            bytes = next;
+        }
+        assert!(bytes.is_empty(), "a part of a record: {bytes:?}");
+        found
+    }
+
+    #[tokio::test]
+    async fn a_server_of_tls_1_2_is_not_spoken_with_and_gets_nothing_of_a_request() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let known: [(&str, Known); 3] = [
+            ("by its chain", |target, certificate| target.roots_alone(vec![certificate])),
+            ("by its certificate", |target, certificate| target.exactly(certificate)),
+            ("by its root", |target, certificate| target.rooted(vec![sha2::Sha256::digest(certificate).into()])),
+        ];
+        let (port, mut sent) = old_server().await;
+        for (how, known) in known {
+            let target = ServerTarget::new(format!("https://127.0.0.1:{port}/").parse().unwrap());
+            let client = Egress::new().client(known(target.unwrap(), certificate.der().clone())).unwrap();
+            let fault = client.post(HeaderMap::new(), Bytes::from_static(b"{}")).await.err();
+            assert!(matches!(fault, Some(Error::Shake(Unshaken::Version))), "{how}: {fault:?}");
+            let target = Dot::target(&format!("tls://127.0.0.1:{port}")).unwrap();
+            let dot = Dot::to(known(target, certificate.der().clone())).unwrap();
+            let fault = dot.resolve(&name()).await.unwrap_err().to_string();
+            assert!(fault.contains(&Unshaken::Version.to_string()), "{how}: {fault}");
+            for inside in ["HTTP", "DNS"] {
+                let got = sent.recv().await.unwrap();
+                let [(22, _), rest @ ..] = &records(&got)[..] else { panic!("{how}, {inside}: no hello: {got:?}") };
+                // RFC 8446 §6: a fatal alert, protocol_version.
+                assert_eq!(rest, [(21, &[2, 70][..])], "{how}, {inside}: something else than an alert");
+            }
+            assert!(sent.try_recv().is_err(), "{how}: it was tried again");
+        }
+    }
+}

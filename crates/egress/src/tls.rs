@@ -2,8 +2,8 @@
 
 use crate::{Error, SpkiPin};
 use parking_lot::Mutex;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore, SignatureScheme};
@@ -213,6 +213,8 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
         None => builder.with_no_client_auth(),
     };
     settings.alpn_protocols = vec![inside.id().to_vec()];
+    // A handshake that resumes another one shows no certificate (RFC 8446 §2.2), and what was good then may have ended or been taken back.
+    settings.resumption = Resumption::disabled();
     Ok(Arc::new(settings))
 }
 

@@ -4,10 +4,9 @@ use crate::arrival::{Arrival, HttpArrival, Source};
 use crate::channel::{Channels, OneStream};
 use crate::gate::Gate;
 use crate::line::{self, Action, Door, Reply, Taken};
-use crate::metrics::TurnedAway;
 use crate::page;
 use crate::plain;
-use http::header::{HeaderValue, STRICT_TRANSPORT_SECURITY};
+use http::header::STRICT_TRANSPORT_SECURITY;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -15,10 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use transport::http::{Answer, Body, Flaw, Full, Peer};
-use transport::tls::Handshake;
-
-/// That browsers never come back without TLS (RFC 6797): for two years.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+use transport::tls::{HSTS, Handshake};
 
 /// Answers the requests of the data listener.
 pub struct Front {
@@ -36,7 +32,6 @@ impl Front {
 impl Answer for Front {
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let secured = self.gate.snapshot().listen.is_secured();
         let page = page::of(&self.gate, &head);
         let mut response = match plain::answer(&self.gate, &head) {
             Some(response) => response,
@@ -46,16 +41,16 @@ impl Answer for Front {
             },
         };
         page::mark(response.headers_mut(), page);
-        if secured {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
-        }
+        self.keep_secured(&mut response);
         response
     }
 
     async fn malformed(&self, flaw: Flaw, peer: Peer) -> Response<Body> {
         let (first, answer) = oneshot::channel();
         line::malformed(&self.gate, flaw, &peer, Reply::http(first)).await;
-        given(answer.await)
+        let mut response = given(answer.await);
+        self.keep_secured(&mut response);
+        response
     }
 
     async fn unshaken(&self, fault: Handshake, address: SocketAddr) {
@@ -63,15 +58,18 @@ impl Answer for Front {
     }
 
     fn turned_away(&self, full: Full) {
-        let bound = match full {
-            Full::Total => "total",
-            Full::Source => "source",
-        };
-        self.gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "data", bound }).inc();
+        self.gate.metrics.turned_away("data", full);
     }
 }
 
 impl Front {
+    /// Has whoever came inside TLS not come back without it. In the clear nothing is said (RFC 6797 §7.2).
+    fn keep_secured(&self, response: &mut Response<Body>) {
+        if self.gate.snapshot().listen.is_secured() {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+        }
+    }
+
     async fn line(&self, head: Parts, body: Incoming, peer: Peer) -> Response<Body> {
         let (first, answer) = oneshot::channel();
         let arrival = Arrival { source: Source::Http(Box::new(HttpArrival { head, body: Some(body), peer })) };

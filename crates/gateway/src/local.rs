@@ -3,7 +3,6 @@
 use crate::arrival::{Arrival, Endpoint, LocalArrival, Source};
 use crate::gate::Gate;
 use crate::line::{self, Reply, Taken, Turn};
-use crate::metrics::TurnedAway;
 use crate::session::Session;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::task::TaskTracker;
 use transport::accept;
+use transport::http::Full;
 use transport::lanes::Lanes;
 use transport::line_frame::{Bounds, LineWriter, Lines};
 use transport::local::{Listener, LocalPeer};
@@ -51,7 +51,7 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(most));
     while let Some((stream, peer)) = accept::next(&gate.ending, || listener.accept()).await {
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            gate.metrics.turned_away.get_or_create(&TurnedAway { listener: "local", bound: "total" }).inc();
+            gate.metrics.turned_away("local", Full::Total);
             continue;
         };
         let (gate, user_of) = (Arc::clone(&gate), Arc::clone(&user_of));

@@ -9,6 +9,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use std::time::Duration;
 use terms::{ServerName, Utc};
+use transport::http::Full;
 
 /// The outcome of a message, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -21,27 +22,27 @@ pub struct Outcome {
 
 /// A connection that was closed because there were too many, as labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct TurnedAway {
-    /// data or local: where it came.
-    pub listener: &'static str,
+struct TurnedAway {
+    /// data, local, admin or enrol: where it came.
+    listener: &'static str,
     /// total or source: which bound it was over.
-    pub bound: &'static str,
+    bound: &'static str,
 }
 
 /// A handshake that failed, as labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct Unshaken {
-    /// data or admin: where it came.
+    /// data, admin or enrolment: where it came.
     pub listener: &'static str,
     /// Why, in a word.
     pub fault: &'static str,
 }
 
-/// A certificate that the gateway shows or signs with, as a label.
+/// A certificate that the gateway shows or signs with, or a list of those that were taken back, as a label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Shown {
-    /// data, admin or enrol, the listener that shows it, or issuer.
-    certificate: &'static str,
+    /// data, admin or enrol, the listener that shows it; the same with `-crl`, its list; or issuer.
+    certificate: String,
 }
 
 /// A stage of the line, as a label.
@@ -157,7 +158,7 @@ pub struct Metrics {
     /// Frames of servers that were dropped.
     pub strays: Counter,
     /// Connections closed unread because there were too many.
-    pub turned_away: Family<TurnedAway, Counter>,
+    turned_away: Family<TurnedAway, Counter>,
     /// Handshakes that failed.
     pub handshakes: Family<Unshaken, Counter>,
     /// When certificates begin and end, in seconds since 1970.
@@ -199,8 +200,11 @@ impl Default for Metrics {
         registry.register("sessions", "Sessions that are open", sessions.clone());
         let turned_away = Family::<TurnedAway, Counter>::default();
         registry.register("connections_refused", "Connections closed unread because there were too many", turned_away.clone());
-        for (listener, bound) in [("data", "total"), ("data", "source"), ("local", "total")] {
-            drop(turned_away.get_or_create(&TurnedAway { listener, bound }));
+        drop(turned_away.get_or_create(&TurnedAway { listener: "local", bound: "total" }));
+        for listener in ["data", "admin", "enrolment"] {
+            for bound in ["total", "source"] {
+                drop(turned_away.get_or_create(&TurnedAway { listener, bound }));
+            }
         }
         let handshakes = Family::<Unshaken, Counter>::default();
         for fault in ["stranger", "expired", "revoked"] {
@@ -208,8 +212,16 @@ impl Default for Metrics {
         }
         registry.register("handshakes_failed", "TLS handshakes that failed, by listener and fault", handshakes.clone());
         let (begins, ends) = (Family::<Shown, Gauge>::default(), Family::<Shown, Gauge>::default());
-        registry.register("certificate_begins_timestamp_seconds", "When a certificate that is in force begins", begins.clone());
-        registry.register("certificate_ends_timestamp_seconds", "When a certificate that is in force ends", ends.clone());
+        registry.register(
+            "certificate_begins_timestamp_seconds",
+            "When a certificate or a list of revocations that is in force begins",
+            begins.clone(),
+        );
+        registry.register(
+            "certificate_ends_timestamp_seconds",
+            "When a certificate or a list of revocations that is in force ends",
+            ends.clone(),
+        );
         let spent = Family::<Passed, Counter>::default();
         registry.register(
             "stage_nanoseconds",
@@ -264,11 +276,20 @@ impl Metrics {
         }
     }
 
-    /// Notes which certificate is in force at a listener, or signs the others.
-    pub fn certificate(&self, certificate: &'static str, begins: Utc, ends: Utc) {
+    /// Notes which certificate or list is in force at a listener, or signs the others.
+    pub fn certificate(&self, certificate: &str, begins: Utc, ends: Utc) {
         for (family, moment) in [(&self.begins, begins), (&self.ends, ends)] {
-            family.get_or_create(&Shown { certificate }).set(i64::try_from(moment.seconds()).unwrap_or(i64::MAX));
+            family.get_or_create(&Shown { certificate: certificate.to_owned() }).set(i64::try_from(moment.seconds()).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Counts a connection to `listener` (data, local, admin or enrol) that was closed unread.
+    pub fn turned_away(&self, listener: &'static str, full: Full) {
+        let bound = match full {
+            Full::Total => "total",
+            Full::Source => "source",
+        };
+        self.turned_away.get_or_create(&TurnedAway { listener, bound }).inc();
     }
 
     /// Adds how long an operation took, in nanoseconds.

@@ -22,11 +22,12 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
     KeyPair, KeyUsagePurpose, PublicKeyData as _, RevokedCertParams, SanType, SerialNumber,
 };
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use sha2::{Digest as _, Sha256};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use terms::{Entropy, Secret, Utc};
+use x509_parser::prelude::{ASN1Time, CertificateRevocationList, FromDer as _};
 
 /// How long a root lives.
 pub const ROOT_LIFE: Duration = days(3650);
@@ -263,6 +264,18 @@ pub fn public_of(der: &[u8]) -> Option<[u8; 32]> {
 pub fn validity(pem: &str) -> Option<(Utc, Utc)> {
     let der = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
     outside::Read::of(&der).map(|read| (read.begins, read.ends))
+}
+
+/// When that list of revocations in `pem` begins and ends which ends first; none, where there is none or one cannot be read or has no end.
+pub fn lists_validity(pem: &[u8]) -> Option<(Utc, Utc)> {
+    let validity = |der: Result<CertificateRevocationListDer<'_>, _>| {
+        let der = der.ok()?;
+        let (_, list) = CertificateRevocationList::from_der(&der).ok()?;
+        let utc = |time: ASN1Time| u64::try_from(time.timestamp()).map(Utc::from_seconds).ok();
+        Some((utc(list.last_update())?, utc(list.next_update()?)?))
+    };
+    let all = CertificateRevocationListDer::pem_slice_iter(pem).map(validity).collect::<Option<Vec<_>>>()?;
+    all.into_iter().min_by_key(|(_, ends)| *ends)
 }
 
 /// What tells an issuer from those before and after it: lists of what was taken back are looked up by the issuer's name (RFC 5280 §6.3.3).

@@ -59,6 +59,9 @@ pub const HEAD_FIELDS: usize = 64;
 
 /// What who did not finish the head of a request is told (RFC 9110 §15.5.9).
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// The same inside TLS, with [`HSTS`](crate::tls::HSTS).
+const LATE_SECURED: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\
+    strict-transport-security: max-age=63072000; includeSubDomains\r\n\r\n";
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Debug)]
@@ -152,6 +155,10 @@ async fn connection<A: Answer>(
 /// Serves HTTP/1.1: one request after the other.
 async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<A>, stop: CancellationToken) {
     let found = Found::default();
+    let late = match &wire {
+        Wire::Left(_) => LATE,
+        Wire::Right(_) => LATE_SECURED,
+    };
     let stream = Stream::new(wire, limits.write, found.clone());
     let service = service_fn(|request| {
         let (answer, flaw, peer) = (Arc::clone(&answer), found.of(&request), peer.clone());
@@ -182,10 +189,22 @@ async fn single<A: Answer>(wire: Wire, peer: Peer, limits: &Limits, answer: Arc<
     if cause.is_timeout() && stream.awaits_head() {
         Box::pin(answer.malformed(Flaw::Slow, peer)).await;
         // Who is late may be gone.
-        let _ = stream.write_all(LATE).await;
+        let _ = stream.write_all(late).await;
         let _ = stream.shutdown().await;
     } else if cause.is_parse() {
         // The library has said so already.
         Box::pin(answer.malformed(Flaw::Line, peer)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::HSTS;
+
+    #[test]
+    fn who_is_late_inside_tls_is_told_what_every_answer_says_there() {
+        let stands = |answer: &[u8]| answer.windows(HSTS.len()).any(|window| window == HSTS.as_bytes());
+        assert!(stands(LATE_SECURED) && !stands(LATE));
     }
 }

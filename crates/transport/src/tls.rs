@@ -15,6 +15,7 @@ pub use certificate::Certificate;
 pub use fault::Handshake;
 pub use material::{Asked, Clients, Issuer, Material, Standard, Unfit};
 
+use http::HeaderValue;
 use material::Held;
 use rustls_pki_types::UnixTime;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ use tokio_util::either::Either;
 
 /// The longest that is slept before the clock is looked at again: it may be set.
 const NAP: Duration = Duration::from_secs(60);
+
+/// That browsers never come back without TLS (RFC 6797): for two years. Every answer of ours that is given inside TLS says so.
+pub const HSTS: HeaderValue = HeaderValue::from_static("max-age=63072000; includeSubDomains");
 
 /// What is spoken inside TLS, as the handshake settles it (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

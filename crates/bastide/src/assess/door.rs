@@ -43,6 +43,9 @@ pub async fn tls(ground: &Ground, steps: &mut Steps) -> Probed {
             Some(_) => spoken(name, address, steps).await?,
         }
     }
+    if let Some(address) = ground.file().ca.as_ref().and_then(|ca| ca.enrol) {
+        spoken("enrolment", address, steps).await?;
+    }
     Ok(Finding::Judged)
 }
 

@@ -28,7 +28,7 @@ use terms::Code;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use transport::http::{Connections, Found, Most, Stream};
-use transport::tls::{Certificate, Inside, Shaken};
+use transport::tls::{Certificate, HSTS, Inside, Shaken};
 
 /// Connections at once: in all, of one source, and of this machine.
 const CONNECTIONS: Most = Most { total: 64, source: 8, loopback: 64 };
@@ -75,7 +75,8 @@ pub async fn open(file: &File, wired: &Arc<Wired>) -> Result<Option<Opened>, Fai
 pub async fn serve(opened: Option<Opened>, wired: Arc<Wired>) {
     let Some(Opened { secured, listener, .. }) = opened else { return };
     let (connections, attempts) = (Arc::new(Connections::new(CONNECTIONS)), Arc::new(Attempts::default()));
-    while let Some((stream, peer, permit)) = connections.next(&listener, &wired.gate.ending, drop).await {
+    let turned_away = |full| wired.gate.metrics.turned_away(Door::Enrolment.as_str(), full);
+    while let Some((stream, peer, permit)) = connections.next(&listener, &wired.gate.ending, turned_away).await {
         let (secured, wired, attempts) = (Arc::clone(&secured), Arc::clone(&wired), Arc::clone(&attempts));
         tokio::spawn(async move {
             let _ = tokio::time::timeout(WHOLE, connection(stream, peer, &secured, &wired, &attempts)).await;
@@ -227,6 +228,7 @@ fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     response
 }
 

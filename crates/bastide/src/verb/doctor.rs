@@ -1,6 +1,7 @@
 //! `doctor`: everything that must hold, looked at, with the command that mends what does not.
 
 mod check;
+mod tls;
 
 use crate::outcome::{Common, Failure, NO};
 use crate::screen::Mark;

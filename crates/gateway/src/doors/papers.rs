@@ -15,11 +15,13 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use terms::{Code, ServerName};
+use terms::{Code, ServerName, Utc};
 use tokio::io::AsyncReadExt as _;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 16 << 20;
+/// After how many looks in a row that could not read them it is on record: a file that is being replaced is not there for a moment.
+const UNREAD: u32 = 5;
 
 /// What files say of how a remote server is known and what it is shown.
 #[derive(PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub(super) struct Known {
     papers: Papers,
     /// Others that could not be used, once that is on record; they are tried again at each look, as the vault may lack their key.
     unfit: Option<Papers>,
+    /// How many looks in a row could not read them.
+    unread: u32,
     client: egress::Client,
 }
 
@@ -85,23 +89,30 @@ pub(super) fn certificates(key: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'
     if found.is_empty() { Err(Closed::Entry(format!("{key} is not PEM with a certificate in it"))) } else { Ok(found) }
 }
 
-fn lists(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, Closed> {
+/// The lists in `pem`, none of which has ended at `now`.
+fn lists(pem: &[u8], now: Utc) -> Result<Vec<CertificateRevocationListDer<'static>>, Closed> {
+    if identity::authority::lists_validity(pem).is_some_and(|(_, ends)| ends <= now) {
+        return Err(Closed::Entry("tls.crl: the list of revocations has ended".to_owned()));
+    }
     let found = CertificateRevocationListDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().unwrap_or_default();
     if found.is_empty() { Err(Closed::Entry("tls.crl is not PEM with a list of revocations in it".to_owned())) } else { Ok(found) }
 }
 
 impl Servers {
-    /// The way to a remote server, as its entry and its papers are now.
+    /// The way to a remote server, as its entry and its papers are now; as the papers were last, where they cannot be read or used now.
     pub(super) async fn client(&self, gate: &Arc<Gate>, server: &Server, remote: &Remote, state: &State) -> Result<egress::Client, Closed> {
-        let papers = Papers::read(remote).await?;
+        let papers = Papers::read(remote).await;
         let mut clients = state.clients.lock();
         if let Some(known) = clients.as_mut().filter(|known| known.digest == server.digest) {
-            self.renew(gate, server, remote, known, papers);
+            if let Ok(papers) = papers {
+                self.renew(gate, server, remote, known, papers);
+            }
             return Ok(known.client.clone());
         }
+        let papers = papers?;
         let target = self.target(gate, server, remote, &papers)?;
         let client = self.egress.client(target).map_err(|cause| Closed::Entry(cause.to_string()))?;
-        *clients = Some(Known { digest: server.digest.clone(), papers, unfit: None, client: client.clone() });
+        *clients = Some(Known { digest: server.digest.clone(), papers, unfit: None, unread: 0, client: client.clone() });
         Ok(client)
     }
 
@@ -113,10 +124,20 @@ impl Servers {
                 continue;
             }
             let Some(state) = self.states.lock().get(&server.name).cloned() else { continue };
-            // A file that is being replaced is not there for a moment.
-            let Ok(papers) = Papers::read(remote).await else { continue };
-            if let Some(known) = state.clients.lock().as_mut().filter(|known| known.digest == server.digest) {
-                self.renew(gate, server, remote, known, papers);
+            let papers = Papers::read(remote).await;
+            let mut clients = state.clients.lock();
+            let Some(known) = clients.as_mut().filter(|known| known.digest == server.digest) else { continue };
+            match papers {
+                Ok(papers) => {
+                    known.unread = 0;
+                    self.renew(gate, server, remote, known, papers);
+                }
+                Err(cause) => {
+                    known.unread = known.unread.saturating_add(1);
+                    if known.unread == UNREAD {
+                        event::known(gate, &server.name, "transport.tls-kept", Severity::High, &[("cause", &cause.to_string())]);
+                    }
+                }
             }
         }
     }
@@ -157,7 +178,7 @@ impl Servers {
             target = target.roots(certificates("tls.ca", authorities)?);
         }
         if let Some(revoked) = &papers.revoked {
-            target = target.revoked(lists(revoked)?);
+            target = target.revoked(lists(revoked, gate.clock.utc())?);
         }
         if let (Some(ours), Some(chain)) = (&remote.certificate, &papers.chain) {
             let lease = self.lease(&ours.key)?;

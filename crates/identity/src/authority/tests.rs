@@ -3,7 +3,7 @@
 use super::*;
 use rcgen::DistinguishedName;
 use terms::Name;
-use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
+use x509_parser::prelude::{CertificateRevocationList, X509Certificate};
 
 struct Chance(std::sync::Mutex<u8>);
 

@@ -1,6 +1,6 @@
 //! What is looked at.
 
-use super::Finding;
+use super::{Finding, tls};
 use crate::contents::FileContents;
 use crate::desk::{Desk, listed, running};
 use crate::host::SystemClock;
@@ -14,6 +14,7 @@ use crate::wire::{Configured, PACKAGES};
 use admin::client::Client;
 use audit::read::Folder as _;
 use audit::verify::{Against, verify};
+use config::{KeySource, ListenTls};
 use egress::Resolver as _;
 use sandbox::podman::{self, Container, Mount, Reference, Rights};
 use sandbox::{Access, Folder, Limits, Network, Standing as Confined};
@@ -70,6 +71,7 @@ pub(super) async fn all(common: &Common) -> Vec<Finding> {
     state(&configured, &mut found);
     lock(&configured, &mut found);
     authority(&configured, &mut found);
+    tls::look(&configured, &mut found);
     gateway(&configured, &mut found).await;
     log(&configured, &mut found);
     confinement(&mut found);
@@ -197,8 +199,12 @@ async fn gateway(configured: &Configured, found: &mut Vec<Finding>) {
                 Ok(status) => standing(&status, found),
                 Err(cause) => found.push(Finding::problem("gateway", format!("it does not say how it is: {cause}")).next("bastide serve")),
             }
-            listener("data", configured.loaded.file.listen.data.address, found).await;
-            listener("admin", configured.loaded.file.listen.admin.address, found).await;
+            let file = &configured.loaded.file;
+            found.push(listener("data", file.listen.data.address, file.listen.data.tls.as_ref()).await);
+            found.push(listener("admin", file.listen.admin.address, file.listen.admin.tls.as_ref()).await);
+            if let Some(address) = file.ca.as_ref().and_then(|ca| ca.enrol) {
+                found.push(secured("enrol", address).await);
+            }
             credentials(configured, held(&client).await, found);
         }
         Ok(None) => {
@@ -231,7 +237,7 @@ fn standing(status: &Value, found: &mut Vec<Finding>) {
     }
 }
 
-/// Whether each credential that a server needs is in the vault.
+/// Whether each credential that is needed is in the vault.
 fn credentials(configured: &Configured, held: Result<Vec<Value>, Failure>, found: &mut Vec<Finding>) {
     let held = match held {
         Err(failure) => return found.push(Finding::problem("vault", failure.to_string())),
@@ -239,27 +245,63 @@ fn credentials(configured: &Configured, held: Result<Vec<Value>, Failure>, found
     };
     let held: BTreeSet<&str> = held.iter().map(|one| member(one, "address")).collect();
     found.push(Finding::ok("vault", format!("open, {} entries", held.len())));
-    for (name, server) in &configured.loaded.file.servers {
-        let bearer = server.auth.as_ref().and_then(|auth| auth.bearer.as_ref());
-        for reference in server.secrets.values().chain(bearer) {
-            if !held.contains(format!("vault:{reference}").as_str()) {
-                found.push(
-                    Finding::problem("vault", format!("{name} needs {reference}, which is not there"))
-                        .next(format!("bastide secret put {reference}")),
-                );
-            }
+    for (who, reference) in needed(&configured.loaded.file) {
+        if !held.contains(format!("vault:{reference}").as_str()) {
+            found.push(
+                Finding::problem("vault", format!("{who} needs {reference}, which is not there"))
+                    .next(format!("bastide secret put {reference}")),
+            );
         }
     }
 }
 
-async fn listener(name: &'static str, address: SocketAddr, found: &mut Vec<Finding>) {
-    let asked = tokio::time::timeout(PATIENCE, health(address)).await;
-    found.push(match asked {
+/// Every place in the vault that the configuration names, with who needs what is there.
+fn needed(file: &config::File) -> Vec<(String, &config::Reference)> {
+    let mut needed = Vec::new();
+    for (name, server) in &file.servers {
+        let bearer = server.auth.as_ref().and_then(|auth| auth.bearer.as_ref());
+        let key = server.auth.as_ref().and_then(|auth| auth.certificate.as_ref()).map(|ours| &ours.key);
+        needed.extend(server.secrets.values().chain(bearer).chain(key).map(|reference| (name.to_string(), reference)));
+    }
+    let headers = file.telemetry.iter().flat_map(|telemetry| &telemetry.headers);
+    needed.extend(headers.map(|(header, reference)| (format!("telemetry.headers.{header}"), reference)));
+    for (name, entry) in [("data", &file.listen.data.tls), ("admin", &file.listen.admin.tls)] {
+        if let Some(KeySource::Vault(reference)) = entry.as_ref().and_then(ListenTls::files).map(|files| &files.key) {
+            needed.push((format!("listen.{name}.tls.key"), reference));
+        }
+    }
+    needed
+}
+
+/// Whether a listener is there; in the clear it is asked how it is.
+async fn listener(name: &'static str, address: SocketAddr, tls: Option<&ListenTls>) -> Finding {
+    if tls.is_some() {
+        return secured(name, address).await;
+    }
+    match tokio::time::timeout(PATIENCE, health(address)).await {
         Ok(Ok(line)) if line.contains(" 200") => Finding::ok(name, format!("{address} answers")),
         Ok(Ok(line)) => Finding::problem(name, format!("{address} answers something else: {}", supply::visible(&line))),
-        Ok(Err(cause)) => Finding::problem(name, format!("{address} cannot be reached: {cause}")),
-        Err(_) => Finding::problem(name, format!("{address} does not answer within {} s", PATIENCE.as_secs())),
-    });
+        Ok(Err(cause)) => unreached(name, address, &cause),
+        Err(_) => silent(name, address),
+    }
+}
+
+/// Whether a listener inside TLS is there. Nothing is said to it: it may ask for a certificate that we have not, and a handshake that fails is put on
+/// record, while a client that just leaves is not.
+async fn secured(name: &'static str, address: SocketAddr) -> Finding {
+    match tokio::time::timeout(PATIENCE, TcpStream::connect(address)).await {
+        Ok(Ok(_)) => Finding::ok(name, format!("{address} listens, inside TLS")),
+        Ok(Err(cause)) => unreached(name, address, &cause),
+        Err(_) => silent(name, address),
+    }
+}
+
+fn unreached(name: &'static str, address: SocketAddr, cause: &std::io::Error) -> Finding {
+    Finding::problem(name, format!("{address} cannot be reached: {cause}"))
+}
+
+fn silent(name: &'static str, address: SocketAddr) -> Finding {
+    Finding::problem(name, format!("{address} does not answer within {} s", PATIENCE.as_secs()))
 }
 
 /// The first line that `/health` answers.

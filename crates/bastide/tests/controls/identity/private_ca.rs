@@ -906,13 +906,19 @@ fn the_assessor_lives_through_a_certificate() {
     world.json(&["lock", "--yes"]);
     world.json(&["ca", "init"]);
     world.serve();
-    let of = |world: &World| {
-        let answer = world.json(&["assess", "--control", "identity.private-ca"]);
-        answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == "identity.private-ca").unwrap().clone()
+    let judged = |world: &World, id: &str| {
+        let answer = world.json(&["assess", "--control", id]);
+        answer["controls"].as_array().unwrap().iter().find(|control| control["id"] == id).unwrap().clone()
     };
+    let of = |world: &World| judged(world, "identity.private-ca");
     let found = of(&world);
     assert_eq!(found["outcome"], "pass", "{found:#}");
     assert_eq!(found["evidence"]["steps"].as_array().unwrap().len(), 7, "{found:#}");
+    // What is spoken where it enrols is looked at as at the other listeners.
+    let found = judged(&world, "transport.tls");
+    let steps = found["evidence"]["steps"].as_array().unwrap();
+    let there: Vec<_> = steps.iter().filter(|step| step.to_string().contains("the enrolment listener")).collect();
+    assert!(there.len() == 2 && there.iter().all(|step| step["ok"] == true), "{found:#}");
     // One that lives longer than the configuration says is found, until it is taken back.
     issued(&world, "agent", "long", &["--life", "2h"]);
     let found = of(&world);

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -77,6 +77,57 @@ fn all_connections_together_leave_room_for_who_stops_the_gateway() {
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi", "who is in is served");
     assert_eq!(world.json(&["kill", "--all", "--reason", "tested"])["ended_sessions"], 1);
     std::fs::remove_file(script).unwrap();
+}
+
+/// How many of these connections the other side keeps open, though it was sent nothing.
+fn kept(open: &[TcpStream]) -> usize {
+    let is_kept = |stream: &&TcpStream| {
+        stream.set_nonblocking(true).unwrap();
+        stream.peek(&mut [0]).is_err_and(|fault| fault.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    open.iter().filter(is_kept).count()
+}
+
+#[test]
+fn a_full_admin_listener_is_counted_and_keeps_nobody_from_a_kill() {
+    const PLACES: usize = 64;
+    let world = World::new();
+    let mut agent = world.agent();
+    assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi");
+    let (end, mut ended) = (Instant::now() + LONG, 0);
+    loop {
+        let crowd: Vec<TcpStream> = (0..2 * PLACES).map(|_| TcpStream::connect(world.admin().address).unwrap()).collect();
+        ended += world.json(&["kill", "--all", "--reason", "tested"])["ended_sessions"].as_u64().unwrap();
+        // Who says nothing is closed after a while: on a slow machine before the kill is over.
+        if kept(&crowd) == PLACES {
+            break;
+        }
+        assert!(Instant::now() < end, "{} of {PLACES} places were taken during the kill", kept(&crowd));
+        drop(crowd);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    assert_eq!(ended, 1);
+    // The crowd has gone; what tells of it is at that listener.
+    while refused(&world, "admin", "total") < PLACES as u64 {
+        assert!(Instant::now() < end, "{} of {PLACES} are counted", refused(&world, "admin", "total"));
+    }
+    assert_eq!(refused(&world, "admin", "source"), 0);
+}
+
+#[test]
+fn a_full_enrolment_listener_is_counted() {
+    const PLACES: usize = 64;
+    let mut world = World::with().authority("1h").write();
+    world.json(&["lock", "--yes"]);
+    world.json(&["ca", "init"]);
+    world.serve();
+    let address: SocketAddr = world.ready["enrol"].as_str().unwrap().strip_prefix("https://").unwrap().parse().unwrap();
+    let end = Instant::now() + LONG;
+    let mut open = Vec::new();
+    while refused(&world, "enrolment", "total") == 0 {
+        assert!(Instant::now() < end, "{} connections", open.len());
+        open.extend((0..2 * PLACES).map(|_| TcpStream::connect(address).unwrap()));
+    }
 }
 
 #[test]

@@ -92,6 +92,7 @@ fn the_dashboard_and_the_rules_name_metrics_that_there_are() {
         assert!(metrics.lines().any(|line| line == series), "{series}: {metrics}");
     }
     assert!(["data", "enrol"].iter().all(|listener| lasts(&metrics, listener).is_some_and(|life| (3600..2 * 3600).contains(&life))));
+    assert!(["data-crl", "enrol-crl"].iter().all(|list| lasts(&metrics, list).is_some_and(|life| life > 24 * 3600)), "{metrics}");
     assert!(lasts(&metrics, "issuer").is_some_and(|life| life > 3600), "{metrics}");
     // Where Prometheus is there, its own tool reads them too.
     if let Ok(checked) = Command::new("promtool").arg("check").arg("rules").arg(deployed("prometheus/bastide.rules.yaml")).output() {
