@@ -238,7 +238,10 @@ fn a_certificate_is_taken_when_it_begins_and_one_that_cannot_be_read_is_on_recor
     assert_eq!(shown(&world, &settings), first);
     put("server.key", &key, 0o600);
     let begins = std::time::SystemTime::now() + Duration::from_secs(10);
-    let next = authority.leaf(|parameters| parameters.not_before = begins.into());
+    let next = authority.leaf(|parameters| {
+        parameters.not_before = begins.into();
+        parameters.subject_alt_names = vec![rcgen::SanType::IpAddress(world.data().ip())];
+    });
     put("server.key", &next.key, 0o600);
     put("server.pem", &next.certificate, 0o600);
     wait(|| kept().iter().any(|cause| cause.contains("not valid yet")));
