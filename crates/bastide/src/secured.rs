@@ -61,14 +61,13 @@ struct LetIn {
 /// What was last read, and what became of it.
 struct Seen {
     read: Read,
-    looked: Looked,
-    /// Why it was kept, as it stands on record.
-    cause: Option<String>,
+    /// Why it cannot be used, as it stands on record; none: it is in force.
+    unfit: Option<String>,
     /// How many looks in a row could read nothing.
     unread: u32,
 }
 
-/// What became of what was read.
+/// What came of a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Looked {
     /// It is in force.
@@ -102,13 +101,9 @@ impl Secured {
     ) -> Result<Self, Failure> {
         let read =
             Read::of(listener, entry, wired).map_err(|(key, cause)| Failure::usage(format!("listen.{listener}.tls.{key}: {cause}")))?;
-        let issuer = match profile {
-            Profile::Production => Issuer::Authority,
-            Profile::Local => Issuer::Any,
-        };
         let asked = if listener == ENROL { Asked::Holder } else { Asked::Client };
         let let_in = read.clients(lobby.as_deref());
-        let tls = Tls::new(&read.material(let_in.as_ref(), asked), Standard { inside, issuer }).map_err(|cause| {
+        let tls = Tls::new(&read.material(let_in.as_ref(), asked), Standard { inside, issuer: issuer(profile) }).map_err(|cause| {
             Failure::usage(format!("listen.{listener}.tls: {cause}")).next("bastide doctor, after the file is replaced")
         })?;
         tell(wired, listener, &read);
@@ -119,7 +114,7 @@ impl Secured {
             entry: entry.clone(),
             lobby,
             shown: Mutex::new(read.chain.clone()),
-            seen: Mutex::new(Seen { read, looked: Looked::Held, cause: None, unread: 0 }),
+            seen: Mutex::new(Seen { read, unfit: None, unread: 0 }),
         })
     }
 
@@ -140,7 +135,7 @@ impl Secured {
         };
         seen.unread = 0;
         let is_new = read != seen.read;
-        if !is_new && seen.looked == Looked::Held {
+        if !is_new && seen.unfit.is_none() {
             return Looked::Held;
         }
         let let_in = read.clients(self.lobby.as_deref());
@@ -148,16 +143,16 @@ impl Secured {
             Ok(()) => {
                 self.shown.lock().clone_from(&read.chain);
                 tell(wired, self.listener, &read);
-                *seen = Seen { read, looked: Looked::Held, cause: None, unread: 0 };
+                *seen = Seen { read, unfit: None, unread: 0 };
                 note(wired, self.listener, "transport.tls-replaced", Severity::Info, None);
                 Looked::Held
             }
             Err(cause) => {
                 let cause = cause.to_string();
-                if is_new || seen.cause.as_ref() != Some(&cause) {
+                if is_new || seen.unfit.as_ref() != Some(&cause) {
                     self.keep(&cause, wired);
                 }
-                *seen = Seen { read, looked: Looked::Kept, cause: Some(cause), unread: 0 };
+                *seen = Seen { read, unfit: Some(cause), unread: 0 };
                 Looked::Kept
             }
         }
@@ -281,7 +276,19 @@ fn key(source: &KeySource, wired: &Wired) -> Result<Secret<Vec<u8>>, String> {
     }
 }
 
-fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+/// Whose certificates a listener may show.
+pub const fn issuer(profile: Profile) -> Issuer {
+    match profile {
+        Profile::Production => Issuer::Authority,
+        Profile::Local => Issuer::Any,
+    }
+}
+
+/// What the file holds, or as much of it as is read.
+///
+/// # Errors
+/// It cannot be read.
+pub fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MOST_BYTES).read_to_end(&mut bytes)?;

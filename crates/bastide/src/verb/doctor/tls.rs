@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::host::SystemClock;
 use crate::screen::ago;
+use crate::secured::{bounded, issuer};
 use crate::verb::proposal::many;
 use crate::wire::Configured;
 use config::{KeySource, ListenTls, Profile, TlsFiles};
@@ -11,10 +12,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use std::path::Path;
 use terms::{Clock as _, Secret, Utc};
-use transport::tls::{Asked, Clients, Inside, Issuer, Material, Standard, Tls, Unfit};
+use transport::tls::{Asked, Clients, Inside, Material, Standard, Tls, Unfit};
 
-/// The largest file that is read.
-const MOST_BYTES: u64 = 16 << 20;
 /// What a certificate is called, and what lists of revocations are.
 const CERTIFICATE: &str = "the certificate";
 const LISTS: &str = "the list of revocations";
@@ -67,11 +66,7 @@ fn listener(at: &str, files: &TlsFiles, profile: Profile, now: Utc) -> Result<Ve
             asked: Asked::Client,
         }),
     };
-    let issuer = match profile {
-        Profile::Production => Issuer::Authority,
-        Profile::Local => Issuer::Any,
-    };
-    match (Tls::new(&material, Standard { inside: &[Inside::Http1], issuer }), &files.key) {
+    match (Tls::new(&material, Standard { inside: &[Inside::Http1], issuer: issuer(profile) }), &files.key) {
         // A key in the vault is not read here: another one stands for it, which is judged last and never fits.
         (Ok(_), _) | (Err(Unfit::Key), KeySource::Vault(_)) => {
             let revoked = revoked.map(|lists| lasting(&of("crl"), LISTS, lists_validity(&lists), now));
@@ -184,10 +179,7 @@ fn pem<T: PemObject>(of: &str, path: &Path, bytes: &[u8], sought: &str) -> Resul
 }
 
 fn read(of: &str, path: &Path) -> Result<Vec<u8>, Finding> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(MOST_BYTES).read_to_end(&mut bytes));
-    read.map(|_| bytes).map_err(|cause| {
+    bounded(path).map_err(|cause| {
         let path = path.display();
         Finding::problem("tls", format!("{of}: {path} cannot be read: {cause}"))
             .next(format!("put {path} where the gateway's account can read it"))
