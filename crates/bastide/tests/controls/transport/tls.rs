@@ -253,11 +253,31 @@ fn a_certificate_is_taken_when_it_begins_and_one_that_cannot_be_read_is_on_recor
 
 #[test]
 fn a_reload_that_could_not_do_what_it_says_is_refused() {
-    let mut world = World::with().section("bounds", "connections: 100").start();
-    world.edit("connections: 100", "connections: 50");
-    world.gateway().signal(rustix::process::Signal::HUP);
-    wait(|| world.holds("serve.log", b"of `bounds` cannot change while the gateway runs"));
-    world.edit("connections: 50", "connections: 100");
+    let mut world = World::with().section("bounds", "connections: 100\nstreams: 10").start();
+    let admin = format!("admin: {{ address: {} }}", world.admin().address);
+    let named = admin.replace(" }", ", hosts: [gateway.example] }");
+    let bounds = "of `bounds` cannot change while the gateway runs";
+    let cases = [
+        ("connections: 100", "connections: 50", bounds),
+        ("streams: 10", "streams: 5", bounds),
+        (&admin, &named, "`listen.admin.hosts` cannot change while the gateway runs"),
+    ];
+    let mut said = 0;
+    for (from, to, told) in cases {
+        world.edit(from, to);
+        world.gateway().signal(rustix::process::Signal::HUP);
+        wait(|| {
+            let log = fs::read_to_string(world.path("serve.log")).unwrap();
+            let news = log.get(said..).unwrap_or_default();
+            assert!(!news.contains("configuration reloaded"), "{to}: {news}");
+            let is_told = news.contains(told);
+            if is_told {
+                said = log.len();
+            }
+            is_told
+        });
+        world.edit(to, from);
+    }
     world.gateway().signal(rustix::process::Signal::HUP);
     wait(|| world.holds("serve.log", b"configuration reloaded"));
 }
