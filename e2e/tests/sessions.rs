@@ -120,8 +120,13 @@ fn progress_updates_and_cancelling_pass() {
         assert_eq!(client.step(&step).0["gone"], true);
         assert_eq!(call(&mut client, "echo", json!({"message": "after"})).text(), "Echo: after");
     }
-    let cancelled = world.audit().iter().filter(|record| record["result"]["status"] == "cancelled").count();
-    assert_eq!(cancelled, 2);
+    let cancelled = || world.audit().iter().filter(|record| record["result"]["status"] == "cancelled").count();
+    let end = Instant::now() + Duration::from_secs(60);
+    while cancelled() < 2 {
+        assert!(Instant::now() < end, "{} of 2 are on record", cancelled());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(cancelled(), 2);
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A started process, its standard output read line by line. Dropping ends it: SIGTERM, then SIGKILL after two seconds.
@@ -133,16 +134,27 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     output
 }
 
-/// A port of 127.0.0.1 that was free a moment ago, and that neither this process was given before nor the system gives to whoever asks for any:
-/// it lies below the ephemeral ones.
+/// The larger range of ports that the system does not give to whoever asks for any.
+fn beside_the_ephemeral() -> Range<u16> {
+    const LEAST: u16 = 10_240;
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    let ephemeral: Vec<u16> = range.split_whitespace().filter_map(|bound| bound.parse().ok()).collect();
+    let [first, last] = ephemeral[..] else { return LEAST..32_240 };
+    let (below, above) = (LEAST..first.max(LEAST), last.saturating_add(1)..u16::MAX);
+    let widest = if below.len() >= above.len() { below } else { above };
+    // Where nearly all are ephemeral, none is safe, and these are as good as others.
+    if widest.len() < 2000 { LEAST..32_240 } else { widest }
+}
+
+/// A port of 127.0.0.1 that was free a moment ago, and that neither this process was given before nor the system gives to whoever asks for any.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    const FIRST: u16 = 10_240;
-    const COUNT: u16 = 22_000;
-    let start = u16::try_from(RandomState::new().hash_one(std::process::id()) % u64::from(COUNT)).expect("less than a port");
+    static GIVEN: LazyLock<Range<u16>> = LazyLock::new(beside_the_ephemeral);
+    let (first, count) = (GIVEN.start, GIVEN.end - GIVEN.start);
+    let start = u16::try_from(RandomState::new().hash_one(std::process::id()) % u64::from(count)).expect("less than a port");
     let _ = NEXT.compare_exchange(0, start + 1, Ordering::Relaxed, Ordering::Relaxed);
-    (0..COUNT)
-        .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)
+    (0..count)
+        .map(|_| first + NEXT.fetch_add(1, Ordering::Relaxed) % count)
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("a free port")
 }

@@ -58,7 +58,8 @@ fn one_source_has_its_share_of_connections() {
 #[test]
 fn all_connections_together_leave_room_for_who_stops_the_gateway() {
     let script = std::env::temp_dir().join(format!("bastide-few-files-{}", std::process::id()));
-    std::fs::write(&script, format!("#!/bin/sh\nulimit -n 240\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide"))).unwrap();
+    std::fs::write(&script, format!("#!/bin/sh\nulimit -n $((232 + 4 * $(nproc)))\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide")))
+        .unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
     let world = World::with().program(script.to_str().unwrap()).section("bounds", "connections: 1000\nheader: 60s").start();
     let mut agent = world.connect(&[]);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -174,6 +175,7 @@ fn more_than_a_server_can_do_is_refused_at_once_and_it_stays_busy() {
     let twin = server.longest.load(Ordering::SeqCst);
     assert!(twin > CLIENTS / 2, "{twin} waited");
 
+    let began = Instant::now();
     let mut world = world(address);
     let mut agent = world.agent();
     for _ in 0..12 {
@@ -202,13 +204,14 @@ fn more_than_a_server_can_do_is_refused_at_once_and_it_stays_busy() {
     assert_eq!(told.refused, Some(("transport.bounds/overload".into(), Some("1".into()))));
     let stopped = |text: &String| text.contains("response.kill-switch/stopped");
     assert!(told.odd.iter().all(stopped), "{:?}", told.odd.iter().find(|text| !stopped(text)));
-    // Of all that was refused there is a record, of most of it a sum.
+    // Of all that was refused there is a record, of most of it a sum: in each minute twenty by themselves.
     world.stop();
     let records: Vec<Value> =
         world.audit().into_iter().filter(|record| record["decision"]["code"] == "transport.bounds/overload").collect();
     let sum: u64 = records.iter().map(|record| record["detail"]["count"].as_u64().unwrap_or(1)).sum();
     assert_eq!(sum, told.statuses[&503] as u64);
-    assert!(records.len() < 60, "{} records", records.len());
+    let minutes = usize::try_from(began.elapsed().as_secs() / 60).unwrap();
+    assert!(records.len() <= 21 * (minutes + 2), "{} records in {minutes} minutes", records.len());
 }
 
 #[test]
@@ -239,18 +242,35 @@ fn who_may_not_see_a_tool_does_not_learn_how_busy_it_is() {
     assert!(server.done.load(Ordering::SeqCst) > 12);
 }
 
+/// The gateway on one processor, and so with one lane, wherever it runs.
+const ONE_LANE: &str = "first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/self/status)\nexec taskset -c \"$first\"";
+
 #[test]
 fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_little() {
+    let program = std::env::temp_dir().join(format!("bastide-one-lane-{}", std::process::id()));
+    std::fs::write(&program, format!("#!/bin/sh\n{ONE_LANE} {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide"))).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // To list them is far dearer than to ask for it.
+    let tools: Vec<Value> = (0..60)
+        .map(|at| json!({"name": format!("look-{at}"), "description": "Looks at what there is.", "inputSchema": {"type": "object"}}))
+        .collect();
+    let script = json!({ "tools": tools }).to_string();
     // The twin has the same to do and refuses nobody.
     for (turn, refuses) in [("1ms", true), ("60s", false)] {
         let world = World::with()
+            .program(program.to_str().unwrap())
+            .file("box/many.json", &script)
+            .scripted(&["many"], "box/many.json", "trust: internal")
+            .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { many: [\"*\"] }")
             .role(
                 "light",
                 "members: [\"agent:light-1\", \"agent:light-2\", \"agent:light-3\"]\nclearance: restricted\nallow: { canary: [\"*\"] }",
             )
             .section("bounds", &format!("inflight: 500\nconnections: 500\nturn: {turn}"))
             .start();
-        let agent = world.agent();
+        let mut agent = world.agent();
+        let listed = agent.ask("tools/list", json!({}));
+        assert!(listed.0["result"]["tools"].as_array().unwrap().len() > tools.len(), "{}", listed.0);
         // Callers are told apart by a hash into 64: one of these may share the part of who asks for most.
         let light = ["agent:light-1", "agent:light-2", "agent:light-3"].map(|principal| {
             let mut one = world.client(principal, "/mcp");
@@ -261,7 +281,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
         let count = |status: u16| told.lock().unwrap().get(&status).copied().unwrap_or(0);
         let served = std::thread::scope(|scope| {
             let _end = End(&goes_on);
-            for at in 0..100_u64 {
+            for at in 0..30_u64 {
                 let (agent, goes_on, told) = (agent.clone(), &goes_on, &told);
                 scope.spawn(move || {
                     for number in 0_u64.. {
@@ -275,7 +295,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
                     }
                 });
             }
-            until(Duration::from_secs(120), || if refuses { count(503) > 200 } else { count(200) > 2000 });
+            until(Duration::from_secs(120), || if refuses { count(503) > 100 } else { count(200) > 200 });
             let mut served = [0; 3];
             for at in 0..20 {
                 std::thread::sleep(Duration::from_millis(200));
@@ -291,6 +311,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
         assert_eq!(told.contains_key(&503), refuses, "{told:?}");
         assert!(served >= 18, "{served} of 20 who asks for little, {told:?}");
     }
+    std::fs::remove_file(program).unwrap();
 }
 
 #[test]
