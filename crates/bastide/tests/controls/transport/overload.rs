@@ -251,7 +251,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
     std::fs::write(&program, format!("#!/bin/sh\n{ONE_LANE} {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide"))).unwrap();
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     // To list them is far dearer than to ask for it.
-    let tools: Vec<Value> = (0..60)
+    let tools: Vec<Value> = (0..100)
         .map(|at| json!({"name": format!("look-{at}"), "description": "Looks at what there is.", "inputSchema": {"type": "object"}}))
         .collect();
     let script = json!({ "tools": tools }).to_string();
@@ -281,7 +281,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
         let count = |status: u16| told.lock().unwrap().get(&status).copied().unwrap_or(0);
         let served = std::thread::scope(|scope| {
             let _end = End(&goes_on);
-            for at in 0..30_u64 {
+            for at in 0..CLIENTS as u64 {
                 let (agent, goes_on, told) = (agent.clone(), &goes_on, &told);
                 scope.spawn(move || {
                     for number in 0_u64.. {
@@ -295,21 +295,22 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
                     }
                 });
             }
-            until(Duration::from_secs(120), || if refuses { count(503) > 100 } else { count(200) > 200 });
-            let mut served = [0; 3];
-            for at in 0..20 {
-                std::thread::sleep(Duration::from_millis(200));
-                for (one, served) in light.iter().zip(&mut served) {
-                    let answer = one.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]);
-                    *served += usize::from(answer.status == 200);
-                }
-            }
-            served.into_iter().max().unwrap()
+            until(Duration::from_secs(120), || if refuses { count(503) > 100 } else { count(200) > 2 * CLIENTS });
+            let asked = light.each_ref().map(|one| {
+                scope.spawn(move || {
+                    let is_served = |at: &i32| {
+                        std::thread::sleep(Duration::from_millis(200));
+                        one.post(&json!({"jsonrpc": "2.0", "id": 1000 + at, "method": "ping"}), &[]).status == 200
+                    };
+                    (0..12).filter(is_served).count()
+                })
+            });
+            asked.into_iter().map(|one| one.join().unwrap()).max().unwrap()
         });
         let told = told.into_inner().unwrap();
         assert!(told.keys().all(|status| [200, 503].contains(status)), "{told:?}");
         assert_eq!(told.contains_key(&503), refuses, "{told:?}");
-        assert!(served >= 18, "{served} of 20 who asks for little, {told:?}");
+        assert!(served >= 11, "{served} of 12 who asks for little, {told:?}");
     }
     std::fs::remove_file(program).unwrap();
 }
