@@ -207,6 +207,7 @@ pub(crate) fn cases() -> Vec<Case> {
             })
         }),
         refused("under a chain that is too long", |ring| chain(ring, &[BasicConstraints::Unconstrained; 12])),
+        refused("before a maze of authorities", |ring| show(ring, Some(&Authority::maze(ANA)))),
         refused("under an authority that may have none below it", |ring| {
             chain(ring, &[BasicConstraints::Constrained(0), BasicConstraints::Unconstrained])
         }),

@@ -40,6 +40,8 @@ const OWNER: &str = "ca";
 const ROOT: &str = "root";
 /// The folder in the state.
 pub const FOLDER: &str = "ca";
+/// How the names of the gateway's own listeners begin.
+const OWN: &str = "gateway-";
 /// The file of issuers and roots.
 pub const AUTHORITY: &str = "authority.pem";
 /// The file of what was taken back.
@@ -237,7 +239,7 @@ impl PrivateCa {
     /// Issues a listener's certificate and puts it in place.
     async fn certify(&self, listener: &'static str, hosts: Vec<String>, names: Vec<String>) -> Result<Utc, Unissued> {
         let (domain, issuers) = self.place().await?;
-        let name = Name::new(&format!("gateway-{listener}")).map_err(|cause| Unissued::Broken(cause.to_string()))?;
+        let name = Name::new(&format!("{OWN}{listener}")).map_err(|cause| Unissued::Broken(cause.to_string()))?;
         let subject = Subject::new(domain, Role::Server, name, hosts.clone()).map_err(|cause| Unissued::Unfit(cause.to_string()))?;
         let (issuing, issued) = self.sign(&issuers, &subject, None, self.life()).await?;
         let key = issued.key.as_ref().map(|key| Secret::new(key.open().clone().into_bytes()));

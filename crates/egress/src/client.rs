@@ -83,7 +83,7 @@ impl Egress {
         if let Some(leaf) = exactly {
             return tls::settings(inside, Trust::Exactly(leaf), identity);
         }
-        if !rooted.is_empty() {
+        if let Some(rooted) = rooted {
             return tls::settings(inside, Trust::Rooted(rooted), identity);
         }
         let mut roots = match system {

@@ -259,7 +259,7 @@ mod tests {
         let known: [(&str, Known); 3] = [
             ("by its chain", |target, certificate| target.roots_alone(vec![certificate])),
             ("by its certificate", |target, certificate| target.exactly(certificate)),
-            ("by its root", |target, certificate| target.rooted(vec![sha2::Sha256::digest(certificate).into()])),
+            ("by its root", |target, certificate| target.rooted(vec![sha2::Sha256::digest(certificate).into()], "/server/a")),
         ];
         let (port, mut sent) = old_server().await;
         for (how, known) in known {

@@ -1,6 +1,6 @@
 //! What is reached, and within which bounds.
 
-use crate::tls::{Introduction, System};
+use crate::tls::{Introduction, Rooted, System};
 use crate::{ClientIdentity, Error, SelfSigned, Witness};
 use base64::Engine as _;
 use ipnet::IpNet;
@@ -157,10 +157,11 @@ impl ServerTarget {
         self
     }
 
-    /// Trusts whose chain leads to a root with one of these SHA-256 digests, and nobody else. The server must show that root with its chain.
+    /// Trusts whose chain leads to a root with one of these SHA-256 digests, if the only URI in its certificate is a SPIFFE id of this path, such as
+    /// `/server/name`, and nobody else. The server must show that root with its chain.
     #[must_use]
-    pub fn rooted(mut self, digests: Vec<[u8; 32]>) -> Self {
-        self.introduction.rooted = digests;
+    pub fn rooted(mut self, digests: Vec<[u8; 32]>, path: &'static str) -> Self {
+        self.introduction.rooted = Some(Rooted { digests, path });
         self
     }
 

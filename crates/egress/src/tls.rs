@@ -10,6 +10,8 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
+use x509_parser::extensions::GeneralName;
+use x509_parser::parse_x509_certificate;
 
 /// A certificate chain of our own and its key, shown to servers that ask for one.
 pub struct ClientIdentity {
@@ -69,6 +71,27 @@ pub(crate) enum System {
     Distrusted,
 }
 
+/// A server of an authority of which the caller has no more than digests.
+#[derive(Clone, Debug)]
+pub(crate) struct Rooted {
+    /// The SHA-256 of the roots, one of which it shows.
+    pub(crate) digests: Vec<[u8; 32]>,
+    /// The path of the SPIFFE id in its certificate, with its first slash: the same authority certifies other servers, too.
+    pub(crate) path: &'static str,
+}
+
+impl Rooted {
+    /// Whether the one URI in `leaf` is a SPIFFE id of that path (SPIFFE-ID §2).
+    fn names(&self, leaf: &CertificateDer<'_>) -> bool {
+        let Ok((_, parsed)) = parse_x509_certificate(leaf) else { return false };
+        let Ok(Some(names)) = parsed.subject_alternative_name() else { return false };
+        let mut ids = names.value.general_names.iter().filter_map(|name| if let GeneralName::URI(uri) = name { Some(*uri) } else { None });
+        let (id, further) = (ids.next(), ids.next());
+        let path = id.and_then(|id| id.strip_prefix("spiffe://")).and_then(|rest| rest.find('/').and_then(|at| rest.get(at..)));
+        further.is_none() && path == Some(self.path)
+    }
+}
+
 /// How a server is known, and what it is shown.
 #[derive(Debug)]
 pub(crate) struct Introduction {
@@ -80,27 +103,21 @@ pub(crate) struct Introduction {
     pub(crate) self_signed: SelfSigned,
     /// The one certificate that it has, where the caller knows it.
     pub(crate) exactly: Option<CertificateDer<'static>>,
-    /// The SHA-256 of the roots, one of which it shows, where the caller knows these alone.
-    pub(crate) rooted: Vec<[u8; 32]>,
+    /// One of the roots that it shows, and whom it names, where the caller knows these alone.
+    pub(crate) rooted: Option<Rooted>,
     pub(crate) identity: Option<ClientIdentity>,
 }
 
 impl Default for Introduction {
     fn default() -> Self {
         let (pins, roots, revoked) = (Pins::default(), Vec::new(), Vec::new());
-        Self {
-            pins,
-            system: System::Trusted,
-            roots,
-            revoked,
-            self_signed: SelfSigned::Taken,
-            exactly: None,
-            rooted: Vec::new(),
-            identity: None,
-        }
+        Self { pins, system: System::Trusted, roots, revoked, self_signed: SelfSigned::Taken, exactly: None, rooted: None, identity: None }
     }
 }
 
+/// Certificates that a server may show behind its own. A verifier tries each as the issuer of each other: hundreds of them, whose names are well chosen, cost
+/// seconds before anything is known of who shows them, and nothing else bounds their number.
+const MOST_BEHIND: usize = 6;
 /// How many other keys of one server are told of, of each departure.
 const MOST_TOLD: usize = 16;
 
@@ -185,8 +202,8 @@ pub(crate) enum Trust {
     },
     /// Who shows exactly this certificate, whoever has signed it.
     Exactly(CertificateDer<'static>),
-    /// Whose chain leads to a root with one of these digests, which it shows.
-    Rooted(Vec<[u8; 32]>),
+    /// Whose chain leads to a root with one of these digests, which it shows, and that is named so.
+    Rooted(Rooted),
 }
 
 /// The settings for one server.
@@ -201,7 +218,7 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
             Known::Chain { chain: chain.build().map_err(Error::Verifier)?, pins, alone }
         }
         Trust::Exactly(leaf) => Known::Exactly(leaf),
-        Trust::Rooted(digests) => Known::Rooted(digests),
+        Trust::Rooted(rooted) => Known::Rooted(rooted),
     };
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -223,7 +240,7 @@ pub(crate) fn settings(inside: Inside, trust: Trust, identity: Option<ClientIden
 enum Known {
     Chain { chain: Arc<WebPkiServerVerifier>, pins: Pins, alone: Vec<CertificateDer<'static>> },
     Exactly(CertificateDer<'static>),
-    Rooted(Vec<[u8; 32]>),
+    Rooted(Rooted),
 }
 
 /// Verifies the chain as usual and then the key against the pins, without which the chain alone decides; or that it is the one certificate.
@@ -243,12 +260,15 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let other = Err(rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        if intermediates.len() > MOST_BEHIND {
+            return other;
+        }
         let (chain, pins, alone) = match &self.known {
             Known::Chain { chain, pins, alone } => (chain, pins, alone),
             Known::Exactly(known) => return if known == leaf { Ok(ServerCertVerified::assertion()) } else { other },
-            Known::Rooted(digests) => {
-                let root = intermediates.iter().find(|shown| digests.contains(&Sha256::digest(shown).into()));
-                let Some(root) = root else { return other };
+            Known::Rooted(rooted) => {
+                let root = intermediates.iter().find(|shown| rooted.digests.contains(&Sha256::digest(shown).into()));
+                let Some(root) = root.filter(|_| rooted.names(leaf)) else { return other };
                 let mut roots = RootCertStore::empty();
                 roots.add(root.clone().into_owned())?;
                 let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone()).build();
@@ -290,5 +310,57 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+
+    /// An authority, and a server's certificate of it for localhost with these URIs.
+    fn certified(uris: &[&str]) -> (CertificateDer<'static>, CertificateDer<'static>) {
+        let (key, mut parameters) = (KeyPair::generate().unwrap(), CertificateParams::default());
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = parameters.self_signed(&key).unwrap().der().clone();
+        let mut server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        server.subject_alt_names.extend(uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())));
+        let leaf = server.signed_by(&KeyPair::generate().unwrap(), &Issuer::new(parameters, key)).unwrap().der().clone();
+        (root, leaf)
+    }
+
+    fn judge(known: Known, leaf: &CertificateDer<'_>, behind: &[CertificateDer<'_>]) -> Result<ServerCertVerified, rustls::Error> {
+        let verifier = Verifier { known, provider: Arc::new(aws_lc_rs::default_provider()) };
+        verifier.verify_server_cert(leaf, behind, &ServerName::try_from("localhost").unwrap(), &[], UnixTime::now())
+    }
+
+    #[test]
+    fn of_an_authority_known_by_its_digest_the_one_server_that_is_meant_is_taken() {
+        let cases: [(&[&str], bool); 6] = [
+            (&["spiffe://example.org/server/gateway"], true),
+            (&["spiffe://example.org/server/other"], false),
+            (&["spiffe://example.org/deep/server/gateway"], false),
+            (&["spiffe://example.org/server/other", "spiffe://example.org/server/gateway"], false),
+            (&["https://example.org/server/gateway"], false),
+            (&[], false),
+        ];
+        for (uris, taken) in cases {
+            let (root, leaf) = certified(uris);
+            let known = Known::Rooted(Rooted { digests: vec![Sha256::digest(&root).into()], path: "/server/gateway" });
+            assert_eq!(judge(known, &leaf, &[root]).is_ok(), taken, "{uris:?}");
+        }
+    }
+
+    #[test]
+    fn a_chain_is_only_looked_at_if_it_is_no_longer_than_one_can_be() {
+        for (behind, taken) in [(MOST_BEHIND, true), (MOST_BEHIND + 1, false)] {
+            let (root, leaf) = certified(&[]);
+            let mut roots = RootCertStore::empty();
+            roots.add(root.clone()).unwrap();
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            let known = Known::Chain { chain, pins: Pins::default(), alone: Vec::new() };
+            assert_eq!(judge(known, &leaf, &vec![root; behind]).is_ok(), taken, "{behind}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! Authorities of tests, and certificates good and bad.
 
+use base64::Engine as _;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod,
-    KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
 };
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -74,6 +75,31 @@ impl Leaf {
     }
 }
 
+/// An element of DER (X.690 §8.1), of less than 64 KiB.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).expect("a short element").to_be_bytes();
+    let mut bytes = match length {
+        [0, short] if short < 0x80 => vec![tag, short],
+        [0, short] => vec![tag, 0x81, short],
+        [high, low] => vec![tag, 0x82, high, low],
+    };
+    bytes.extend_from_slice(content);
+    bytes
+}
+
+/// The least that is read as a certificate of `name` by `name` (RFC 5280 §4.1), of the key numbered so, as PEM: nobody has signed it.
+fn unsigned(name: &[u8], extensions: &[u8], number: u16) -> String {
+    let algorithm = element(0x30, &[6, 3, 0x2b, 0x65, 0x70]);
+    let validity = element(0x30, &[element(0x17, b"250101000000Z"), element(0x17, b"490101000000Z")].concat());
+    let mut key = vec![0; 33];
+    key[1..3].copy_from_slice(&number.to_be_bytes());
+    let key = element(0x30, &[&*algorithm, &element(3, &key)].concat());
+    let start = [0xa0, 3, 2, 1, 2, 2, 1, 1];
+    let parts = [&start, &*algorithm, name, &validity, name, &key, extensions].concat();
+    let whole = element(0x30, &[&*element(0x30, &parts), &algorithm, &element(3, &[0, 1])].concat());
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", base64::engine::general_purpose::STANDARD.encode(whole))
+}
+
 impl Authority {
     /// A root of this name.
     pub fn new(name: &str) -> Self {
@@ -134,6 +160,27 @@ impl Authority {
         parameters.subject_alt_names = vec![SanType::URI(uri.try_into().expect("a URI"))];
         let certificate = parameters.self_signed(&key).expect("a certificate").pem();
         Leaf { certificate, key: key.serialize_pem(), serial: 0 }
+    }
+
+    /// A certificate of the client that `uri` names, with hundreds of authorities behind it that nobody has signed: who looks for a way from it to a root
+    /// tries each of them as the issuer of each other, as far as it counts.
+    pub fn maze(uri: &str) -> Leaf {
+        const SAME: usize = 9;
+        const OTHERS: usize = 540;
+        let (key, mut parameters) = (KeyPair::generate().expect("a key"), dated(DAY, DAY));
+        parameters.subject_alt_names = vec![SanType::URI(uri.try_into().expect("a URI"))];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let mut above = CertificateParams::default();
+        above.distinguished_name = DistinguishedName::new();
+        above.distinguished_name.push(DnType::CommonName, "x");
+        let issuer = Issuer::new(above, KeyPair::generate().expect("a key"));
+        let leaf = parameters.signed_by(&key, &issuer).expect("a certificate").pem();
+        let named = element(0x30, &element(0x31, &element(0x30, &[&[6, 3, 0x55, 4, 3], &*element(12, b"x")].concat())));
+        let authority = element(0x30, &[&[6, 3, 0x55, 0x1d, 0x13], &*element(4, &[0x30, 3, 1, 1, 0xff])].concat());
+        let authority = element(0xa3, &element(0x30, &authority));
+        let behind = (0..OTHERS).map(|_| (element(0x30, &[]), Vec::new())).chain((0..SAME).map(|_| (named.clone(), authority.clone())));
+        let behind: String = behind.zip(0..).map(|((name, extensions), at)| unsigned(&name, &extensions, at)).collect();
+        Leaf { certificate: leaf + &behind, key: key.serialize_pem(), serial: 0 }
     }
 
     /// A list, good for `life`, of what it has taken back, as PEM.

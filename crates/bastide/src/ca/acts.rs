@@ -1,6 +1,6 @@
 //! What operators do to the authority.
 
-use super::{AUTHORITY, LISTS, PrivateCa, ROOT, address, broken, due, kept, unfit};
+use super::{AUTHORITY, LISTS, OWN, PrivateCa, ROOT, address, broken, due, kept, unfit};
 use admin::{
     Adoption, Authorities, CertificateWish, Certified, Founded, Founding, Invited, KeyPlace, Pending, Renewal, Renewed, TakenBack, Unissued,
 };
@@ -69,6 +69,12 @@ impl PrivateCa {
         let life = wish.life_seconds.map_or(self.life(), Duration::from_secs);
         if !authority::LIFE.contains(&life) {
             return Err(unfit(authority::Error::Life));
+        }
+        if wish.role == Role::Server && wish.name.as_str().starts_with(OWN) {
+            return Err(Unissued::Unfit(format!(
+                "server/{} is kept for the gateway itself: so are all names that begin with `{OWN}`",
+                wish.name
+            )));
         }
         let subject = Subject::new(domain, wish.role, wish.name.clone(), wish.hosts.clone());
         Ok((subject.map_err(|cause| Unissued::Unfit(cause.to_string()))?, life))

@@ -46,7 +46,7 @@ const BODY: usize = 16 * 1024;
 const ATTEMPTS: u32 = 20;
 /// In which attempts are counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Sources that are counted; others wait until one of them has been quiet.
+/// Sources that are counted; for one more, who asked least is forgotten.
 const SOURCES: usize = 4096;
 
 /// The listener, open.
@@ -273,7 +273,8 @@ impl Attempts {
         if counted.len() >= SOURCES {
             counted.retain(|_, (began, _)| now.duration_since(*began) < WINDOW);
             if counted.len() >= SOURCES && !counted.contains_key(&source) {
-                return false;
+                let least = counted.iter().min_by_key(|(_, (began, count))| (*count, *began)).map(|(least, _)| least.clone());
+                least.and_then(|least| counted.remove(&least));
             }
         }
         let (began, count) = counted.entry(source).or_insert((now, 0));
@@ -300,5 +301,17 @@ mod tests {
         assert!(of("2001:db8:0:1::1", now) && of("192.0.2.1", now));
         assert!(of("2001:db8::1", now + WINDOW));
         assert!(attempts.take(Source::Holder("spiffe://example.org/agent/ana".into()), now), "whoever else asks");
+    }
+
+    #[tokio::test]
+    async fn many_sources_keep_nobody_out_and_who_asked_too_often_is_remembered() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let guesser = || Source::Address("192.0.2.1".parse().unwrap());
+        while attempts.take(guesser(), now) {}
+        for at in 0..2 * SOURCES as u32 {
+            assert!(attempts.take(Source::Address(IpAddr::from(at.to_be_bytes())), now));
+        }
+        assert!(!attempts.take(guesser(), now));
+        assert!(attempts.strangers.lock().len() <= SOURCES);
     }
 }

@@ -15,6 +15,7 @@ use config::Span;
 use identity::authority::{Domain, Role};
 use root::Place;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -208,21 +209,14 @@ pub async fn run(verb: &Verb, common: &Common) -> Result<ExitCode, Failure> {
         Verb::Init(args) => init(args, common).await?,
         Verb::Issue(args) => issue(args, common).await?,
         Verb::Renew(args) => renew(args, common).await?,
-        Verb::Revoke(args) => {
-            let act = Act::CaRevoke { which: args.which.clone(), reason: args.reason.clone() };
-            let answer = Desk::at(&configured(common)?, async |desk| desk.perform(act).await).await?;
-            common.answer(&answer, |answer| {
-                let count = answer["serials"].as_array().map_or(0, Vec::len);
-                format!("{count} certificates and {} codes of {} are no longer good.\n", answer["codes"], args.which)
-            })?;
-        }
+        Verb::Revoke(args) => revoke(args, common).await?,
         Verb::List(args) => {
             let mut answer = Desk::at(&configured(common)?, async |desk| desk.authority().await).await?;
             if !args.all
                 && let Some(certificates) = answer.get_mut("certificates").and_then(Value::as_array_mut)
             {
                 let now = SystemClock::new().utc();
-                certificates.retain(|one| standing(one, now) == "good");
+                certificates.retain(|one| state(one, now) == "good");
             }
             common.answer(&answer, listed)?;
         }
@@ -302,16 +296,18 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
         (None, Some(drawn)) => drawn.request.clone(),
         (None, None) => return Err(Failure::system("there is no request")),
     };
-    enrolled::free(&folder, Role::from(args.role).as_str(), args.name.as_str(), drawn.as_ref())?;
+    let place = enrolled::Folder::take(&folder)?;
+    place.free(&format!("/{}/{}", Role::from(args.role).as_str(), args.name.as_str()))?;
+    if let Some(drawn) = &drawn {
+        place.draft(drawn)?;
+    }
     let mut answer = Desk::at(&configured, async |desk| desk.perform(Act::CaIssue { wish, request }).await).await?;
     let (chain, authority) = (member(&answer, "chain"), member(&answer, "authority"));
     match drawn {
         Some(drawn) => {
-            let _alone = enrolled::made(&folder)?;
             drawn.keep(&folder, chain, authority)?;
         }
         None => {
-            std::fs::create_dir_all(&folder)?;
             enrolled::replace(&folder.join(enrolled::CHAIN), chain.as_bytes(), 0o644)?;
             enrolled::replace(&folder.join(enrolled::AUTHORITY), authority.as_bytes(), 0o644)?;
         }
@@ -348,6 +344,36 @@ async fn renew(args: &Renew, common: &Common) -> Result<(), Failure> {
     })
     .await?;
     common.answer(&answer, |answer| format!("{} is renewed and ends {}\n", args.what, member(answer, "ends")))
+}
+
+async fn revoke(args: &Revoke, common: &Common) -> Result<(), Failure> {
+    let act = Act::CaRevoke { which: args.which.clone(), reason: args.reason.clone() };
+    let (mut answer, standing) = Desk::at(&configured(common)?, async |desk| {
+        let answer = desk.perform(act).await?;
+        // It is done, whether or not the rest can be looked at.
+        Ok((answer, desk.authority().await.ok()))
+    })
+    .await?;
+    let others = standing.map(|standing| still_good(&answer, &standing, SystemClock::new().utc()));
+    if let Some(members) = answer.as_object_mut() {
+        members.insert("still_good".to_owned(), json!(others));
+    }
+    common.answer(&answer, |answer| {
+        let count = answer["serials"].as_array().map_or(0, Vec::len);
+        let mut out = format!("{count} certificates and {} codes of {} are no longer good.\n", answer["codes"], args.which);
+        for holder in others.iter().flatten() {
+            let _ = writeln!(out, "Others of {holder} are still good.  bastide ca revoke {holder} --reason WHY");
+        }
+        out
+    })
+}
+
+/// The holders of what was taken back that have other certificates which are good: who had one may have renewed it.
+fn still_good(taken_back: &Value, standing: &Value, now: Utc) -> BTreeSet<String> {
+    let serials = taken_back["serials"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let certificates = standing["certificates"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let holders: BTreeSet<String> = certificates.iter().filter(|one| serials.contains(&one["serial"])).map(holder).collect();
+    certificates.iter().filter(|one| state(one, now) == "good").map(holder).filter(|holder| holders.contains(holder)).collect()
 }
 
 async fn import(args: &Import, common: &Common) -> Result<(), Failure> {
@@ -443,13 +469,18 @@ fn pem(path: &Path) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn standing(certificate: &Value, now: Utc) -> &'static str {
+fn state(certificate: &Value, now: Utc) -> &'static str {
     let ended = Utc::parse(member(certificate, "ends")).is_none_or(|end| end <= now);
     match certificate.get("revoked") {
         Some(Value::String(_)) => "revoked",
         _ if ended => "ended",
         _ => "good",
     }
+}
+
+/// Whom a certificate names, as it is taken back.
+fn holder(certificate: &Value) -> String {
+    format!("{}/{}", member(certificate, "role"), member(certificate, "name"))
 }
 
 fn listed(answer: &Value) -> String {
@@ -476,8 +507,7 @@ fn listed(answer: &Value) -> String {
         return out;
     }
     let row = |one: &Value| {
-        let name = format!("{}/{}", member(one, "role"), member(one, "name"));
-        vec![member(one, "serial").to_owned(), name, standing(one, now).to_owned(), when(one, "ends"), when(one, "renews")]
+        vec![member(one, "serial").to_owned(), holder(one), state(one, now).to_owned(), when(one, "ends"), when(one, "renews")]
     };
     out + &table(&["serial", "for", "state", "ends", "renews"], &certificates.iter().map(row).collect::<Vec<_>>())
 }
@@ -489,7 +519,7 @@ mod tests {
     #[test]
     fn a_certificate_is_good_until_it_ends_or_is_taken_back() {
         let now = Utc::parse("2026-11-21T00:00:00Z").unwrap();
-        let of = |ends: &str, revoked: Value| standing(&json!({ "ends": ends, "revoked": revoked }), now);
+        let of = |ends: &str, revoked: Value| state(&json!({ "ends": ends, "revoked": revoked }), now);
         assert_eq!(of("2026-11-22T00:00:00Z", Value::Null), "good");
         assert_eq!(of("2026-11-20T00:00:00Z", Value::Null), "ended");
         assert_eq!(of("2026-11-22T00:00:00Z", json!("2026-11-20T00:00:00Z")), "revoked");

@@ -9,6 +9,10 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
 
+/// Certificates that a client may show behind its own. A verifier tries each as the issuer of each other: hundreds of them, whose names are well chosen, cost
+/// seconds before anything is known of who shows them, and nothing else bounds their number.
+const MOST_BEHIND: usize = 6;
+
 /// A verifier for each, the first being the only one where no two have the same name.
 #[derive(Debug)]
 pub(super) struct Namesakes {
@@ -55,6 +59,9 @@ impl ClientCertVerifier for Namesakes {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
+        if intermediates.len() > MOST_BEHIND {
+            return Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
+        }
         let mut told = match self.first.verify(leaf, intermediates, now) {
             Ok(good) => return Ok(good),
             Err(cause) => cause,
@@ -89,5 +96,28 @@ impl ClientCertVerifier for Namesakes {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.first.client.supported_verify_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::RootCertStore;
+    use rustls::crypto::aws_lc_rs::default_provider;
+    use rustls::server::WebPkiClientVerifier;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_chain_is_only_looked_at_if_it_is_no_longer_than_one_can_be() {
+        let signed = || CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(signed()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider())).build().unwrap();
+        let namesakes = Namesakes::new(Holder::client(verifier), Vec::new());
+        let (leaf, behind) = (signed(), vec![signed(); MOST_BEHIND + 1]);
+        let told = |count: usize| namesakes.verify_client_cert(&leaf, &behind[..count], UnixTime::now()).unwrap_err();
+        assert_eq!(told(MOST_BEHIND), Error::InvalidCertificate(CertificateError::BadSignature));
+        assert_eq!(told(MOST_BEHIND + 1), Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure));
     }
 }

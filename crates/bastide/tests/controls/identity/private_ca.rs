@@ -3,7 +3,7 @@
 use rustls_pki_types::CertificateRevocationListDer;
 use rustls_pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -706,6 +706,177 @@ fn what_another_holds_is_not_written_over() {
     let endless = world.run(&["ca", "issue", "--role", "agent", "x", "--csr", "/dev/zero", "--out", &out]);
     assert_eq!(endless.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&endless.stderr).contains("larger than 128 KiB"), "{endless:?}");
+}
+
+/// Every file of a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn who_enrols_into_a_folder_of_somebody_else_is_refused_and_the_code_stays_good() {
+    let (world, other) = (founded("1h"), founded("1h"));
+    let ledger = issued(&world, "server", "ledger", &["--host", "ledger.internal"]);
+    let (before, good) = (files(&ledger), code(&world, &["--role", "agent", "bob"]));
+    assert_eq!(enrol(&world, &good, "ledger"), Some(2));
+    assert_eq!(files(&ledger), before, "what another holds is written over");
+    // The same at another gateway, which is not asked at all.
+    let (url, out) = (format!("https://{}", enrol_address(&other)), ledger.display().to_string());
+    let strange = code(&other, &["--role", "server", "ledger", "--host", "ledger.internal"]);
+    assert_eq!(world.run(&["ca", "enrol", &url, "--code", &strange, "--out", &out]).status.code(), Some(2));
+    assert!(files(&ledger) == before && events(&other, "identity.enrolment-refused").is_empty());
+    let bare = world.path("bare");
+    fs::create_dir(&bare).unwrap();
+    fs::copy(ledger.join("key.pem"), bare.join("key.pem")).unwrap();
+    let before = files(&bare);
+    assert_eq!(enrol(&world, &good, "bare"), Some(2), "a key of something else");
+    assert_eq!(files(&bare), before);
+    assert_eq!(enrol(&world, &good, "bob"), Some(0), "the code is used up");
+    // Its own holder enrols again, a server too.
+    for (role, name, more) in [("agent", "bob", &[][..]), ("server", "ledger", &["--host", "ledger.internal"])] {
+        let key = fs::read(world.path(name).join("key.pem")).unwrap();
+        let again = code(&world, &[&["--role", role, name], more].concat());
+        assert_eq!(enrol(&world, &again, name), Some(0), "{name}");
+        assert_ne!(fs::read(world.path(name).join("key.pem")).unwrap(), key, "{name}");
+    }
+}
+
+#[test]
+fn a_folder_that_takes_no_certificate_leaves_the_code_good() {
+    let world = founded("1h");
+    let good = code(&world, &["--role", "agent", "codex"]);
+    fs::write(world.path("afile"), "").unwrap();
+    fs::create_dir_all(world.path("odd/key.pem")).unwrap();
+    fs::create_dir_all(world.path("stuck/key.pem.next")).unwrap();
+    for name in ["afile", "afile/x", "odd", "stuck"] {
+        assert_eq!(enrol(&world, &good, name), Some(3), "{name}");
+    }
+    assert!(events(&world, "identity.enrolled").is_empty());
+    assert_eq!(enrol(&world, &good, "codex"), Some(0), "the code is used up");
+}
+
+#[test]
+fn a_pipe_in_a_folder_holds_nobody_up() {
+    let world = founded("1h");
+    let (folder, good) = (enrolled(&world, "codex"), code(&world, &["--role", "agent", "codex"]));
+    let (url, out) = (format!("https://{}", enrol_address(&world)), folder.display().to_string());
+    for name in ["chain.pem", "key.pem"] {
+        let (path, aside) = (folder.join(name), world.path("aside"));
+        fs::rename(&path, &aside).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        for arguments in [
+            &["ca", "enrol", &url, "--code", &good, "--out", &out][..],
+            &["ca", "enrol", &url, "--out", &out, "--keep"],
+            &["ca", "issue", "--role", "agent", "codex", "--out", &out],
+        ] {
+            let mut command = world.command(arguments);
+            let mut running = Running::start(command.env_remove("BASTIDE_CODE"), &world.path("pipe.log"));
+            assert_eq!(running.wait(Duration::from_secs(60)), Some(3), "{name}: {arguments:?}");
+        }
+        fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(enrol(&world, &good, "codex"), Some(0), "the code is used up");
+}
+
+#[test]
+fn of_two_that_write_a_folder_at_once_one_does_and_what_is_signed_is_kept() {
+    let world = founded("1h");
+    let token = world.token("agent:tester", &[]);
+    for round in 0..6 {
+        let (folder, names) = (world.path(&format!("shared-{round}")), [format!("one-{round}"), format!("two-{round}")]);
+        let out = folder.display().to_string();
+        let issue = |name: &str| world.run(&["ca", "issue", "--role", "agent", name, "--out", &out]).status.code();
+        let ended = std::thread::scope(|scope| names.each_ref().map(|name| scope.spawn(|| issue(name))).map(|one| one.join().unwrap()));
+        assert_eq!(ended.iter().filter(|code| **code == Some(0)).count(), 1, "{ended:?}");
+        assert_ne!(knock(&world, &folder, &token), 0, "a key and another's chain");
+        let all = certificates(&world);
+        let signed = names.each_ref().map(|name| of(&all, name).len());
+        assert_eq!(signed, ended.map(|code| usize::from(code == Some(0))), "a certificate was signed and lost");
+    }
+}
+
+#[test]
+fn nobody_else_gets_a_name_of_the_gateway() {
+    let world = founded("1h");
+    let out = world.path("out").display().to_string();
+    for more in [&["--out", out.as_str()][..], &["--code"]] {
+        let refused = world.run(&[&["ca", "issue", "--role", "server", "gateway-enrol", "--host", "localhost"], more].concat());
+        assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("is kept for the gateway itself"), "{refused:?}");
+    }
+    issued(&world, "agent", "gateway-enrol", &[]);
+}
+
+/// Stands in the place of the enrolment listener with what `folder` holds; whether the one client said anything to it.
+fn impostor(folder: &Path) -> (SocketAddr, std::thread::JoinHandle<bool>) {
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let certificates = |bytes: &[u8]| rustls_pki_types::CertificateDer::pem_slice_iter(bytes).collect::<Result<Vec<_>, _>>().unwrap();
+    let chain = [certificates(&read("chain.pem")), certificates(&read("authority.pem"))].concat();
+    let key = rustls_pki_types::PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+    let settings = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let server = rustls::ServerConnection::new(Arc::new(settings)).unwrap();
+        let mut stream = rustls::StreamOwned::new(server, stream);
+        matches!(stream.read(&mut [0; 4096]), Ok(count) if count > 0)
+    });
+    (address, heard)
+}
+
+#[test]
+fn a_server_of_the_same_authority_does_not_stand_in_the_listeners_place() {
+    let world = founded("1h");
+    let ledger = issued(&world, "server", "ledger", &["--host", "127.0.0.1"]);
+    // The twin: whoever trusts the authority alone says to it what he has to say.
+    let roots = fs::read_to_string(ledger.join("authority.pem")).unwrap();
+    let (address, heard) = impostor(&ledger);
+    let trusting = pki::client(&roots, None, "http/1.1").unwrap();
+    let twin = std::thread::spawn(move || {
+        let name = rustls_pki_types::ServerName::from(address.ip());
+        let mut client =
+            rustls::StreamOwned::new(rustls::ClientConnection::new(trusting, name).unwrap(), TcpStream::connect(address).unwrap());
+        client.write_all(b"a code").unwrap();
+        client.conn.send_close_notify();
+        let _ = client.flush();
+    });
+    assert!(heard.join().unwrap(), "the twin says nothing");
+    twin.join().unwrap();
+
+    let good = code(&world, &["--role", "agent", "codex"]);
+    let (address, heard) = impostor(&ledger);
+    let out = world.path("codex").display().to_string();
+    let refused = world.run(&["ca", "enrol", &format!("https://{address}"), "--code", &good, "--out", &out]);
+    assert_eq!(refused.status.code(), Some(3), "{refused:?}");
+    assert!(!heard.join().unwrap(), "it heard the code");
+    assert!(!world.path("codex").exists());
+    assert_eq!(enrol(&world, &good, "codex"), Some(0), "the code is used up");
+}
+
+#[test]
+fn who_takes_one_certificate_back_hears_of_the_others() {
+    let world = founded("1h");
+    for _ in 0..3 {
+        issued(&world, "agent", "zed", &[]);
+    }
+    let out = world.path("server").display().to_string();
+    world.json(&["ca", "issue", "--role", "server", "zed", "--host", "zed.internal", "--out", &out]);
+    let all = certificates(&world);
+    let serials: Vec<&str> =
+        of(&all, "zed").iter().filter(|one| one["role"] == "agent").map(|one| one["serial"].as_str().unwrap()).collect();
+    let taken = world.json(&["ca", "revoke", serials[0], "--reason", "a drill"]);
+    assert_eq!(taken["still_good"], json!(["agent/zed"]));
+    let said = world.run(&["ca", "revoke", serials[1], "--reason", "a drill"]).stdout;
+    assert!(String::from_utf8_lossy(&said).contains("bastide ca revoke agent/zed"), "{said:?}");
+    assert_eq!(world.json(&["ca", "revoke", "agent/zed", "--reason", "a drill"])["still_good"], json!([]));
 }
 
 #[test]
