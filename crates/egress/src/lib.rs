@@ -51,5 +51,5 @@ pub use resolver::{Resolver, Resolving, System};
 pub use rules::{PROXY_PORT, Rules, Unfit};
 pub use target::{Bounds, ServerTarget, SpkiPin};
 pub use terms::{Reach, reach};
-pub use tls::{ClientIdentity, Departure, OtherKey, SelfSigned, Witness};
+pub use tls::{ClientIdentity, Departure, MOST_BEHIND, OtherKey, SelfSigned, Witness};
 pub use unshaken::Unshaken;

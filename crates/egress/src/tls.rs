@@ -115,9 +115,9 @@ impl Default for Introduction {
     }
 }
 
-/// Certificates that a server may show behind its own. A verifier tries each as the issuer of each other: hundreds of them, whose names are well chosen, cost
+/// Certificates that a peer may show behind its own, on either side. A verifier tries each as the issuer of each other: hundreds of them, whose names are well chosen, cost
 /// seconds before anything is known of who shows them, and nothing else bounds their number.
-const MOST_BEHIND: usize = 6;
+pub const MOST_BEHIND: usize = 6;
 /// How many other keys of one server are told of, of each departure.
 const MOST_TOLD: usize = 16;
 

@@ -296,7 +296,7 @@ async fn issue(args: &Issue, common: &Common) -> Result<(), Failure> {
         (None, Some(drawn)) => drawn.request.clone(),
         (None, None) => return Err(Failure::system("there is no request")),
     };
-    let place = enrolled::Folder::take(&folder)?;
+    let mut place = enrolled::Folder::take(&folder)?;
     place.free(&format!("/{}/{}", Role::from(args.role).as_str(), args.name.as_str()))?;
     if let Some(drawn) = &drawn {
         place.draft(drawn)?;

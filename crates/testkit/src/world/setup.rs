@@ -99,6 +99,16 @@ impl Setup {
         self
     }
 
+    /// Has a shell start the gateway's program by these lines, of which the last ends where its path stands, as in `exec nice`.
+    #[must_use]
+    pub fn started_by(self, lines: &str) -> Self {
+        let script = format!("#!/bin/sh\n{lines} '{}' \"$@\"\n", self.program.display());
+        let setup = self.file("bin/started", &script);
+        let script = setup.root.path().join("bin/started");
+        fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).expect("a file of ours");
+        setup.program(&script.display().to_string())
+    }
+
     /// The entry of a server, new or instead of the one of that name.
     #[must_use]
     pub fn server(mut self, name: &str, yaml: &str) -> Self {

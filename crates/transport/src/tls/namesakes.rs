@@ -4,14 +4,11 @@
 //! verifier of its own here, and whom one of these lets in is let in.
 
 use super::holder::Holder;
+use egress::MOST_BEHIND;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use rustls_pki_types::{CertificateDer, UnixTime};
-
-/// Certificates that a client may show behind its own. A verifier tries each as the issuer of each other: hundreds of them, whose names are well chosen, cost
-/// seconds before anything is known of who shows them, and nothing else bounds their number.
-const MOST_BEHIND: usize = 6;
 
 /// A verifier for each, the first being the only one where no two have the same name.
 #[derive(Debug)]

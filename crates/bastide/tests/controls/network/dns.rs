@@ -3,7 +3,6 @@
 use super::{CLIENT, Outside, refused, run, world, world_with};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::Duration;
 use testkit::{Names, Running, World};
@@ -69,12 +68,8 @@ fn reached_over_tls(named: &str, outside: &Outside) -> (World, bool) {
     let resolver = Running::start(&mut resolver, &root.join("resolver.log"));
     let port = resolver.line(Duration::from_secs(90)).unwrap();
     // The gateway trusts what the system trusts, which is this file.
-    let wrapper =
-        format!("#!/bin/sh\nSSL_CERT_FILE='{}' exec '{}' \"$@\"\n", root.join("authority.pem").display(), env!("CARGO_BIN_EXE_bastide"));
-    let setup = setup.file("wrapped", &wrapper).section("dns", &format!("resolver: \"tls://127.0.0.1:{port}\""));
-    let wrapped = root.join("wrapped");
-    std::fs::set_permissions(&wrapped, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let mut world = setup.program(&wrapped.display().to_string()).write();
+    let trusting = format!("SSL_CERT_FILE='{}' exec", root.join("authority.pem").display());
+    let mut world = setup.started_by(&trusting).section("dns", &format!("resolver: \"tls://127.0.0.1:{port}\"")).write();
     crate::runtime::prepend(&world, CLIENT);
     world.json(&["lock", "--yes"]);
     world.serve();

@@ -3,7 +3,6 @@
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use testkit::{Http, World};
@@ -57,11 +56,8 @@ fn one_source_has_its_share_of_connections() {
 
 #[test]
 fn all_connections_together_leave_room_for_who_stops_the_gateway() {
-    let script = std::env::temp_dir().join(format!("bastide-few-files-{}", std::process::id()));
-    std::fs::write(&script, format!("#!/bin/sh\nulimit -n $((232 + 4 * $(nproc)))\nexec {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide")))
-        .unwrap();
-    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let world = World::with().program(script.to_str().unwrap()).section("bounds", "connections: 1000\nheader: 60s").start();
+    let few = "ulimit -n $((232 + 4 * $(nproc)))\nexec";
+    let world = World::with().started_by(few).section("bounds", "connections: 1000\nheader: 60s").start();
     let mut agent = world.connect(&[]);
     agent.open();
     let end = Instant::now() + LONG;
@@ -77,7 +73,6 @@ fn all_connections_together_leave_room_for_who_stops_the_gateway() {
     }
     assert_eq!(agent.call("canary__echo", json!({"text": "hi"})).text(), "hi", "who is in is served");
     assert_eq!(world.json(&["kill", "--all", "--reason", "tested"])["ended_sessions"], 1);
-    std::fs::remove_file(script).unwrap();
 }
 
 /// How many of these connections the other side keeps open, though it was sent nothing.

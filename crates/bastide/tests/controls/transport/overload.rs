@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -247,9 +246,6 @@ const ONE_LANE: &str = "first=$(sed -n 's/^Cpus_allowed_list:[^0-9]*\\([0-9]*\\)
 
 #[test]
 fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_little() {
-    let program = std::env::temp_dir().join(format!("bastide-one-lane-{}", std::process::id()));
-    std::fs::write(&program, format!("#!/bin/sh\n{ONE_LANE} {} \"$@\"\n", env!("CARGO_BIN_EXE_bastide"))).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     // To list them is far dearer than to ask for it.
     let tools: Vec<Value> = (0..100)
         .map(|at| json!({"name": format!("look-{at}"), "description": "Looks at what there is.", "inputSchema": {"type": "object"}}))
@@ -258,7 +254,7 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
     // The twin has the same to do and refuses nobody.
     for (turn, refuses) in [("1ms", true), ("60s", false)] {
         let world = World::with()
-            .program(program.to_str().unwrap())
+            .started_by(ONE_LANE)
             .file("box/many.json", &script)
             .scripted(&["many"], "box/many.json", "trust: internal")
             .role("tester", "members: [\"agent:tester\"]\nclearance: restricted\nallow: { many: [\"*\"] }")
@@ -312,7 +308,6 @@ fn a_gateway_that_is_behind_refuses_who_asks_for_most_and_serves_who_asks_for_li
         assert_eq!(told.contains_key(&503), refuses, "{told:?}");
         assert!(served >= 11, "{served} of 12 who asks for little, {told:?}");
     }
-    std::fs::remove_file(program).unwrap();
 }
 
 #[test]
